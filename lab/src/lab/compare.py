@@ -1,0 +1,125 @@
+"""Two or more runs side by side: which settings differ, and what became of it. Pure."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from lab.run_document import RunDocument
+
+_OWN_TO_EACH_RUN = frozenset({"LAB_RUN_ID", "LAB_RUN_LABEL", "LAB_PROGRESS", "LAB_RUNS_DIR", "LOCUST_HEADLESS"})
+"""Settings that differ between any two runs and explain nothing."""
+
+
+class Difference(BaseModel):
+    """A setting that is not the same in all runs; `values` are in the order of the runs, None where unset."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    values: list[Any]
+
+
+class Outcome(BaseModel):
+    """One figure of all runs. `ratios` are to the first run; None where a value is missing or the first is 0."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    unit: str
+    values: list[float | None]
+    ratios: list[float | None]
+
+
+class Comparison(BaseModel):
+    """Runs side by side, the first being what the others are held against."""
+
+    model_config = ConfigDict(frozen=True)
+
+    runs: list[str]
+    settings: list[Difference]
+    outcomes: list[Outcome]
+    sentence: str
+
+
+_FIGURES: list[tuple[str, str, Callable[[RunDocument], float | None]]] = [
+    ("throughput", "requests/s", lambda run: run.totals.rps),
+    ("p50", "ms", lambda run: run.latency_ms.p50),
+    ("p99", "ms", lambda run: run.latency_ms.p99),
+    ("pool wait, mean", "ms", lambda run: run.pool.wait_ms.mean if run.pool else None),
+    ("connections busy, mean", "", lambda run: run.pool.active_mean if run.pool else None),
+    ("requests waiting, mean", "", lambda run: run.pool.waiting_mean if run.pool else None),
+    ("connections opened", "", lambda run: run.pool.opened if run.pool else None),
+    ("pool time-outs", "", lambda run: run.pool.timeouts if run.pool else None),
+    ("requests", "", lambda run: run.totals.requests),
+    ("failures", "", lambda run: run.totals.failures),
+    ("proxy CPU", "cores", lambda run: run.cpu_cores.get("proxy")),
+    ("Locust CPU", "cores", lambda run: run.cpu_cores.get("generator")),
+]
+
+
+def compare(documents: Sequence[RunDocument]) -> Comparison:
+    """Hold runs against the first of them. Needs at least two."""
+    if len(documents) < 2:
+        raise ValueError("a comparison needs at least two runs")
+    settings = _differences([_settings(document) for document in documents])
+    outcomes = [_outcome(name, unit, [figure(run) for run in documents]) for name, unit, figure in _FIGURES]
+    return Comparison(
+        runs=[document.label or document.id for document in documents],
+        settings=settings,
+        outcomes=outcomes,
+        sentence=_sentence(documents, settings, outcomes),
+    )
+
+
+def _settings(document: RunDocument) -> dict[str, Any]:
+    start = document.settings.start
+    return {
+        name: value
+        for part in (start.load, start.proxy, start.network, start.upstream)
+        for name, value in (part or {}).items()
+        if name not in _OWN_TO_EACH_RUN
+    }
+
+
+def _differences(settings: Sequence[dict[str, Any]]) -> list[Difference]:
+    names = sorted({name for one in settings for name in one})
+    rows = [Difference(name=name, values=[one.get(name) for one in settings]) for name in names]
+    return [row for row in rows if any(value != row.values[0] for value in row.values[1:])]
+
+
+def _outcome(name: str, unit: str, values: list[float | None]) -> Outcome:
+    first = values[0]
+    ratios = [value / first if value is not None and first else None for value in values]
+    return Outcome(name=name, unit=unit, values=values, ratios=ratios)
+
+
+def _sentence(documents: Sequence[RunDocument], settings: list[Difference], outcomes: list[Outcome]) -> str:
+    first, last = documents[0], documents[-1]
+    throughput = outcomes[0].ratios[-1]
+    change = (
+        f"{first.totals.rps:.1f} -> {last.totals.rps:.1f} requests/s"
+        + (f" ({throughput:.2f} times)" if throughput is not None else "")
+        + f", p50 {_ms(first.latency_ms.p50)} -> {_ms(last.latency_ms.p50)}"
+    )
+    if not settings:
+        cause = "No setting differs; what differs is chance or the machine"
+    elif len(settings) == 1:
+        values = " -> ".join(_shown(value) for value in settings[0].values)
+        cause = f"One setting differs, {settings[0].name} {values}"
+    else:
+        cause = f"{len(settings)} settings differ ({', '.join(row.name for row in settings)})"
+    limits = f"limited by {_limit(first)}, then by {_limit(last)}"
+    return f"{cause}: {change}; {limits}."
+
+
+def _limit(document: RunDocument) -> str:
+    return {"pool": "the pool", "cpu": "CPU", "none": "nothing in the proxy"}[document.verdict.bottleneck]
+
+
+def _shown(value: Any) -> str:
+    return "unset" if value is None else str(value)
+
+
+def _ms(value: float | None) -> str:
+    return "?" if value is None else f"{value:.0f} ms"

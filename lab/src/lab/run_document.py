@@ -1,0 +1,201 @@
+"""The run document: everything one load run measured, in one JSON file (`runs/<id>.json`).
+
+The schema is versioned; what is not measured (yet) is null, never a made-up zero.
+Units are in the names: `_ms`, `_seconds`; `rps` is requests per second over the measured window.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Settings = dict[str, Any]
+"""Variable name to value, as a service itself reported it at `/-/config`."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PartSettings(_Part):
+    """The settings in force in the four parts; null for a part that did not answer."""
+
+    load: Settings | None = None
+    proxy: Settings | None = None
+    network: Settings | None = None
+    upstream: Settings | None = None
+
+
+class SettingsAtEnds(_Part):
+    """Settings when the run began and when it ended: a difference means a part was restarted meanwhile."""
+
+    start: PartSettings
+    end: PartSettings
+
+
+class Totals(_Part):
+    """What Locust counted. `failures` are among `requests`."""
+
+    requests: int
+    failures: int
+    rps: float
+
+
+class LatencyMs(_Part):
+    """Response times as Locust's users saw them; `histogram` maps milliseconds to a count of responses."""
+
+    mean: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    max: float | None = None
+    histogram: dict[float, int] = Field(default_factory=dict)
+
+
+class DistributionMs(_Part):
+    """A distribution in short; null where there was nothing to measure."""
+
+    count: int
+    mean: float | None = None
+    p50: float | None = None
+    p99: float | None = None
+
+
+class Pool(_Part):
+    """The proxy's pool over the run, all workers together.
+
+    `active_mean` and `waiting_mean` are time averages by Little's law (time held, or waited, over the window's length).
+    """
+
+    max: int
+    opened: int
+    reused: int
+    closed: int
+    timeouts: int
+    active_max: int | None = None
+    active_mean: float | None = None
+    waiting_max: int | None = None
+    waiting_mean: float | None = None
+    wait_ms: DistributionMs
+
+
+class ProxyWitness(_Part):
+    """The proxy's count of the run's requests: received = answered + failed + aborted."""
+
+    received: int
+    answered: int
+    failed: int
+    aborted: int
+
+
+class UpstreamWitness(_Part):
+    """The mock's count of the run's requests: started = completed + abandoned."""
+
+    started: int
+    completed: int
+    abandoned: int
+
+
+class ConnectionWitness(_Part):
+    """Connections between proxy and upstream, as one end counted them during the run."""
+
+    opened: int
+    closed: int
+    open_at_start: int
+    open_at_end: int
+
+
+class Witnesses(_Part):
+    """Three counts of the same run; null for a witness that could not be heard."""
+
+    locust_requests: int
+    locust_failures: int
+    proxy: ProxyWitness | None = None
+    upstream: UpstreamWitness | None = None
+    proxy_connections: ConnectionWitness | None = None
+    upstream_connections: ConnectionWitness | None = None
+
+
+class AuditCheck(_Part):
+    """One equation that must hold between the witnesses; `difference` is left minus right."""
+
+    name: str
+    left: int
+    right: int
+    difference: int
+    says: str
+
+
+class Audit(_Part):
+    """Whether every request and connection is accounted for. `unheard` names witnesses that gave no figures."""
+
+    agreed: bool
+    checks: list[AuditCheck]
+    unheard: list[str] = Field(default_factory=list)
+
+
+class Generator(_Part):
+    """Whether Locust itself was the limit. `cpu_cores` is CPU time over wall time, all its processes together."""
+
+    cpu_cores: float | None = None
+    processes: int = 1
+    loop_lag_max_ms: float | None = None
+    offered_rps: float | None = None
+    achieved_rps: float | None = None
+    cpu_warning: bool = False
+
+
+class Verdict(_Part):
+    """What limited the run, the figures that say so, and what to change."""
+
+    bottleneck: Literal["pool", "cpu", "none"]
+    because: str
+    advice: str
+
+
+class SeriesPoint(_Part):
+    """One second of the run. `requests` and `failures` happened in it; the pool's gauges are samples."""
+
+    t_seconds: float
+    users: int
+    requests: int
+    failures: int
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    pool_active: int | None = None
+    pool_idle: int | None = None
+    pool_waiting: int | None = None
+    proxy_cpu_cores: float | None = None
+
+
+class RunDocument(BaseModel):
+    """One load run, whole."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    schema_version: Literal[1] = 1
+    id: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z_.-]{0,63}$")]
+    label: str = ""
+    mode: Literal["ui", "headless"]
+    processes: int = 1
+    status: Literal["finished", "interrupted", "reset"]
+    started_at: datetime
+    stopped_at: datetime
+    window_seconds: float
+    users: int
+    settings: SettingsAtEnds
+    versions: dict[str, dict[str, str] | None]
+    totals: Totals
+    latency_ms: LatencyMs
+    errors: dict[str, int]
+    phases_ms: dict[str, Any] | None = None
+    pool: Pool | None = None
+    cpu_cores: dict[str, float | None]
+    witnesses: Witnesses
+    audit: Audit
+    generator: Generator
+    network: dict[str, Any] | None = None
+    prediction: dict[str, Any] | None = None
+    verdict: Verdict
+    series: list[SeriesPoint]

@@ -1,0 +1,135 @@
+"""Run documents on disk: one file a run, written whole or not at all."""
+
+import os
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lab.run_document import RunDocument
+
+
+class RunNotFound(LookupError):
+    """No run, or more than one, goes by that name; the message is one line to show to a user."""
+
+
+class RunSummary(BaseModel):
+    """What a list of runs shows of one run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    label: str
+    started_at: datetime
+    status: str
+    mode: Literal["ui", "headless"]
+    users: int
+    max_connections: int | None
+    rps: float
+    p50_ms: float | None
+    p99_ms: float | None
+    requests: int
+    failures: int
+    bottleneck: str
+    because: str
+    network: str
+
+
+def new_run_id(now: datetime) -> str:
+    """Return an id that sorts by time and does not collide within a second: 20261120T221530Z-3fa9."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def summarise(document: RunDocument) -> RunSummary:
+    """Return the summary of a run."""
+    proxy = document.settings.start.proxy or {}
+    network = document.network or {}
+    return RunSummary(
+        id=document.id,
+        label=document.label,
+        started_at=document.started_at,
+        status=document.status,
+        mode=document.mode,
+        users=document.users,
+        max_connections=document.pool.max if document.pool else proxy.get("PROXY_MAX_CONNECTIONS"),
+        rps=document.totals.rps,
+        p50_ms=document.latency_ms.p50,
+        p99_ms=document.latency_ms.p99,
+        requests=document.totals.requests,
+        failures=document.totals.failures,
+        bottleneck=document.verdict.bottleneck,
+        because=document.verdict.because,
+        network=str(network.get("says", network.get("engine", ""))),
+    )
+
+
+class RunStore:
+    """The folder of run documents. Unreadable files in it are passed over in lists and named when asked for."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._summaries: dict[Path, tuple[int, RunSummary]] = {}
+
+    def write(self, document: RunDocument) -> Path:
+        """Write `<id>.json` by way of a temporary file and a rename, and return its path."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        path = self.directory / f"{document.id}.json"
+        temporary = path.with_suffix(f".{os.getpid()}.part")
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                file.write(document.model_dump_json(indent=1))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return path
+
+    def read(self, run_id: str) -> RunDocument:
+        """Return the run of that id; raise RunNotFound if there is none or its file is no run document."""
+        path = self.directory / f"{run_id}.json"
+        try:
+            return RunDocument.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise RunNotFound(f"no run {run_id!r} in {self.directory}") from None
+        except ValidationError as error:
+            raise RunNotFound(f"{path} is no run document of this version: {error.error_count()} mistakes") from None
+
+    def find(self, reference: str) -> RunDocument:
+        """Return the run by id, by the unique beginning of one, or the newest with that label."""
+        summaries = self.summaries()
+        if any(summary.id == reference for summary in summaries):
+            return self.read(reference)
+        labelled = [summary for summary in summaries if summary.label == reference]
+        if labelled:
+            return self.read(labelled[0].id)
+        begun = [summary for summary in summaries if reference and summary.id.startswith(reference)]
+        if len(begun) == 1:
+            return self.read(begun[0].id)
+        if begun:
+            raise RunNotFound(f"{reference!r} begins {len(begun)} run ids; give more of it")
+        raise RunNotFound(f"no run has the id or the label {reference!r}; ./sandbox runs lists them")
+
+    def summaries(self) -> list[RunSummary]:
+        """Return all runs, newest first. Files that have not changed are not read again."""
+        if not self.directory.is_dir():
+            return []
+        known: dict[Path, tuple[int, RunSummary]] = {}
+        for path in self.directory.glob("*.json"):
+            entry = self._summary(path)
+            if entry is not None:
+                known[path] = entry
+        self._summaries = known
+        return sorted((summary for _, summary in known.values()), key=lambda s: (s.started_at, s.id), reverse=True)
+
+    def _summary(self, path: Path) -> tuple[int, RunSummary] | None:
+        try:
+            modified_ns = path.stat().st_mtime_ns
+            cached = self._summaries.get(path)
+            if cached is not None and cached[0] == modified_ns:
+                return cached
+            return modified_ns, summarise(RunDocument.model_validate_json(path.read_bytes()))
+        except (FileNotFoundError, ValidationError):
+            return None

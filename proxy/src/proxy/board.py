@@ -1,0 +1,111 @@
+"""The board: what all workers of the proxy counted, summed.
+
+A worker that died is kept in the sums of what only grows. Its gauges are gone with it: its connections were closed by
+the kernel and its requests in flight were aborted, and they are counted so, else nothing would add up any more.
+"""
+
+import fcntl
+from dataclasses import dataclass
+from pathlib import Path
+
+from proxy.counters import (
+    BOUNDS_MS,
+    CELLS,
+    CODES,
+    ERRORS_AT,
+    HEADER,
+    WAIT_HISTOGRAM_AT,
+    Cell,
+)
+
+_GAUGES = (Cell.IN_FLIGHT, Cell.WAITING, Cell.ACTIVE, Cell.CONNECTING)
+_RUN_CELLS = tuple(cell for cell in Cell if cell.name.startswith("RUN_"))
+
+
+@dataclass(frozen=True)
+class WorkerCounts:
+    """One worker's cells at one moment."""
+
+    pid: int
+    run_number: int
+    run_id: str
+    alive: bool
+    cells: tuple[int, ...]
+
+    def __getitem__(self, cell: int) -> int:
+        return self.cells[cell]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """All workers together. `run` holds the figures of the newest run only."""
+
+    workers: tuple[WorkerCounts, ...]
+    cells: tuple[int, ...]
+    run_id: str | None
+    run: dict[Cell, int]
+
+    def __getitem__(self, cell: int) -> int:
+        return self.cells[cell]
+
+    @property
+    def errors(self) -> dict[str, int]:
+        """Outcomes by code."""
+        return {code: self.cells[ERRORS_AT + index] for index, code in enumerate(CODES)}
+
+    @property
+    def wait_histogram(self) -> dict[float, int]:
+        """Waits for a connection by upper bound in ms; what lies above the last bound is put into it."""
+        counts = list(self.cells[WAIT_HISTOGRAM_AT : WAIT_HISTOGRAM_AT + len(BOUNDS_MS) + 1])
+        beyond = counts.pop()
+        counts[-1] += beyond
+        return {bound: count for bound, count in zip(BOUNDS_MS, counts, strict=True) if count}
+
+
+def read(directory: Path) -> Sums:
+    """Read the files of all workers and sum them."""
+    return sums([worker for path in sorted(directory.glob("*.counters")) if (worker := _worker(path))])
+
+
+def sums(workers: list[WorkerCounts]) -> Sums:
+    """Sum workers, the dead ones settled. Pure."""
+    settled = [worker if worker.alive else _settled(worker) for worker in workers]
+    cells = tuple(sum(column) for column in zip(*(worker.cells for worker in settled), strict=True))
+    run_id = _newest_run(settled)
+    of_run = [worker for worker in settled if worker.run_id == run_id]
+    run = {cell: sum(worker[cell] for worker in of_run) for cell in _RUN_CELLS}
+    return Sums(workers=tuple(settled), cells=cells or (0,) * CELLS, run_id=run_id or None, run=run)
+
+
+def _newest_run(workers: list[WorkerCounts]) -> str:
+    # a run id begins with its time, so the newest sorts last
+    return max((worker.run_id for worker in workers), default="")
+
+
+def _settled(dead: WorkerCounts) -> WorkerCounts:
+    cells = list(dead.cells)
+    cells[Cell.ABORTED] += cells[Cell.IN_FLIGHT]
+    cells[Cell.RUN_ABORTED] = cells[Cell.RUN_RECEIVED] - cells[Cell.RUN_ANSWERED] - cells[Cell.RUN_FAILED]
+    cells[Cell.CLOSED] = cells[Cell.OPENED]
+    for gauge in _GAUGES:
+        cells[gauge] = 0
+    return WorkerCounts(dead.pid, dead.run_number, dead.run_id, alive=False, cells=tuple(cells))
+
+
+def _worker(path: Path) -> WorkerCounts | None:
+    with path.open("rb") as file:
+        content = file.read()
+        alive = _is_locked(file.fileno())
+    if len(content) < HEADER.size + 8 * CELLS:
+        return None  # being made at this moment
+    pid, run_number, run_id = HEADER.unpack_from(content)
+    cells = tuple(memoryview(content)[HEADER.size :].cast("q"))
+    return WorkerCounts(pid, run_number, run_id.rstrip(b"\0").decode("latin-1"), alive, cells)
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False

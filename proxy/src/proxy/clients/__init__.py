@@ -1,0 +1,37 @@
+"""The client libraries, one file each, behind one small interface."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from proxy.forwarding import Outbound
+
+
+class Answer(Protocol):
+    """An upstream's answer whose body has not been read yet."""
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Names and values as the upstream sent them, in order, duplicates kept."""
+
+    def body(self) -> AsyncIterator[bytes]:
+        """Yield the bytes of the body as they come, nothing decoded. Raises ProxyError if they stop too early."""
+
+    async def aclose(self) -> None:
+        """Give the connection back, or close it if the body was not read to its end. Safe to call twice."""
+
+
+class Client(Protocol):
+    """One pooled client, shared by all requests of a worker."""
+
+    async def send(self, outbound: Outbound, body: AsyncIterator[bytes] | None) -> Answer:
+        """Send a request and return when the answer's head is there. Raises ProxyError."""
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of the libraries at work."""
+
+    async def aclose(self) -> None:
+        """Close every connection of the pool."""

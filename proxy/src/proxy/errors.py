@@ -1,0 +1,103 @@
+"""The errors the proxy makes itself: a code, a status, a body. Never an upstream address or an exception's text."""
+
+import json
+import socket
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+STATUS_BY_CODE: Final[dict[str, int]] = {
+    "bad_request": 400,
+    "not_found": 404,
+    "upstream_connect_error": 502,
+    "upstream_dns_error": 502,
+    "upstream_closed": 502,
+    "upstream_reset": 502,
+    "upstream_protocol_error": 502,
+    "pool_exhausted": 503,
+    "upstream_connect_timeout": 504,
+    "upstream_read_timeout": 504,
+    "upstream_write_timeout": 504,
+    "internal_error": 500,
+}
+"""Every code the proxy answers with, and its status (DESIGN: reliability notes, section 4)."""
+
+_DETAIL: Final[dict[str, str]] = {
+    "upstream_connect_error": "the upstream refused the connection or could not be reached",
+    "upstream_dns_error": "the upstream's name could not be resolved",
+    "upstream_closed": "the upstream closed the connection without an answer",
+    "upstream_reset": "the upstream reset the connection",
+    "upstream_protocol_error": "the upstream's answer is not valid HTTP",
+    "pool_exhausted": "no connection of the pool became free in time",
+    "upstream_connect_timeout": "connecting to the upstream took too long",
+    "upstream_read_timeout": "the upstream sent nothing for too long",
+    "upstream_write_timeout": "the upstream took no bytes for too long",
+    "internal_error": "the proxy failed; its log says why",
+}
+
+
+@dataclass(frozen=True)
+class ProxyError(Exception):
+    """An outcome that the proxy answers for. `detail` is for people and holds nothing secret."""
+
+    code: str
+    detail: str = ""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the code."""
+        return STATUS_BY_CODE[self.code]
+
+    def body(self, request_id: str) -> bytes:
+        """Return the JSON document of this error for one request."""
+        detail = self.detail or _DETAIL[self.code]
+        error = {"code": self.code, "status": self.status, "detail": detail, "request_id": request_id}
+        return json.dumps({"error": error}).encode()
+
+    def headers(self, body: bytes) -> list[tuple[bytes, bytes]]:
+        """Return the answer's headers; a full pool says when to come again."""
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-proxy-error", self.code.encode()),
+        ]
+        if self.status == 503:
+            headers.append((b"retry-after", b"1"))
+        return headers
+
+
+def from_httpx(error: Exception) -> ProxyError:
+    """Map what httpx raised to a code. Order matters: a time-out is a TransportError too."""
+    match error:
+        case httpx.PoolTimeout():
+            code = "pool_exhausted"
+        case httpx.ConnectTimeout():
+            code = "upstream_connect_timeout"
+        case httpx.ReadTimeout():
+            code = "upstream_read_timeout"
+        case httpx.WriteTimeout():
+            code = "upstream_write_timeout"
+        case httpx.ConnectError():
+            code = "upstream_dns_error" if _is_dns(error) else "upstream_connect_error"
+        case httpx.ReadError() | httpx.WriteError() | httpx.CloseError():
+            code = "upstream_reset"
+        case httpx.RemoteProtocolError():
+            code = "upstream_closed" if _was_closed(error) else "upstream_protocol_error"
+        case _:
+            code = "internal_error"
+    return ProxyError(code)
+
+
+def _is_dns(error: BaseException | None) -> bool:
+    """Say whether a name that did not resolve is among the causes of an error."""
+    while error is not None:
+        if isinstance(error, socket.gaierror):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _was_closed(error: httpx.RemoteProtocolError) -> bool:
+    # httpcore tells "closed" from "not HTTP" by its text alone
+    return str(error).startswith(("Server disconnected", "peer closed connection"))

@@ -1,0 +1,72 @@
+"""The pool as one document: what `/-/pool` answers. Pure."""
+
+from typing import Any
+
+from proxy.board import Sums, WorkerCounts
+from proxy.counters import Cell
+from proxy.settings import Settings
+
+
+def gauges(counts: Sums | WorkerCounts) -> dict[str, int]:
+    """Return total, active, idle, connecting and waiting: connections, and requests without one."""
+    active, connecting = counts[Cell.ACTIVE], counts[Cell.CONNECTING]
+    established = counts[Cell.OPENED] - counts[Cell.CLOSED]
+    # cells are read one after the other while the worker goes on: a moment's difference is not a negative idle
+    idle = max(established - (active - connecting), 0)
+    return {
+        "total": active + idle,
+        "active": active,
+        "idle": idle,
+        "connecting": connecting,
+        "waiting": counts[Cell.WAITING],
+    }
+
+
+def pool_document(sums: Sums, settings: Settings, workers: int) -> dict[str, Any]:
+    """Return the pool of all workers: gauges, counters since the start, the newest run, the processes."""
+    return {
+        "workers": workers,
+        "max": workers * settings.max_connections,
+        "max_keepalive": workers * settings.keepalive_connections,
+        **gauges(sums),
+        "opened": sums[Cell.OPENED],
+        "reused": sums[Cell.REUSED],
+        "closed": sums[Cell.CLOSED],
+        "timeouts": sums[Cell.TIMEOUTS],
+        "wait_ms": {
+            "count": sums[Cell.WAIT_COUNT],
+            "sum": sums[Cell.WAIT_NS] / 1e6,
+            "histogram": {str(bound): count for bound, count in sums.wait_histogram.items()},
+        },
+        "hold_ms": {"count": sums[Cell.HOLD_COUNT], "sum": sums[Cell.HOLD_NS] / 1e6},
+        "requests": {
+            "received": sums[Cell.RECEIVED],
+            "answered": sums[Cell.ANSWERED],
+            "failed": sums[Cell.FAILED],
+            "aborted": sums[Cell.ABORTED],
+            "in_flight": sums[Cell.IN_FLIGHT],
+        },
+        "errors": sums.errors,
+        "run": _run(sums),
+        "process": {
+            "cpu_seconds": sums[Cell.CPU_NS] / 1e9,
+            "workers": [
+                {"pid": worker.pid, "cpu_seconds": worker[Cell.CPU_NS] / 1e9, "alive": worker.alive, **gauges(worker)}
+                for worker in sums.workers
+            ],
+        },
+    }
+
+
+def _run(sums: Sums) -> dict[str, Any]:
+    """Return the figures of the newest run. The maxima of several workers are added, so they are upper bounds."""
+    run = sums.run
+    outcomes = {name: run[Cell[f"RUN_{name.upper()}"]] for name in ("received", "answered", "failed", "aborted")}
+    in_flight = outcomes["received"] - outcomes["answered"] - outcomes["failed"] - outcomes["aborted"]
+    return {
+        "id": sums.run_id,
+        **outcomes,
+        "in_flight": in_flight,
+        "active_max": run[Cell.RUN_ACTIVE_MAX],
+        "waiting_max": run[Cell.RUN_WAITING_MAX],
+    }

@@ -1,0 +1,117 @@
+"""uvicorn around the app: the socket bound first, the signals mapped to exit codes, one worker or several."""
+
+import errno
+import logging
+import os
+import signal
+import socket
+import tempfile
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from proxy.settings import ServerSettings, Settings
+
+EXIT_SURROUNDINGS = 3
+EXIT_INTERRUPTED = 130
+
+_LOGGING: Final[dict[str, Any]] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+    "loggers": {"proxy": {"level": "INFO"}, "uvicorn": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+}
+"""uvicorn sets this up in every worker, which is a process of its own."""
+
+
+class PortTaken(Exception):
+    """Somebody else listens on the port; the message is one line to show to a user."""
+
+
+def bind(settings: Settings) -> socket.socket:
+    """Return the listening socket. Raises PortTaken."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(
+                f"PROXY_PORT={settings.port}: already in use on {settings.host}; set PROXY_PORT to a free port"
+            ) from None
+        raise PortTaken(
+            f"PROXY_HOST='{settings.host}', PROXY_PORT={settings.port}: cannot listen there: {error.strerror}"
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def serve(settings: Settings, server: ServerSettings) -> int:
+    """Serve until a signal comes and return the exit code. Raises PortTaken before anything has started."""
+    listener = bind(settings)
+    with tempfile.TemporaryDirectory(prefix="pool-sandbox-proxy-") as own_dir:
+        # uvicorn's workers are new processes that read the environment: the folder they share travels there
+        os.environ.setdefault("PROXY_STATE_DIR", own_dir)
+        config = uvicorn.Config(
+            "proxy.app:create_app",
+            factory=True,
+            workers=server.workers,
+            limit_concurrency=server.limit_concurrency,
+            backlog=server.backlog,
+            timeout_keep_alive=server.timeout_keep_alive,
+            timeout_graceful_shutdown=server.timeout_graceful_shutdown,
+            http=server.http,
+            access_log=False,
+            log_config=_LOGGING,
+            # the upstream's own Date and Server go through; a second one of ours would make two
+            date_header=False,
+            server_header=False,
+        )
+        config.configure_logging()
+        logging.getLogger("proxy").info(announcement(settings, server))
+        # uvicorn raises the signal that ended it once more when it is done: by then it means an exit code
+        signal.signal(signal.SIGTERM, _exit_well)
+        if server.workers > 1:
+            return _Workers(config, sockets=[listener]).run_to_exit_code()
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        except KeyboardInterrupt:
+            return EXIT_INTERRUPTED
+    return 0
+
+
+class _Workers(Multiprocess):
+    """uvicorn's supervisor of several workers, which tells how it ended."""
+
+    _interrupted = False
+
+    def handle_int(self) -> None:
+        self._interrupted = True
+        super().handle_int()
+
+    def run_to_exit_code(self) -> int:
+        self.run()
+        if any(process.exitcode == STARTUP_FAILURE for process in self.processes):
+            return EXIT_SURROUNDINGS
+        return EXIT_INTERRUPTED if self._interrupted else 0
+
+
+def announcement(settings: Settings, server: ServerSettings) -> str:
+    """Return one line that says where the proxy listens and what its pools add up to."""
+    pool = f"{settings.max_connections} connections, {settings.keepalive_connections} kept alive"
+    if server.workers > 1:
+        product = server.workers * settings.max_connections
+        pool = f"{server.workers} workers x {pool} each = {product} connections at the upstream"
+    where = f"http://{settings.host}:{settings.port} -> {settings.upstream_url}"
+    return f"{where} by {settings.client}, {pool}"
+
+
+def _exit_well(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)

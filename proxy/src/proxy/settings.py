@@ -1,0 +1,138 @@
+"""The proxy's settings: PROXY_ for the pool and the forwarding, UVICORN_ for the server in front of it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+
+KEEPALIVE_DEFAULT = 5
+
+
+class Settings(BaseSettings):
+    """The shared client and the forwarding. The names and the meanings are httpx's own; times are in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="PROXY_", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address the proxy listens on.")
+    port: Port = Field(8000, description="Port the proxy listens on.")
+    upstream_url: str = Field(
+        "http://127.0.0.1:8001",
+        description="Where requests are forwarded to, http or https; a path in it is put before every path.",
+    )
+    client: Literal["httpx"] = Field("httpx", description="The client library that calls the upstream.")
+    max_connections: int = Field(
+        10,
+        ge=1,
+        le=10_000,
+        description="Connections the pool may hold per worker; a request that finds all busy waits for one.",
+    )
+    max_keepalive_connections: int | None = Field(
+        None,
+        ge=0,
+        le=10_000,
+        description="Idle connections kept for the next request, at most PROXY_MAX_CONNECTIONS; further ones are "
+        "closed. Unset: 5, or PROXY_MAX_CONNECTIONS if that is less.",
+    )
+    keepalive_expiry_seconds: float = Field(
+        5.0, ge=0, le=86_400, allow_inf_nan=False, description="An idle connection older than this is not used again."
+    )
+    connect_timeout_seconds: Seconds = Field(
+        5.0, description="Longest wait for a TCP connection and TLS; then 504 upstream_connect_timeout."
+    )
+    read_timeout_seconds: Seconds = Field(
+        5.0, description="Longest silence of the upstream; then 504 upstream_read_timeout."
+    )
+    write_timeout_seconds: Seconds = Field(
+        5.0, description="Longest time the upstream may take no bytes; then 504 upstream_write_timeout."
+    )
+    pool_timeout_seconds: Seconds = Field(
+        5.0, description="Longest wait for a connection of the pool; then 503 pool_exhausted."
+    )
+    state_dir: Path | None = Field(
+        None, description="Folder in which the workers share their counters. Unset: a private one that is removed."
+    )
+
+    @field_validator("upstream_url")
+    @classmethod
+    def _is_http_url(cls, value: str) -> str:
+        try:
+            url = urlsplit(value)
+            port_is_valid = url.port is None or url.port > 0
+        except ValueError:
+            port_is_valid = False
+        if not port_is_valid or url.scheme not in ("http", "https") or not url.hostname or any(c <= " " for c in value):
+            raise ValueError("not a URL of an HTTP server; allowed: http://host[:port][/path] or https://...")
+        if url.username is not None or url.query or url.fragment:
+            raise ValueError("holds more than a server; allowed: http://host[:port][/path] without user, ? and #")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _keepalive_fits(self) -> Self:
+        keepalive = self.max_keepalive_connections
+        if keepalive is not None and keepalive > self.max_connections:
+            raise ValueError(
+                f"PROXY_MAX_KEEPALIVE_CONNECTIONS='{keepalive}': more than PROXY_MAX_CONNECTIONS={self.max_connections}"
+                f" can ever be idle; allowed: 0 to {self.max_connections}"
+            )
+        return self
+
+    @property
+    def keepalive_connections(self) -> int:
+        """The limit in force: the one that was set, else 5, but never more than the connections there are."""
+        if self.max_keepalive_connections is not None:
+            return self.max_keepalive_connections
+        return min(KEEPALIVE_DEFAULT, self.max_connections)
+
+
+class ServerSettings(BaseSettings):
+    """uvicorn's own settings for the proxy, by the names of its command line."""
+
+    model_config = SettingsConfigDict(env_prefix="UVICORN_", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    workers: int = Field(
+        1, ge=1, le=64, description="Processes; each has a pool of its own, so the limits multiply by them."
+    )
+    limit_concurrency: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="Connections and tasks at a time per worker; beyond it uvicorn answers 503 at once, idle "
+        "keep-alive connections included. Unset: no limit.",
+    )
+    backlog: int = Field(2048, ge=1, le=65_535, description="Connections the kernel holds until uvicorn accepts them.")
+    timeout_keep_alive: int = Field(
+        5, ge=0, le=86_400, description="Seconds after which an idle connection of a caller is closed."
+    )
+    timeout_graceful_shutdown: int = Field(
+        30, ge=0, le=3600, description="Seconds that requests in flight are given after SIGTERM."
+    )
+    http: Literal["auto", "h11", "httptools"] = Field("auto", description="uvicorn's HTTP parser.")
+
+
+def as_environment(settings: BaseSettings) -> dict[str, Any]:
+    """Return settings by the full names of their variables, with JSON's own types."""
+    prefix = settings.model_config["env_prefix"]
+    return {f"{prefix}{name}".upper(): value for name, value in settings.model_dump(mode="json").items()}
+
+
+def in_force(settings: Settings, server: ServerSettings) -> dict[str, Any]:
+    """Return every setting as it works: what was left unset is shown as what it comes to."""
+    shown = as_environment(settings) | as_environment(server)
+    shown["PROXY_MAX_KEEPALIVE_CONNECTIONS"] = settings.keepalive_connections
+    del shown["PROXY_STATE_DIR"]
+    return shown
+
+
+def own_variables(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the variables of the environment that this part reads: those with its two prefixes, not empty."""
+    environment = os.environ if environment is None else environment
+    return {
+        name: value for name, value in environment.items() if name.startswith(("PROXY_", "UVICORN_")) and value != ""
+    }

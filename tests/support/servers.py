@@ -1,0 +1,124 @@
+"""The proxy in the test's own loop, and parts as real processes."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from proxy.app import create_app
+from proxy.settings import ServerSettings, Settings
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [ROOT / part / "src" for part in ("proxy", "upstream-mock", "link", "loadtest", "lab")]
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class RunningProxy:
+    """A proxy that serves on a port."""
+
+    port: int
+
+    async def pool(self) -> dict:
+        """Return `/-/pool`."""
+        import json
+
+        from support.raw_http import get, roundtrip, split
+
+        return json.loads(split(await roundtrip(self.port, get("/-/pool")))[2])
+
+
+@asynccontextmanager
+async def running_proxy(upstream_url: str, **settings: object) -> AsyncIterator[RunningProxy]:
+    """Serve the proxy by uvicorn in this loop."""
+    app = create_app(Settings(upstream_url=upstream_url, **settings), ServerSettings())
+    config = uvicorn.Config(
+        app, port=0, log_level="critical", access_log=False, date_header=False, server_header=False, lifespan="on"
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server._serve())
+    while not server.started:
+        await asyncio.sleep(0.005)
+        assert not task.done(), task.exception()
+    try:
+        yield RunningProxy(server.servers[0].sockets[0].getsockname()[1])
+    finally:
+        server.should_exit = True
+        await task
+
+
+def environment(**variables: object) -> dict[str, str]:
+    """Return an environment for a part: nothing of this shell's settings, the sources on the path, and these."""
+    clean = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
+    path = os.pathsep.join(str(source) for source in SOURCES)
+    return clean | {"PYTHONPATH": path} | {name: str(value) for name, value in variables.items()}
+
+
+@dataclass
+class Part:
+    """A part as a process."""
+
+    process: subprocess.Popen[str]
+
+    def stop(self, number: int = signal.SIGTERM, timeout: float = 15) -> int:
+        """Send a signal and return the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout)
+
+
+@contextmanager
+def part(name: str, ready_url: str, **variables: object) -> Iterator[Part]:
+    """Run `python -m name` until it answers 200 at a URL; killed at the end if it is still there."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", name], env=environment(**variables), stderr=subprocess.PIPE, text=True
+    )
+    try:
+        _until_ready(process, ready_url)
+        yield Part(process)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+def _until_ready(process: subprocess.Popen[str], url: str, timeout: float = 20) -> None:
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            assert process.stderr is not None
+            raise AssertionError(f"exit {process.returncode}: {process.stderr.read()}")
+        with suppress(OSError, urllib.error.URLError), urllib.request.urlopen(url, timeout=2) as answer:
+            if answer.status == 200:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"{url} did not answer within {timeout} s")
+
+
+def check(name: str, *arguments: str, **variables: object) -> subprocess.CompletedProcess[str]:
+    """Run `python -m name` to its end."""
+    command = [sys.executable, "-m", name, *arguments]
+    return subprocess.run(command, env=environment(**variables), capture_output=True, text=True, timeout=30)
