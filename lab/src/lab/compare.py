@@ -1,7 +1,9 @@
 """Two or more runs side by side: which settings differ, and what became of it. Pure."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
@@ -9,6 +11,11 @@ from lab.run_document import RunDocument
 
 _OWN_TO_EACH_RUN = frozenset({"LAB_RUN_ID", "LAB_RUN_LABEL", "LAB_PROGRESS", "LAB_RUNS_DIR", "LOCUST_HEADLESS"})
 """Settings that differ between any two runs and explain nothing."""
+
+_WIRING = re.compile(r"_(?:HOST|PORT|CONTROL_URL)$")
+"""Where the parts listen: other in Compose than as processes, and no cause of anything."""
+
+_OWN_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "upstream-mock", "proxy"})
 
 
 class Difference(BaseModel):
@@ -75,11 +82,16 @@ def compare(documents: Sequence[RunDocument]) -> Comparison:
 def _settings(document: RunDocument) -> dict[str, Any]:
     start = document.settings.start
     return {
-        name: value
+        name: _shown_address(value) if name == "PROXY_UPSTREAM_URL" else value
         for part in (start.load, start.proxy, start.network, start.upstream)
         for name, value in (part or {}).items()
-        if name not in _OWN_TO_EACH_RUN
+        if name not in _OWN_TO_EACH_RUN and not _WIRING.search(name)
     }
+
+
+def _shown_address(url: Any) -> Any:
+    """Return a URL as it is, but the sandbox's own upstream by one name, whichever port or alias it has."""
+    return "the mock upstream" if isinstance(url, str) and urlsplit(url).hostname in _OWN_HOSTS else url
 
 
 def _differences(settings: Sequence[dict[str, Any]]) -> list[Difference]:

@@ -33,13 +33,15 @@ class PortTaken(Exception):
     """Somebody else listens on the port; the message is one line to show to a user."""
 
 
-def bind(settings: Settings) -> socket.socket:
+def bind(settings: Settings, backlog: int) -> socket.socket:
     """Return the listening socket. Raises PortTaken."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family)
+    # asyncio sets TCP_NODELAY only where the protocol is named; without it an answer may wait 40 ms for an ACK
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(backlog)  # at once: with SO_REUSEADDR two may bind, but only one may listen
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
@@ -55,7 +57,7 @@ def bind(settings: Settings) -> socket.socket:
 
 def serve(settings: Settings, server: ServerSettings) -> int:
     """Serve until a signal comes and return the exit code. Raises PortTaken before anything has started."""
-    listener = bind(settings)
+    listener = bind(settings, server.backlog)
     with tempfile.TemporaryDirectory(prefix="pool-sandbox-proxy-") as own_dir:
         # uvicorn's workers are new processes that read the environment: the folder they share travels there
         os.environ.setdefault("PROXY_STATE_DIR", own_dir)

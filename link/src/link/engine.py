@@ -1,0 +1,52 @@
+"""What every engine offers, and building the chosen one."""
+
+import socket
+from typing import Any, Protocol
+
+from link import namespace
+from link.choose import Choice, Surroundings
+from link.lateness import Lateness
+from link.measure import Measured
+from link.off import Off
+from link.privileges import missing, own_capabilities
+from link.relay import Relay
+from link.settings import Settings
+from link.tun import Tun
+
+
+class Engine(Protocol):
+    """Moves what passes between proxy and upstream as the link model decides."""
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late things left."""
+
+    async def start(self) -> None:
+        """Begin to move."""
+
+    async def stop(self) -> None:
+        """Cease, and give back what is open."""
+
+    async def measure(self) -> Measured | None:
+        """Time real sockets through the engine; None if there is no engine. Raises TimeoutError or OSError."""
+
+    def stats(self) -> dict[str, Any]:
+        """Return the counters."""
+
+
+def build(settings: Settings, surroundings: Surroundings, choice: Choice, listener: socket.socket | None) -> Engine:
+    """Set up the chosen engine, which may need privileges: they can be dropped afterwards.
+
+    What an earlier link left in a namespace of its own is removed first, so that this can be repeated at will.
+    Raises OSError or SetUpError where the kernel refuses.
+    """
+    if surroundings.own_namespace and not missing(own_capabilities()):
+        namespace.clear(settings.upstream_port, settings.port)
+    if choice.engine == "tun":
+        return Tun(settings.conditions, settings.upstream_port, seed=settings.seed)
+    if choice.engine == "relay" and listener:
+        if choice.redirect:
+            namespace.lead_to_relay(settings.upstream_port, settings.port)
+        upstream = (settings.upstream_host, settings.upstream_port)
+        return Relay(settings.conditions, listener, upstream, seed=settings.seed)
+    return Off()

@@ -1,0 +1,96 @@
+"""The relay engine: a TCP relay that lets bytes through when the link model says so. Any system, no privilege.
+
+It cannot delay connect(), which the kernel completes by itself. The handshake's round trip is charged to the first
+bytes instead: the upstream sees a connection one round trip after it was made, so a fresh request costs two in all.
+"""
+
+import asyncio
+import socket
+from random import Random
+from typing import Any
+
+from link.connection import Connection, Side
+from link.lateness import Lateness
+from link.measure import Measured, echo, measure
+from link.model import Conditions, Lane, directions
+from link.wheel import Wheel
+
+BACKLOG = 4096
+
+
+class Relay:
+    """Listens on one socket and forwards every connection to the upstream through the emulated link."""
+
+    def __init__(self, conditions: Conditions, listener: socket.socket, upstream: tuple[str, int], *, seed: int):
+        self.lateness = Lateness()
+        self._conditions = conditions
+        self._listener = listener
+        self._seed = seed
+        self._upstream = upstream
+        self._down, self._up = directions(conditions, Random(seed))
+        self._open: set[Connection] = set()
+        self._accepted = self._refused = self._bytes_down = self._bytes_up = 0
+        self._server: asyncio.Server | None = None
+        self._wheel: Wheel | None = None
+
+    async def start(self) -> None:
+        """Serve the connections of the listener, a bound socket, which is the relay's from now on."""
+        loop = asyncio.get_running_loop()
+        self._wheel = Wheel(loop, self.lateness)
+        self._server = await loop.create_server(self._connection, sock=self._listener, backlog=BACKLOG)
+
+    async def stop(self) -> None:
+        """Stop listening and reset what is open."""
+        if self._server:
+            self._server.close()
+        for connection in list(self._open):
+            connection.abort()
+        await asyncio.sleep(0)  # lets the transports close their sockets
+        if self._wheel:
+            self._wheel.close()
+
+    async def measure(self) -> Measured:
+        """Time requests through a private relay of the same model to an echo of its own; connect() is not delayed."""
+        behind, before = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+        address = before.getsockname()
+        async with echo(behind):
+            private = Relay(self._conditions, before, behind.getsockname(), seed=self._seed)
+            private.lateness = self.lateness
+            await private.start()
+            try:
+                return await measure(*address)
+            finally:
+                await private.stop()
+
+    def stats(self) -> dict[str, Any]:
+        """Return the counters, as `/-/stats` shows them."""
+        connections = {
+            "accepted": self._accepted,
+            "open": len(self._open),
+            "closed": self._accepted - len(self._open),
+            "refused_by_upstream": self._refused,
+        }
+        down = self._bytes_down + sum(connection.down.bytes for connection in self._open)
+        up = self._bytes_up + sum(connection.up.bytes for connection in self._open)
+        return {"connections": connections, "bytes": {"down": down, "up": up}}
+
+    def _connection(self) -> Side:
+        assert self._wheel is not None
+        lanes = (Lane(self._down), Lane(self._up))
+        connection = Connection(self._wheel, lanes, self._conditions.rtt, dial=self._dial, on_gone=self._forget)
+        self._accepted += 1
+        self._open.add(connection)
+        return connection.client
+
+    async def _dial(self, connection: Connection) -> None:
+        try:
+            await asyncio.get_running_loop().create_connection(lambda: connection.upstream, *self._upstream)
+        except OSError:
+            self._refused += 1
+            connection.refused()
+
+    def _forget(self, connection: Connection) -> None:
+        if connection in self._open:
+            self._open.remove(connection)
+            self._bytes_down += connection.down.bytes
+            self._bytes_up += connection.up.bytes

@@ -1,0 +1,90 @@
+"""Runs a link: the engine, its measurement, the control port, until a signal."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from link.app import create_app
+from link.state import State
+
+log = logging.getLogger("link")
+
+OK, SURROUNDINGS_FAILED, INTERRUPTED = 0, 3, 130
+
+
+class ControlServer(uvicorn.Server):
+    """Uvicorn without signal handlers of its own: they are the link's."""
+
+    def __init__(self, config: uvicorn.Config):
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say when that is done."""
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+async def serve(state: State, control: socket.socket) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code."""
+    config = uvicorn.Config(
+        create_app(state),
+        lifespan="off",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        timeout_graceful_shutdown=1,
+    )
+    server = ControlServer(config)
+    code = asyncio.get_running_loop().create_future()
+    _on_signals(code)
+    await state.engine.start()
+    serving = asyncio.create_task(server.serve(sockets=[control]))
+    measuring = asyncio.create_task(_measure(state, server))
+    try:
+        await asyncio.wait({code, measuring}, return_when=asyncio.FIRST_COMPLETED)
+        if not code.done() and not measuring.result():
+            return SURROUNDINGS_FAILED
+        return int(await code)
+    finally:
+        measuring.cancel()
+        await asyncio.wait({measuring})
+        server.should_exit = True
+        await serving
+        await state.engine.stop()
+
+
+async def _measure(state: State, server: ControlServer) -> bool:
+    await server.listening.wait()  # starting it takes the loop's time, which would be measured too
+    try:
+        state.measured = await state.engine.measure()
+    except (OSError, TimeoutError) as error:
+        log.error("link: engine=%s lets nothing through: %s", state.choice.engine, error or type(error).__name__)
+        return False
+    state.lateness_at_start = state.engine.lateness.summary_ms()
+    state.ready = True
+    log.info("%s", state.line())
+    if warning := state.warning():
+        log.warning("%s", warning)
+    return True
+
+
+def _on_signals(code: asyncio.Future[int]) -> None:
+    def leave(value: int) -> None:
+        if not code.done():
+            code.set_result(value)
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, leave, OK)
+    loop.add_signal_handler(signal.SIGINT, leave, INTERRUPTED)

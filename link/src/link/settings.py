@@ -1,0 +1,149 @@
+"""The link's settings: the NET_ variables."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from link.model import Conditions
+from link.profiles import PROFILES
+
+PREFIX = "NET_"
+
+ProfileName = Literal["same-host", "same-az", "cross-az", "slow-4g", "3g", "edge"]
+EngineWish = Literal["auto", "tun", "relay", "off"]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Milliseconds = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
+Megabits = Annotated[float, Field(ge=0.01, le=100_000, allow_inf_nan=False)]
+QueueMilliseconds = Annotated[float, Field(ge=1, le=10_000, allow_inf_nan=False)]
+
+DEFAULT_QUEUE_MS = 100.0
+
+
+class Contradictions(ValueError):
+    """Settings that cannot both hold; `pairs` are (variable without prefix, sentence)."""
+
+    def __init__(self, pairs: list[tuple[str, str]]):
+        super().__init__("; ".join(f"{PREFIX}{name.upper()}: {sentence}" for name, sentence in pairs))
+        self.pairs = pairs
+
+
+class Settings(BaseSettings):
+    """What the link listens on and what it emulates; None means the profile's value."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address the relay and the control port listen on.")
+    port: Port = Field(
+        8002, description="Port of the relay; only open with the relay engine. Taken by another: exit 3 and one line."
+    )
+    control_port: Port = Field(
+        8092, description="Port of /-/healthy, /-/config and /-/stats. Taken by another: exit 3 and one line."
+    )
+    upstream_host: str = Field(
+        "127.0.0.1", description="Host the relay forwards to; while nobody listens there, connections are reset."
+    )
+    upstream_port: Port = Field(8001, description="Port the relay forwards to, and whose replies tun delays.")
+    profile: ProfileName = Field(
+        "same-host", description="Network by name; same-host emulates nothing. The NET_ values below override its own."
+    )
+    engine: EngineWish = Field(
+        "auto",
+        description="What emulates the network: tun (packets, needs a network namespace of its own), relay (bytes), "
+        "off, or auto for the best to be had. An engine that cannot be had: exit 3 and one line.",
+    )
+    rtt_ms: Milliseconds | None = Field(
+        None, description="Full round trip time in milliseconds, paid by the handshake and by every reply."
+    )
+    jitter_ms: Milliseconds | None = Field(
+        None,
+        description="Deviation of what is added to each trip, in milliseconds (half a normal distribution, cut at "
+        "three deviations; packets are never reordered).",
+    )
+    bw_down_mbit: Megabits | None = Field(
+        None, description="Bandwidth from the upstream in Mbit/s, shared by all connections; beyond it replies queue."
+    )
+    bw_up_mbit: Megabits | None = Field(
+        None, description="Bandwidth to the upstream in Mbit/s, shared by all connections; beyond it requests queue."
+    )
+    queue_ms: QueueMilliseconds | None = Field(
+        None,
+        description="Time's worth of bytes that waits before a bandwidth limit (100 ms if unset); a full queue drops "
+        "packets (tun) or holds the sender back (relay).",
+    )
+    seed: int = Field(
+        1, ge=0, le=2**63 - 1, description="Seed of the random numbers, so that a run's jitter can be repeated."
+    )
+
+    @property
+    def conditions(self) -> Conditions:
+        """What is to be emulated: the profile with every value that is set put over it, in seconds and bits/s."""
+        profile = PROFILES[self.profile]
+        return Conditions(
+            rtt=_over(self.rtt_ms, profile.rtt_ms) / 1e3,
+            jitter=_over(self.jitter_ms, profile.jitter_ms) / 1e3,
+            down=_rate(self.bw_down_mbit, profile.bw_down_mbit),
+            up=_rate(self.bw_up_mbit, profile.bw_up_mbit),
+            queue=_over(self.queue_ms, DEFAULT_QUEUE_MS) / 1e3,
+        )
+
+    @model_validator(mode="after")
+    def _no_contradictions(self) -> Self:
+        pairs = contradictions(self)
+        if pairs:
+            raise Contradictions(pairs)
+        return self
+
+
+def contradictions(settings: Settings) -> list[tuple[str, str]]:
+    """Return what cannot both hold, as (variable without prefix, sentence that names the other)."""
+    found: list[tuple[str, str]] = []
+    wanted = settings.conditions
+    if settings.engine == "off" and not wanted.nothing:
+        found.append(("engine", f"contradicts {_asked(settings)}, which needs one; allowed: auto, tun, relay"))
+    if wanted.jitter > wanted.rtt:
+        name = "jitter_ms" if settings.jitter_ms is not None else "rtt_ms"
+        found.append((name, f"jitter of {wanted.jitter * 1e3:g} ms is above the round trip of {wanted.rtt * 1e3:g} ms; "
+                            "allowed: NET_JITTER_MS up to NET_RTT_MS"))  # fmt: skip
+    if settings.queue_ms is not None and wanted.down is None and wanted.up is None:
+        found.append(
+            ("queue_ms", "there is no bandwidth to queue for; allowed: with NET_BW_DOWN_MBIT or NET_BW_UP_MBIT")
+        )
+    if settings.control_port == settings.port:
+        found.append(("control_port", "the same as NET_PORT; allowed: any other port"))
+    if settings.upstream_host in {settings.host, "127.0.0.1"}:
+        sentence = "the same as NET_UPSTREAM_PORT on the same host; allowed: any other port"
+        taken = [name for name in ("port", "control_port") if getattr(settings, name) == settings.upstream_port]
+        found.extend((name, sentence) for name in taken)
+    return found
+
+
+def _asked(settings: Settings) -> str:
+    for name in ("rtt_ms", "jitter_ms", "bw_down_mbit", "bw_up_mbit"):
+        value = getattr(settings, name)
+        if value:
+            return f"{PREFIX}{name.upper()}={value:g}"
+    return f"{PREFIX}PROFILE={settings.profile}"
+
+
+def _over(value: float | None, profile: float) -> float:
+    return profile if value is None else value
+
+
+def _rate(value: float | None, profile: float | None) -> float | None:
+    mbit = profile if value is None else value
+    return None if mbit is None else mbit * 1e6
+
+
+def configured(conditions: Conditions) -> dict[str, float | None]:
+    """Return the conditions in the units of the variables, as `/-/config` shows them."""
+    limited = conditions.down is not None or conditions.up is not None
+    return {
+        "rtt_ms": conditions.rtt * 1e3,
+        "jitter_ms": conditions.jitter * 1e3,
+        "bw_down_mbit": conditions.down / 1e6 if conditions.down else None,
+        "bw_up_mbit": conditions.up / 1e6 if conditions.up else None,
+        "queue_ms": conditions.queue * 1e3 if limited else None,
+    }

@@ -1,0 +1,90 @@
+"""What the control port tells about: the settings, the engine, and what was measured at start."""
+
+import importlib.metadata
+import platform
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from link.choose import Choice
+from link.engine import Engine
+from link.lateness import quantile_ms
+from link.measure import Measured
+from link.settings import PREFIX, Settings, configured
+
+TOLERANCE_MS = 2.0
+TOLERANCE = 0.1
+LIBRARIES = ("fastapi", "uvicorn", "pydantic")
+
+
+@dataclass
+class State:
+    """One link that runs; `ready` once it has measured itself, or has nothing to measure."""
+
+    settings: Settings
+    choice: Choice
+    engine: Engine
+    measured: Measured | None = None
+    lateness_at_start: dict[str, float | int | None] = field(default_factory=dict)
+    ready: bool = False
+
+    def config(self) -> dict[str, Any]:
+        """Return the answer of `/-/config`."""
+        return {
+            "service": "link",
+            "settings": {PREFIX + name.upper(): value for name, value in self.settings.model_dump(mode="json").items()},
+            "versions": {
+                "python": platform.python_version(),
+                **{name: importlib.metadata.version(name) for name in LIBRARIES},
+            },
+            "engine": self.choice.engine,
+            "because": self.choice.because,
+            "configured": configured(self.settings.conditions),
+            "measured": self._measured(),
+        }
+
+    def stats(self) -> dict[str, Any]:
+        """Return the answer of `/-/stats`."""
+        return {
+            **self.engine.stats(),
+            "lateness_ms": self.engine.lateness.summary_ms(),
+            "process": {"cpu_seconds": round(time.process_time(), 3)},
+        }
+
+    def line(self) -> str:
+        """Return the one line that says which engine was taken, why, and what it does."""
+        said = f"link: engine={self.choice.engine} ({self.choice.because})"
+        if self.measured is None:
+            return said
+        figures = self.measured.summary_ms()
+        what = " ".join(_figure(name, value) for name, value in configured(self.settings.conditions).items() if value)
+        said += f" {what or 'nothing'} configured, "
+        if self.choice.engine == "tun":
+            return said + f"connect {figures['connect_ms']['p50']:.1f} ms measured"
+        fresh, warm = figures["fresh_request_ms"]["p50"], figures["warm_request_ms"]["p50"]
+        return (
+            said + f"fresh request {fresh:.1f} ms, warm {warm:.1f} ms measured; a relay cannot delay connect() itself"
+        )
+
+    def warning(self) -> str | None:
+        """Return a line if what was measured is not what is configured; jitter and a narrow band only add to it."""
+        if self.measured is None:
+            return None
+        wanted = self.settings.conditions.rtt * 1e3
+        jitter = 3 * self.settings.conditions.jitter * 1e3
+        warm = quantile_ms(self.measured.warm, 0.5) or 0.0
+        slack = max(TOLERANCE_MS, TOLERANCE * wanted)
+        if wanted - 0.1 <= warm <= wanted + jitter + slack:
+            return None
+        return f"link: warning: a request takes {warm:.1f} ms where {wanted:g} ms are configured"
+
+    def _measured(self) -> dict[str, Any] | None:
+        if self.measured is None:
+            return None
+        lateness = {name: self.lateness_at_start.get(name) for name in ("p50", "p99")}
+        return {**self.measured.summary_ms(), "lateness_ms": lateness}
+
+
+def _figure(name: str, value: float) -> str:
+    what, unit = name.rsplit("_", 1)
+    return f"{what.replace('_', ' ')} {value:g} {'Mbit/s' if unit == 'mbit' else unit}"

@@ -1,0 +1,205 @@
+import pytest
+
+from lab.audit import audit
+from lab.compare import compare
+from lab.histogram import difference, mean, percentile
+from lab.run_document import (
+    ConnectionWitness,
+    DistributionMs,
+    Generator,
+    LatencyMs,
+    PartSettings,
+    Pool,
+    ProxyWitness,
+    SettingsAtEnds,
+    Totals,
+    UpstreamWitness,
+    Verdict,
+    Witnesses,
+)
+from lab.verdict import judge
+from support.documents import pool, run_document
+
+
+def test_percentiles_of_a_histogram() -> None:
+    """The smallest value at or below which that share of the counts lies."""
+    histogram = {10.0: 50, 20.0: 49, 300.0: 1}
+    assert [percentile(histogram, share) for share in (0.0, 0.5, 0.51, 0.99, 1.0)] == [10, 10, 20, 20, 300]
+    assert percentile({}, 0.5) is None
+    assert mean(histogram) == pytest.approx(17.8)
+    assert mean({}) is None
+
+
+def test_the_difference_of_two_snapshots_is_what_was_added() -> None:
+    """A histogram that shrank is not the same counter."""
+    assert difference({1.0: 5, 2.0: 3}, {1.0: 5, 2.0: 1}) == {2.0: 2}
+    with pytest.raises(ValueError, match="reset"):
+        difference({1.0: 1}, {1.0: 2})
+    with pytest.raises(ValueError, match="reset"):
+        difference({}, {1.0: 2})
+
+
+WHOLE = Witnesses(
+    locust_requests=100,
+    locust_failures=0,
+    proxy=ProxyWitness(received=100, answered=100, failed=0, aborted=0),
+    upstream=UpstreamWitness(started=100, completed=100, abandoned=0),
+    proxy_connections=ConnectionWitness(opened=10, closed=4, open_at_start=1, open_at_end=7),
+    upstream_connections=ConnectionWitness(opened=10, closed=5, open_at_start=2, open_at_end=7),
+)
+
+
+def test_three_witnesses_that_agree() -> None:
+    """Every equation holds and all were heard."""
+    result = audit(WHOLE)
+    assert result.agreed
+    assert len(result.checks) == 7
+    assert result.unheard == []
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"locust_requests": 101}, "1 requests that Locust counted never reached the proxy"),
+        ({"locust_requests": 98}, "the proxy received 2 requests that Locust did not count"),
+        ({"proxy": ProxyWitness(received=100, answered=99, failed=0, aborted=0)}, "1 requests are still in the proxy"),
+        (
+            {"upstream": UpstreamWitness(started=101, completed=100, abandoned=0)},
+            "1 requests are still in the upstream",
+        ),
+        (
+            {"upstream": UpstreamWitness(started=103, completed=103, abandoned=0)},
+            "the upstream completed 3 requests that nobody was answered for",
+        ),
+        (
+            {"proxy_connections": ConnectionWitness(opened=10, closed=4, open_at_start=1, open_at_end=5)},
+            "2 connections were neither closed nor are they open: leaked",
+        ),
+        (
+            {"upstream_connections": ConnectionWitness(opened=12, closed=7, open_at_start=2, open_at_end=7)},
+            "the upstream accepted 2 connections that the proxy's pool did not open",
+        ),
+    ],
+)
+def test_a_difference_is_named(change: dict[str, object], says: str) -> None:
+    """Which witness saw how many more."""
+    result = audit(WHOLE.model_copy(update=change))
+    assert not result.agreed
+    assert any(check.says.startswith(says) for check in result.checks if check.difference)
+
+
+def test_an_answer_lost_on_the_way_is_explained_by_an_abort() -> None:
+    """The upstream completed it, the proxy aborted or failed it: no difference."""
+    lost = WHOLE.model_copy(update={"proxy": ProxyWitness(received=100, answered=97, failed=1, aborted=2)})
+    assert audit(lost).agreed
+
+
+def test_a_silent_witness_means_not_agreed() -> None:
+    """What was not heard is not taken for right."""
+    result = audit(Witnesses(locust_requests=100, locust_failures=0))
+    assert not result.agreed
+    assert result.unheard == ["proxy", "upstream"]
+
+
+def verdict(
+    *,
+    cpu: float | None = 0.3,
+    generator_cpu: float = 0.2,
+    workers: int = 1,
+    generator: Generator | None = None,
+    **of: object,
+) -> Verdict:
+    measured: Pool | None = pool(**of)
+    return judge(
+        totals=Totals(requests=1000, failures=0, rps=100.0),
+        latency_ms=LatencyMs(mean=200.0),
+        pool=measured,
+        cpu_cores={"proxy": cpu, "upstream": 0.1, "link": None, "generator": generator_cpu},
+        generator=generator or Generator(),
+        workers=workers,
+    )
+
+
+def test_a_full_pool_with_waiting_requests_is_the_bottleneck() -> None:
+    """And the advice is a number to copy: what was busy or waiting, at most twice the limit."""
+    found = verdict()
+    assert found.bottleneck == "pool"
+    assert "waited 98 ms of 200 ms (49%)" in found.because
+    assert "PROXY_MAX_CONNECTIONS=20" in found.advice
+
+
+def test_a_pool_timeout_is_the_pool_even_if_the_mean_looks_idle() -> None:
+    """A burst is enough."""
+    assert verdict(active_mean=2.0, timeouts=3).bottleneck == "pool"
+
+
+def test_a_process_without_cpu_comes_first() -> None:
+    """More connections would not help then."""
+    found = verdict(cpu=0.97)
+    assert found.bottleneck == "cpu"
+    assert "the proxy used 0.97 cores" in found.because
+    assert "More connections will not help" in found.advice
+
+
+def test_a_core_is_counted_for_each_worker() -> None:
+    """Two workers on one core between them are not at their limit."""
+    assert verdict(cpu=0.97, workers=2).bottleneck == "pool"
+    assert verdict(cpu=1.9, workers=2).bottleneck == "cpu"
+
+
+def test_locust_at_its_limit_is_said_to_be_it() -> None:
+    """Else the pool would be blamed for the generator."""
+    assert "Locust used 0.95 cores" in verdict(generator_cpu=0.95).because
+    assert verdict(generator_cpu=0.95, generator=Generator(processes=3)).bottleneck == "pool"
+
+
+def test_nothing_in_the_way_is_none() -> None:
+    """Connections to spare, and no wait."""
+    found = verdict(active_mean=4.0, waiting_mean=0.0, wait_ms=DistributionMs(count=1000, mean=0.1))
+    assert found.bottleneck == "none"
+    assert "4.0 of 10 connections were busy" in found.because
+
+
+def with_settings(run_id: str, rps: float, **proxy: object):
+    part = PartSettings(load={"LOCUST_USERS": 20, "LAB_RUN_LABEL": run_id}, proxy=dict(proxy))
+    return run_document(
+        run_id,
+        label=run_id,
+        settings=SettingsAtEnds(start=part, end=part),
+        totals=Totals(requests=int(rps * 10), failures=0, rps=rps),
+    )
+
+
+def test_a_comparison_names_the_one_setting_that_differs() -> None:
+    """Labels and ids differ always and explain nothing."""
+    result = compare(
+        [with_settings("ten", 100.0, PROXY_MAX_CONNECTIONS=10), with_settings("forty", 390.0, PROXY_MAX_CONNECTIONS=40)]
+    )
+    assert [(row.name, row.values) for row in result.settings] == [("PROXY_MAX_CONNECTIONS", [10, 40])]
+    assert result.outcomes[0].ratios == [1.0, pytest.approx(3.9)]
+    assert result.sentence.startswith(
+        "One setting differs, PROXY_MAX_CONNECTIONS 10 -> 40: 100.0 -> 390.0 requests/s (3.90 times)"
+    )
+
+
+def test_a_comparison_of_equals_says_so() -> None:
+    """And of several differences names all."""
+    same = compare([with_settings("a", 100.0), with_settings("b", 101.0)])
+    assert same.sentence.startswith("No setting differs")
+    two = compare([with_settings("a", 100.0, X=1, Y=1), with_settings("b", 101.0, X=2, Y=2)])
+    assert two.sentence.startswith("2 settings differ (X, Y)")
+
+
+def test_where_the_parts_listen_explains_nothing() -> None:
+    """A run in Compose and one as processes differ in addresses only; another upstream is a difference."""
+    here = with_settings("a", 100.0, PROXY_PORT=8000, PROXY_UPSTREAM_URL="http://upstream-mock:8001")
+    there = with_settings("b", 100.0, PROXY_PORT=9000, PROXY_UPSTREAM_URL="http://127.0.0.1:8002")
+    assert compare([here, there]).settings == []
+    elsewhere = with_settings("c", 100.0, PROXY_PORT=8000, PROXY_UPSTREAM_URL="http://api.test")
+    assert [row.name for row in compare([here, elsewhere]).settings] == ["PROXY_UPSTREAM_URL"]
+
+
+def test_a_comparison_needs_two() -> None:
+    """One run has nothing to be held against."""
+    with pytest.raises(ValueError, match="at least two"):
+        compare([run_document()])

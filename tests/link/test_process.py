@@ -1,0 +1,152 @@
+"""`python -m link` as a plain process: control port, relay, exit codes."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from link.app import create_app
+from link.choose import Choice
+from link.off import Off
+from link.settings import Settings
+from link.state import State
+
+
+def free_ports(count: int) -> list[str]:
+    """Return ports nobody listens on."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [str(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+class Process:
+    """A link that runs, its ports, and the first line it said."""
+
+    def __init__(self, **variables: str):
+        self.port, self.control, upstream = free_ports(3)
+        self.upstream = int(upstream)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "link"],
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": ":".join(sys.path),
+                "NET_PORT": self.port,
+                "NET_CONTROL_PORT": self.control,
+                "NET_UPSTREAM_PORT": upstream,
+                **variables,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout
+        self.said = self._process.stdout.readline()
+
+    def ask(self, path: str) -> Any:
+        """Return the control port's answer."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.control}/-/{path}", timeout=5) as answer:
+            return json.load(answer)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
+        """End it; return exit code and what was on stderr."""
+        self._process.send_signal(number)
+        _, complaints = self._process.communicate(timeout=10)
+        return self._process.returncode, complaints
+
+
+@pytest.fixture
+def echo() -> Iterator[int]:
+    """Give the port of an upstream that echoes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_serve, args=(listener,), daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def _serve(listener: socket.socket) -> None:
+    with suppress(OSError):
+        while True:
+            client, _ = listener.accept()
+            with client:
+                while data := client.recv(1024):
+                    client.sendall(data)
+
+
+def test_by_default_nothing_is_emulated_and_nothing_listens_for_data() -> None:
+    """Engine off: healthy, configured as zero, measured null, no relay port."""
+    process = Process()
+    assert process.said == "link: engine=off (there is nothing to emulate)\n"
+    assert process.ask("healthy") == {"status": "ok"}
+    config = process.ask("config")
+    assert (config["service"], config["engine"], config["measured"]) == ("link", "off", None)
+    assert config["settings"]["NET_CONTROL_PORT"] == int(process.control)
+    assert set(config["settings"]) == {f"NET_{name.upper()}" for name in Settings.model_fields}
+    assert {"python", "fastapi"} <= set(config["versions"])
+    assert process.ask("stats")["process"]["cpu_seconds"] > 0
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(process.port)))
+    assert process.stop() == (0, "")
+
+
+def test_a_plain_process_takes_the_relay_and_says_why_and_what_it_measured(echo: int) -> None:
+    """Never tun on a machine's own network; configured stands beside measured, and data goes through."""
+    process = Process(NET_RTT_MS="20", NET_UPSTREAM_PORT=str(echo))
+    assert process.said.startswith(
+        "link: engine=relay (no tun: a plain process in the machine's own network namespace)"
+    )
+    assert "rtt 20 ms configured, fresh request 4" in process.said
+    config = process.ask("config")
+    assert config["configured"]["rtt_ms"] == 20.0
+    assert config["measured"]["warm_request_ms"]["p50"] >= 20.0
+    assert config["measured"]["fresh_request_ms"] == {"p50": config["measured"]["fresh_request_ms"]["p50"], "n": 10}
+    assert config["measured"]["lateness_ms"]["p99"] >= config["measured"]["lateness_ms"]["p50"] >= 0
+    with socket.create_connection(("127.0.0.1", int(process.port)), timeout=5) as client:
+        client.sendall(b"hello")
+        assert client.recv(16) == b"hello"
+    stats = process.ask("stats")
+    assert stats["connections"]["accepted"] == 1
+    assert stats["bytes"] == {"down": 5, "up": 5}
+    assert stats["lateness_ms"]["count"] > 0
+    assert process.stop(signal.SIGINT) == (130, "")
+
+
+@pytest.mark.parametrize(("variable", "attribute"), [("NET_PORT", "port"), ("NET_CONTROL_PORT", "control")])
+def test_a_port_in_use_is_one_line_and_exit_3(variable: str, attribute: str) -> None:
+    """With the variable that moves it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        process = Process(NET_ENGINE="relay", **{variable: port})
+        code, complaints = process.stop()
+    assert process.said == ""
+    assert code == 3
+    assert complaints == f"{variable}={port}: already in use on 127.0.0.1; set {variable} to a free port\n"
+
+
+def test_an_engine_that_cannot_be_had_is_one_line_and_exit_3() -> None:
+    """tun on the machine's own network is refused, with the reason."""
+    process = Process(NET_ENGINE="tun", NET_RTT_MS="40")
+    code, complaints = process.stop()
+    assert code == 3
+    assert complaints.startswith("NET_ENGINE='tun': cannot be had here: a plain process")
+    assert complaints.count("\n") == 1
+
+
+def test_it_is_not_healthy_before_it_has_measured() -> None:
+    """A link that only stands answers 503."""
+    app = create_app(State(Settings(), Choice("off", "a test"), Off()))
+    answers = [route.endpoint for route in app.routes if getattr(route, "path", "") == "/-/healthy"]
+    assert len(answers) == 1
+    coroutine = answers[0]()
+    with pytest.raises(StopIteration) as done:
+        coroutine.send(None)
+    assert done.value.value.status_code == 503

@@ -1,0 +1,64 @@
+"""Run documents for tests, made of plain figures."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lab.run_document import (
+    Audit,
+    DistributionMs,
+    Generator,
+    LatencyMs,
+    PartSettings,
+    Pool,
+    RunDocument,
+    SettingsAtEnds,
+    Totals,
+    Verdict,
+    Witnesses,
+)
+
+STARTED = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def pool(**changes: Any) -> Pool:
+    """A pool of ten that is full: 20 users, 100 ms."""
+    figures: dict[str, Any] = {
+        "max": 10,
+        "opened": 10,
+        "reused": 990,
+        "closed": 0,
+        "timeouts": 0,
+        "active_mean": 9.9,
+        "waiting_mean": 9.8,
+        "wait_ms": DistributionMs(count=1000, mean=98.0, p50=99.0, p99=120.0),
+    }
+    return Pool(**(figures | changes))
+
+
+def run_document(run_id: str = "20261120T120000Z-0001", **changes: Any) -> RunDocument:
+    """A finished run against a full pool; any field may be changed."""
+    proxy = {"PROXY_MAX_CONNECTIONS": 10}
+    settings = PartSettings(load={"LOCUST_USERS": 20}, proxy=proxy)
+    figures: dict[str, Any] = {
+        "id": run_id,
+        "label": "ten",
+        "mode": "headless",
+        "status": "finished",
+        "started_at": STARTED,
+        "stopped_at": STARTED + timedelta(seconds=10),
+        "window_seconds": 10.0,
+        "users": 20,
+        "settings": SettingsAtEnds(start=settings, end=settings),
+        "versions": {"proxy": {"httpx": "0.28.1"}},
+        "totals": Totals(requests=1000, failures=0, rps=100.0),
+        "latency_ms": LatencyMs(mean=200.0, p50=200.0, p90=210.0, p95=220.0, p99=230.0, max=240.0),
+        "errors": {},
+        "pool": pool(),
+        "cpu_cores": {"proxy": 0.3, "upstream": 0.1, "link": None, "generator": 0.2},
+        "witnesses": Witnesses(locust_requests=1000, locust_failures=0),
+        "audit": Audit(agreed=True, checks=[]),
+        "generator": Generator(),
+        "verdict": Verdict(bottleneck="pool", because="because", advice="advice"),
+        "series": [],
+    }
+    return RunDocument(**(figures | changes))

@@ -1,0 +1,120 @@
+"""README's table and .env.example, made from the Settings of the parts.
+
+`python tests/support/settings_table.py` writes both.
+
+A test holds the files to what this makes, so a default stands in one place only: in Settings.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from pydantic_settings import BaseSettings
+
+import link.settings
+import loadtest.settings
+import proxy.settings
+import upstream_mock.settings
+
+ROOT = Path(__file__).parents[2]
+BEGIN, END = "<!-- variables: made by tests/support/settings_table.py -->", "<!-- end of variables -->"
+
+PARTS: dict[str, list[type[BaseSettings]]] = {
+    "The proxy and its pool": [proxy.settings.Settings],
+    "uvicorn in front of the proxy": [proxy.settings.ServerSettings],
+    "The mock upstream": [upstream_mock.settings.Settings],
+    "The network between them": [link.settings.Settings],
+    "The load": [loadtest.settings.LocustSettings],
+    "The recorder": [loadtest.settings.Settings],
+}
+
+WIRING = {
+    "PROXY_HOST",
+    "PROXY_STATE_DIR",
+    "UPSTREAM_HOST",
+    "UPSTREAM_PORT",
+    "UPSTREAM_CONTROL_PORT",
+    "NET_HOST",
+    "NET_PORT",
+    "NET_CONTROL_PORT",
+    "NET_UPSTREAM_HOST",
+    "NET_UPSTREAM_PORT",
+    "LOCUST_HOST",
+    "LOCUST_WEB_HOST",
+    "LOCUST_HEADLESS",
+    "LOCUST_MODE_MASTER",
+    "LOCUST_MODE_WORKER",
+    "LOCUST_MASTER_NODE_HOST",
+    "LOCUST_EXPECT_WORKERS",
+    "LOCUST_EXPECT_WORKERS_MAX_WAIT",
+    "LAB_RUNS_DIR",
+    "LAB_RUN_ID",
+    "LAB_UPSTREAM_CONTROL_URL",
+    "LAB_NET_CONTROL_URL",
+    "LAB_PROGRESS",
+}
+"""Variables that connect the parts: Compose sets them itself, so it does not pass them through."""
+
+
+def variables(model: type[BaseSettings]) -> dict[str, tuple[str, str]]:
+    """Return name -> (default, description) of every variable of a model."""
+    prefix = model.model_config["env_prefix"]
+    found = {}
+    for field, info in model.model_fields.items():
+        default = "" if info.default is None else str(info.default)
+        if info.default is True or info.default is False:
+            default = default.lower()
+        found[f"{prefix}{field}".upper()] = (default, info.description or "")
+    return found
+
+
+def table() -> str:
+    """Return README's section: one table a part, one row a variable."""
+    lines = []
+    for part, models in PARTS.items():
+        lines += [f"### {part}", "", "| variable | default | meaning, and what happens at the limit |", "|---|---|---|"]
+        for model in models:
+            for name, (default, description) in variables(model).items():
+                shown = f"`{default}`" if default else "unset"
+                text = description.replace("|", "\\|")
+                lines.append(f"| `{name}` | {shown} | {text} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def env_example() -> str:
+    """Return .env.example: every variable that Compose passes through, commented out, at its default."""
+    lines = [
+        "# Copy to .env and uncomment what you change; `docker compose up -d` then restarts only what it concerns.",
+        "# An empty value counts as unset. Precedence: defaults < .env < the shell < VAR=value of ./sandbox run.",
+        "# Made from the Settings of the parts by tests/support/settings_table.py: what stands here is the default.",
+        "",
+        "# Compose's own: locust becomes a master, `docker compose up --scale locust-worker=2` gives it workers.",
+        "#COMPOSE_PROFILES=workers",
+        "",
+    ]
+    for part, models in PARTS.items():
+        shown = [
+            (name, default, text)
+            for model in models
+            for name, (default, text) in variables(model).items()
+            if name not in WIRING
+        ]
+        if shown:
+            lines += [f"# {part}", ""]
+        for name, default, description in shown:
+            lines += [f"# {description}", f"#{name}={default}", ""]
+    return "\n".join(lines)
+
+
+def readme(text: str) -> str:
+    """Return README with the table put between its marks."""
+    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
+    return pattern.sub(lambda _: f"{BEGIN}\n\n{table()}\n{END}", text)
+
+
+if __name__ == "__main__":
+    path = ROOT / "README.md"
+    path.write_text(readme(path.read_text()))
+    (ROOT / ".env.example").write_text(env_example())
+    sys.exit(0)

@@ -1,0 +1,123 @@
+"""Capacity: never more than N, first come first served, and no server is ever lost."""
+
+import asyncio
+import random
+
+import pytest
+
+from upstream_mock.caller import Caller
+from upstream_mock.capacity import Capacity
+
+
+def test_never_more_than_n_and_in_order_of_arrival() -> None:
+    """30 callers, 3 servers: at most 3 at work, and they get in as they came."""
+
+    async def main() -> None:
+        capacity, entered, most = Capacity(3), [], 0
+
+        async def one(number: int) -> None:
+            nonlocal most
+            assert await capacity.enter(Caller())
+            entered.append(number)
+            most = max(most, capacity.busy)
+            await asyncio.sleep(0.001)
+            capacity.leave()
+
+        tasks = [asyncio.create_task(one(number)) for number in range(30)]
+        await asyncio.sleep(0)
+        assert (capacity.busy, capacity.waiting) == (3, 27)
+        await asyncio.gather(*tasks)
+        assert most == 3
+        assert entered == list(range(30))
+        assert (capacity.busy, capacity.waiting) == (0, 0)
+
+    asyncio.run(main())
+
+
+def test_no_limit() -> None:
+    """Unset, everybody gets in, and busy counts them."""
+
+    async def main() -> None:
+        capacity = Capacity(None)
+        for _ in range(100):
+            assert await capacity.enter(Caller())
+        assert (capacity.busy, capacity.waiting) == (100, 0)
+
+    asyncio.run(main())
+
+
+def test_who_left_the_line_is_passed_over() -> None:
+    """His place goes to the next; he is told False."""
+
+    async def main() -> None:
+        capacity, gone, patient = Capacity(1), Caller(), Caller()
+        assert await capacity.enter(Caller())
+        first = asyncio.create_task(capacity.enter(gone))
+        second = asyncio.create_task(capacity.enter(patient))
+        await asyncio.sleep(0)
+        gone.leave()
+        assert await first is False
+        assert capacity.waiting == 1
+        capacity.leave()
+        assert await second is True
+        capacity.leave()
+        assert capacity.busy == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_who_goes_while_being_let_in_gives_the_server_back(leaves: bool) -> None:
+    """Handed a server and gone in the same turn of the loop, by hanging up or by being cancelled."""
+
+    async def main() -> None:
+        capacity, caller = Capacity(1), Caller()
+        assert await capacity.enter(Caller())
+        task = asyncio.create_task(capacity.enter(caller))
+        await asyncio.sleep(0)
+        capacity.leave()
+        if leaves:
+            caller.leave()
+            assert await task is True  # he holds it, and must leave
+            capacity.leave()
+        else:
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert (capacity.busy, capacity.waiting) == (0, 0)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_storm_loses_no_server(seed: int) -> None:
+    """2,000 callers, of whom many hang up or are cancelled at any moment: at the end all servers are free."""
+
+    async def main() -> None:
+        draw, capacity, most = random.Random(seed), Capacity(4), 0
+
+        async def one(caller: Caller) -> None:
+            nonlocal most
+            if not await capacity.enter(caller):
+                return
+            most = max(most, capacity.busy)
+            try:
+                await asyncio.sleep(0)
+            finally:
+                capacity.leave()
+
+        async def disturb(task: asyncio.Task[None], caller: Caller) -> None:
+            for _ in range(draw.randrange(300)):
+                await asyncio.sleep(0)
+            draw.choice([task.cancel, caller.leave, int])()
+
+        work = []
+        for _ in range(2000):
+            caller = Caller()
+            task = asyncio.create_task(one(caller))
+            work += [task, asyncio.create_task(disturb(task, caller))]
+        await asyncio.gather(*work, return_exceptions=True)
+        assert most == 4
+        assert (capacity.busy, capacity.waiting) == (0, 0)
+
+    asyncio.run(main())

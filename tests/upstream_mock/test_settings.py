@@ -1,0 +1,133 @@
+"""Settings: what is allowed, and the one line each mistake gets."""
+
+import pytest
+from pydantic import ValidationError
+
+from upstream_mock.cli import variables_table
+from upstream_mock.latency import ALLOWED
+from upstream_mock.mistakes import BadSettingsError, allowed, load_settings
+from upstream_mock.settings import Settings, variable
+
+PORTS = "allowed: 1 to 65535"
+MISTAKES = [
+    ("UPSTREAM_HOST", "a b", f"not a host name or an IP address; {'allowed: an IP address or a host name'}"),
+    ("UPSTREAM_PORT", "ten", f"not a whole number; {PORTS}"),
+    ("UPSTREAM_PORT", "10.0", f"not a whole number; {PORTS}"),
+    ("UPSTREAM_PORT", "1_000", f"not a whole number; {PORTS}"),
+    ("UPSTREAM_PORT", "0", f"too small; {PORTS}"),
+    ("UPSTREAM_PORT", "65536", f"too large; {PORTS}"),
+    ("UPSTREAM_PORT", "-1", f"too small; {PORTS}"),
+    ("UPSTREAM_CONTROL_PORT", "x", f"not a whole number; {PORTS}"),
+    ("UPSTREAM_CONTROL_PORT", "8001", f"the same as UPSTREAM_PORT; {PORTS}"),
+    ("UPSTREAM_LATENCY", "100ms", f"not a distribution; allowed: {ALLOWED}"),
+    (
+        "UPSTREAM_LATENCY",
+        "constant(100)",
+        f"'100' is not a duration (a number and us, ms or s); allowed: {ALLOWED}",
+    ),
+    ("UPSTREAM_SEED", "-1", "too small; allowed: 0 to 4294967295"),
+    ("UPSTREAM_SEED", "9" * 5000, "too large; allowed: 0 to 4294967295"),
+    ("UPSTREAM_CAPACITY", "0", "too small; allowed: 1 to 100000"),
+    ("UPSTREAM_CAPACITY", "none", "not a whole number; allowed: 1 to 100000"),
+    ("UPSTREAM_PAYLOAD_BYTES", "-5", "too small; allowed: 0 to 100000000"),
+    ("UPSTREAM_ERROR_RATE", "1.5", "too large; allowed: 0 to 1"),
+    ("UPSTREAM_ERROR_RATE", "nan", "not a number; allowed: 0 to 1"),
+    ("UPSTREAM_ERROR_RATE", "5%", "not a number; allowed: 0 to 1"),
+    ("UPSTREAM_KEEPALIVE_SECONDS", "inf", "not a number; allowed: 0 to 86400"),
+    ("UPSTREAM_KEEPALIVE_SECONDS", "-1", "too small; allowed: 0 to 86400"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"), MISTAKES, ids=[f"{name}={value[:12]}" for name, value, _ in MISTAKES]
+)
+def test_a_mistake_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str) -> None:
+    """A bad value is named with its variable, what is wrong, and what is allowed."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadSettingsError) as caught:
+        load_settings()
+    assert caught.value.lines == [f"{name}={value!r}: {line}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("UPSTREAM_PROT", "no such variable; did you mean UPSTREAM_PORT?"),
+        ("UPSTREAM_LATENCY_MS", "no such variable; did you mean UPSTREAM_LATENCY?"),
+        ("UPSTREAM_XYZZY", "no such variable"),
+    ],
+)
+def test_an_unknown_variable_is_a_mistake(monkeypatch: pytest.MonkeyPatch, name: str, line: str) -> None:
+    """A variable with our prefix that means nothing is refused, with the nearest name if one is near."""
+    monkeypatch.setenv(name, "5")
+    with pytest.raises(BadSettingsError) as caught:
+        load_settings()
+    assert caught.value.lines == [f"{name}='5': {line}"]
+
+
+def test_all_mistakes_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three mistakes are three lines, so that one round mends them all."""
+    for name in ("UPSTREAM_PORT", "UPSTREAM_CAPACITY", "UPSTREAM_NOTHING"):
+        monkeypatch.setenv(name, "x")
+    with pytest.raises(BadSettingsError) as caught:
+        load_settings()
+    assert [line.partition("=")[0] for line in caught.value.lines] == [
+        "UPSTREAM_PORT",
+        "UPSTREAM_CAPACITY",
+        "UPSTREAM_NOTHING",
+    ]
+
+
+@pytest.mark.parametrize("name", [*map(variable, Settings.model_fields), "UPSTREAM_NO_SUCH_THING"])
+def test_an_empty_value_counts_as_unset(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Compose passes what is not set as the empty string."""
+    monkeypatch.setenv(name, "")
+    assert load_settings() == Settings()
+
+
+def test_good_values_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every variable reaches its field."""
+    given = {
+        "UPSTREAM_HOST": "0.0.0.0",
+        "UPSTREAM_PORT": 1,
+        "UPSTREAM_CONTROL_PORT": 65535,
+        "UPSTREAM_LATENCY": "lognormal(100ms, p99=400ms)",
+        "UPSTREAM_SEED": 7,
+        "UPSTREAM_CAPACITY": 3,
+        "UPSTREAM_PAYLOAD_BYTES": 0,
+        "UPSTREAM_ERROR_RATE": 0.25,
+        "UPSTREAM_KEEPALIVE_SECONDS": 0.5,
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, str(value))
+    assert load_settings().variables() == given
+
+
+def test_the_control_port_must_differ_from_a_moved_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its default is checked too: UPSTREAM_PORT on the control port's default cannot work."""
+    monkeypatch.setenv("UPSTREAM_PORT", "8091")
+    with pytest.raises(BadSettingsError, match=r"^UPSTREAM_CONTROL_PORT='8091': the same as UPSTREAM_PORT"):
+        load_settings()
+
+
+def test_settings_are_frozen() -> None:
+    """Nobody changes them while the mock runs."""
+    with pytest.raises(ValidationError):
+        Settings().port = 5  # type: ignore[misc]
+
+
+def test_every_field_says_what_it_means_and_what_is_allowed() -> None:
+    """README's table is made from descriptions, the error lines from bounds or words."""
+    table = variables_table()
+    for name, field in Settings.model_fields.items():
+        assert field.description
+        assert field.description.endswith(".")
+        assert "None" not in allowed(field)
+        assert variable(name) in table
+
+
+def test_the_keep_alive_outlives_httpx() -> None:
+    """A server that closes first makes the client's next request fail."""
+    import httpx
+
+    assert Settings().keepalive_seconds > (httpx.Limits().keepalive_expiry or 0)

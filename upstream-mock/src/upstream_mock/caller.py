@@ -1,0 +1,44 @@
+"""Whom an answer is for, and whether he is still there."""
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from upstream_mock.timers import Wait
+
+SCOPE_KEY = "upstream_mock.caller"
+
+
+class Caller:
+    """The client at the other end of a connection. One request of his runs at a time, so one wait at most is open.
+
+    The connection says `leave()` when it is lost. That ends the wait at once, and saves a second task per request that
+    would do nothing but listen for the disconnect.
+    """
+
+    __slots__ = ("_wait", "gone")
+
+    def __init__(self) -> None:
+        self.gone = False
+        self._wait: Wait | None = None
+
+    async def wait(self, wait: Wait) -> bool:
+        """True when what was waited for came, False when the caller left before."""
+        if self.gone:
+            return False
+        self._wait = wait
+        try:
+            return await wait
+        finally:
+            self._wait = None
+
+    def leave(self) -> None:
+        """The connection is lost."""
+        self.gone = True
+        if self._wait is not None and not self._wait.done():
+            self._wait.set_result(False)
+
+
+def caller_of(scope: MutableMapping[str, Any]) -> Caller:
+    """The caller of a request; under a server that does not tell us, one who never leaves."""
+    caller = scope.get(SCOPE_KEY)
+    return caller if isinstance(caller, Caller) else Caller()

@@ -1,0 +1,62 @@
+"""The control side: the mock's own pages on a port of their own, so that nothing done to the data path touches them."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import PlainTextResponse
+
+from upstream_mock.metrics import CONTENT_TYPE, render
+from upstream_mock.mock import Mock
+
+_PACKAGES = ("fastapi", "starlette", "uvicorn", "httptools", "uvloop", "pydantic")
+
+
+def create_control_app(mock: Mock) -> FastAPI:
+    """The app of the control port, reading `mock`."""
+    app = FastAPI(title="upstream-mock control", openapi_url=None, redirect_slashes=False)
+    router = APIRouter(prefix="/-")
+    config: dict[str, object] = {
+        "service": "upstream-mock",
+        "settings": mock.settings.variables(),
+        "versions": _versions(),
+    }
+
+    @router.get("/healthy")
+    async def healthy() -> dict[str, str]:
+        """Alive, which is all there is to know: the mock needs nobody."""
+        return {"status": "ok"}
+
+    @router.get("/config")
+    async def configuration() -> dict[str, object]:
+        """The settings in force under their variables' names, and the versions of what it runs on."""
+        return config
+
+    @router.get("/stats")
+    async def stats() -> dict[str, object]:
+        """Everything counted, in one document."""
+        return mock.stats()
+
+    @router.post("/reset")
+    async def reset() -> dict[str, str]:
+        """Zero the counters."""
+        mock.reset()
+        return {"status": "ok"}
+
+    @router.get("/metrics")
+    async def metrics() -> PlainTextResponse:
+        """The same numbers for Prometheus."""
+        return PlainTextResponse(render(mock), media_type=CONTENT_TYPE)
+
+    app.include_router(router)
+    return app
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # uvloop is not everywhere
+            continue
+    return found

@@ -1,0 +1,82 @@
+"""Counts of requests, in total and for each run: started = completed + abandoned + in flight."""
+
+from dataclasses import dataclass, field
+
+RUN_HEADER = b"x-sandbox-run"
+RUNS_KEPT = 64
+RUN_ID_BYTES = 100  # of a longer id the beginning counts, so that nobody fills the memory with headers
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of requests. `completed`: the answer was written out; `abandoned`: the caller left before that."""
+
+    started: int = 0
+    completed: int = 0
+    abandoned: int = 0
+    in_flight: int = 0
+
+    def begin(self) -> None:
+        """A request has come."""
+        self.started += 1
+        self.in_flight += 1
+
+    def end(self, *, completed: bool) -> None:
+        """It is over, one way or the other."""
+        self.in_flight -= 1
+        if completed:
+            self.completed += 1
+        else:
+            self.abandoned += 1
+
+    def reset(self) -> None:
+        """Zero, but for what is in flight."""
+        self.started = self.completed = self.abandoned = 0
+
+    def as_json(self) -> dict[str, int]:
+        """For /-/stats."""
+        return {
+            "started": self.started,
+            "completed": self.completed,
+            "abandoned": self.abandoned,
+            "in_flight": self.in_flight,
+        }
+
+
+@dataclass(slots=True)
+class RequestCounts:
+    """The total and, by the value of x-sandbox-run, the newest 64 runs."""
+
+    total: Counts = field(default_factory=Counts)
+    runs: dict[bytes, Counts] = field(default_factory=dict)
+
+    def begin(self, headers: list[tuple[bytes, bytes]]) -> Counts | None:
+        """Count a request in; returns its run's counts, to be given back to `end`, or None if it has no run."""
+        self.total.begin()
+        for name, value in headers:
+            if name == RUN_HEADER and value:
+                run = self._run(value[:RUN_ID_BYTES])
+                run.begin()
+                return run
+        return None
+
+    def end(self, run: Counts | None, *, completed: bool) -> None:
+        """Count it out."""
+        self.total.end(completed=completed)
+        if run is not None:
+            run.end(completed=completed)
+
+    def reset(self) -> None:
+        """Zero everything; runs with nothing in flight are forgotten."""
+        self.total.reset()
+        self.runs = {key: run for key, run in self.runs.items() if run.in_flight}
+        for run in self.runs.values():
+            run.reset()
+
+    def _run(self, key: bytes) -> Counts:
+        run = self.runs.get(key)
+        if run is None:
+            if len(self.runs) >= RUNS_KEPT:
+                del self.runs[next(iter(self.runs))]  # a dict keeps its order: the oldest run is the first
+            run = self.runs[key] = Counts()
+        return run

@@ -1,0 +1,87 @@
+"""What httpbin says about a request, as plain data."""
+
+import base64
+import json
+from collections.abc import Iterable
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+
+
+class BodyTooLongError(Exception):
+    """A request body longer than MAX_BODY_BYTES."""
+
+
+def described(request: Request) -> dict[str, object]:
+    """Arguments, headers, address and URL: the body of /get."""
+    return {
+        "args": gathered(request.query_params.multi_items()),
+        "headers": headers(request),
+        "origin": request.client.host if request.client else "",
+        "url": str(request.url),
+    }
+
+
+async def described_with_body(request: Request) -> dict[str, object]:
+    """The body of /anything and its kin; BodyTooLongError beyond the bound. Parts of multipart stay in `data`."""
+    body = await read_body(request)
+    form: dict[str, object] = {}
+    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        form = gathered(parse_qsl(body.decode("latin-1"), keep_blank_values=True))
+    return {
+        **described(request),
+        "data": "" if form else text_or_base64(body),
+        "files": {},
+        "form": form,
+        "json": json_or_none(body),
+        "method": request.method,
+    }
+
+
+def headers(request: Request) -> dict[str, str]:
+    """Header names in Title-Case as httpbin has them, values of one name joined by commas."""
+    joined: dict[str, str] = {}
+    for name, value in request.headers.items():
+        title = name.title()
+        joined[title] = f"{joined[title]},{value}" if title in joined else value
+    return joined
+
+
+def gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
+    """Names to values; a name that comes more than once has the list of them."""
+    lists: dict[str, list[str]] = {}
+    for name, value in pairs:
+        lists.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in lists.items()}
+
+
+async def read_body(request: Request) -> bytes:
+    """The request's body."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise BodyTooLongError
+    return bytes(body)
+
+
+def text_or_base64(body: bytes) -> str:
+    """UTF-8 text as it is, anything else as httpbin's data URL."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return "data:application/octet-stream;base64," + base64.b64encode(body).decode()
+
+
+def json_or_none(body: bytes) -> object:
+    """The body as JSON, None if it is none (NaN, which could not be sent back, and nesting without end included)."""
+    try:
+        return json.loads(body, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(constant)

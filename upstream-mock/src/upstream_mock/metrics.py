@@ -1,0 +1,37 @@
+"""The counters as Prometheus reads them (text format 0.0.4)."""
+
+from collections.abc import Iterator
+
+from upstream_mock.mock import Mock
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+Samples = dict[str, float]
+"""Labels as they are written, such as `{by="client"}` or the empty string, to a value."""
+
+
+def render(mock: Mock) -> str:
+    """All metrics of a mock; runs are left out, since each would be a time series of its own."""
+    return "".join(_family(*family) for family in _families(mock))
+
+
+def _families(mock: Mock) -> Iterator[tuple[str, str, str, Samples]]:
+    ledger, total, capacity, lateness = mock.connections, mock.requests.total, mock.capacity, mock.lateness
+    yield "upstream_connections_accepted_total", "counter", "Connections accepted.", {"": ledger.accepted}
+    closed = {f'{{by="{by}"}}': float(count) for by, count in ledger.closed_by.items()}
+    yield "upstream_connections_closed_total", "counter", "Connections closed, by whom.", closed
+    yield "upstream_connections_open", "gauge", "Connections open now.", {"": len(ledger.open)}
+    yield "upstream_requests_started_total", "counter", "Requests that came.", {"": total.started}
+    ended = {'{outcome="completed"}': float(total.completed), '{outcome="abandoned"}': float(total.abandoned)}
+    yield "upstream_requests_ended_total", "counter", "Requests answered, or left by their caller.", ended
+    yield "upstream_requests_in_flight", "gauge", "Requests being worked on or waiting.", {"": total.in_flight}
+    yield "upstream_capacity_busy", "gauge", "Servers at work on /work.", {"": capacity.busy}
+    yield "upstream_capacity_waiting", "gauge", "Requests to /work waiting for a server.", {"": capacity.waiting}
+    late = {"_count": float(lateness.count), "_sum": lateness.sum_ms / 1e3}
+    yield "upstream_lateness_seconds", "summary", "Latency delivered minus latency drawn.", late
+
+
+def _family(name: str, kind: str, text: str, samples: Samples) -> str:
+    lines = [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
+    lines += [f"{name}{labels} {value:.12g}" for labels, value in samples.items()]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,89 @@
+"""The mock's state: one object that the data side fills and the control side reads."""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from random import Random
+
+from upstream_mock.caller import Caller
+from upstream_mock.capacity import Capacity
+from upstream_mock.counts import RequestCounts
+from upstream_mock.latency import Latency, parse_latency
+from upstream_mock.lateness import Lateness
+from upstream_mock.ledger import Ledger
+from upstream_mock.settings import Settings
+from upstream_mock.timers import Wheel
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A latency that was waited for, in milliseconds: as drawn, and how much more it took."""
+
+    drawn_ms: float
+    late_ms: float
+
+
+class Mock:
+    """What one mock upstream holds while it runs. Made from settings alone; `running()` adds the timer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.latency = Latency(parse_latency(settings.latency), settings.seed)
+        # Errors have numbers of their own, so that ERROR_RATE does not change the latencies that are drawn.
+        self.errors = Random(f"errors {settings.seed}")
+        self.capacity = Capacity(settings.capacity)
+        self.requests = RequestCounts()
+        self.connections = Ledger()
+        self.lateness = Lateness()
+        self._wheel: Wheel | None = None
+        self._started = time.monotonic()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Holds the timer, on the loop this is entered in."""
+        self._wheel = Wheel()
+        try:
+            yield
+        finally:
+            self._wheel.close()
+            self._wheel = None
+
+    async def pause(self, caller: Caller, seconds: float) -> Pause | None:
+        """Let `seconds` pass; None, and at once, if the caller leaves meanwhile."""
+        if seconds <= 0:
+            return None if caller.gone else Pause(0.0, 0.0)
+        if self._wheel is None:
+            raise RuntimeError("the mock is not running")
+        deadline = time.monotonic_ns() + round(seconds * 1e9)
+        if not await caller.wait(self._wheel.until(deadline)):
+            return None
+        late_ms = (time.monotonic_ns() - deadline) / 1e6
+        self.lateness.add(late_ms)
+        return Pause(seconds * 1e3, late_ms)
+
+    def reset(self) -> None:
+        """Zero the counters; open connections and requests in flight stay."""
+        self.requests.reset()
+        self.connections.reset()
+        self.lateness.reset()
+
+    def stats(self) -> dict[str, object]:
+        """The document of /-/stats."""
+        return {
+            "connections": self.connections.as_json(),
+            "requests": self.requests.total.as_json(),
+            "capacity": {
+                "servers": self.capacity.servers,
+                "busy": self.capacity.busy,
+                "waiting": self.capacity.waiting,
+            },
+            "runs": {key.decode("latin-1"): run.as_json() for key, run in self.requests.runs.items()},
+            "lateness_ms": self.lateness.as_json(),
+            "process": {
+                "pid": os.getpid(),
+                "cpu_seconds": time.process_time(),
+                "uptime_seconds": time.monotonic() - self._started,
+            },
+        }
