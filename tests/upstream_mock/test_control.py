@@ -11,7 +11,7 @@ STATS = {
     "capacity": {"servers", "busy", "waiting"},
     "runs": {"r1"},
     "lateness_ms": {"count", "mean", "max"},
-    "process": {"cpu_seconds", "uptime_seconds"},
+    "process": {"pid", "cpu_seconds", "uptime_seconds"},
 }
 
 
