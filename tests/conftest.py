@@ -1,4 +1,4 @@
-"""With CI set, a test that needs Docker or a browser fails where there is none; elsewhere it is skipped and says why."""
+"""With CI set, a test that needs Docker or a browser fails where there is none; elsewhere it is skipped, and why."""
 
 import os
 import shutil
