@@ -1,0 +1,77 @@
+"""The `sandbox` command: what there is, and how it ends."""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from typer.exceptions import TyperException
+
+from lab.cli.workspace import Workspace
+from lab.environment.failures import INTERRUPTED, USAGE, SandboxError
+
+_HELP = """See what the connection pool of a FastAPI app really does under load.
+
+The loop:
+
+\b
+  ./sandbox up                  start everything; open the Locust UI, START
+  ./sandbox run --label ten     or a run from here: figures, what limited it
+  ./sandbox run --label twenty PROXY_MAX_CONNECTIONS=20
+  ./sandbox compare ten twenty  what differed, and what became of it
+
+Settings: defaults < .env < the shell < VAR=value. A run restarts only what differs; the next one starts from the
+baseline again. Exit codes: 0 fine, 1 nothing could be measured or a test failed, 2 bad usage or settings, 3 the
+surroundings failed (port taken, no engine, a service died), 130 Ctrl-C.
+"""
+
+_COMMANDS = ("up", "down", "run", "runs", "compare", "test", "doctor")
+
+
+def main(arguments: list[str], workspace: Workspace | None = None) -> int:
+    """Run one command and return its exit code. Nothing ends in a trace but a mistake of our own."""
+    app = _app(arguments)
+    try:
+        code = app(arguments or ["--help"], prog_name="sandbox", standalone_mode=False, obj=workspace or Workspace())
+    except SandboxError as error:
+        _complain(str(error))
+        return error.exit_code
+    except TyperException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "sandbox"
+        _complain(f"{command}: {error.format_message()}", f"try ./{command} --help")
+        return USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us has seen enough (`sandbox runs | head`). What is left must go somewhere at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _app(arguments: list[str]) -> Callable[..., Any]:
+    """Return the command line. Only the module of the command that is called is imported: `up` should start at once."""
+    app = typer.Typer(
+        help=_HELP,
+        add_completion=False,
+        rich_markup_mode=None,
+        no_args_is_help=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    called = [name for name in _COMMANDS if name in arguments[:1]] or _COMMANDS
+    for name in called:
+        importlib.import_module(f"lab.cli.{name}").register(app)
+    app.callback()(_nothing_in_common)
+    return app
+
+
+def _nothing_in_common() -> None:
+    """Have a group of commands even where only one is registered."""
+
+
+def _complain(*lines: str) -> None:
+    for line in lines:
+        print(line, file=sys.stderr)

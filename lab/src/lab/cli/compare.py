@@ -1,0 +1,83 @@
+"""`compare`: runs side by side."""
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lab.cli.console import print_json, results
+from lab.cli.fetch import fetch_new_runs
+from lab.cli.workspace import workspace_of
+from lab.compare import Comparison, Outcome
+from lab.environment.failures import UsageMistake
+from lab.store import RunNotFound, RunStore
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(compare)
+
+
+def compare(
+    context: typer.Context,
+    references: Annotated[list[str], typer.Argument(metavar="A B [C...]", help="Labels or ids of runs.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON and nothing else.")] = False,
+) -> int:
+    """Show runs side by side: settings and outcome."""
+    from lab.compare import compare as side_by_side
+
+    workspace = workspace_of(context)
+    if len(references) < 2:
+        raise UsageMistake("compare: needs at least two runs, by label or id; ./sandbox runs lists them")
+    asyncio.run(fetch_new_runs(workspace))
+    store = RunStore(workspace.clone.runs)
+    try:
+        comparison = side_by_side([store.find(reference) for reference in references])
+    except RunNotFound as error:
+        raise UsageMistake(str(error)) from None
+    if as_json:
+        print_json(comparison.model_dump_json(indent=1))
+    else:
+        print_comparison(results(), comparison)
+    return 0
+
+
+def print_comparison(console: Console, comparison: Comparison) -> None:
+    """Print what differs, what became of it with the ratio to the first run, and the sentence."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    table.add_column("")
+    for name in comparison.runs:
+        table.add_column(name, justify="right", overflow="fold")
+    for difference in comparison.settings:
+        table.add_row(difference.name, *[_value(value) for value in difference.values])
+    if not comparison.settings:
+        table.add_row("(no setting differs)")
+    table.add_row()
+    for outcome in comparison.outcomes:
+        if any(value is not None for value in outcome.values):
+            table.add_row(f"{outcome.name} {outcome.unit}".strip(), *_cells(outcome))
+    console.print(table)
+    console.print()
+    console.print(comparison.sentence, markup=False)
+
+
+def _cells(outcome: Outcome) -> list[str]:
+    first = outcome.values[0]
+    cells = [_figure(first)]
+    for value, ratio in zip(outcome.values[1:], outcome.ratios[1:], strict=True):
+        cells.append(_figure(value) + (f"  x{ratio:.2f}" if ratio is not None and value is not None else ""))
+    return cells
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "-"
+    if float(value).is_integer():
+        return f"{value:.0f}"
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def _value(value: Any) -> str:
+    return "(unset)" if value is None else str(value)

@@ -1,0 +1,93 @@
+"""Runs in Docker Compose."""
+
+import asyncio
+import secrets
+
+from lab.cli.fetch import UI_PORT, download, keep, local_url
+from lab.cli.process_stacks import HEADLESS, read_document
+from lab.cli.workspace import Workspace
+from lab.compose.driver import Compose
+from lab.compose.up import PUBLISHED, shell_of_up
+from lab.environment.layers import Settings, Variables, without_empty
+from lab.environment.variables import LOAD_PREFIXES
+from lab.processes.checks import Check, check_all, service_checks
+from lab.processes.headless import Headless, Outcome
+from lab.processes.ports import check_free
+from lab.processes.service import Wires, port_numbers
+from lab.processes.supervisor import Applied
+from lab.run_document import RunDocument
+
+_COMPOSE_DECIDES = ("LOCUST_WEB_HOST", "LOCUST_WEB_PORT", "LAB_RUNS_DIR")
+"""What the user moves on this machine only; in the container it is fixed."""
+
+_ALONE = {"LOCUST_MODE_MASTER": ""}
+"""The workers of the UI's master do not know this container: it makes its load itself."""
+
+
+class ComposeStack:
+    """The services of the Compose project. `own` ones are started for this run and end with it."""
+
+    mode = "docker"
+
+    def __init__(self, workspace: Workspace, own: bool) -> None:
+        self._workspace = workspace
+        self._own = own
+        self._one_off = ""
+        self._compose = Compose(workspace.clone.root, workspace.baseline())
+
+    async def baseline_shell(self) -> Variables:
+        """Return the variables of the shell in which `up --docker` ran."""
+        return shell_of_up(self._workspace.clone)
+
+    async def apply(self, settings: Settings) -> Applied:
+        """Check here, then let Compose recreate what differs."""
+        await self._check(settings)
+        self._compose = Compose(self._workspace.clone.root, settings.services)
+        if self._own:
+            check_free(PUBLISHED[:1], settings.services)
+        before = {container.service: container.id for container in await self._compose.containers()}
+        # By name: else Compose would recreate the Locust UI too, because it depends on a proxy that is recreated.
+        services = [spec.name for spec in self._workspace.under_load]
+        await self._compose.up(services, build=self._own, on_line=lambda _line: None)
+        after = {container.service: container.id for container in await self._compose.containers()}
+        new = sorted(name for name, identity in after.items() if before.get(name) != identity)
+        restarted = [name for name in new if name in before]
+        return Applied([name for name in new if name not in before], restarted, [])
+
+    async def ui_url(self) -> str | None:
+        """Return the URL of the Locust UI, if it is up."""
+        address = await self._compose.published(self._workspace.load.name, UI_PORT)
+        return local_url(address) if address else None
+
+    async def headless(self, settings: Settings) -> Headless:
+        """Return the one-off container of the run."""
+        mine = {name: value for name, value in settings.load.items() if name.startswith(LOAD_PREFIXES)}
+        passed = {name: value for name, value in without_empty(mine).items() if name not in _COMPOSE_DECIDES}
+        self._one_off = f"sandbox-run-{secrets.token_hex(4)}"
+        variables = {**_ALONE, **passed, **HEADLESS}
+        argv = self._compose.run_argv(self._workspace.load.name, variables, "--name", self._one_off)
+        interrupt = ("docker", "kill", "--signal", "INT", self._one_off)
+        return Headless(argv, self._compose.environment, interrupt)
+
+    async def fetch(self, outcome: Outcome) -> RunDocument:
+        """Copy the document into ./runs, over HTTP from the UI or else out of the volume."""
+        url = await self.ui_url()
+        content = await asyncio.to_thread(download, f"{url}/lab/runs/{outcome.run_id}.json") if url else None
+        if content is None:
+            content = await self._compose.cat(self._workspace.load.name, outcome.document or "")
+        keep(self._workspace.clone.runs, str(outcome.run_id), content)
+        return read_document(self._workspace.clone, outcome)
+
+    async def close(self) -> None:
+        """End the run's container, which outlives a Ctrl-C that came too early; the services, if they are our own."""
+        if self._one_off:
+            await self._compose.remove(self._one_off)
+        if self._own:
+            await self._compose.down()
+
+    async def _check(self, settings: Settings) -> None:
+        clone, load = self._workspace.clone, self._workspace.load
+        wires = Wires(port_numbers(self._workspace.services, settings.services), clone.runs)
+        checks = service_checks(self._workspace.under_load, settings.services, clone.runs)
+        load_environment = {**load.environment(settings.load, wires), **HEADLESS}
+        await check_all([*checks, Check(load.name, load.argv, load_environment)], clone.root)

@@ -1,0 +1,25 @@
+"""Where the commands write: results to standard output, everything on the way there to standard error."""
+
+import sys
+
+from rich.console import Console
+
+
+def results() -> Console:
+    """Return the console of what was asked for."""
+    return Console(highlight=False, emoji=False)
+
+
+def notes() -> Console:
+    """Return the console of progress and remarks."""
+    return Console(stderr=True, highlight=False, emoji=False)
+
+
+def print_json(text: str) -> None:
+    """Print a JSON document as the only thing on standard output."""
+    sys.stdout.write(text.rstrip("\n") + "\n")
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """Return a figure, "-" where it was not measured."""
+    return "-" if value is None else f"{value:.{digits}f}"

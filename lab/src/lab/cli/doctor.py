@@ -1,0 +1,151 @@
+"""`doctor`: what this machine has, and what follows from it."""
+
+import asyncio
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel, ConfigDict
+
+from lab.cli.console import print_json, results
+from lab.cli.modes import standing_mode
+from lab.cli.workspace import Workspace, workspace_of
+from lab.compose.driver import Compose
+from lab.processes.ports import is_free
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+class Finding(BaseModel):
+    """One thing that was looked at: what is there, whether that is enough, and what follows if it is not."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    found: str
+    good: bool
+    follows: str = ""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(doctor)
+
+
+def doctor(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON and nothing else.")] = False,
+) -> int:
+    """Say what this machine has, and what follows."""
+    findings, follows = asyncio.run(_examine(workspace_of(context)))
+    if as_json:
+        print_json(json.dumps({"findings": [one.model_dump() for one in findings], "follows": follows}, indent=1))
+        return 0
+    console = results()
+    for one in findings:
+        mark = "ok" if one.good else "--"
+        console.print(f"{mark} {one.name:<11} {one.found}", markup=False, soft_wrap=True)
+        if one.follows:
+            console.print(f"{'':<14} {one.follows}", markup=False, soft_wrap=True)
+    console.print(follows, markup=False, soft_wrap=True)
+    return 0
+
+
+async def _examine(workspace: Workspace) -> tuple[list[Finding], str]:
+    compose = Compose(workspace.clone.root, workspace.baseline())
+    standing = await standing_mode(workspace)
+    why_not = await compose.why_not()
+    findings = [
+        Finding(name="Python", found=f"{platform.python_version()} ({sys.executable})", good=True),
+        _venv(workspace.clone.root),
+        await _docker(compose, why_not),
+        _cores(),
+        _memory(),
+        _netem(),
+        _tun(),
+        _browser(),
+        *_ports(workspace, standing),
+    ]
+    if standing:
+        return findings, f"The sandbox is up, {'in Docker' if standing == 'docker' else 'as processes'}."
+    taken = "; ports are taken, see above" if any(one.name == "port" and not one.good for one in findings) else ""
+    how = f"run local processes ({why_not})" if why_not else "take Docker"
+    return findings, f"`./sandbox up` will {how}{taken}."
+
+
+def _venv(root: Path) -> Finding:
+    stamps = [name for name in ("sandbox", "dev") if (root / ".venv" / f".{name}.stamp").is_file()]
+    found = f"{root / '.venv'}: {', '.join(stamps) or 'nothing'} installed"
+    follows = "" if "dev" in stamps else "./sandbox test will install what the tests need"
+    return Finding(name=".venv", found=found, good=bool(stamps), follows=follows)
+
+
+async def _docker(compose: Compose, why_not: str | None) -> Finding:
+    engine, version = await compose.engine_version(), await compose.compose_version()
+    if why_not:
+        return Finding(name="Docker", found=why_not, good=False, follows="everything runs as local processes")
+    return Finding(name="Docker", found=f"engine {engine}, Compose {version}", good=True)
+
+
+def _cores() -> Finding:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    follows = "" if cores >= 4 else "Locust, proxy and upstream compete for them: runs get limited by CPU early"
+    return Finding(name="CPU cores", found=str(cores), good=cores >= 2, follows=follows)
+
+
+def _memory() -> Finding:
+    try:
+        gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    except (ValueError, OSError):
+        return Finding(name="memory", found="unknown", good=True)
+    return Finding(name="memory", found=f"{gigabytes:.1f} GiB", good=gigabytes >= 2)
+
+
+def _netem() -> Finding:
+    """Try it in a network namespace of its own, where it can do no harm; only the answer is of interest."""
+    tc, unshare = shutil.which("tc"), shutil.which("unshare")
+    follows = "the link takes its tun or relay engine instead"
+    if tc is None or unshare is None:
+        return Finding(name="netem", found="no tc command here", good=False, follows=follows)
+    trial = [unshare, "--user", "--map-root-user", "--net", tc, "qdisc", "add", "dev", "lo", "root", "netem"]
+    done = subprocess.run([*trial, "delay", "1ms"], capture_output=True, text=True, timeout=10)
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or ["it failed"])[0]
+        return Finding(name="netem", found=f"not in this kernel, or not allowed ({why})", good=False, follows=follows)
+    return Finding(name="netem", found="works", good=True)
+
+
+def _tun() -> Finding:
+    there = Path("/dev/net/tun").exists()
+    found = "/dev/net/tun is there" if there else "no /dev/net/tun"
+    return Finding(name="tun", found=found, good=there, follows="" if there else "outside Docker the link is a relay")
+
+
+def _browser() -> Finding:
+    browser = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
+    follows = "" if browser else "only the browser test needs one"
+    return Finding(name="chromium", found=browser or "none", good=browser is not None, follows=follows)
+
+
+def _ports(workspace: Workspace, standing: str | None) -> list[Finding]:
+    variables: Mapping[str, str] = workspace.baseline()
+    ports = [(spec.name, port) for spec in workspace.services for port in spec.ports]
+    taken = [
+        Finding(
+            name="port",
+            found=f"{port.number(variables)} ({service}) is in use",
+            good=standing is not None,
+            follows="by the sandbox itself" if standing else f"set {port.variable} to a free port",
+        )
+        for service, port in ports
+        if not is_free(port.host(variables), port.number(variables))
+    ]
+    numbers = ", ".join(str(port.number(variables)) for _, port in ports)
+    return taken or [Finding(name="ports", found=f"{numbers} are free", good=True)]

@@ -1,0 +1,70 @@
+"""What is said of a run when it has ended."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lab.cli.console import number
+from lab.run_document import RunDocument
+
+
+def print_summary(console: Console, document: RunDocument, path: Path) -> None:
+    """Print figures, verdict and audit of a run, where its document is, and what to do next."""
+    name = f"{document.label} ({document.id})" if document.label else document.id
+    console.print()
+    console.print(Text(f"run {name}: {document.status}", style="bold"))
+    console.print(_figures(document))
+    console.print(_conclusions(document))
+    console.print(Text(f"document  {path}"), soft_wrap=True)
+    console.print(Text(f"compare   ./sandbox compare {document.label or document.id} <another run>"), soft_wrap=True)
+
+
+def _figures(document: RunDocument) -> Table:
+    totals, latency, pool = document.totals, document.latency_ms, document.pool
+    table = _two_columns()
+    table.add_row("load", f"{document.users} users, {document.window_seconds:.0f} s measured")
+    table.add_row("requests", f"{totals.requests}, {totals.failures} failed, {totals.rps:.1f} a second")
+    table.add_row(
+        "latency",
+        f"p50 {number(latency.p50)}, p90 {number(latency.p90)}, p99 {number(latency.p99)}, "
+        f"max {number(latency.max)} ms",
+    )
+    if pool is not None:
+        table.add_row(
+            "pool",
+            f"{number(pool.active_mean, 1)} of {pool.max} connections busy, {number(pool.waiting_mean, 1)} requests "
+            f"waiting, {number(pool.wait_ms.mean)} ms wait (means)",
+        )
+    if document.errors:
+        table.add_row("errors", ", ".join(f"{kind}: {count}" for kind, count in document.errors.items()))
+    return table
+
+
+def _conclusions(document: RunDocument) -> Table:
+    verdict = document.verdict
+    table = _two_columns()
+    table.add_row(Text("verdict", style="bold"), Text(f"{verdict.bottleneck}: {verdict.because}"))
+    table.add_row("", Text(verdict.advice))
+    table.add_row(Text("audit", style="bold"), Text(audit_line(document)))
+    return table
+
+
+def _two_columns() -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(width=8)
+    table.add_column()
+    return table
+
+
+def audit_line(document: RunDocument) -> str:
+    """Return in one line whether Locust, the proxy and the upstream counted the same."""
+    audit = document.audit
+    unheard = f"not heard: {', '.join(audit.unheard)}" if audit.unheard else ""
+    wrong = [check.says for check in audit.checks if check.difference]
+    if wrong:
+        return "; ".join([f"does not add up: {wrong[0]}", *wrong[1:], *([unheard] if unheard else [])])
+    if unheard:
+        return f"incomplete, {unheard}"
+    return f"every request and connection is accounted for ({len(audit.checks)} checks)"

@@ -1,0 +1,1 @@
+"""The sandbox in Docker Compose, driven through the `docker` command."""

@@ -1,0 +1,60 @@
+"""Where a variable's value comes from: .env < the shell in which `up` ran < this shell < `VAR=value`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.environment.variables import LOAD_PREFIXES, only_sandbox_variables
+
+Variables = dict[str, str]
+"""Name to value. An empty value is still in there: it hides what a lower layer says."""
+
+
+def read_env_file(path: Path) -> Variables:
+    """Return the variables of a .env file, none if there is no file.
+
+    `$` is left alone: what the file says is what a part gets, whatever the shell holds.
+    """
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    values = dotenv_values(path, interpolate=False, encoding="utf-8")
+    return only_sandbox_variables({name: value or "" for name, value in values.items()})
+
+
+def merge(*layers: Mapping[str, str]) -> Variables:
+    """Return the layers on top of one another, the last winning."""
+    merged: Variables = {}
+    for layer in layers:
+        merged.update(layer)
+    return merged
+
+
+def without_empty(variables: Mapping[str, str]) -> Variables:
+    """Drop what is empty: an empty value counts as unset, so the part's default holds."""
+    return {name: value for name, value in variables.items() if value.strip()}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The baseline, and on top of it what the command line says for this one run."""
+
+    baseline: Variables
+    assignments: Variables
+
+    @property
+    def services(self) -> Variables:
+        """What the services are brought to. The load's own variables are left out: they would restart the UI."""
+        ours = {name: value for name, value in self.assignments.items() if not name.startswith(LOAD_PREFIXES)}
+        return merge(self.baseline, ours)
+
+    @property
+    def load(self) -> Variables:
+        """What the headless run gets."""
+        return merge(self.baseline, self.assignments)
+
+    def differences(self) -> list[tuple[str, str, str]]:
+        """Return (name, baseline, now) of what the command line changes; "" where unset."""
+        rows = [(name, self.baseline.get(name, ""), value) for name, value in self.assignments.items()]
+        return [row for row in rows if row[1].strip() != row[2].strip()]

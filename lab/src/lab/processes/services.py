@@ -1,0 +1,88 @@
+"""The services of the sandbox, in the order in which they start; they stop in the reverse order."""
+
+import sys
+
+from lab.environment.layers import Variables
+from lab.processes.service import LOOPBACK, Port, ServiceSpec, Wires
+
+PROXY_PORT = Port("PROXY_PORT", 8000, "PROXY_HOST")
+UPSTREAM_PORT = Port("UPSTREAM_PORT", 8001, "UPSTREAM_HOST")
+UPSTREAM_CONTROL_PORT = Port("UPSTREAM_CONTROL_PORT", 8091, "UPSTREAM_HOST")
+NET_PORT = Port("NET_PORT", 8002, "NET_HOST")
+NET_CONTROL_PORT = Port("NET_CONTROL_PORT", 8092, "NET_HOST")
+LOCUST_WEB_PORT = Port("LOCUST_WEB_PORT", 8089, "LOCUST_WEB_HOST")
+
+
+def _url(wires: Wires, port: Port) -> str:
+    return f"http://{LOOPBACK}:{wires.ports[port.variable]}"
+
+
+def _wire_link(wires: Wires) -> Variables:
+    return {"NET_UPSTREAM_HOST": LOOPBACK, "NET_UPSTREAM_PORT": str(wires.ports[UPSTREAM_PORT.variable])}
+
+
+def _wire_proxy(wires: Wires) -> Variables:
+    # Only the relay stands in the way of the proxy's connections; the link's other engines are under them, or off.
+    through_relay = wires.configs.get("link", {}).get("engine") == "relay"
+    return {"PROXY_UPSTREAM_URL": _url(wires, NET_PORT if through_relay else UPSTREAM_PORT)}
+
+
+def _wire_locust(wires: Wires) -> Variables:
+    return {
+        "LOCUST_HOST": _url(wires, PROXY_PORT),
+        "LAB_UPSTREAM_CONTROL_URL": _url(wires, UPSTREAM_CONTROL_PORT),
+        "LAB_NET_CONTROL_URL": _url(wires, NET_CONTROL_PORT),
+        "LAB_RUNS_DIR": str(wires.runs),
+    }
+
+
+def _module(name: str) -> tuple[str, ...]:
+    # -P: the folder one happens to stand in is not searched for modules.
+    return (sys.executable, "-P", "-m", name)
+
+
+UPSTREAM_MOCK = ServiceSpec(
+    name="upstream-mock",
+    argv=_module("upstream_mock"),
+    prefixes=("UPSTREAM_",),
+    ports=(UPSTREAM_PORT, UPSTREAM_CONTROL_PORT),
+    ready_port=UPSTREAM_CONTROL_PORT,
+    ready_path="/-/healthy",
+    colour=33,
+)
+
+LINK = ServiceSpec(
+    name="link",
+    argv=_module("link"),
+    prefixes=("NET_",),
+    ports=(NET_PORT, NET_CONTROL_PORT),
+    ready_port=NET_CONTROL_PORT,
+    ready_path="/-/healthy",
+    colour=35,
+    wiring=_wire_link,
+)
+
+PROXY = ServiceSpec(
+    name="proxy",
+    argv=_module("proxy"),
+    prefixes=("PROXY_", "UVICORN_"),
+    ports=(PROXY_PORT,),
+    ready_port=PROXY_PORT,
+    ready_path="/-/ready",
+    colour=36,
+    wiring=_wire_proxy,
+    after=("link",),
+)
+
+LOCUST = ServiceSpec(
+    name="locust",
+    argv=_module("loadtest"),
+    prefixes=("LOCUST_", "LAB_"),
+    ports=(LOCUST_WEB_PORT,),
+    ready_port=LOCUST_WEB_PORT,
+    ready_path="/lab/health",
+    colour=32,
+    wiring=_wire_locust,
+)
+
+SERVICES = (UPSTREAM_MOCK, LINK, PROXY, LOCUST)

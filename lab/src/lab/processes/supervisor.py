@@ -1,0 +1,196 @@
+"""Brings services to an environment, restarting only what differs, and ends them in order."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.environment.failures import SurroundingsFailed
+from lab.environment.layers import Variables
+from lab.processes import http
+from lab.processes.checks import check_all, service_checks
+from lab.processes.child import Child
+from lab.processes.ports import check_distinct, check_free
+from lab.processes.screen import Screen
+from lab.processes.service import ServiceSpec, Wires, port_numbers
+from lab.processes.ward import Ward
+
+READY_SECONDS = 60.0
+GRACE_SECONDS = 35.0
+"""As long as Compose gives: requests in flight are answered, a run of the UI is stopped softly and kept."""
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What `apply` did: which services it started or restarted, and which variables it changed in those restarted."""
+
+    started: list[str]
+    restarted: list[str]
+    changed: list[str]
+
+
+class Supervisor:
+    """The services of one clone. Use it in one event loop, and call `stop` at the end, whatever happened."""
+
+    def __init__(self, root: Path, runs: Path, services: Sequence[ServiceSpec], screen: Screen) -> None:
+        self.services = services
+        self.hurry = asyncio.Event()
+        self._root = root
+        self._runs = runs
+        self._screen = screen
+        self._ward = Ward()
+        self._children: dict[str, Child] = {}
+        self._followers: dict[str, asyncio.Task[None]] = {}
+        self._busy = asyncio.Lock()
+
+    async def apply(self, variables: Mapping[str, str], check: bool = True) -> Applied:
+        """Check these variables, start what does not run, restart what would get other ones, wait until all is ready.
+
+        `check=False` for variables that have just been checked.
+        """
+        async with self._busy:
+            if check:
+                await check_all(service_checks(self.services, variables, self._runs), self._root)
+            self._check_ports(variables)
+            pass_ = _Pass(ready={spec.name: asyncio.Event() for spec in self.services})
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for spec in self.services:
+                        group.create_task(self._bring(spec, variables, pass_))
+            except* SurroundingsFailed as failures:
+                # The first one; the others were only waiting for it.
+                raise failures.exceptions[0] from None
+            finally:
+                self._screen.status("")
+            return Applied(sorted(pass_.started), sorted(pass_.restarted), sorted(pass_.changed))
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """Return each service's pid, state, exit code and what it was given."""
+        return {
+            name: {
+                "pid": child.pid,
+                "state": _state(child),
+                "exit_code": child.exit_code,
+                "environment": child.environment,
+            }
+            for name, child in self._children.items()
+        }
+
+    async def stop(self) -> None:
+        """End every service, the last one first, and whatever they have left behind."""
+        for spec in reversed(self.services):
+            child = self._children.get(spec.name)
+            if child is not None:
+                self._screen.status(f"stopping {spec.name} ...")
+                await self._end(child)
+        self._screen.status("")
+        self._ward.close()
+
+    def _wires(self, variables: Mapping[str, str], configs: Mapping[str, Mapping[str, Any]] | None = None) -> Wires:
+        return Wires(port_numbers(self.services, variables), self._runs, configs or {})
+
+    def _check_ports(self, variables: Mapping[str, str]) -> None:
+        check_distinct(self.services, variables)
+        running = [child for child in self._children.values() if child.exit_code is None]
+        ours = [port.number(child.environment) for child in running for port in child.spec.ports]
+        check_free((port for spec in self.services for port in spec.ports), variables, ours)
+
+    async def _bring(self, spec: ServiceSpec, variables: Mapping[str, str], pass_: "_Pass") -> None:
+        configs = {name: await self._config(name, pass_) for name in spec.after}
+        environment = spec.environment(variables, self._wires(variables, configs))
+        child = self._children.get(spec.name)
+        if child is None or child.exit_code is not None or child.environment != environment:
+            await self._replace(spec, child, environment, pass_)
+        pass_.ready[spec.name].set()
+
+    async def _config(self, name: str, pass_: "_Pass") -> dict[str, Any]:
+        await pass_.ready[name].wait()
+        child = self._children[name]
+        return await http.get_json(child.spec.config_url(child.environment))
+
+    async def _replace(self, spec: ServiceSpec, old: Child | None, environment: Variables, pass_: "_Pass") -> None:
+        if old is not None:
+            pass_.restarted.append(spec.name)
+            names = {*old.environment, *environment}
+            pass_.changed.extend(name for name in names if old.environment.get(name) != environment.get(name))
+            await self._end(old)
+        else:
+            pass_.started.append(spec.name)
+        child = await Child.start(spec, environment, self._root, self._ward)
+        self._children[spec.name] = child
+        self._followers[spec.name] = asyncio.create_task(self._follow(child))
+        self._show_waiting()
+        await self._wait_ready(child)
+        self._show_waiting()
+
+    async def _follow(self, child: Child) -> None:
+        await child.follow(lambda line: self._screen.log(child.spec, line))
+        if child.ready and not child.stopping:
+            # The others stay up: what is left can be looked at, and the next run starts this one again.
+            self._screen.say(f"{obituary(child)}\nthe other services stay up; the next run starts it again", loud=True)
+
+    async def _wait_ready(self, child: Child) -> None:
+        url = child.spec.ready_url(child.environment)
+        deadline = child.started + READY_SECONDS
+        because = "no answer"
+        while time.monotonic() < deadline:
+            if child.exit_code is not None:
+                await self._followers[child.spec.name]
+                raise SurroundingsFailed(obituary(child))
+            with contextlib.suppress(OSError, TimeoutError):
+                status, body = await http.get(url)
+                if status == 200:
+                    child.ready = True
+                    return
+                because = _reason(body) or f"it answers {status}"
+            await asyncio.sleep(_POLL_SECONDS)
+        raise SurroundingsFailed(f"{child.spec.name} is not ready after {READY_SECONDS:.0f} s: {because} ({url})")
+
+    def _show_waiting(self) -> None:
+        waiting = [spec.name for spec in self.services if not self._is_ready(spec.name)]
+        self._screen.status(f"waiting for {', '.join(waiting)} ..." if waiting else "")
+
+    def _is_ready(self, name: str) -> bool:
+        return name in self._children and self._children[name].ready
+
+    async def _end(self, child: Child) -> None:
+        await child.stop(GRACE_SECONDS, self.hurry)
+        await self._followers[child.spec.name]
+
+
+@dataclass
+class _Pass:
+    """One `apply` under way."""
+
+    ready: dict[str, asyncio.Event]
+
+    def __post_init__(self) -> None:
+        self.started: list[str] = []
+        self.restarted: list[str] = []
+        self.changed: list[str] = []
+
+
+def obituary(child: Child) -> str:
+    """Return what is said of a service that ended by itself: its name, how, and its last lines."""
+    code = child.exit_code or 0
+    how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    last = "".join(f"\n  {line}" for line in child.tail)
+    return f"{child.spec.name} {how}" + (f"; its last lines:{last}" if last else "; it said nothing")
+
+
+def _state(child: Child) -> str:
+    if child.exit_code is not None:
+        return "dead"
+    return "ready" if child.ready else "starting"
+
+
+def _reason(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["because"])
+    except (ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,52 @@
+"""What must hold in every mode, as processes and in Compose: asserted here once."""
+
+from typing import Any
+
+from support.clone import Clone
+
+
+def assert_accounted_for(document: dict[str, Any]) -> None:
+    """Every request was seen by Locust, the proxy and the upstream, and every connection too."""
+    requests = document["totals"]["requests"]
+    witnesses = document["witnesses"]
+    assert requests > 0
+    assert witnesses["locust_requests"] == requests
+    assert witnesses["proxy"] == {"received": requests, "answered": requests, "failed": 0, "aborted": 0}, document
+    assert witnesses["upstream"] == {"started": requests, "completed": requests, "abandoned": 0}
+    assert document["audit"]["agreed"], document["audit"]
+    assert document["totals"]["failures"] == 0
+
+
+def counts(document: dict[str, Any]) -> str:
+    """The three counts in a line, to be printed."""
+    witnesses = document["witnesses"]
+    return (
+        f"Locust {witnesses['locust_requests']} = proxy {witnesses['proxy']['answered']}"
+        f" = upstream {witnesses['upstream']['completed']}"
+    )
+
+
+def ten_and_forty(here: Clone) -> None:
+    """The first experiment: four times the connections, four times the throughput or the CPU's limit."""
+    common = ("--users", "40", "--time", "8s", "UPSTREAM_LATENCY=constant(100ms)")
+    ten = here.run_json(*common, "--label", "ten", "PROXY_MAX_CONNECTIONS=10")
+    forty = here.run_json(*common, "--label", "forty", "PROXY_MAX_CONNECTIONS=40")
+    comparison = here.sandbox("compare", "ten", "forty").stdout
+    print(f"\nten: {ten['totals']['rps']:.1f} requests/s, {counts(ten)}; {ten['verdict']['because']}")
+    print(f"forty: {forty['totals']['rps']:.1f} requests/s, {counts(forty)}; {forty['verdict']['because']}")
+    print(comparison)
+    for document in (ten, forty):
+        assert_accounted_for(document)
+    # ten connections of 100 ms each can carry 100 requests/s and not one more
+    assert ten["totals"]["rps"] <= 101
+    assert ten["verdict"]["bottleneck"] == "pool" or ten["verdict"]["bottleneck"] == "cpu"
+    ratio = forty["totals"]["rps"] / ten["totals"]["rps"]
+    assert ratio >= 3 or forty["verdict"]["bottleneck"] == "cpu", ratio
+    assert ratio > 1.2
+    assert "PROXY_MAX_CONNECTIONS" in comparison
+    difference = here.sandbox("compare", "ten", "forty", "--json").stdout
+    import json
+
+    names = [row["name"] for row in json.loads(difference)["settings"]]
+    # the unset keep-alive limit follows the pool's: min(5, max), here five in both
+    assert names == ["PROXY_MAX_CONNECTIONS"]

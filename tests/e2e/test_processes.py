@@ -1,0 +1,234 @@
+"""The whole loop as real local processes."""
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+from e2e.loop import assert_accounted_for, counts, ten_and_forty
+
+from support.clone import Clone, Foreground, clone
+
+pytestmark = pytest.mark.e2e
+
+READY = r"open the Locust UI|Locust UI"
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[Clone]:
+    with clone() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def up(here: Clone) -> Iterator[Foreground]:
+    running = Foreground(here, "./sandbox", "up", "--processes")
+    try:
+        seconds = running.until(READY, 60)
+        print(f"\n./sandbox up --processes on a ready .venv: ready within {seconds:.1f} s")
+        yield running
+    finally:
+        assert running.stop() == 130, running.output
+
+
+def test_the_services_are_ready_when_up_says_so(here: Clone, up: Foreground) -> None:
+    """All of them answer, and the addresses it prints are theirs."""
+    assert here.get(f"{here.proxy}/-/ready") == {"status": "ready"}
+    assert here.get(f"{here.ui}/lab/health")["state"] == "ready"
+    assert here.ui in up.output
+    assert here.proxy in up.output
+
+
+def test_ten_and_forty_connections(here: Clone, up: Foreground) -> None:
+    """Ten give about 100 requests/s, forty four times that or the CPU's limit; the comparison names the setting."""
+    ten_and_forty(here)
+
+
+def test_the_next_run_starts_from_the_baseline_again(here: Clone, up: Foreground) -> None:
+    """What the last run set is gone, and only what differs was restarted."""
+    before = {row["pid"] for row in here.get(f"{here.proxy}/-/pool")["process"]["workers"]}
+    document = here.run_json("--users", "5", "--time", "2s")
+    assert document["settings"]["start"]["proxy"]["PROXY_MAX_CONNECTIONS"] == 10
+    after = {row["pid"] for row in here.get(f"{here.proxy}/-/pool")["process"]["workers"]}
+    assert before != after
+    again = here.run_json("--users", "5", "--time", "2s", "UPSTREAM_LATENCY=constant(50ms)")
+    assert {row["pid"] for row in here.get(f"{here.proxy}/-/pool")["process"]["workers"]} == after
+    assert again["settings"]["start"]["upstream"]["UPSTREAM_LATENCY"] == "constant(50ms)"
+
+
+def test_a_run_from_the_ui_is_accounted_for(here: Clone, up: Foreground) -> None:
+    """Local, in the web UI's own process."""
+    here.run_json("--users", "1", "--time", "1s")  # back to the baseline
+    document = here.ui_run(users=20, seconds=4)
+    print(f"\nUI: {counts(document)}")
+    assert document["mode"] == "ui"
+    assert_accounted_for(document)
+
+
+def test_a_run_of_two_workers_is_accounted_for(here: Clone, up: Foreground) -> None:
+    """A master and two workers, headless."""
+    document = here.run_json("--users", "20", "--time", "4s", "LOCUST_PROCESSES=2")
+    print(f"\ntwo workers: {counts(document)}")
+    assert_accounted_for(document)
+    assert document["generator"]["processes"] >= 2
+
+
+def test_two_uvicorn_workers_are_one_pool_to_the_reader(here: Clone, up: Foreground) -> None:
+    """Their limits add up and so do their counts."""
+    document = here.run_json("--users", "20", "--time", "3s", "UVICORN_WORKERS=2")
+    assert document["pool"]["max"] == 20
+    assert_accounted_for(document)
+
+
+def test_the_relay_adds_its_round_trip(here: Clone, up: Foreground) -> None:
+    """40 ms on every request and one more on a new connection; the run document says which engine it was."""
+    document = here.run_json(
+        "--users", "4", "--time", "3s", "NET_RTT_MS=40", "UPSTREAM_LATENCY=constant(10ms)", "PROXY_MAX_CONNECTIONS=4"
+    )
+    assert_accounted_for(document)
+    assert document["network"]["engine"] == "relay"
+    assert document["latency_ms"]["p50"] >= 50
+    assert document["settings"]["start"]["network"]["NET_RTT_MS"] == 40
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "PROXY_MAX_CONNECTIONS=ten",
+        "PROXY_MAX_CONNECTIONS=-1",
+        "PROXY_MAX_CONNECTIONS=0",
+        "PROXY_MAX_KEEPALIVE_CONNECTIONS=11",
+        "PROXY_CLIENT=curl",
+        "UPSTREAM_LATENCY=about(100ms)",
+        "PROXY_UPSTREAM_URL=nowhere",
+        "PROXY_UPSTREAM_URL=ftp://a",
+        "NET_RTT_MS=-1",
+        "PROXY_PORT=99999",
+        "LOCUST_USERS=many",
+        "PROXY_NONSENSE=1",
+        "NONSENSE=1",
+    ],
+)
+def test_a_bad_setting_stops_the_run_before_anything_changes(here: Clone, up: Foreground, assignment: str) -> None:
+    """Exit 2, one line with variable and value, nothing restarted."""
+    before = here.get(f"{here.proxy}/-/pool")["process"]["workers"]
+    done = here.sandbox("run", "--time", "1s", assignment, expect=2)
+    name, value = assignment.split("=", 1)
+    lines = [line for line in done.stderr.splitlines() if name in line]
+    assert len(lines) == 1, done.stderr
+    assert value in lines[0]
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    after = here.get(f"{here.proxy}/-/pool")["process"]["workers"]
+    assert [row["pid"] for row in before] == [row["pid"] for row in after]
+
+
+def test_contradictory_network_settings_are_a_mistake(here: Clone, up: Foreground) -> None:
+    """An engine that is off cannot have a round-trip time."""
+    done = here.sandbox("run", "NET_ENGINE=off", "NET_RTT_MS=40", expect=2)
+    assert "NET_RTT_MS" in done.stderr
+
+
+def test_an_upstream_killed_during_a_run_gives_502_and_comes_back(here: Clone, up: Foreground) -> None:
+    """Coded errors and not a hang while it is away; within a second of its return requests succeed again."""
+    here.run_json("--users", "1", "--time", "1s")
+    found: dict[str, dict] = {}
+    running = threading.Thread(target=lambda: found.update(document=here.ui_run(users=10, seconds=6)))
+    running.start()
+    while here.get(f"{here.proxy}/-/pool")["requests"]["in_flight"] < 5:
+        time.sleep(0.05)
+    stats = here.get(f"http://127.0.0.1:{here.ports['UPSTREAM_CONTROL_PORT']}/-/stats")
+    os.kill(stats["process"]["pid"], signal.SIGKILL)
+    deadline = time.monotonic() + 3
+    while here.get(f"{here.proxy}/-/pool")["errors"]["upstream_connect_error"] == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    # the supervisor names the dead service; the next run brings it back, so here it is started by hand
+    from support.servers import part
+
+    control = here.ports["UPSTREAM_CONTROL_PORT"]
+    with part(
+        "upstream_mock",
+        f"http://127.0.0.1:{control}/-/healthy",
+        UPSTREAM_PORT=here.ports["UPSTREAM_PORT"],
+        UPSTREAM_CONTROL_PORT=control,
+    ):
+        back = time.monotonic()
+        answered = here.get(f"{here.proxy}/-/pool")["requests"]["answered"]
+        while here.get(f"{here.proxy}/-/pool")["requests"]["answered"] == answered:
+            assert time.monotonic() - back < 1
+            time.sleep(0.02)
+        running.join()
+    errors = found["document"]["errors"]
+    print(f"\nupstream killed: {errors}")
+    assert any("502" in kind for kind in errors)
+    assert all(kind.startswith(("502 ", "503 ", "504 ")) for kind in errors)
+    assert "upstream-mock" in up.output
+    here.run_json("--users", "5", "--time", "1s")  # the supervisor starts it again
+
+
+def test_a_run_that_is_interrupted_is_kept_and_marked(here: Clone, up: Foreground) -> None:
+    """Ctrl-C: exit 130, and the run is in the list."""
+    running = Foreground(here, "./sandbox", "run", "--time", "60s", "--users", "5", "--label", "cut")
+    deadline = time.monotonic() + 30
+    while here.get(f"{here.proxy}/-/pool")["requests"]["in_flight"] == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    time.sleep(1.5)
+    assert running.stop() == 130, running.output
+    rows = json.loads(here.sandbox("runs", "--json").stdout)
+    assert [row["status"] for row in rows if row["label"] == "cut"] == ["interrupted"]
+
+
+def test_sigterm_during_a_run_answers_what_is_in_flight(here: Clone, up: Foreground) -> None:
+    """The proxy is told to end under load: its answers go out, and it exits 0."""
+    here.run_json("--users", "1", "--time", "1s")
+    running = threading.Thread(target=lambda: here.ui_run(users=10, seconds=4))
+    running.start()
+    while here.get(f"{here.proxy}/-/pool")["requests"]["in_flight"] < 5:
+        time.sleep(0.05)
+    os.kill(here.get(f"{here.proxy}/-/pool")["process"]["workers"][0]["pid"], signal.SIGTERM)
+    running.join()
+    up.until(r"proxy.*(exit(ed)?( code)?|code) 0", 60 + time.monotonic() - up.began)
+    here.run_json("--users", "5", "--time", "1s")
+
+
+def test_a_second_up_is_refused_in_one_line(here: Clone, up: Foreground) -> None:
+    """Exit 3."""
+    done = here.sandbox("up", "--processes", expect=3)
+    assert len((done.stderr + done.stdout).strip().splitlines()) <= 2
+
+
+def test_ctrl_c_leaves_no_process_and_no_port() -> None:
+    """Every port can be bound again at once."""
+    with clone() as own:
+        running = Foreground(own, "./sandbox", "up", "--processes")
+        running.until(READY, 60)
+        pids = [row["pid"] for row in own.get(f"{own.proxy}/-/pool")["process"]["workers"]]
+        assert running.stop() == 130
+        for port in own.ports.values():
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, 0)
+                raise AssertionError(f"process {pid} is still there")
+        with pytest.raises((urllib.error.URLError, OSError)):
+            urllib.request.urlopen(own.proxy, timeout=1)
+
+
+def test_a_port_in_use_is_one_line_with_the_variable_that_moves_it() -> None:
+    """Exit 3 before anything starts."""
+    with clone() as own, socket.create_server(("127.0.0.1", own.ports["PROXY_PORT"])):
+        done = own.sandbox("up", "--processes", expect=3)
+        lines = [line for line in done.stderr.splitlines() if "PROXY_PORT" in line]
+        assert len(lines) == 1
+        assert str(own.ports["PROXY_PORT"]) in lines[0]

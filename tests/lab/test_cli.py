@@ -1,0 +1,311 @@
+"""The command line from outside: what it refuses, what it prints where, and how it ends."""
+
+import io
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from lab.cli.app import main
+from lab.cli.compare import print_comparison
+from lab.cli.run import what_differs
+from lab.cli.summary import audit_line, print_summary
+from lab.cli.workspace import Workspace
+from lab.compare import compare
+from lab.environment.layers import Settings
+from lab.processes.clone import Clone
+from lab.processes.supervisor import Applied
+from lab.run_document import Audit, AuditCheck, RunDocument
+from support import fake_services
+from support.fake_clone import FakeClone, wait_until
+
+COMMANDS = {"up", "down", "run", "runs", "compare", "test", "doctor"}
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> FakeClone:
+    """Give a clone in which nothing is up."""
+    return FakeClone(tmp_path)
+
+
+def _put_run(clone: FakeClone, run_id: str, **given: str) -> None:
+    (clone.root / "runs").mkdir(exist_ok=True)
+    (clone.root / "runs" / f"{run_id}.json").write_text(json.dumps(fake_services.document(run_id, given)))
+
+
+def test_help_lists_the_commands_that_there_are(clone: FakeClone) -> None:
+    """--help, -h and nothing at all show the loop and exactly the commands that are built."""
+    helps = [clone.run("--help"), clone.run("-h"), clone.run()]
+    assert {one.returncode for one in helps} == {0}
+    assert len({one.stdout for one in helps}) == 1
+    said = helps[0].stdout
+    assert set(re.findall(r"^  (\w+)  ", said.partition("Commands:")[2], re.MULTILINE)) == COMMANDS
+    assert all(f"./sandbox {name}" in said for name in ("up", "run", "compare"))
+    assert max(map(len, said.splitlines())) <= 80
+
+
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each command's --help fits 80 columns and says its usage; `test --help` is pytest's."""
+    for command in COMMANDS - {"test"}:
+        assert main([command, "--help"]) == 0
+        said = capsys.readouterr().out
+        assert said.startswith(f"Usage: sandbox {command}")
+        assert max(map(len, said.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["fly"], "No such command 'fly'"),
+        (["--fly"], "No such option: --fly"),
+        (["up", "--fast"], "No such option: --fast"),
+        (["up", "--docker", "--processes"], "take one of them"),
+        (["run", "--users", "0"], "--users"),
+        (["run", "--users", "10001"], "--users"),
+        (["run", "--users", "many"], "--users"),
+        (["run", "--rate", "0"], "--rate 0: must be more than 0"),
+        (["run", "--time", "soon"], "--time 'soon': not a duration"),
+        (["run", "--time", ""], "--time '': not a duration"),
+        (["run", "--users", "3", "LOCUST_USERS=4"], "LOCUST_USERS=4: given as an option too"),
+        (["run", "connections"], "'connections': not a VAR=value"),
+        (["run", "HOME=/"], "HOME=/: no part has such a variable"),
+        (["compare"], "Missing argument"),
+        (["compare", "one"], "needs at least two runs"),
+        (["compare", "one", "two"], "no run has the id or the label 'one'"),
+    ],
+)
+def test_usage_errors(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    says: str,
+) -> None:
+    """Bad usage: exit 2, one line that names it and at most a hint after it, no trace, nothing on stdout."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(arguments, Workspace(Clone(tmp_path), fake_services.SERVICES, fake_services.LOCUST)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert says in lines[0]
+    assert len(lines) == 1 or (len(lines) == 2 and lines[1].startswith("try ./sandbox"))
+
+
+def test_a_run_starts_and_stops_its_own_services(clone: FakeClone) -> None:
+    """With nothing up, `run` brings up what it needs, prints the summary, and leaves nothing."""
+    run = clone.run("run", "--users", "40", "--label", "ten")
+    assert run.returncode == 0
+    assert "started: link, proxy, upstream-mock" in run.stderr
+    assert clone.open_ports() == []
+    for word in (
+        "run ten (",
+        "verdict",
+        "pool: all connections were busy",
+        "audit",
+        "document",
+        "./sandbox compare ten",
+    ):
+        assert word in run.stdout
+    document = next((clone.root / "runs").glob("*.json"))
+    assert str(document) in run.stdout
+    load = json.loads(document.read_text())["settings"]["start"]["load"]
+    assert (load["LOCUST_USERS"], load["LOCUST_SPAWN_RATE"], load["LAB_RUN_LABEL"]) == ("40", "40", "ten")
+
+
+def test_json_prints_the_document_and_nothing_else(clone: FakeClone) -> None:
+    """Standard output of --json is one JSON document, whatever happens on the way."""
+    with clone.up():
+        run = clone.run("run", "--json", "PROXY_MAX_CONNECTIONS=40", "--rate", "2.5")
+    assert run.returncode == 0
+    document = RunDocument.model_validate_json(run.stdout)
+    assert document.settings.start.load is not None
+    assert document.settings.start.load["LOCUST_SPAWN_RATE"] == "2.5"
+    listed = json.loads(clone.run("runs", "--json").stdout)
+    assert [row["id"] for row in listed] == [document.id]
+    compared = json.loads(clone.run("compare", "--json", document.id, document.id).stdout)
+    assert compared["settings"] == []
+    assert json.loads(clone.run("doctor", "--json").stdout)["findings"]
+
+
+def test_json_stays_clean_when_it_fails(clone: FakeClone) -> None:
+    """A failure says nothing on standard output."""
+    for arguments, code in ((["PROXY_CLIENT=bad"], 2), (["PROXY_CLIENT=die"], 3), (["--users", "666"], 1)):
+        run = clone.run("run", "--json", *arguments)
+        assert (run.returncode, run.stdout) == (code, "")
+        assert run.stderr
+        assert "Traceback" not in run.stderr
+
+
+def test_nothing_measured_is_exit_1(clone: FakeClone) -> None:
+    """A run that recorded nothing says so with Locust's last lines."""
+    run = clone.run("run", "--users", "666")
+    assert run.returncode == 1
+    assert "nothing could be measured" in run.stderr
+    assert "nobody answered" in run.stderr
+
+
+def test_ctrl_c_keeps_the_run(clone: FakeClone) -> None:
+    """Ctrl-C during the load: what was measured is kept and summed up, exit 130, nothing left."""
+    with clone.start("run", "--time", "30s", "--processes") as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if "0/30 s" in line:
+                break
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=20)
+    assert run.returncode == 130
+    assert "what was measured is kept" in err
+    assert ": interrupted" in out
+    assert clone.open_ports() == []
+
+
+def test_ctrl_c_before_the_load_ends_everything(clone: FakeClone) -> None:
+    """Ctrl-C while services start: exit 130 without a trace, nothing left."""
+    with clone.start("run", "--processes", "PROXY_CLIENT=slow") as run:
+        assert wait_until(lambda: bool(clone.config("upstream-mock")))
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=20)
+    assert (run.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    assert wait_until(lambda: clone.open_ports() == [])
+
+
+def test_one_run_at_a_time(clone: FakeClone) -> None:
+    """A second run of the same clone is refused in one line, exit 3."""
+    with clone.start("run", "--time", "20s", "--processes") as first:
+        assert first.stderr is not None
+        for line in first.stderr:
+            if "0/20 s" in line:
+                break
+        second = clone.run("run")
+        assert second.returncode == 3
+        assert second.stderr.splitlines() == [f"another run of this clone is on (pid {first.pid}); one at a time"]
+        up = clone.run("up", "--processes")
+        assert up.returncode == 3
+        assert "for one run" in up.stderr
+        first.send_signal(signal.SIGTERM)
+        first.communicate(timeout=20)
+
+
+def test_a_run_of_the_ui_is_not_disturbed(clone: FakeClone) -> None:
+    """While the Locust UI runs a load, `run` refuses, exit 3, and restarts nothing."""
+    with clone.up(LOCUST_STATE="running"):
+        before = clone.pids()
+        run = clone.run("run", "PROXY_CLIENT=other")
+        assert run.returncode == 3
+        assert f"a run is on in the Locust UI (http://127.0.0.1:{clone.ports['LOCUST_WEB_PORT']})" in run.stderr
+        assert clone.pids() == before
+
+
+def test_the_other_mode_is_refused(clone: FakeClone) -> None:
+    """Asking for Docker while processes are up is a contradiction."""
+    with clone.up():
+        run = clone.run("run", "--docker")
+    assert run.returncode == 2
+    assert "--docker: the sandbox is up, as processes" in run.stderr
+
+
+def test_docker_that_is_not_there(clone: FakeClone) -> None:
+    """--docker without a docker command: one line, exit 3, and the way without."""
+    up = clone.run("up", "--docker")
+    assert up.returncode == 3
+    assert up.stderr.splitlines() == ["there is no docker command; ./sandbox up --processes needs no Docker"]
+
+
+def test_runs_and_compare(clone: FakeClone) -> None:
+    """Past runs are listed; two of them are held against one another, within 80 columns, without colour."""
+    assert "no runs yet" in clone.run("runs").stdout
+    _put_run(clone, "20261120T221530Z-0001", LAB_RUN_LABEL="ten", PROXY_MAX_CONNECTIONS="10")
+    _put_run(clone, "20261120T221630Z-0002", LAB_RUN_LABEL="forty", PROXY_MAX_CONNECTIONS="40")
+    runs = clone.run("runs").stdout
+    assert "ten" in runs
+    assert "20261120T221630Z-0002" in runs
+    compared = clone.run("compare", "ten", "forty").stdout
+    assert re.search(r"^PROXY_MAX_CONNECTIONS +10 +40$", compared.replace(" \n", "\n"), re.MULTILINE)
+    assert re.search(r"^throughput requests/s +100 +400  x4.00", compared, re.MULTILINE)
+    assert compared.index("PROXY_MAX_CONNECTIONS") < compared.index("throughput")
+    assert "One setting differs, PROXY_MAX_CONNECTIONS 10 -> 40" in " ".join(compared.split())
+    assert "LAB_RUN_LABEL" not in compared
+    for said in (runs, compared):
+        assert max(map(len, said.splitlines())) <= 80
+        assert "\x1b" not in said
+
+
+def test_three_long_labels_fit_80_columns() -> None:
+    """A wide comparison folds rather than cuts."""
+    documents = [
+        RunDocument.model_validate(
+            fake_services.document(f"r{n}", {"LAB_RUN_LABEL": f"a rather long label, number {n}"})
+        )
+        for n in range(3)
+    ]
+    console = Console(width=80, record=True, file=io.StringIO())
+    print_comparison(console, compare(documents))
+    said = console.export_text()
+    assert max(map(len, said.splitlines())) <= 80
+    assert "…" not in said
+
+
+def test_the_pytest_codes_are_ours(clone: FakeClone) -> None:
+    """`test` passes its arguments on, and its exit code is one of the sandbox's."""
+    tests = clone.root / "test_them.py"
+    tests.write_text("def test_good(): pass\ndef test_bad(): assert False\n")
+    assert clone.run("test", "-q", "-k", "good", str(tests)).returncode == 0
+    assert clone.run("test", "-q", str(tests)).returncode == 1
+    assert clone.run("test", "-q", "-k", "nothing", str(tests)).returncode == 1
+    assert clone.run("test", "--no-such-option").returncode == 2
+
+
+def test_doctor_names_the_port_that_is_taken(clone: FakeClone) -> None:
+    """doctor says what follows, and with which variable a taken port is moved."""
+    free = clone.run("doctor")
+    assert free.returncode == 0
+    assert "`./sandbox up` will run local processes (there is no docker command)." in free.stdout
+    with socket.create_server(("127.0.0.1", clone.ports["NET_PORT"])):
+        taken = clone.run("doctor").stdout
+    assert f"{clone.ports['NET_PORT']} (link) is in use" in taken
+    assert "set NET_PORT to a free port" in taken
+
+
+def test_what_differs_is_one_line() -> None:
+    """What the command line changes and what was restarted for it, in one line."""
+    settings = Settings({"PROXY_CLIENT": "httpx"}, {"PROXY_CLIENT": "aiohttp", "NET_RTT_MS": "", "LAB_RUN_LABEL": "x"})
+    said = what_differs(settings, Applied([], ["proxy"], ["PROXY_CLIENT"]))
+    assert said == "differs from the baseline: PROXY_CLIENT=aiohttp (was httpx); restarted: proxy"
+    assert what_differs(Settings({}, {}), Applied([], [], [])) == "the baseline as it is; nothing restarted"
+
+
+def test_the_audit_is_said_in_one_line() -> None:
+    """Agreed, not agreed and not heard are three different things."""
+    wrong = AuditCheck(name="x", left=3, right=2, difference=1, says="the proxy lost one")
+    base = RunDocument.model_validate(fake_services.document("r1", {}))
+    audits = {
+        "every request and connection is accounted for (0 checks)": Audit(agreed=True, checks=[]),
+        "does not add up: the proxy lost one": Audit(agreed=False, checks=[wrong]),
+        "incomplete, not heard: upstream": Audit(agreed=False, checks=[], unheard=["upstream"]),
+    }
+    assert {audit_line(base.model_copy(update={"audit": audit})) for audit in audits.values()} == audits.keys()
+
+
+def test_the_summary_survives_odd_labels(tmp_path: Path) -> None:
+    """A label with brackets is text, not markup."""
+    document = RunDocument.model_validate(fake_services.document("r1", {"LAB_RUN_LABEL": "[bold]x[/nope]"}))
+    console = Console(width=80, record=True, file=io.StringIO())
+    print_summary(console, document, tmp_path / "r1.json")
+    assert "[bold]x[/nope] (r1): finished" in console.export_text()
+
+
+def test_up_imports_little() -> None:
+    """`up` should start at once: rich and the other commands are not imported for it."""
+    code = (
+        "import sys; from lab.cli.app import main; main(['up', '--help']); "
+        "print([name for name in ('rich.table', 'lab.cli.doctor', 'lab.cli.compare') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

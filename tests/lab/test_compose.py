@@ -1,0 +1,136 @@
+"""The Compose driver, against a `docker` command that only pretends."""
+
+import json
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from lab.compose.driver import Compose, parse_rows
+from lab.environment.failures import SurroundingsFailed
+from support.fake_clone import FakeClone
+from support.fake_docker import State, install
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> FakeClone:
+    """Give a clone in which nothing is up."""
+    return FakeClone(tmp_path)
+
+
+@pytest.fixture
+def engine(clone: FakeClone) -> State:
+    """Give its engine."""
+    return install(clone.root)
+
+
+def test_rows_of_old_and_new_compose() -> None:
+    """Compose prints an object a line; older ones print a list, and nothing at all for nothing."""
+    rows = [{"Service": "a", "ID": "1"}, {"Service": "b", "ID": "2"}]
+    assert parse_rows("\n".join(map(json.dumps, rows)) + "\n") == rows
+    assert parse_rows(json.dumps(rows)) == rows
+    assert parse_rows("") == parse_rows("[]") == []
+
+
+def test_a_one_off_container_starts_nothing_else(tmp_path: Path) -> None:
+    """The headless run gets its variables one by one, no terminal, no dependencies, and is removed."""
+    argv = Compose(tmp_path, {}).run_argv("locust", {"LOCUST_USERS": "40", "LAB_RUN_LABEL": "a b"}, "--name", "x")
+    assert argv == (
+        *("docker", "compose", "run", "--rm", "-T", "--no-deps"),
+        *("-e", "LAB_RUN_LABEL=a b", "-e", "LOCUST_USERS=40", "--name", "x", "locust"),
+    )
+
+
+def test_an_empty_value_reaches_compose(tmp_path: Path) -> None:
+    """Compose reads .env itself, so what is unset on top of it must be given as empty."""
+    assert Compose(tmp_path, {"PROXY_CLIENT": ""}).environment["PROXY_CLIENT"] == ""
+
+
+def test_a_run_of_its_own(clone: FakeClone, engine: State) -> None:
+    """With nothing up and an engine there, `run` takes Docker, starts only what it needs, and takes it down again."""
+    run = clone.run("run", "--users", "7", "--json", "PROXY_MAX_CONNECTIONS=40")
+    assert run.returncode == 0, run.stderr
+    assert "started: link, proxy, upstream-mock" in run.stderr
+    document = json.loads(run.stdout)
+    assert json.loads((clone.root / "runs" / f"{document['id']}.json").read_text())["id"] == document["id"]
+    assert document["settings"]["start"]["load"]["LOCUST_USERS"] == "7"
+    assert engine.read()["containers"] == {}
+    (up,) = engine.calls("up")
+    assert {"--detach", "--wait", "--build"} <= set(up)
+
+
+def test_runs_on_what_is_up_recreate_only_what_differs(clone: FakeClone, engine: State) -> None:
+    """The next run brings the baseline back; the load's own variables recreate nothing, not even the UI."""
+    with clone.start("up", "--docker", PROXY_CLIENT="httpx") as up:
+        assert up.stdout is not None
+        assert any("it serves" in line and "\x1b" not in line for line in iter(up.stdout.readline, ""))
+        first = clone.run("run", "--users", "7", "PROXY_MAX_CONNECTIONS=40")
+        assert "restarted: proxy\n" in first.stderr
+        assert engine.read()["containers"]["proxy"]["environment"] == {
+            "PROXY_MAX_CONNECTIONS": "40",
+            "PROXY_CLIENT": "httpx",
+        }
+        assert "restarted: proxy\n" in clone.run("run").stderr
+        assert "nothing restarted" in clone.run("run", "--time", "1s").stderr
+        assert clone.run("down").stdout == "stopped\n"
+        out, err = up.communicate(timeout=20)
+    assert (up.returncode, err) == (0, "")
+    assert "everything is stopped" in out
+    assert not (clone.root / ".sandbox" / "docker-shell.json").exists()
+
+
+def test_ctrl_c_takes_it_down(clone: FakeClone, engine: State) -> None:
+    """Ctrl-C of `up --docker` ends in `docker compose down`, exit 130."""
+    with clone.start("up", "--docker") as up:
+        assert up.stdout is not None
+        for line in up.stdout:
+            if "it serves" in line:
+                break
+        second = clone.run("up", "--docker")
+        assert (second.returncode, "up already (in Docker, pid" in second.stderr) == (3, True)
+        up.send_signal(signal.SIGINT)
+        assert up.wait(timeout=20) == 130
+    assert engine.read()["containers"] == {}
+
+
+def test_a_service_that_does_not_become_healthy(clone: FakeClone, engine: State) -> None:
+    """Compose's last lines are shown, exit 3, and nothing is left up."""
+    up = clone.run("up", "--docker", NET_PROFILE="broken")
+    assert up.returncode == 3
+    assert up.stderr.splitlines() == ["docker compose up failed (exit 1):", "  container fake-link-1 is unhealthy"]
+    assert engine.read()["containers"] == {}
+
+
+def test_bad_settings_never_reach_the_engine(clone: FakeClone, engine: State) -> None:
+    """The parts' own checks come first, in Docker too."""
+    for command in ("up", "run"):
+        refused = clone.run(command, "--docker", PROXY_CLIENT="bad")
+        assert refused.returncode == 2
+        assert refused.stderr == "PROXY_CLIENT='bad': no good; allowed: anything else\n"
+    assert engine.calls("up") == []
+
+
+def test_a_published_port_in_use(clone: FakeClone, engine: State) -> None:
+    """A port that Compose would publish is checked first, and named with its variable."""
+    with socket.create_server(("127.0.0.1", clone.ports["PROXY_PORT"])):
+        up = clone.run("up", "--docker")
+    assert up.returncode == 3
+    assert f"PROXY_PORT={clone.ports['PROXY_PORT']}: already in use" in up.stderr
+    assert engine.calls("up") == []
+
+
+def test_a_file_that_cannot_be_fetched(clone: FakeClone, engine: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document that is not in the volume is said in one line."""
+    import asyncio
+
+    monkeypatch.setenv("PATH", str(clone.root / "bin"))
+    with pytest.raises(SurroundingsFailed, match=r"cannot fetch /runs/none\.json"):
+        asyncio.run(Compose(clone.root, {}).cat("locust", "/runs/none.json"))
+
+
+def test_doctor_takes_docker(clone: FakeClone, engine: State) -> None:
+    """Where an engine answers, `up` will take Docker."""
+    doctor = clone.run("doctor").stdout
+    assert "engine 20.10.24, Compose 2.26.1" in doctor
+    assert doctor.splitlines()[-1] == "`./sandbox up` will take Docker."
