@@ -160,6 +160,12 @@ def test_nothing_in_the_way_is_none() -> None:
     assert "4.0 of 10 connections were busy" in found.because
 
 
+def test_connections_that_are_not_kept_are_mentioned() -> None:
+    """Whatever the verdict: a pool is there to reuse them."""
+    assert "96% of the requests opened a new connection" in verdict(opened=960).because
+    assert "opened a new connection" not in verdict(opened=10).because
+
+
 def with_settings(run_id: str, rps: float, **proxy: object):
     part = PartSettings(load={"LOCUST_USERS": 20, "LAB_RUN_LABEL": run_id}, proxy=dict(proxy))
     return run_document(

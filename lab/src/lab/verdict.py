@@ -14,6 +14,9 @@ CPU_BUSY_CORES = 0.85
 POOL_BUSY_SHARE = 0.90
 """Mean share of connections in use above which the pool counts as full."""
 
+CHURN_SHARE = 0.5
+"""Share of requests that opened a connection of their own above which the pool is said not to keep them."""
+
 WAIT_SHARE = 0.10
 """Mean share of a request's time spent waiting for a connection above which the wait counts."""
 
@@ -46,7 +49,7 @@ def judge(
         return _cpu_verdict(*busiest, pool)
     if pool is not None and _pool_bound(pool, latency_ms):
         return _pool_verdict(pool, latency_ms, totals)
-    return _free_verdict(pool, cpu_cores)
+    return _free_verdict(pool, totals, cpu_cores)
 
 
 def _cpu_bound(cpu_cores: Mapping[str, float | None], processes: Mapping[str, int]) -> tuple[str, float, int] | None:
@@ -80,7 +83,16 @@ def _pool_verdict(pool: Pool, latency_ms: LatencyMs, totals: Totals) -> Verdict:
     )
     if pool.timeouts:
         because += f"; {pool.timeouts} gave up with a pool time-out"
+    because += _churn(pool, totals)
     return Verdict(bottleneck="pool", because=because, advice=_pool_advice(pool, totals))
+
+
+def _churn(pool: Pool, totals: Totals) -> str:
+    """Say so if connections were hardly kept: each costs a handshake, and on a real network a round trip."""
+    share = pool.opened / totals.requests
+    if share < CHURN_SHARE:
+        return ""
+    return f"; {min(share, 1):.0%} of the requests opened a new connection"
 
 
 def _pool_advice(pool: Pool, totals: Totals) -> str:
@@ -93,7 +105,7 @@ def _pool_advice(pool: Pool, totals: Totals) -> str:
     )
 
 
-def _free_verdict(pool: Pool | None, cpu_cores: Mapping[str, float | None]) -> Verdict:
+def _free_verdict(pool: Pool | None, totals: Totals, cpu_cores: Mapping[str, float | None]) -> Verdict:
     proxy = cpu_cores.get("proxy")
     cpu = "" if proxy is None else f", the proxy used {proxy:.2f} cores"
     if pool is None:
@@ -106,7 +118,7 @@ def _free_verdict(pool: Pool | None, cpu_cores: Mapping[str, float | None]) -> V
         bottleneck="none",
         because=(
             f"{pool.active_mean or 0:.1f} of {pool.max} connections were busy and requests waited "
-            f"{pool.wait_ms.mean or 0:.1f} ms for one{cpu}"
+            f"{pool.wait_ms.mean or 0:.1f} ms for one{cpu}{_churn(pool, totals)}"
         ),
         advice="The time was spent in the upstream and the network. More users would show the next limit.",
     )

@@ -1,0 +1,181 @@
+"""From hand-made snapshots to a run document."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lab.run_document import Generator, RunDocument
+from loadtest.assembly import Observation, document
+from loadtest.counts import Counts
+from loadtest.snapshot import Snapshot, in_flight
+
+
+def pool(**changes: Any) -> dict[str, Any]:
+    """What /-/pool says; counters since the proxy started."""
+    return {
+        "workers": 1,
+        "max": 10,
+        "total": 5,
+        "active": 0,
+        "idle": 5,
+        "waiting": 0,
+        "opened": 5,
+        "reused": 0,
+        "closed": 0,
+        "timeouts": 0,
+        "wait_ms": {"count": 100, "sum": 1000.0, "histogram": {"10.0": 100}},
+        "hold_ms": {"count": 100, "sum": 10_000.0},
+        "requests": {"received": 100},
+        "run": {"id": "before", "received": 100, "answered": 100, "failed": 0, "aborted": 0, "in_flight": 0},
+        "process": {"cpu_seconds": 1.0, "workers": [{"pid": 7}]},
+        **changes,
+    }
+
+
+BEFORE = Snapshot(
+    at=100.0,
+    proxy_config={"settings": {"PROXY_MAX_CONNECTIONS": 10}, "versions": {"httpx": "0.28.1"}},
+    network_config={"settings": {"NET_PROFILE": "lan", "NET_RTT_MS": 2.0}, "engine": "relay", "because": "asked for"},
+    pool=pool(),
+    upstream={
+        "connections": {"accepted": 5, "open": 5, "closed": 0},
+        "runs": {},
+        "process": {"cpu_seconds": 0.5, "uptime_seconds": 50.0},
+    },
+)
+
+AFTER = replace(
+    BEFORE,
+    at=112.0,
+    pool=pool(
+        opened=15,
+        closed=10,
+        reused=970,
+        wait_ms={"count": 1080, "sum": 99_000.0, "histogram": {"10.0": 100, "100.0": 900, "200.0": 80}},
+        hold_ms={"count": 1080, "sum": 108_000.0},
+        requests={"received": 1080},
+        run={
+            "id": "ours",
+            "received": 980,
+            "answered": 980,
+            "failed": 0,
+            "aborted": 0,
+            "in_flight": 0,
+            "active_max": 10,
+            "waiting_max": 10,
+        },
+        process={"cpu_seconds": 4.0, "workers": [{"pid": 7}]},
+    ),
+    upstream={
+        "connections": {"accepted": 15, "open": 5, "closed": 10},
+        "runs": {"ours": {"started": 980, "completed": 980, "abandoned": 0, "in_flight": 0}},
+        "process": {"cpu_seconds": 1.1, "uptime_seconds": 62.0},
+    },
+)
+
+COUNTS = Counts(980, 0, 196_000.0, 250.0, 0.0, {200.0: 900, 250.0: 80})
+
+
+def seen(**changes: Any) -> Observation:
+    """A run of 20 users against ten connections, 9.8 s."""
+    given: dict[str, Any] = {
+        "run_id": "ours",
+        "mode": "headless",
+        "status": "finished",
+        "started_at": datetime(2026, 11, 20, tzinfo=UTC),
+        "window_seconds": 9.8,
+        "users": 20,
+        "load_settings": {"LOCUST_USERS": 20},
+        "counts": COUNTS,
+        "before": BEFORE,
+        "after": AFTER,
+        "generator": Generator(cpu_cores=0.2),
+    }
+    return Observation(**given | changes)
+
+
+def test_what_the_run_added_is_the_difference_of_the_counters() -> None:
+    """The proxy was not new when the run began, and its hundred earlier requests are not of this run."""
+    run = document(seen())
+    assert run.pool is not None
+    assert (run.pool.opened, run.pool.closed, run.pool.reused) == (10, 10, 970)
+    assert run.pool.wait_ms.count == 980
+    assert run.pool.wait_ms.mean == pytest.approx(100.0)
+    assert (run.pool.wait_ms.p50, run.pool.wait_ms.p99) == (100.0, 200.0)
+    assert run.pool.active_mean == pytest.approx(10.0, rel=0.01)  # 98 s held in a window of 9.8 s
+    assert run.pool.waiting_mean == pytest.approx(10.0, rel=0.01)
+    assert run.totals.rps == pytest.approx(100.0)
+    assert run.cpu_cores == {"proxy": 0.25, "upstream": 0.05, "link": None, "generator": 0.2}
+
+
+def test_three_witnesses_agree_and_the_verdict_names_the_pool() -> None:
+    """And the document survives being written and read."""
+    run = document(seen())
+    assert run.audit.agreed, run.audit
+    assert run.verdict.bottleneck == "pool"
+    assert run.generator.achieved_rps == run.totals.rps
+    assert run.network == {"says": "lan, RTT 2 ms", "engine": "relay", "because": "asked for"}
+    assert run.versions["proxy"] == {"httpx": "0.28.1"}
+    assert run.versions["upstream"] is None
+    assert RunDocument.model_validate_json(run.model_dump_json()) == run
+
+
+def test_a_lost_request_is_named() -> None:
+    """One that Locust counted and the proxy did not."""
+    run = document(seen(counts=replace(COUNTS, requests=981)))
+    assert not run.audit.agreed
+    assert [check.difference for check in run.audit.checks if check.difference] == [1]
+
+
+def test_nobody_answers_and_there_is_a_document_all_the_same() -> None:
+    """What was not heard is null and named; nothing is made up."""
+    silent = Snapshot(at=1.0)
+    run = document(seen(before=silent, after=replace(silent, at=11.0)))
+    assert run.pool is None
+    assert run.settings.start.proxy is None
+    assert run.witnesses.proxy is None
+    assert run.audit.unheard == ["proxy", "upstream"]
+    assert not run.audit.agreed
+    assert run.cpu_cores["proxy"] is None
+    assert run.network is None
+
+
+def test_a_proxy_that_was_restarted_has_no_difference() -> None:
+    """Its counters began anew: null, while the requests it still knows of the run are kept."""
+    assert AFTER.pool is not None
+    restarted = {**AFTER.pool, "process": {"cpu_seconds": 0.1, "workers": [{"pid": 8}]}}
+    run = document(seen(after=replace(AFTER, pool=restarted)))
+    assert run.pool is None
+    assert run.witnesses.proxy_connections is None
+    assert run.witnesses.proxy is not None
+    assert run.cpu_cores["proxy"] is None
+
+
+@pytest.mark.parametrize(
+    ("run_id", "received"), [("before", 0), (None, 0), ("somebody else's", None)], ids=["older", "none", "other"]
+)
+def test_a_proxy_that_counts_another_run(run_id: str | None, received: int | None) -> None:
+    """None of ours came if its newest run is still the old one; of a run that was pushed out it cannot say."""
+    assert AFTER.pool is not None
+    section = {**AFTER.pool["run"], "id": run_id}
+    witness = document(seen(after=replace(AFTER, pool={**AFTER.pool, "run": section}))).witnesses.proxy
+    assert (witness and witness.received) == received
+
+
+@pytest.mark.parametrize("answer", [{}, {"run": 3, "wait_ms": [], "process": None, "max": "ten"}, {"requests": {}}])
+def test_an_answer_of_another_shape_breaks_nothing(answer: dict[str, Any]) -> None:
+    """Any HTTP server may stand at the host's address."""
+    odd = Snapshot(at=1.0, pool=answer, upstream=answer, network=answer, proxy_config=answer)
+    run = document(seen(before=odd, after=replace(odd, at=2.0)))
+    assert run.totals.requests == 980
+    assert in_flight(odd, "ours") == 0
+
+
+def test_no_request_at_all() -> None:
+    """A window of nothing divides by nothing."""
+    run = document(seen(counts=Counts(), window_seconds=0.0))
+    assert run.totals.rps == 0
+    assert run.latency_ms.p50 is None
+    assert run.verdict.bottleneck == "none"

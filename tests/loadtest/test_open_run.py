@@ -1,0 +1,72 @@
+"""A run under way: its series, a reset in the middle, its window."""
+
+from typing import Any
+
+import pytest
+
+from lab.run_document import PartSettings
+from loadtest.counts import Counts
+from loadtest.open_run import OpenRun
+from loadtest.snapshot import Snapshot, Surroundings
+from loadtest.strip import settings_words
+
+
+def run(**changes: Any) -> OpenRun:
+    """A run that has just begun."""
+    given: dict[str, Any] = {
+        "id": "ours",
+        "label": "",
+        "mode": "ui",
+        "users": 2,
+        "load_settings": {},
+        "of_seconds": None,
+        "surroundings": Surroundings("http://127.0.0.1:9", "http://127.0.0.1:9", "http://127.0.0.1:9"),
+        "before": Snapshot(at=0.0),
+    }
+    return OpenRun(**given | changes)
+
+
+def counts(requests: int, response_time: float = 100.0) -> Counts:
+    """That many requests of one response time."""
+    return Counts(requests=requests, response_times={response_time: requests})
+
+
+def test_the_series_sums_up_to_the_run_across_a_reset() -> None:
+    """RESET makes Locust forget; the run does not, and says that it happened."""
+    ours = run()
+    ours.add_second(ours.count(counts(30)), 2, None, 1.0)
+    ours.reset(counts(45))
+    ours.add_second(ours.count(counts(10)), 2, None, 2.0)
+    whole = ours.count(counts(25))
+    ours.add_second(whole, 0, None, 2.5)
+    assert [point.requests for point in ours.series] == [30, 25, 15]
+    assert whole.requests == 70
+    assert ours.status == "reset"
+
+
+def test_a_point_has_the_pool_or_null() -> None:
+    """A proxy that does not answer has no gauges, not zeros."""
+    ours = run()
+    heard = ours.add_second(counts(1), 2, {"active": 4, "idle": 0, "waiting": 9}, 1.0)
+    unheard = ours.add_second(counts(2), 2, None, 2.0)
+    assert (heard.pool_active, heard.pool_idle, heard.pool_waiting) == (4, 0, 9)
+    assert (unheard.pool_active, unheard.pool_idle, unheard.pool_waiting) == (None, None, None)
+
+
+@pytest.mark.parametrize(("late", "moved"), [(0.2, True), (-3.0, False), (30.0, False)])
+def test_a_run_begins_with_the_first_workers_users(late: float, moved: bool) -> None:
+    """Unless the worker's clock is another one."""
+    ours = run()
+    epoch = ours.started_at.timestamp()
+    ours.begin_at(epoch + late)
+    assert (ours.started_at.timestamp() - epoch == pytest.approx(0.2, abs=0.001)) is moved
+
+
+def test_the_strip_marks_what_changed_since_the_last_run() -> None:
+    """So that one sees which setting the next run will differ in."""
+    last = PartSettings(proxy={"PROXY_MAX_CONNECTIONS": 10}, network={"NET_PROFILE": "lan", "NET_RTT_MS": 2.5})
+    now = PartSettings(proxy={"PROXY_MAX_CONNECTIONS": 20}, network={"NET_PROFILE": "lan", "NET_RTT_MS": 2.5})
+    words = {word["variable"]: (word["value"], word["was"]) for word in settings_words(now, last)}
+    assert words["PROXY_MAX_CONNECTIONS"] == ("20", "10")
+    assert words["NET_PROFILE"] == ("lan, RTT 2.5 ms", None)
+    assert words["UPSTREAM_LATENCY"] == ("no answer", None)

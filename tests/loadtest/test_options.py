@@ -1,0 +1,59 @@
+"""The sandbox's options on Locust's start form."""
+
+from argparse import ArgumentParser, Namespace
+
+import pytest
+
+from loadtest.options import add_options, correct, form_mistakes
+
+
+class Parser(ArgumentParser):
+    """Takes the keywords that Locust's parser has on top."""
+
+    def add_argument(self, *names, env_var=None, include_in_web_ui=True, **keywords):
+        """Pass on what argparse knows."""
+        return super().add_argument(*names, **keywords)
+
+
+def test_no_option_has_a_digit_in_its_name() -> None:
+    """Locust's form posts `slo_p99` as `slo_p9_9`, which the server ignores: the default would silently stay."""
+    parser = Parser(add_help=False)
+    add_options(parser)
+    names = [action.dest for action in parser._actions]
+    assert names == ["run_label", "request_path", "run_id"]
+    assert not [name for name in names if any(character.isdigit() for character in name)]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"run_label": "x" * 61},
+        {"run_label": "two\nlines"},
+        {"request_path": "work"},
+        {"request_path": "/a b"},
+        {"host": "127.0.0.1:8000"},
+        {"run_time": "0"},
+        {"run_time": "never"},
+        {"user_count": "0"},
+        {"user_count": "10001"},
+        {"user_count": "1.5"},
+    ],
+)
+def test_a_form_that_cannot_be_run_with_is_refused(form: dict[str, str]) -> None:
+    """One line that says which field, what was in it and what is allowed."""
+    (line,) = form_mistakes(form)
+    assert "is not allowed; allowed: " in line
+    assert repr(next(iter(form.values()))) in line
+
+
+def test_an_ordinary_form_is_accepted() -> None:
+    """An empty run time means: until stopped."""
+    assert form_mistakes({"user_count": "20", "run_time": "", "host": "http://proxy:8000", "run_label": "<b>ten"}) == []
+
+
+def test_options_from_elsewhere_are_put_right() -> None:
+    """Not every start comes through the form: what cannot be run with is replaced, and said."""
+    options = Namespace(run_label="  ten ", request_path="work")
+    (line,) = correct(options)
+    assert "'work'" in line
+    assert options == Namespace(run_label="ten", request_path="/work")

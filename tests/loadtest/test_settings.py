@@ -1,0 +1,126 @@
+"""Mistakes in the environment, and the environment that Locust gets."""
+
+import socket
+
+import pytest
+
+from loadtest.launch import locust_environment
+from loadtest.mistakes import mistakes
+from loadtest.settings import LocustSettings, Settings, seconds
+from support.servers import check
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith(("LAB_", "LOCUST_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("LOCUST_USERS", "ten", "LOCUST_USERS='ten': not a whole number; allowed: 1 to 10000"),
+        ("LOCUST_USERS", "0", "LOCUST_USERS='0': out of range; allowed: 1 to 10000"),
+        ("LOCUST_SPAWN_RATE", "-1", "LOCUST_SPAWN_RATE='-1': out of range; allowed: more than 0, up to 10000"),
+        ("LOCUST_SPAWN_RATE", "inf", "LOCUST_SPAWN_RATE='inf': out of range; allowed: more than 0, up to 10000"),
+        ("LOCUST_RUN_TIME", "soon", "LOCUST_RUN_TIME='soon': not a time; allowed: 1s to 24h, like 30s, 3m or 1h20m"),
+        ("LOCUST_RUN_TIME", "0s", "LOCUST_RUN_TIME='0s': out of range; allowed: 1s to 24h, like 30s, 3m or 1h20m"),
+        ("LOCUST_WEB_PORT", "70000", "LOCUST_WEB_PORT='70000': out of range; allowed: 1 to 65535"),
+        ("LOCUST_HEADLESS", "perhaps", "LOCUST_HEADLESS='perhaps': neither true nor false; allowed: true, false"),
+        (
+            "LOCUST_HOST",
+            "ftp://x",
+            "LOCUST_HOST='ftp://x': not a URL of a server; allowed: http://host:port or https://host",
+        ),
+        ("LAB_REQUEST_PATH", "work", "LAB_REQUEST_PATH='work': not a path; allowed: a path that begins with /"),
+        ("LAB_RUN_DIR", "x", "LAB_RUN_DIR='x': no such variable; did you mean LAB_RUNS_DIR?"),
+        (
+            "LAB_RUN_ID",
+            "../x",
+            "LAB_RUN_ID='../x': not allowed; allowed: up to 64 letters, digits, dots, dashes and underscores",
+        ),
+        (
+            "LOCUST_RESET_STATS",
+            "true",
+            "LOCUST_RESET_STATS='true': forgets requests that the proxy has counted; allowed: unset",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str) -> None:
+    """Variable, value, what is wrong and what is allowed."""
+    monkeypatch.setenv(name, value)
+    assert mistakes({name: value}) == [line]
+
+
+def test_two_roles_at_once_are_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process is a master, a worker, or makes both itself."""
+    monkeypatch.setenv("LOCUST_MODE_WORKER", "true")
+    monkeypatch.setenv("LOCUST_PROCESSES", "2")
+    assert mistakes({}) == [
+        "LOCUST_PROCESSES='2': makes its own master and workers; "
+        "allowed: LOCUST_MODE_MASTER and LOCUST_MODE_WORKER unset"
+    ]
+
+
+def test_empty_and_foreign_variables_are_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose passes empty values, and Locust has many variables of its own."""
+    environment = {"LOCUST_USERS": "", "LAB_NO_SUCH": "", "LOCUST_LOGLEVEL": "DEBUG", "PROXY_X": "1"}
+    monkeypatch.setenv("LOCUST_USERS", "")
+    assert mistakes(environment) == []
+
+
+@pytest.mark.parametrize(("timespan", "expected"), [("20", 20), ("20s", 20), ("3m", 180), ("1h20m5s", 4805)])
+def test_locusts_timespans_are_understood(timespan: str, expected: int) -> None:
+    """As Locust itself reads them."""
+    assert seconds(timespan) == expected
+
+
+def test_locust_gets_defaults_and_no_empty_variable() -> None:
+    """An empty LOCUST_USERS ends Locust; an unset spawn rate means all users at once."""
+    given = {"LOCUST_USERS": "7", "LOCUST_RUN_TIME": "", "LAB_RUN_LABEL": "", "LOCUST_LOGLEVEL": "DEBUG", "PATH": ""}
+    filled = locust_environment(given, Settings(), LocustSettings(users=7))
+    assert filled["LOCUST_SPAWN_RATE"] == "7"
+    assert filled["LOCUST_RUN_TIME"] == "30s"
+    assert filled["LOCUST_STOP_TIMEOUT"] == "30s"
+    assert filled["LOCUST_LOGLEVEL"] == "DEBUG"
+    assert filled["PATH"] == ""
+    assert not [name for name, value in filled.items() if name.startswith(("LAB_", "LOCUST_")) and value == ""]
+    assert not {"LOCUST_HEADLESS", "LOCUST_MODE_MASTER", "LOCUST_PROCESSES"} & set(filled)
+
+
+def test_processes_of_one_machine_meet_on_a_port_of_their_own() -> None:
+    """Two sandboxes on one machine do not take one another's workers."""
+    ports = [
+        locust_environment({}, Settings(), LocustSettings(processes=2))["LOCUST_MASTER_BIND_PORT"] for _ in range(2)
+    ]
+    assert ports[0] != ports[1]
+
+
+def test_check_says_all_mistakes_and_exits_2() -> None:
+    """One line each, on standard error, and nothing else."""
+    done = check("loadtest", "--check", LOCUST_USERS="many", LAB_PROGRESS="maybe")
+    assert done.returncode == 2
+    assert [line.split("=")[0] for line in done.stderr.splitlines()] == ["LAB_PROGRESS", "LOCUST_USERS"]
+    assert done.stdout == ""
+    assert check("loadtest", "--check", LOCUST_USERS="").returncode == 0
+
+
+def test_help_lists_every_variable() -> None:
+    """With default and description."""
+    text = check("loadtest", "--help").stdout
+    assert "LOCUST_RUN_TIME=30s" in text
+    assert "LAB_RUNS_DIR=runs" in text
+
+
+def test_a_port_in_use_is_one_line_and_exit_3() -> None:
+    """Said before Locust starts, with the variable that moves it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = check("loadtest", LOCUST_WEB_PORT=port)
+    assert done.returncode == 3
+    assert done.stderr == (f"LOCUST_WEB_PORT={port}: already in use on 127.0.0.1; set LOCUST_WEB_PORT to a free port\n")

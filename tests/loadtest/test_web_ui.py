@@ -1,0 +1,80 @@
+"""The web UI: what is added to Locust's pages, and runs started from its form."""
+
+import csv
+import io
+import os
+import signal
+import time
+from typing import Any
+
+
+def test_runs_from_the_form_are_recorded_and_shown(web_ui: Any) -> None:
+    """Two runs: complete, in the Runs tab newest on top, and side by side in a comparison."""
+    assert web_ui.json("/lab/health") == {"state": "ready", "workers": 1, "run_id": None}
+    assert web_ui.start(run_label="first")["success"]
+    first = web_ui.finished(0)
+    assert web_ui.start(run_label="second", user_count=4, spawn_rate=4)["success"]
+    second = web_ui.finished(1)
+    for run in (first, second):
+        assert run["totals"]["requests"] == web_ui.target.received[run["id"]] > 0
+        assert run["audit"]["agreed"]
+        assert run["mode"] == "ui"
+        assert run["settings"]["start"]["load"]["LOCUST_RUN_TIME"] == "1s"
+    rows = web_ui.json("/stats/requests")["extended_stats"][0]["data"]
+    assert [row["run"] for row in rows] == ["second", "first"]
+    comparison = web_ui.json(f"/lab/compare.json?run={first['id']}&run={second['id']}")
+    assert {row["name"] for row in comparison["settings"]} == {"LOCUST_USERS", "LOCUST_SPAWN_RATE"}
+    table = list(csv.DictReader(io.StringIO(web_ui.text("/lab/runs.csv"))))
+    assert [row["label"] for row in table] == ["second", "first"]
+    live = web_ui.json("/lab/live.json?since=0")
+    assert live["last"]["id"] == second["id"]
+    assert live["last"]["audit"] == "every request accounted for"
+    assert sum(point["requests"] for point in live["points"]) == second["totals"]["requests"]
+
+
+def test_the_script_is_added_to_locusts_page(web_ui: Any) -> None:
+    """The page that is added to is no stable interface of Locust's: this says when it has changed."""
+    page = web_ui.text("/")
+    assert page.count("</body>") == 1
+    assert page.index("./lab/static/sandbox.js") < page.index("</body>")
+    assert '"extended_tabs": [{"key": "sandbox-runs", "title": "Runs"}]' in page
+    assert "Compare" in web_ui.text("/lab/")
+    for name in ("sandbox.js", "page.js", "runs.js", "sandbox.css"):
+        assert "http" not in web_ui.text(f"/lab/static/{name}"), "nothing is fetched from elsewhere"
+
+
+def test_a_form_that_cannot_be_run_with_starts_nothing(web_ui: Any) -> None:
+    """Locust itself would take it."""
+    answer = web_ui.start(request_path="work")
+    assert answer["success"] is False
+    assert answer["message"] == "Request path 'work' is not allowed; allowed: a path that begins with /"
+    assert web_ui.json("/lab/health")["state"] == "ready"
+
+
+def test_reset_in_the_middle_of_a_run_loses_no_request(web_ui: Any) -> None:
+    """The run says that it was reset, and its counts still agree."""
+    web_ui.start(run_time="2s")
+    time.sleep(0.7)
+    web_ui.text("/stats/reset", post=True)
+    run = web_ui.finished(0)
+    assert run["status"] == "reset"
+    assert run["totals"]["requests"] == web_ui.target.received[run["id"]]
+    assert sum(point["requests"] for point in run["series"]) == run["totals"]["requests"]
+
+
+def test_stop_and_the_end_of_the_process(web_ui: Any) -> None:
+    """STOP ends a run without an end of its own; Ctrl-C in the next one keeps that too, and exits 130."""
+    web_ui.start(run_time="")
+    time.sleep(0.5)
+    web_ui.text("/stop", post=True)
+    stopped = web_ui.finished(0)
+    assert stopped["status"] == "finished"
+    assert stopped["settings"]["start"]["load"]["LOCUST_RUN_TIME"] is None
+    assert stopped["audit"]["agreed"]
+    web_ui.start(run_time="")
+    time.sleep(0.5)
+    os.killpg(web_ui.process.pid, signal.SIGINT)
+    _, err = web_ui.process.communicate(timeout=30)
+    assert web_ui.process.returncode == 130, err
+    assert "Traceback" not in err
+    assert sum(web_ui.target.received.values()) > stopped["totals"]["requests"]
