@@ -46,7 +46,7 @@ class ComposeStack:
         if self._own:
             check_free(PUBLISHED[:1], settings.services)
         before = {container.service: container.id for container in await self._compose.containers()}
-        # By name: else Compose would recreate the Locust UI too, because it depends on a proxy that is recreated.
+        # By name: a run has its own Locust, so the one with the UI keeps its page whatever this run changes.
         services = [spec.name for spec in self._workspace.under_load]
         await self._compose.up(services, build=self._own, on_line=lambda _line: None)
         after = {container.service: container.id for container in await self._compose.containers()}
