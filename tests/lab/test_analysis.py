@@ -94,6 +94,14 @@ def test_an_answer_lost_on_the_way_is_explained_by_an_abort() -> None:
     assert audit(lost).agreed
 
 
+def test_a_connection_whose_request_was_given_up_is_explained() -> None:
+    """It was opened for an aborted request and carried none; without an abort it is a difference."""
+    more = ConnectionWitness(opened=11, closed=5, open_at_start=1, open_at_end=7)
+    assert not audit(WHOLE.model_copy(update={"proxy_connections": more})).agreed
+    aborted = ProxyWitness(received=100, answered=99, failed=0, aborted=1)
+    assert audit(WHOLE.model_copy(update={"proxy_connections": more, "proxy": aborted})).agreed
+
+
 def test_a_silent_witness_means_not_agreed() -> None:
     """What was not heard is not taken for right."""
     result = audit(Witnesses(locust_requests=100, locust_failures=0))

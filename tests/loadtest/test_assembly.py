@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lab.run_document import Generator, RunDocument
+from loadtest import figures
 from loadtest.assembly import Observation, document
 from loadtest.counts import Counts
 from loadtest.snapshot import Snapshot, in_flight
@@ -179,3 +180,12 @@ def test_no_request_at_all() -> None:
     assert run.totals.rps == 0
     assert run.latency_ms.p50 is None
     assert run.verdict.bottleneck == "none"
+
+
+def test_a_health_probe_is_no_connection_of_the_pools() -> None:
+    """Connections that carry no request are in neither witness, whether they are closed or still open at an end."""
+    probing = {"accepted": 6, "open": 6, "closed": 0, "without_request": 0, "open_without_request": 1}
+    probed = {"accepted": 19, "open": 6, "closed": 13, "without_request": 3, "open_without_request": 1}
+    before = replace(BEFORE, upstream={**(BEFORE.upstream or {}), "connections": probing})
+    after = replace(AFTER, upstream={**(AFTER.upstream or {}), "connections": probed})
+    assert figures.upstream_connections(before, after) == figures.upstream_connections(BEFORE, AFTER)

@@ -6,7 +6,15 @@ import re
 import httpx
 
 STATS = {
-    "connections": {"accepted", "open", "closed", "closed_by", "without_request", "requests_per_connection"},
+    "connections": {
+        "accepted",
+        "open",
+        "closed",
+        "closed_by",
+        "without_request",
+        "open_without_request",
+        "requests_per_connection",
+    },
     "requests": {"started", "completed", "abandoned", "in_flight"},
     "capacity": {"servers", "busy", "waiting"},
     "runs": {"r1"},

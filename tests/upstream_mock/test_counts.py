@@ -73,6 +73,7 @@ def test_200_at_once_of_whom_some_leave(run_mock, on_loop) -> None:
                 "closed": 200,
                 "closed_by": {"client": 170, "client-reset": 30, "server": 0, "server-idle": 0},
                 "without_request": 0,
+                "open_without_request": 0,
                 "requests_per_connection": {"mean": 1.0, "max": 1},
             }
             # The wheel delivered only what somebody was there for.
@@ -147,7 +148,7 @@ def test_requests_on_one_connection(run_mock) -> None:
             await running.until(lambda: running.mock.connections.accepted == 3 and not running.mock.connections.open)
             ledger = running.mock.stats()["connections"]
             assert ledger["requests_per_connection"] == {"mean": 3.0, "max": 5}
-            assert ledger["without_request"] == 1
+            assert (ledger["without_request"], ledger["open_without_request"]) == (1, 0)
 
     asyncio.run(main())
 

@@ -89,10 +89,13 @@ def _connections(witnesses: Witnesses) -> list[AuditCheck]:
             checks.append(_conserved(name, end))
     proxy, upstream = witnesses.proxy_connections, witnesses.upstream_connections
     if proxy is not None and upstream is not None:
+        # a connection whose request was given up before it was sent carried none: the upstream does not count it
+        given_up = witnesses.proxy.failed + witnesses.proxy.aborted if witnesses.proxy else 0
+        unused = min(max(proxy.opened - upstream.opened, 0), given_up)
         checks.append(
             _check(
                 "proxy opened = upstream accepted",
-                proxy.opened,
+                proxy.opened - unused,
                 upstream.opened,
                 "{n} connections of the proxy were never accepted by the upstream",
                 "the upstream accepted {n} connections that the proxy's pool did not open",

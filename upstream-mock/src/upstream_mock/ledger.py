@@ -68,6 +68,7 @@ class Ledger:
             "closed": sum(self.closed_by.values()),
             "closed_by": {str(by): count for by, count in self.closed_by.items()},
             "without_request": self.without_request,
+            "open_without_request": sum(not entry.carried for entry in self.open),
             "requests_per_connection": {"mean": self.requests / self.used if self.used else 0.0, "max": self.most},
         }
 

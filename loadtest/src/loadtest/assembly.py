@@ -1,0 +1,152 @@
+"""From what was observed to the run document: pure assembly, no clock, no network, no disk.
+
+The window runs from the first request sent to the last answer received. A closed loop is full all that time: users
+start at once, and after the stop each only finishes the request it has in hand. So throughput, and the time averages
+that divide by the window, are those of the loop at work; with a slow ramp-up the ramp is part of them.
+"""
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from typing import Any, Literal
+
+from lab.audit import audit
+from lab.run_document import (
+    Generator,
+    PartSettings,
+    RunDocument,
+    SeriesPoint,
+    SettingsAtEnds,
+    Totals,
+    Witnesses,
+)
+from lab.verdict import judge
+from loadtest import figures
+from loadtest.counts import Counts
+from loadtest.snapshot import Answer, Snapshot
+from loadtest.strip import network_words
+
+NETWORK_KEYS = ("engine", "because", "says", "configured", "measured")
+
+
+@dataclass(frozen=True)
+class Observation:
+    """All that was seen of one run. `window_seconds` as in the module's text; snapshots from before and after it."""
+
+    run_id: str
+    mode: Literal["ui", "headless"]
+    status: Literal["finished", "interrupted", "reset"]
+    started_at: datetime
+    window_seconds: float
+    users: int
+    load_settings: Mapping[str, Any]
+    counts: Counts
+    before: Snapshot
+    after: Snapshot
+    generator: Generator
+    label: str = ""
+    series: Sequence[SeriesPoint] = field(default_factory=list)
+
+
+def document(seen: Observation) -> RunDocument:
+    """Assemble the run document: counts, differences of counters, audit and verdict."""
+    counts, window = seen.counts, seen.window_seconds
+    totals = Totals(requests=counts.requests, failures=counts.failures, rps=rate(counts.requests, window))
+    pool = figures.pool_figures(seen.before, seen.after, window)
+    generator = seen.generator.model_copy(update={"achieved_rps": totals.rps})
+    cores = figures.cpu_cores(seen.before, seen.after, generator.cpu_cores)
+    witnesses = witnesses_of(seen)
+    return RunDocument(
+        id=seen.run_id,
+        label=seen.label,
+        mode=seen.mode,
+        processes=generator.processes,
+        status=seen.status,
+        started_at=seen.started_at,
+        stopped_at=seen.started_at + timedelta(seconds=window),
+        window_seconds=round(window, 3),
+        users=seen.users,
+        settings=settings_at_ends(seen),
+        versions=versions(seen.after, seen.before),
+        totals=totals,
+        latency_ms=counts.latency(),
+        errors=dict(sorted(counts.errors.items(), key=lambda error: -error[1])),
+        pool=pool,
+        cpu_cores=cores,
+        witnesses=witnesses,
+        audit=audit(witnesses),
+        generator=generator,
+        network=network(seen.before.network_config or seen.after.network_config),
+        verdict=judge(
+            totals=totals,
+            latency_ms=counts.latency(),
+            pool=pool,
+            cpu_cores=cores,
+            generator=generator,
+            workers=figures.proxy_workers(seen.after),
+        ),
+        series=list(seen.series),
+    )
+
+
+def witnesses_of(seen: Observation) -> Witnesses:
+    """Put the three counts of the run side by side."""
+    return Witnesses(
+        locust_requests=seen.counts.requests,
+        locust_failures=seen.counts.failures,
+        proxy=figures.proxy_witness(seen.before, seen.after, seen.run_id),
+        upstream=figures.upstream_witness(seen.after, seen.run_id),
+        proxy_connections=figures.proxy_connections(seen.before, seen.after),
+        upstream_connections=figures.upstream_connections(seen.before, seen.after),
+    )
+
+
+def settings_at_ends(seen: Observation) -> SettingsAtEnds:
+    """Return the settings in force in the four parts, at the beginning and at the end."""
+    return SettingsAtEnds(
+        start=part_settings(seen.before, seen.load_settings), end=part_settings(seen.after, seen.load_settings)
+    )
+
+
+def part_settings(snapshot: Snapshot, load: Mapping[str, Any]) -> PartSettings:
+    """Return the settings as the parts reported them."""
+    return PartSettings(
+        load=dict(load),
+        proxy=_settings(snapshot.proxy_config),
+        network=_settings(snapshot.network_config),
+        upstream=_settings(snapshot.upstream_config),
+    )
+
+
+def versions(*snapshots: Snapshot) -> dict[str, dict[str, str] | None]:
+    """Return the versions of Python and libraries in each part, from the first snapshot in which it answered."""
+    found: dict[str, dict[str, str] | None] = {
+        "load": {"python": platform.python_version(), "locust": version("locust")}
+    }
+    for part in ("proxy", "network", "upstream"):
+        answers = [getattr(snapshot, f"{part}_config") for snapshot in snapshots]
+        reported = next((answer.get("versions") for answer in answers if answer is not None), None)
+        found[part] = {k: str(v) for k, v in reported.items()} if isinstance(reported, dict) else None
+    return found
+
+
+def network(config: Answer | None) -> dict[str, Any] | None:
+    """Return what the link says of the network it makes; None if it did not answer."""
+    if config is None:
+        return None
+    return {
+        "says": network_words(config.get("settings")),
+        **{key: config[key] for key in NETWORK_KEYS if key in config},
+    }
+
+
+def rate(count: int, seconds: float) -> float:
+    """Return events per second, 0 over no time."""
+    return round(count / seconds, 3) if seconds > 0 else 0.0
+
+
+def _settings(config: Answer | None) -> dict[str, Any] | None:
+    settings = None if config is None else config.get("settings")
+    return dict(settings) if isinstance(settings, dict) else None

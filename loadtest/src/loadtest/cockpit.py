@@ -1,0 +1,130 @@
+"""The sandbox's own pages beside Locust's: past runs, comparison, live figures, health. All under /lab."""
+
+import csv
+import io
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from flask import Blueprint, Response, jsonify, redirect, request, send_from_directory
+from flask.typing import ResponseReturnValue
+from locust.web import WebUI
+
+from lab.compare import compare
+from lab.run_document import PartSettings
+from lab.store import RunNotFound, RunSummary
+from loadtest.assembly import part_settings
+from loadtest.recorder import Recorder
+from loadtest.strip import last_words, settings_words
+
+STATIC = Path(__file__).with_name("static")
+SETTINGS_KEPT_SECONDS = 2.0
+COMPARED_AT_MOST = 8
+
+View = Callable[..., ResponseReturnValue]
+
+
+class Cockpit:
+    """Answers for the pages; what it shows it takes from the recorder."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._settings: tuple[float, PartSettings] | None = None
+
+    def blueprint(self, web_ui: WebUI, base_path: str) -> Blueprint:
+        """Return the routes. Health and static files are open, the rest is behind Locust's login if that is on."""
+        behind_login: Callable[[View], View] = cast("Any", web_ui).auth_required_if_enabled
+        blueprint = Blueprint("lab", __name__, url_prefix=f"{base_path}/lab")
+        for path, view in (
+            ("/", self.page),
+            ("/live.json", self.live),
+            ("/settings.json", self.settings),
+            ("/runs.json", self.runs),
+            ("/runs/<run_id>.json", self.run),
+            ("/runs.csv", self.runs_csv),
+            ("/compare.json", self.compare),
+        ):
+            blueprint.add_url_rule(path, view.__name__, behind_login(view))
+        blueprint.add_url_rule("/health", "health", self.health)
+        blueprint.add_url_rule("/static/<path:path>", "static_file", partial(send_from_directory, STATIC, max_age=0))
+        blueprint.add_url_rule("", "bare", lambda: redirect(f"{base_path}/lab/"))
+        return blueprint
+
+    def page(self) -> ResponseReturnValue:
+        """The page of past runs."""
+        return send_from_directory(STATIC, "runs.html", max_age=0)
+
+    def health(self) -> ResponseReturnValue:
+        """Say that Locust serves, and what it is doing."""
+        run = self._recorder.current
+        return {"state": self._state(), "workers": self._recorder.worker_count(), "run_id": run.id if run else None}
+
+    def live(self) -> ResponseReturnValue:
+        """The state, the settings in force, the run under way since second `since`, and the verdict of the last one."""
+        since, run, last = request.args.get("since", 0.0, type=float), self._recorder.current, self._recorder.last
+        before = last.settings.start if last is not None and run is None else None
+        return {
+            "state": self._state(),
+            "run": run and {"id": run.id, "label": run.label, "t_seconds": run.elapsed(), "of_seconds": run.of_seconds},
+            "settings": settings_words(self._in_force(), before),
+            "points": [point.model_dump() for point in self._recorder.points() if point.t_seconds > since],
+            "last": last_words(last) if last is not None else None,
+            "runs": len(self._recorder.store.summaries()),
+        }
+
+    def settings(self) -> ResponseReturnValue:
+        """The settings in force, as the parts report them."""
+        return self._in_force().model_dump(mode="json")
+
+    def runs(self) -> ResponseReturnValue:
+        """All runs in short, newest first."""
+        return jsonify([summary.model_dump(mode="json") for summary in self._recorder.store.summaries()])
+
+    def run(self, run_id: str) -> ResponseReturnValue:
+        """One run document, whole."""
+        try:
+            document = self._recorder.store.read(Path(run_id).name)
+        except RunNotFound as error:
+            return {"error": str(error)}, 404
+        return Response(document.model_dump_json(indent=1), mimetype="application/json")
+
+    def runs_csv(self) -> ResponseReturnValue:
+        """All runs in short, as a table for a spreadsheet."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(RunSummary.model_fields))
+        writer.writeheader()
+        writer.writerows(summary.model_dump(mode="json") for summary in self._recorder.store.summaries())
+        name = {"Content-Disposition": "attachment;filename=pool-sandbox-runs.csv"}
+        return Response(text.getvalue(), mimetype="text/csv", headers=name)
+
+    def compare(self) -> ResponseReturnValue:
+        """Two or more runs side by side: /lab/compare.json?run=...&run=..."""
+        chosen = request.args.getlist("run")
+        if not 2 <= len(chosen) <= COMPARED_AT_MOST:
+            return {"error": f"choose 2 to {COMPARED_AT_MOST} runs to compare"}, 400
+        try:
+            documents = [self._recorder.store.read(Path(run_id).name) for run_id in chosen]
+        except RunNotFound as error:
+            return {"error": str(error)}, 404
+        comparison = compare(documents).model_dump(mode="json")
+        return {**comparison, "verdicts": [document.verdict.model_dump() for document in documents]}
+
+    def _state(self) -> str:
+        return str(self._recorder.runner.state) if self._recorder.idle.is_set() else "stopping"
+
+    def _in_force(self) -> PartSettings:
+        """During a run the settings it began with; otherwise what the parts say now, asked at most every 2 s."""
+        run = self._recorder.current
+        if run is not None:
+            return part_settings(run.before, run.load_settings)
+        if self._settings is None or time.monotonic() - self._settings[0] > SETTINGS_KEPT_SECONDS:
+            snapshot = self._recorder.surroundings().snapshot()
+            self._settings = time.monotonic(), part_settings(snapshot, self._load())
+        return self._settings[1]
+
+    def _load(self) -> dict[str, Any]:
+        """Locust's own settings between runs: those of the last one, or what the start form begins with."""
+        last = self._recorder.last
+        return (last.settings.end.load if last is not None else None) or self._recorder.load_settings()

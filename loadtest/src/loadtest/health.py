@@ -1,0 +1,72 @@
+"""Whether the load generator itself was the limit: its CPU time and how late its event loop ran."""
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, NoReturn, Self
+
+import gevent
+
+from lab.run_document import Generator
+
+TICK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class ProcessReport:
+    """One process over one run so far; `warned` is Locust's own warning that it had no CPU left."""
+
+    cpu_seconds: float
+    loop_lag_max_ms: float
+    warned: bool = False
+
+    @classmethod
+    def parse(cls, words: dict[str, Any]) -> Self:
+        """Read what a worker sent."""
+        return cls(float(words["cpu_seconds"]), float(words["loop_lag_max_ms"]), bool(words["warned"]))
+
+    def words(self) -> dict[str, Any]:
+        """Return what can be sent to a master."""
+        return {"cpu_seconds": self.cpu_seconds, "loop_lag_max_ms": self.loop_lag_max_ms, "warned": self.warned}
+
+
+class ProcessHealth:
+    """Watches this process. Loop lag is how much longer than asked a sleeping greenlet had to wait for its turn."""
+
+    def __init__(self) -> None:
+        self._cpu_at_start = time.process_time()
+        self._lag_seconds = 0.0
+        self._watcher = gevent.spawn(self._watch)
+
+    def begin(self) -> None:
+        """Start over: a run begins."""
+        self._cpu_at_start = time.process_time()
+        self._lag_seconds = 0.0
+
+    def report(self, *, warned: bool) -> ProcessReport:
+        """Return the figures since `begin`."""
+        return ProcessReport(
+            cpu_seconds=round(time.process_time() - self._cpu_at_start, 4),
+            loop_lag_max_ms=round(self._lag_seconds * 1000, 1),
+            warned=warned,
+        )
+
+    def _watch(self) -> NoReturn:
+        while True:
+            due = time.perf_counter() + TICK_SECONDS
+            gevent.sleep(TICK_SECONDS)
+            self._lag_seconds = max(self._lag_seconds, time.perf_counter() - due)
+
+
+def generator(
+    own: ProcessReport, workers: Collection[ProcessReport], wall_seconds: float, *, warned: bool
+) -> Generator:
+    """Sum up all processes of the load generator. A closed loop offers no rate of its own, so that is null."""
+    processes = [own, *workers]
+    cpu_seconds = sum(process.cpu_seconds for process in processes)
+    return Generator(
+        cpu_cores=round(cpu_seconds / wall_seconds, 3) if wall_seconds > 0 else None,
+        processes=max(1, len(workers)),
+        loop_lag_max_ms=max(process.loop_lag_max_ms for process in processes),
+        cpu_warning=warned or any(process.warned for process in processes),
+    )

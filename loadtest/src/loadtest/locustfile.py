@@ -1,0 +1,76 @@
+"""What Locust loads: its constants set, its users, and the recorder hung into its events."""
+
+import signal
+from typing import Any
+
+import gevent
+import locust.runners
+import locust.stats
+from locust import events
+from locust.env import Environment
+from locust.runners import WorkerRunner
+from locust.web import WebUI
+
+from loadtest.counts import three_digits
+from loadtest.distributed import Worker
+from loadtest.guard import guarded
+from loadtest.health import ProcessHealth
+from loadtest.injection import install
+from loadtest.options import add_options
+from loadtest.recorder import Recorder
+from loadtest.settings import Settings
+from loadtest.signals import Signals
+from loadtest.user import ClosedLoopUser
+
+__all__ = ["ClosedLoopUser"]
+
+LISTENED = (
+    "test_start",
+    "spawning_complete",
+    "reset_stats",
+    "test_stopping",
+    "test_stop",
+    "report_to_master",
+    # Added after Locust's own and fired in reverse: a run is saved before Locust tells its workers to quit.
+    "quitting",
+)
+
+# Read by Locust at run time, on the master and on each worker: charts and reports by the second, three digits.
+locust.stats.HISTORY_STATS_INTERVAL_SEC = 1
+locust.stats.PERCENTILES_TO_CHART = [0.5, 0.95, 0.99]
+locust.stats.PERCENTILES_TO_STATISTICS = [0.5, 0.95, 0.99]
+locust.stats.bucket_response_time = three_digits
+locust.runners.WORKER_REPORT_INTERVAL = 1.0
+locust.runners.CPU_MONITOR_INTERVAL = 2.0
+
+HOOKS: Any = events  # untyped
+
+
+def on_init(environment: Environment, runner: Any, web_ui: WebUI | None, **_: Any) -> None:
+    """Hang the recorder, or the worker's side of it, into Locust's events."""
+    health = ProcessHealth()
+    listener: Recorder | Worker = (
+        Worker(environment, runner, health)
+        if isinstance(runner, WorkerRunner)
+        else Recorder(environment, Settings(), health)
+    )
+    for name in LISTENED:
+        if (method := getattr(listener, name, None)) is not None:
+            getattr(HOOKS, name).add_listener(guarded(method))
+    if isinstance(listener, Recorder) and listener.workers is not None:
+        HOOKS.worker_report.add_listener(guarded(listener.workers.worker_report))
+    if isinstance(listener, Recorder) and web_ui is not None:
+        install(web_ui, listener, listener.options.web_base_path)
+    signals = Signals(environment, guarded(listener.quitting))
+    HOOKS.test_start.add_listener(signals.test_start)
+    HOOKS.quitting.add_listener(signals.quitting)
+    signals.install()
+    # Imports took a while and gevent's clock still stands where it was before: a run would be that much too short.
+    gevent.get_hub().loop.update_now()
+
+
+HOOKS.init_command_line_parser.add_listener(add_options)
+HOOKS.init.add_listener(on_init)
+
+# Held back by launch.py while all this was imported.
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})

@@ -1,0 +1,204 @@
+"""The recorder: Locust's events in, one run document out, in every mode that Locust runs in.
+
+A run is complete when `test_stop` has been heard, because of what happens before it is used:
+1. one process: Locust stops its users first and fires `test_stop` then;
+2. a master with the web UI: each worker's last report is waited for (distributed.py);
+3. a headless master: it fires `test_stop` before it has told its workers anything, so the recorder tells them.
+"""
+
+import logging
+from argparse import Namespace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gevent.event import Event
+from locust.env import Environment
+from locust.runners import MasterRunner
+
+from lab.run_document import RunDocument, SeriesPoint
+from lab.store import RunStore, new_run_id
+from loadtest.assembly import Observation, document
+from loadtest.counts import Counts
+from loadtest.distributed import Workers
+from loadtest.health import ProcessHealth, generator
+from loadtest.open_run import OpenRun
+from loadtest.options import correct, load_settings
+from loadtest.progress import Progress
+from loadtest.sampler import Sampler
+from loadtest.settings import Settings
+from loadtest.snapshot import Surroundings
+
+SETTLE_SECONDS = 3.0
+
+log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Records the runs of one Locust process that is no worker."""
+
+    def __init__(self, environment: Environment, settings: Settings, health: ProcessHealth) -> None:
+        self.environment = environment
+        self.settings = settings
+        self.store = RunStore(settings.runs_dir)
+        self.current: OpenRun | None = None
+        self.last: RunDocument | None = None
+        self.idle = Event()
+        self.idle.set()
+        self._next_id = settings.run_id
+        self._run_time_asked: float | None = self.options.run_time  # the form begins with it
+        self._health = health
+        self._progress = Progress(enabled=settings.progress and environment.web_ui is None)
+        self._sampler = Sampler(environment, self._progress)
+        self.workers = Workers(environment.runner) if isinstance(environment.runner, MasterRunner) else None
+
+    @property
+    def options(self) -> Namespace:
+        """Locust's options, with what the start form set."""
+        options = self.environment.parsed_options
+        assert isinstance(options, Namespace)
+        return options
+
+    @property
+    def runner(self) -> Any:
+        """Locust's runner."""
+        return self.environment.runner
+
+    def ask_run_time(self, seconds: float | None) -> None:
+        """Note the length asked for on the start form; Locust itself keeps an old one if the field is empty."""
+        self._run_time_asked = seconds
+
+    def worker_count(self) -> int:
+        """Return how many processes make the load, or are ready to."""
+        return int(self.runner.worker_count)
+
+    def points(self) -> list[SeriesPoint]:
+        """Return the series of the run under way, or of the last one."""
+        if self.current is not None:
+            return list(self.current.series)
+        return [] if self.last is None else list(self.last.series)
+
+    def wait_until_idle(self) -> bool:
+        """Wait until no run is being stopped or saved any more."""
+        return bool(self.idle.wait(float(self.environment.stop_timeout or 0) + 10))
+
+    def surroundings(self) -> Surroundings:
+        """Return the parts to ask; the proxy is the host under load."""
+        host = (self.environment.host or "").rstrip("/")
+        return Surroundings(host, self.settings.upstream_control_url, self.settings.net_control_url)
+
+    # Locust's events, in the order of a run.
+
+    def test_start(self, **_: Any) -> None:
+        """Open a run: give it an id that the users send along, and look at the other parts before the first request."""
+        self.idle.wait(SETTLE_SECONDS)
+        if self.current is not None:  # started anew without a stop in between; Locust has cleared its statistics
+            self.current.status = "interrupted"
+            self._finish(self.current.latest)
+        options = self.options
+        for line in correct(options):
+            log.warning(line)
+        options.run_id, self._next_id = self._next_id or new_run_id(datetime.now(UTC)), ""
+        surroundings = self.surroundings()
+        before = surroundings.snapshot()
+        self._health.begin()
+        if self.workers is not None:
+            self.workers.begin(options.run_id)
+        self.current = OpenRun(
+            id=options.run_id,
+            label=options.run_label,
+            mode="headless" if self.environment.web_ui is None else "ui",
+            users=self.runner.target_user_count,
+            load_settings=self.load_settings(),
+            of_seconds=self._run_time(),
+            surroundings=surroundings,
+            before=before,
+        )
+        self._sampler.begin(self.current)
+
+    def spawning_complete(self, **_: Any) -> None:
+        """Note how many users there are: the form can change it during a run."""
+        if self.current is not None:
+            self.current.users = self.runner.target_user_count
+            self.current.load_settings = {**self.current.load_settings, "LOCUST_USERS": self.current.users}
+
+    def reset_stats(self, **_: Any) -> None:
+        """The RESET button: keep what Locust is about to forget."""
+        if self.current is not None:
+            self.current.reset(Counts.of(self.environment.stats))
+
+    def test_stopping(self, **_: Any) -> None:
+        """The users are being stopped; until the run is saved the recorder is not idle."""
+        if self.current is not None:
+            self.current.stopping = True
+            self.idle.clear()
+
+    def test_stop(self, **_: Any) -> None:
+        """Complete the figures and save the run."""
+        try:
+            if self.workers is not None and self.current is not None:
+                headless = self.current.mode == "headless"
+                self.workers.complete(tell=headless and self.current.status != "interrupted", keep=headless)
+            if self.current is not None:
+                self._finish(self.current.count(Counts.of(self.environment.stats)))
+        finally:
+            self.idle.set()
+
+    def quitting(self, **_: Any) -> None:
+        """Locust is told to end: a run that is under way is stopped softly and kept."""
+        if self.current is not None and not self.current.stopping:
+            self.current.status = "interrupted"
+            self.runner.stop()
+        self.wait_until_idle()
+        if self.environment.process_exit_code is None:
+            made = self.last is not None and self.last.totals.requests > 0
+            self.environment.process_exit_code = 0 if made or self.environment.web_ui is not None else 1
+
+    # What they need.
+
+    def _finish(self, counts: Counts) -> Path | None:
+        run, self.current = self.current, None
+        if run is None:
+            return None
+        self._sampler.end()
+        reports = self.workers.reports() if self.workers is not None else []
+        warned = bool(self.runner.cpu_warning_emitted or self.runner.worker_cpu_warning_emitted)
+        health = generator(self._health.report(warned=warned), reports, run.elapsed(), warned=warned)
+        if self.workers is not None:
+            run.begin_at(self.workers.began_at())
+        window = run.window_seconds(counts)
+        after = run.surroundings.settled(run.id, run.before, SETTLE_SECONDS)
+        if counts.requests > run.latest.requests:
+            run.add_second(counts, self.runner.user_count, after.pool, window)
+        self.last = document(
+            Observation(
+                run_id=run.id,
+                label=run.label,
+                mode=run.mode,
+                status=run.status,
+                started_at=run.started_at,
+                window_seconds=window,
+                users=run.users,
+                load_settings=run.load_settings,
+                counts=counts,
+                before=run.before,
+                after=after,
+                generator=health,
+                series=run.series,
+            )
+        )
+        path = self.store.write(self.last)
+        log.info("run %s: %d requests, saved to %s", run.id, counts.requests, path)
+        self._progress.saved(run.id, path)
+        return path
+
+    def _run_time(self) -> float | None:
+        if self.environment.web_ui is not None:
+            return self._run_time_asked
+        run_time = self.options.run_time
+        return float(run_time) if run_time else None
+
+    def load_settings(self) -> dict[str, Any]:
+        """Return the settings of the load as they are now."""
+        users = self.runner.target_user_count or self.options.num_users
+        return load_settings(self.options, users=users, processes=self.worker_count(), run_time=self._run_time())

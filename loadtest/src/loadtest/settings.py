@@ -1,0 +1,155 @@
+"""Settings of the load generator: LAB_ for the recorder, LOCUST_ for what the sandbox fills in of Locust's own."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic.config import JsonDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_TIMESPAN = re.compile(r"(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
+
+
+def seconds(timespan: str) -> int:
+    """Return the seconds in one of Locust's timespans (20, 20s, 3m, 1h20m); raise ValueError for anything else."""
+    match = _TIMESPAN.fullmatch(timespan)
+    if match is None:
+        raise ValueError("not a time")
+    hours, minutes, rest = (int(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + rest
+
+
+def _some_time(timespan: str) -> str:
+    if not 1 <= seconds(timespan) <= 86_400:
+        raise ValueError("out of range")
+    return timespan
+
+
+def _patience(timespan: str) -> str:
+    if seconds(timespan) > 3600:
+        raise ValueError("out of range")
+    return timespan
+
+
+def _http_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        known = False
+    if not known or any(character.isspace() for character in url):
+        raise ValueError("not a URL of a server")
+    return url.rstrip("/")
+
+
+def _path(path: str) -> str:
+    if not re.fullmatch(r"/[!-~]*", path) or len(path) > 2000:
+        raise ValueError("not a path")
+    return path
+
+
+def allowed(words: str) -> JsonDict:
+    """Return the note on a field that says in words what its validator allows."""
+    return {"allowed": words}
+
+
+HttpUrl = Annotated[
+    str, AfterValidator(_http_url), Field(json_schema_extra=allowed("http://host:port or https://host"))
+]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+RequestPath = Annotated[str, AfterValidator(_path), Field(json_schema_extra=allowed("a path that begins with /"))]
+RunLabel = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]{0,60}$"),
+    Field(json_schema_extra=allowed("up to 60 characters on one line")),
+]
+RunTime = Annotated[
+    str, AfterValidator(_some_time), Field(json_schema_extra=allowed("1s to 24h, like 30s, 3m or 1h20m"))
+]
+StopTimeout = Annotated[str, AfterValidator(_patience), Field(json_schema_extra=allowed("0 to 1h, like 30s"))]
+
+
+class Settings(BaseSettings):
+    """The recorder's settings."""
+
+    model_config = SettingsConfigDict(env_prefix="LAB_", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    runs_dir: Path = Field(Path("runs"), description="Folder that the run documents are written to; made if missing.")
+    run_label: RunLabel = Field("", description="A name for the runs, shown in lists and used to compare them.")
+    run_id: str = Field(
+        "",
+        pattern=r"^([0-9A-Za-z][0-9A-Za-z_.-]{0,63})?$",
+        description="Id of the first run this process makes; unset: made from the time.",
+        json_schema_extra=allowed("up to 64 letters, digits, dots, dashes and underscores"),
+    )
+    request_path: RequestPath = Field(
+        "/work", description="What the users GET from the proxy, over and over; the start form can change it for a run."
+    )
+    upstream_control_url: HttpUrl = Field(
+        "http://127.0.0.1:8091",
+        description="Where the mock upstream tells its settings and counts; null in the run if nothing answers.",
+    )
+    net_control_url: HttpUrl = Field(
+        "http://127.0.0.1:8092",
+        description="Where the link tells its settings and measurements; null in the run if nothing answers.",
+    )
+    progress: bool = Field(
+        False, description="Headless: print one JSON line a second on standard output, and nothing else there."
+    )
+
+
+class LocustSettings(BaseSettings):
+    """Locust's own variables, as far as the sandbox fills them in or relies on them; others pass through untouched."""
+
+    model_config = SettingsConfigDict(env_prefix="LOCUST_", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    host: HttpUrl = Field("http://127.0.0.1:8000", description="The proxy under load, and where its counts are read.")
+    users: int = Field(
+        20,
+        ge=1,
+        le=10_000,
+        description="Users of a run, each with one request at a time; the start form can change it.",
+    )
+    spawn_rate: float | None = Field(
+        None, gt=0, le=10_000, allow_inf_nan=False, description="Users started per second. Unset: all at once."
+    )
+    run_time: RunTime = Field("30s", description="Length of a run; the requests in flight at its end are waited for.")
+    headless: bool = Field(False, description="Make one run without the web UI, record it and exit.")
+    web_host: str = Field("127.0.0.1", description="Address the web UI listens on.")
+    web_port: Port = Field(8089, description="Port the web UI listens on.")
+    stop_timeout: StopTimeout = Field(
+        "30s",
+        description="Longest wait for requests in flight when a run stops; those cut off after it are in no count of "
+        "Locust's.",
+    )
+    processes: int | None = Field(
+        None, ge=1, le=64, description="Processes that make the load, under a master. Unset: one process, no master."
+    )
+    mode_master: bool = Field(False, description="Be the master of workers that are started separately.")
+    mode_worker: bool = Field(False, description="Be a worker of the master at LOCUST_MASTER_NODE_HOST.")
+    master_node_host: str = Field("127.0.0.1", description="Where a worker finds its master.")
+    master_bind_port: Port = Field(
+        5557, description="Port a master listens on for its workers, who look for it at LOCUST_MASTER_NODE_PORT."
+    )
+    expect_workers: int = Field(1, ge=1, le=1000, description="Workers a headless master waits for before it starts.")
+    expect_workers_max_wait: int = Field(
+        0, ge=0, le=3600, description="Seconds a headless master waits for its workers before it gives up; 0: forever."
+    )
+
+    @model_validator(mode="after")
+    def _one_role(self) -> Self:
+        if self.mode_master and self.mode_worker:
+            raise ValueError("LOCUST_MODE_WORKER='true': a master is no worker; allowed: LOCUST_MODE_MASTER unset")
+        if self.processes and (self.mode_master or self.mode_worker):
+            raise ValueError(
+                f"LOCUST_PROCESSES='{self.processes}': makes its own master and workers; "
+                "allowed: LOCUST_MODE_MASTER and LOCUST_MODE_WORKER unset"
+            )
+        return self
+
+    @property
+    def has_web_ui(self) -> bool:
+        """Whether this process serves the web UI."""
+        return not (self.headless or self.mode_worker)

@@ -1,0 +1,116 @@
+// The page of past runs: a table, and two or more of them side by side.
+
+import { badge, element, fetchJson, figure, prefersDark } from './page.js';
+
+const body = document.body;
+const rows = document.getElementById('runs');
+const button = document.getElementById('compare');
+const comparison = document.getElementById('comparison');
+const chosen = new Set(new URLSearchParams(location.search).getAll('run'));
+
+const number = (value, digits) => element('td', { class: 'number' }, figure(value, digits));
+
+function when(started) {
+  return `${new Date(started).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}
+
+/** Its label, or the end of its id: the beginning is the time, which stands beside it. */
+const nameOf = (run) => run.label || run.id.split('-').pop();
+
+function row(run) {
+  const box = element('input', { type: 'checkbox', checked: chosen.has(run.id), 'aria-label': `choose ${run.label || run.id}` });
+  const line = element(
+    'tr',
+    { class: chosen.has(run.id) ? 'chosen' : null },
+    element('td', {}, box),
+    element('td', {}, element('a', { href: `./runs/${run.id}.json`, title: run.id }, nameOf(run)), run.status === 'finished' ? '' : ` (${run.status})`),
+    element('td', { class: 'when' }, when(run.started_at)),
+    number(run.users),
+    number(run.max_connections),
+    number(run.rps, 1),
+    number(run.p50_ms),
+    number(run.p99_ms),
+    number(run.failures),
+    element('td', { class: 'because' }, badge(run.bottleneck), run.because),
+  );
+  box.addEventListener('change', () => {
+    if (box.checked) chosen.add(run.id);
+    else chosen.delete(run.id);
+    line.classList.toggle('chosen', box.checked);
+    refresh();
+  });
+  return line;
+}
+
+function refresh() {
+  button.disabled = chosen.size < 2;
+  button.textContent = chosen.size < 2 ? 'Compare' : `Compare ${chosen.size} runs`;
+}
+
+async function showRuns() {
+  const runs = await fetchJson('runs.json');
+  for (const id of chosen) if (!runs.some((run) => run.id === id)) chosen.delete(id);
+  const none = element('tr', {}, element('td', { colspan: 10, class: 'empty' }, 'No run yet: start one in Locust.'));
+  rows.replaceChildren(...(runs.length ? runs.map(row) : [none]));
+  refresh();
+}
+
+const shown = (value) => (value === null || value === undefined ? 'unset' : String(value));
+
+function outcome({ name, unit, values, ratios }) {
+  const digits = unit === 'cores' ? 2 : values.every((value) => Number.isInteger(value)) ? 0 : 1;
+  const cells = values.map((value, index) => {
+    const ratio = ratios[index] === null ? '' : `${figure(ratios[index], 2)} ×`;
+    return element('td', { class: 'number' }, figure(value, digits), index === 0 ? null : element('span', { class: 'ratio' }, ratio));
+  });
+  return element('tr', {}, element('th', {}, unit ? `${name}, ${unit}` : name), ...cells);
+}
+
+function group(title, columns) {
+  return element('tr', { class: 'group' }, element('th', { colspan: columns }, title));
+}
+
+async function showComparison() {
+  // Oldest first: what a change led to is read from left to right.
+  const query = [...chosen].sort().map((id) => `run=${encodeURIComponent(id)}`).join('&');
+  comparison.hidden = false;
+  try {
+    const answer = await fetchJson(`compare.json?${query}`);
+    const columns = answer.runs.length + 1;
+    const settings = answer.settings.map(({ name, values }) =>
+      element('tr', {}, element('th', {}, name), ...values.map((value) => element('td', { class: 'number' }, shown(value)))),
+    );
+    const same = element('tr', {}, element('td', { colspan: columns }, 'No setting differs.'));
+    comparison.replaceChildren(
+      element('h2', {}, 'Comparison'),
+      element('p', { class: 'sentence' }, answer.sentence),
+      element(
+        'div',
+        { class: 'scroll' },
+        element(
+          'table',
+          {},
+          element('thead', {}, element('tr', {}, element('th', {}), ...answer.runs.map((run) => element('th', { class: 'number' }, run)))),
+          element(
+            'tbody',
+            {},
+            group('Settings that differ', columns),
+            ...(settings.length ? settings : [same]),
+            group('What became of it', columns),
+            element('tr', {}, element('th', {}, 'limit'), ...answer.verdicts.map((one) => element('td', { class: 'number' }, badge(one.bottleneck)))),
+            ...answer.outcomes.map(outcome),
+          ),
+        ),
+      ),
+    );
+    history.replaceState(null, '', `?${query}`);
+    comparison.scrollIntoView({ behavior: 'smooth', block: 'nearest' });
+  } catch (error) {
+    comparison.replaceChildren(element('p', { class: 'sentence' }, error.message));
+  }
+}
+
+body.classList.toggle('dark', prefersDark());
+button.addEventListener('click', showComparison);
+await showRuns();
+if (chosen.size >= 2) await showComparison();

@@ -1,0 +1,82 @@
+"""What the strip on Locust's page says: the settings in force, in a few words, and the last verdict. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lab.run_document import PartSettings, RunDocument
+
+_WORDS: list[tuple[str, str, str]] = [
+    ("max connections", "proxy", "PROXY_MAX_CONNECTIONS"),
+    ("keep-alive", "proxy", "PROXY_MAX_KEEPALIVE_CONNECTIONS"),
+    ("client", "proxy", "PROXY_CLIENT"),
+    ("upstream", "upstream", "UPSTREAM_LATENCY"),
+    ("network", "network", "NET_PROFILE"),
+    ("users", "load", "LOCUST_USERS"),
+]
+"""Title, part and variable of each setting that is always in sight."""
+
+_NETWORK_DETAIL = {"NET_RTT_MS": "RTT {} ms", "NET_LOSS_PCT": "{} % loss", "NET_BW_DOWN_MBIT": "{} Mbit/s down"}
+
+
+def settings_words(settings: PartSettings, before: PartSettings | None = None) -> list[dict[str, Any]]:
+    """Return title, variable and value of the settings in sight; `was` is the value `before`, where it differs."""
+    words = []
+    for title, part, variable in _WORDS:
+        value = _value(getattr(settings, part), variable)
+        was = None if before is None else _value(getattr(before, part), variable)
+        words.append(
+            {
+                "title": title,
+                "variable": variable,
+                "value": "no answer" if value is None else value,
+                "was": was if was is not None and value is not None and was != value else None,
+            }
+        )
+    return words
+
+
+def network_words(settings: Mapping[str, Any] | None) -> str:
+    """Return the network in a few words: its profile, and what of it was set by itself."""
+    known = settings or {}
+    details = [words.format(_plain(known[name])) for name, words in _NETWORK_DETAIL.items() if known.get(name)]
+    return ", ".join([str(known.get("NET_PROFILE") or "unknown"), *details])
+
+
+def last_words(document: RunDocument) -> dict[str, Any]:
+    """Return what the strip says of a finished run."""
+    failed = [check.says for check in document.audit.checks if check.difference]
+    return {
+        "id": document.id,
+        "label": document.label,
+        "status": document.status,
+        "bottleneck": document.verdict.bottleneck,
+        "because": document.verdict.because,
+        "advice": document.verdict.advice,
+        "requests": document.totals.requests,
+        "failures": document.totals.failures,
+        "rps": document.totals.rps,
+        "p50_ms": document.latency_ms.p50,
+        "p99_ms": document.latency_ms.p99,
+        "audit": _audit(failed, document.audit.unheard),
+    }
+
+
+def _audit(failed: list[str], unheard: list[str]) -> str:
+    if failed:
+        return "; ".join(failed)
+    if unheard:
+        return f"{' and '.join(unheard)} could not be asked for a count"
+    return "every request accounted for"
+
+
+def _value(settings: Mapping[str, Any] | None, variable: str) -> str | None:
+    if settings is None:
+        return None
+    value = settings.get(variable)
+    return network_words(settings) if variable == "NET_PROFILE" else _plain(value)
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "unset"
+    return f"{value:g}" if isinstance(value, float) else str(value)

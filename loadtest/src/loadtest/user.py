@@ -1,0 +1,42 @@
+"""The closed-loop user: one request at a time, the next as soon as the answer is there."""
+
+import gevent
+from locust import FastHttpUser, constant, task
+
+from loadtest.failures import ERROR_HEADER, RequestFailed, failure_name
+
+RUN_HEADER = "x-sandbox-run"
+"""Carries the run's id through the proxy to the upstream, so that each can count the run's requests."""
+
+RECONNECT_PAUSE_SECONDS = 0.1
+
+
+class ClosedLoopUser(FastHttpUser):
+    """GETs one path over and over. Throughput is what the system gives: a slower answer means fewer requests.
+
+    `concurrency = 1`: a user has one connection and one request. With more, geventhttpclient sends a request again
+    up to that many times when a server closes without an answer, and the proxy would count what Locust does not.
+
+    The time-outs lie below LOCUST_STOP_TIMEOUT (30 s): when a run stops, Locust waits that long for its users and
+    then cuts them off in the middle of a request, which the proxy has counted and Locust never will. So each
+    request must end, as an answer or as a failure, before that.
+    """
+
+    concurrency = 1
+    connection_timeout = 5.0
+    network_timeout = 25.0
+    wait_time = constant(0)
+
+    @task
+    def request(self) -> None:
+        """Make one request and name its outcome."""
+        options = self.environment.parsed_options
+        path = options.request_path
+        with self.client.get(path, headers={RUN_HEADER: options.run_id}, catch_response=True) as response:
+            headers = response.headers or {}
+            name = failure_name(response.status_code, headers.get(ERROR_HEADER), response.request_meta["exception"])
+            if name is not None:
+                response.failure(RequestFailed(name))
+        if response.status_code == 0:
+            # A closed loop against a closed port would spin as fast as the CPU can.
+            gevent.sleep(RECONNECT_PAUSE_SECONDS)
