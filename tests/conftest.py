@@ -3,13 +3,36 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 
 import pytest
 
+MEASURED = "measured"
+
+
+@pytest.fixture
+def say(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Print a measurement in the summary, also from a worker process."""
+    return lambda text: record_property(MEASURED, text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests measured, test by test."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    measured = [
+        (report.nodeid, text) for report in reports for name, text in report.user_properties if name == MEASURED
+    ]
+    if measured:
+        terminalreporter.section("measured")
+    for nodeid, text in measured:
+        terminalreporter.write_line(f"{nodeid.split('::')[0]} {nodeid.split('::')[-1]}")
+        terminalreporter.write_line(f"    {str(text).replace(chr(10), chr(10) + '    ')}")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what this machine cannot run, but never in CI. The long tests come last."""
-    items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
+    """Skip what this machine cannot run, but never in CI."""
+    # the long ones first: with two workers the other one does all the rest meanwhile
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
     if os.environ.get("CI"):
         return
     missing = {}

@@ -1,8 +1,13 @@
 """What must hold in every mode, as processes and in Compose: asserted here once."""
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 from support.clone import Clone
+
+Say = Callable[[str], None]
+"""Prints a measurement in pytest's summary: the fixture of that name."""
 
 
 def assert_accounted_for(document: dict[str, Any]) -> None:
@@ -26,15 +31,15 @@ def counts(document: dict[str, Any]) -> str:
     )
 
 
-def ten_and_forty(here: Clone) -> None:
+def ten_and_forty(here: Clone, say: Say) -> None:
     """The first experiment: four times the connections, four times the throughput or the CPU's limit."""
     common = ("--users", "40", "--time", "8s", "UPSTREAM_LATENCY=constant(100ms)")
     ten = here.run_json(*common, "--label", "ten", "PROXY_MAX_CONNECTIONS=10")
     forty = here.run_json(*common, "--label", "forty", "PROXY_MAX_CONNECTIONS=40")
     comparison = here.sandbox("compare", "ten", "forty").stdout
-    print(f"\nten: {ten['totals']['rps']:.1f} requests/s, {counts(ten)}; {ten['verdict']['because']}")
-    print(f"forty: {forty['totals']['rps']:.1f} requests/s, {counts(forty)}; {forty['verdict']['because']}")
-    print(comparison)
+    say(f"ten: {ten['totals']['rps']:.1f} requests/s, {counts(ten)}; {ten['verdict']['because']}")
+    say(f"forty: {forty['totals']['rps']:.1f} requests/s, {counts(forty)}; {forty['verdict']['because']}")
+    say(comparison)
     for document in (ten, forty):
         assert_accounted_for(document)
     # ten connections of 100 ms each can carry 100 requests/s and not one more
@@ -44,9 +49,7 @@ def ten_and_forty(here: Clone) -> None:
     assert ratio >= 3 or forty["verdict"]["bottleneck"] == "cpu", ratio
     assert ratio > 1.2
     assert "PROXY_MAX_CONNECTIONS" in comparison
-    difference = here.sandbox("compare", "ten", "forty", "--json").stdout
-    import json
-
-    names = [row["name"] for row in json.loads(difference)["settings"]]
+    difference = json.loads(here.sandbox("compare", "ten", "forty", "--json").stdout)
+    names = [row["name"] for row in difference["settings"]]
     # the unset keep-alive limit follows the pool's: min(5, max), here five in both
     assert names == ["PROXY_MAX_CONNECTIONS"]

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.loop import assert_accounted_for, counts, ten_and_forty
+from e2e.loop import Say, assert_accounted_for, counts, ten_and_forty
 
 from support.clone import Clone, clone
 
-pytestmark = [pytest.mark.e2e, pytest.mark.docker]
+pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.xdist_group("e2e")]
 
 SERVICES = ("link", "upstream-mock", "proxy", "locust")
 
@@ -40,15 +40,18 @@ def here() -> Iterator[Clone]:
     """A clone whose images are built and whose stack is up, by the two commands of the README."""
     with clone() as made:
         try:
-            print(f"\ndocker compose build: {timed(made, 'build', '-q'):.1f} s")
-            print(f"docker compose up --wait -d, images built: {timed(made, 'up', '--wait', '-d'):.1f} s")
+            made.measured.append(f"docker compose build: {timed(made, 'build', '-q'):.1f} s")
+            made.measured.append(
+                f"docker compose up --wait -d, images built: {timed(made, 'up', '--wait', '-d'):.1f} s"
+            )
             yield made
         finally:
             compose(made, "--profile", "workers", "down", "-v", "--rmi", "local", "-t", "2", expect=None)
 
 
-def test_up_returns_when_it_works(here: Clone) -> None:
+def test_up_returns_when_it_works(here: Clone, say: Say) -> None:
     """At that moment a request goes through."""
+    say("; ".join(here.measured))
     with urllib.request.urlopen(f"{here.proxy}/work", timeout=5) as answer:
         assert answer.status == 200
     assert here.get(f"{here.ui}/lab/health")["state"] == "ready"
@@ -88,7 +91,7 @@ def test_the_upstream_is_not_to_be_reached_from_outside(here: Clone) -> None:
     assert json.loads(networks.stdout)[0]["Internal"]
 
 
-def test_the_idle_stack_costs_little(here: Clone) -> None:
+def test_the_idle_stack_costs_little(here: Clone, say: Say) -> None:
     """CPU of all four containers together, health probes included: printed, not gated."""
 
     def used() -> int:
@@ -102,7 +105,7 @@ def test_the_idle_stack_costs_little(here: Clone) -> None:
     before, began = used(), time.monotonic()
     time.sleep(15)
     share = (used() - before) / 1e6 / (time.monotonic() - began)
-    print(f"\nidle stack, health probes included: {share:.3f} cores")
+    say(f"idle stack, health probes included: {share:.3f} cores")
     assert share < 1
 
 
@@ -120,24 +123,24 @@ def _cpu_usec(identity: str) -> int:
     raise AssertionError("no cgroup of the container was found")
 
 
-def test_ten_and_forty_connections(here: Clone) -> None:
+def test_ten_and_forty_connections(here: Clone, say: Say) -> None:
     """The same as with processes: about 100 requests/s, then four times that or the CPU's limit."""
-    ten_and_forty(here)
+    ten_and_forty(here, say)
 
 
-def test_a_run_from_the_ui_is_accounted_for(here: Clone) -> None:
+def test_a_run_from_the_ui_is_accounted_for(here: Clone, say: Say) -> None:
     """Recorded in the named volume by a Locust that is nobody's root."""
     compose(here, "up", "-d", "--wait")
     document = here.ui_run(users=20, seconds=4)
-    print(f"\nUI: {counts(document)}")
+    say(f"UI: {counts(document)}")
     assert_accounted_for(document)
 
 
-def test_a_changed_variable_recreates_only_what_it_concerns(here: Clone) -> None:
+def test_a_changed_variable_recreates_only_what_it_concerns(here: Clone, say: Say) -> None:
     """And within seconds: printed."""
     before = {service: container(here, service)["Id"] for service in SERVICES}
     seconds = timed(here, "up", "-d", "--wait", PROXY_MAX_CONNECTIONS="20")
-    print(f"\ndocker compose up -d --wait after a changed variable: {seconds:.1f} s")
+    say(f"docker compose up -d --wait after a changed variable: {seconds:.1f} s")
     after = {service: container(here, service)["Id"] for service in SERVICES}
     assert {service for service in SERVICES if before[service] != after[service]} == {"proxy"}
     assert here.get(f"{here.proxy}/-/config")["settings"]["PROXY_MAX_CONNECTIONS"] == 20
@@ -154,7 +157,7 @@ def connect_ms(here: Clone, count: int = 11) -> list[float]:
     return sorted(float(line) for line in compose(here, "exec", "-T", "proxy", "python", "-c", code).stdout.split())
 
 
-def test_40_ms_are_40_ms_and_stay_in_force(here: Clone) -> None:
+def test_40_ms_are_40_ms_and_stay_in_force(here: Clone, say: Say) -> None:
     """By the tun engine; also after the mock was killed, and after the link was."""
     network = {"NET_RTT_MS": "40"}
     compose(here, "up", "-d", "--wait", **network)
@@ -171,7 +174,7 @@ def test_40_ms_are_40_ms_and_stay_in_force(here: Clone) -> None:
             compose(here, "restart", "link", **network)
             compose(here, "up", "-d", "--wait", **network)
         times = connect_ms(here)
-        print(f"\n{what}: connect {times[0]:.1f} to {times[-1]:.1f} ms, median {times[len(times) // 2]:.1f}")
+        say(f"{what}: connect {times[0]:.1f} to {times[-1]:.1f} ms, median {times[len(times) // 2]:.1f}")
         assert times[0] >= 40
         assert times[len(times) // 2] < 50
         with urllib.request.urlopen(f"{here.proxy}/work", timeout=5) as answer:
@@ -188,7 +191,7 @@ def test_the_relay_takes_over_where_it_is_asked_for(here: Clone) -> None:
     assert_accounted_for(document)
 
 
-def test_an_upstream_killed_during_a_run_gives_coded_errors(here: Clone) -> None:
+def test_an_upstream_killed_during_a_run_gives_coded_errors(here: Clone, say: Say) -> None:
     """502 or 504 while it is away, and a whole document."""
     compose(here, "up", "-d", "--wait")
     found: dict[str, Any] = {}
@@ -201,7 +204,7 @@ def test_an_upstream_killed_during_a_run_gives_coded_errors(here: Clone) -> None
     compose(here, "up", "-d", "--wait")
     running.join()
     errors = found["document"]["errors"]
-    print(f"\nupstream killed: {errors}")
+    say(f"upstream killed: {errors}")
     assert errors
     assert all(kind.startswith(("502 ", "503 ", "504 ")) for kind in errors)
 
@@ -225,7 +228,7 @@ def test_a_bad_setting_ends_the_service_with_one_line(here: Clone) -> None:
     assert "PROXY_MAX_CONNECTIONS='zero': not a whole number; allowed: 1 to 10000" in done.stderr
 
 
-def test_two_workers_in_containers_are_accounted_for(here: Clone) -> None:
+def test_two_workers_in_containers_are_accounted_for(here: Clone, say: Say) -> None:
     """Locust's own master and workers, scaled by Compose."""
     profile = {"COMPOSE_PROFILES": "workers"}
     compose(here, "up", "-d", "--wait", "--scale", "locust-worker=2", **profile)
@@ -235,7 +238,7 @@ def test_two_workers_in_containers_are_accounted_for(here: Clone) -> None:
         time.sleep(0.2)
     for _ in range(2):
         document = here.ui_run(users=20, seconds=4, timeout=90)
-        print(f"\ntwo workers: {counts(document)}")
+        say(f"two workers: {counts(document)}")
         assert_accounted_for(document)
     compose(here, "--profile", "workers", "down", "-t", "2")
     compose(here, "up", "-d", "--wait")

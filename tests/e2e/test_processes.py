@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from e2e.loop import assert_accounted_for, counts, ten_and_forty
+from e2e.loop import Say, assert_accounted_for, counts, ten_and_forty
 
 from support.clone import Clone, Foreground, clone
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
 
 READY = r"open the Locust UI|Locust UI"
 
@@ -32,23 +32,24 @@ def up(here: Clone) -> Iterator[Foreground]:
     running = Foreground(here, "./sandbox", "up", "--processes")
     try:
         seconds = running.until(READY, 60)
-        print(f"\n./sandbox up --processes on a ready .venv: ready within {seconds:.1f} s")
+        here.measured.append(f"./sandbox up --processes on a ready .venv: ready within {seconds:.1f} s")
         yield running
     finally:
         assert running.stop() == 130, running.output
 
 
-def test_the_services_are_ready_when_up_says_so(here: Clone, up: Foreground) -> None:
+def test_the_services_are_ready_when_up_says_so(here: Clone, up: Foreground, say: Say) -> None:
     """All of them answer, and the addresses it prints are theirs."""
+    say("; ".join(here.measured))
     assert here.get(f"{here.proxy}/-/ready") == {"status": "ready"}
     assert here.get(f"{here.ui}/lab/health")["state"] == "ready"
     assert here.ui in up.output
     assert here.proxy in up.output
 
 
-def test_ten_and_forty_connections(here: Clone, up: Foreground) -> None:
+def test_ten_and_forty_connections(here: Clone, up: Foreground, say: Say) -> None:
     """Ten give about 100 requests/s, forty four times that or the CPU's limit; the comparison names the setting."""
-    ten_and_forty(here)
+    ten_and_forty(here, say)
 
 
 def test_the_next_run_starts_from_the_baseline_again(here: Clone, up: Foreground) -> None:
@@ -63,19 +64,19 @@ def test_the_next_run_starts_from_the_baseline_again(here: Clone, up: Foreground
     assert again["settings"]["start"]["upstream"]["UPSTREAM_LATENCY"] == "constant(50ms)"
 
 
-def test_a_run_from_the_ui_is_accounted_for(here: Clone, up: Foreground) -> None:
+def test_a_run_from_the_ui_is_accounted_for(here: Clone, up: Foreground, say: Say) -> None:
     """Local, in the web UI's own process."""
     here.run_json("--users", "1", "--time", "1s")  # back to the baseline
     document = here.ui_run(users=20, seconds=4)
-    print(f"\nUI: {counts(document)}")
+    say(f"UI: {counts(document)}")
     assert document["mode"] == "ui"
     assert_accounted_for(document)
 
 
-def test_a_run_of_two_workers_is_accounted_for(here: Clone, up: Foreground) -> None:
+def test_a_run_of_two_workers_is_accounted_for(here: Clone, up: Foreground, say: Say) -> None:
     """A master and two workers, headless."""
     document = here.run_json("--users", "20", "--time", "4s", "LOCUST_PROCESSES=2")
-    print(f"\ntwo workers: {counts(document)}")
+    say(f"two workers: {counts(document)}")
     assert_accounted_for(document)
     assert document["generator"]["processes"] >= 2
 
@@ -136,7 +137,7 @@ def test_contradictory_network_settings_are_a_mistake(here: Clone, up: Foregroun
     assert "NET_RTT_MS" in done.stderr
 
 
-def test_an_upstream_killed_during_a_run_gives_502_and_comes_back(here: Clone, up: Foreground) -> None:
+def test_an_upstream_killed_during_a_run_gives_502_and_comes_back(here: Clone, up: Foreground, say: Say) -> None:
     """Coded errors and not a hang while it is away; within a second of its return requests succeed again."""
     here.run_json("--users", "1", "--time", "1s")
     found: dict[str, dict] = {}
@@ -167,7 +168,7 @@ def test_an_upstream_killed_during_a_run_gives_502_and_comes_back(here: Clone, u
             time.sleep(0.02)
         running.join()
     errors = found["document"]["errors"]
-    print(f"\nupstream killed: {errors}")
+    say(f"upstream killed: {errors}")
     assert any("502" in kind for kind in errors)
     assert all(kind.startswith(("502 ", "503 ", "504 ")) for kind in errors)
     assert "upstream-mock" in up.output

@@ -37,6 +37,7 @@ class Clone:
     root: Path
     environment: dict[str, str]
     ports: dict[str, int] = field(default_factory=dict)
+    measured: list[str] = field(default_factory=list)
 
     @property
     def proxy(self) -> str:

@@ -1,0 +1,67 @@
+"""The README's commands, executed in the order in which they stand."""
+
+import re
+import shlex
+from collections.abc import Iterator
+
+import pytest
+
+from support.clone import Clone, Foreground, clone
+from support.servers import ROOT
+
+pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.xdist_group("e2e")]
+
+README = (ROOT / "README.md").read_text()
+FIRST_SCREEN = "docker compose up --build"
+READY = {
+    FIRST_SCREEN: r"Starting web interface",
+    "./sandbox up --processes": r"Pool Sandbox is ready",
+}
+"""Commands that stay in the foreground, and what they print when they are ready."""
+
+
+def commands() -> list[str]:
+    """Every command of a console block."""
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+@pytest.fixture
+def here() -> Iterator[Clone]:
+    with clone() as made:
+        made.environment["LOCUST_RUN_TIME"] = "3s"  # so long as to show the ratio, not as long as a reader would
+        try:
+            yield made
+        finally:
+            made.command("docker", "compose", "--profile", "*", "down", "-v", "--rmi", "local", "-t", "2", expect=None)
+
+
+def test_the_commands_do_what_they_say(here: Clone) -> None:
+    """One after the other, as a reader would type them; the first run and the second differ as the README shows."""
+    assert f"    {FIRST_SCREEN}\n" in README
+    foreground = started(here, FIRST_SCREEN)
+    for command in commands():
+        words = shlex.split(command)
+        if command == "./sandbox test":
+            assert command in (ROOT / ".ci/run").read_text()  # it is what runs this test
+        elif command in READY:
+            assert foreground.stop() in (0, 130)
+            here.command("docker", "compose", "down", "-t", "2")
+            foreground = started(here, command)
+        elif words[0] == "COMPOSE_PROFILES=workers":
+            assert foreground.stop() == 130
+            here.command(*words[1:], "--wait", COMPOSE_PROFILES="workers")
+        else:
+            shown = here.command(*words, timeout=240)
+            if command == "./sandbox compare ten twenty":
+                assert "One setting differs, PROXY_MAX_CONNECTIONS 10 -> 20" in " ".join(shown.stdout.split())
+                assert re.search(r"throughput.*x(1\.[5-9]|2\.[0-3])", shown.stdout), shown.stdout
+            if command == "./sandbox compare twenty kept":
+                assert "connections opened" in shown.stdout
+
+
+def started(here: Clone, command: str) -> Foreground:
+    """Start a command that stays in the foreground and wait until it is ready."""
+    running = Foreground(here, *shlex.split(command))
+    running.until(READY[command], 240)
+    return running
