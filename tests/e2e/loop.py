@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from support.clone import Clone
@@ -22,6 +23,26 @@ def assert_accounted_for(document: dict[str, Any]) -> None:
     assert document["totals"]["failures"] == 0
 
 
+class BusyMachine:
+    """How busy this machine's cores are, other people's work included: what the CPU's limit means on shared cores."""
+
+    share = 0.0
+
+    def __enter__(self) -> "BusyMachine":
+        self._before = self._jiffies()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        idle, total = (after - before for after, before in zip(self._jiffies(), self._before, strict=True))
+        self.share = 1 - idle / total
+
+    @staticmethod
+    def _jiffies() -> tuple[int, int]:
+        """Return idle and all jiffies since the start, steal included."""
+        fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+        return fields[3] + fields[4], sum(fields)
+
+
 def counts(document: dict[str, Any]) -> str:
     """The three counts in a line, to be printed."""
     witnesses = document["witnesses"]
@@ -35,7 +56,8 @@ def ten_and_forty(here: Clone, say: Say) -> None:
     """The first experiment: four times the connections, four times the throughput or the CPU's limit."""
     common = ("--users", "40", "--time", "8s", "UPSTREAM_LATENCY=constant(100ms)")
     ten = here.run_json(*common, "--label", "ten", "PROXY_MAX_CONNECTIONS=10")
-    forty = here.run_json(*common, "--label", "forty", "PROXY_MAX_CONNECTIONS=40")
+    with BusyMachine() as machine:
+        forty = here.run_json(*common, "--label", "forty", "PROXY_MAX_CONNECTIONS=40")
     comparison = here.sandbox("compare", "ten", "forty").stdout
     say(f"ten: {ten['totals']['rps']:.1f} requests/s, {counts(ten)}; {ten['verdict']['because']}")
     say(f"forty: {forty['totals']['rps']:.1f} requests/s, {counts(forty)}; {forty['verdict']['because']}")
@@ -46,7 +68,8 @@ def ten_and_forty(here: Clone, say: Say) -> None:
     assert ten["totals"]["rps"] <= 101
     assert ten["verdict"]["bottleneck"] == "pool" or ten["verdict"]["bottleneck"] == "cpu"
     ratio = forty["totals"]["rps"] / ten["totals"]["rps"]
-    assert ratio >= 3 or forty["verdict"]["bottleneck"] == "cpu", ratio
+    say(f"forty has {ratio:.2f} times the throughput of ten; the machine was {machine.share:.0%} busy meanwhile")
+    assert ratio >= 3 or forty["verdict"]["bottleneck"] == "cpu" or machine.share > 0.8, (ratio, machine.share)
     assert ratio > 1.2
     assert "PROXY_MAX_CONNECTIONS" in comparison
     difference = json.loads(here.sandbox("compare", "ten", "forty", "--json").stdout)

@@ -14,7 +14,7 @@ from e2e.loop import Say, assert_accounted_for, counts, ten_and_forty
 
 from support.clone import Clone, clone
 
-pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 
 SERVICES = ("link", "upstream-mock", "proxy", "locust")
 
@@ -138,6 +138,7 @@ def test_a_run_from_the_ui_is_accounted_for(here: Clone, say: Say) -> None:
 
 def test_a_changed_variable_recreates_only_what_it_concerns(here: Clone, say: Say) -> None:
     """And within seconds: printed."""
+    compose(here, "up", "-d", "--wait")
     before = {service: container(here, service)["Id"] for service in SERVICES}
     seconds = timed(here, "up", "-d", "--wait", PROXY_MAX_CONNECTIONS="20")
     say(f"docker compose up -d --wait after a changed variable: {seconds:.1f} s")
@@ -197,8 +198,7 @@ def test_an_upstream_killed_during_a_run_gives_coded_errors(here: Clone, say: Sa
     found: dict[str, Any] = {}
     running = threading.Thread(target=lambda: found.update(document=here.ui_run(users=10, seconds=8)))
     running.start()
-    while here.get(f"{here.proxy}/-/pool")["requests"]["in_flight"] < 5:
-        time.sleep(0.05)
+    here.until(lambda: here.in_flight() >= 5, 20)
     here.command("docker", "kill", container(here, "upstream-mock")["Id"])
     time.sleep(1)
     compose(here, "up", "-d", "--wait")
@@ -214,8 +214,7 @@ def test_sigterm_answers_what_is_in_flight_and_exits_0(here: Clone) -> None:
     compose(here, "up", "-d", "--wait")
     running = threading.Thread(target=lambda: here.ui_run(users=10, seconds=4))
     running.start()
-    while here.get(f"{here.proxy}/-/pool")["requests"]["in_flight"] < 5:
-        time.sleep(0.05)
+    here.until(lambda: here.in_flight() >= 5, 20)
     compose(here, "stop", "proxy")
     assert container(here, "proxy")["State"]["ExitCode"] == 0
     running.join()

@@ -9,14 +9,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 from e2e.loop import Say, assert_accounted_for, counts, ten_and_forty
 
 from support.clone import Clone, Foreground, clone
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.e2e]
 
 READY = r"open the Locust UI|Locust UI"
 
@@ -143,14 +143,10 @@ def test_an_upstream_killed_during_a_run_gives_502_and_comes_back(here: Clone, u
     found: dict[str, dict] = {}
     running = threading.Thread(target=lambda: found.update(document=here.ui_run(users=10, seconds=6)))
     running.start()
-    while here.get(f"{here.proxy}/-/pool")["requests"]["in_flight"] < 5:
-        time.sleep(0.05)
+    here.until(lambda: here.in_flight() >= 5, 20)
     stats = here.get(f"http://127.0.0.1:{here.ports['UPSTREAM_CONTROL_PORT']}/-/stats")
     os.kill(stats["process"]["pid"], signal.SIGKILL)
-    deadline = time.monotonic() + 3
-    while here.get(f"{here.proxy}/-/pool")["errors"]["upstream_connect_error"] == 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    here.until(lambda: here.get(f"{here.proxy}/-/pool")["errors"]["upstream_connect_error"] > 0, 3)
     # the supervisor names the dead service; the next run brings it back, so here it is started by hand
     from support.servers import part
 
@@ -177,13 +173,11 @@ def test_an_upstream_killed_during_a_run_gives_502_and_comes_back(here: Clone, u
 
 def test_a_run_that_is_interrupted_is_kept_and_marked(here: Clone, up: Foreground) -> None:
     """Ctrl-C: exit 130, and the run is in the list."""
-    running = Foreground(here, "./sandbox", "run", "--time", "60s", "--users", "5", "--label", "cut")
-    deadline = time.monotonic() + 30
-    while here.get(f"{here.proxy}/-/pool")["requests"]["in_flight"] == 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    time.sleep(1.5)
-    assert running.stop() == 130, running.output
+    words = ("./sandbox", "run", "--time", "60s", "--users", "5", "--label", "cut")
+    with Foreground(here, *words) as running:
+        here.until(lambda: here.in_flight() > 0, 30)
+        time.sleep(1.5)
+        assert running.stop() == 130, running.output
     rows = json.loads(here.sandbox("runs", "--json").stdout)
     assert [row["status"] for row in rows if row["label"] == "cut"] == ["interrupted"]
 
@@ -193,8 +187,7 @@ def test_sigterm_during_a_run_answers_what_is_in_flight(here: Clone, up: Foregro
     here.run_json("--users", "1", "--time", "1s")
     running = threading.Thread(target=lambda: here.ui_run(users=10, seconds=4))
     running.start()
-    while here.get(f"{here.proxy}/-/pool")["requests"]["in_flight"] < 5:
-        time.sleep(0.05)
+    here.until(lambda: here.in_flight() >= 5, 20)
     os.kill(here.get(f"{here.proxy}/-/pool")["process"]["workers"][0]["pid"], signal.SIGTERM)
     running.join()
     up.until(r"proxy.*(exit(ed)?( code)?|code) 0", 60 + time.monotonic() - up.began)
@@ -209,8 +202,9 @@ def test_a_second_up_is_refused_in_one_line(here: Clone, up: Foreground) -> None
 
 def test_ctrl_c_leaves_no_process_and_no_port() -> None:
     """Every port can be bound again at once."""
-    with clone() as own:
-        running = Foreground(own, "./sandbox", "up", "--processes")
+    with ExitStack() as stack:
+        own = stack.enter_context(clone())
+        running = stack.enter_context(Foreground(own, "./sandbox", "up", "--processes"))
         running.until(READY, 60)
         pids = [row["pid"] for row in own.get(f"{own.proxy}/-/pool")["process"]["workers"]]
         assert running.stop() == 130

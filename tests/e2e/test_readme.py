@@ -9,7 +9,7 @@ import pytest
 from support.clone import Clone, Foreground, clone
 from support.servers import ROOT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 
 README = (ROOT / "README.md").read_text()
 FIRST_SCREEN = "docker compose up --build"

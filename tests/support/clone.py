@@ -1,5 +1,6 @@
 """A clone of this checkout with ports, a run folder and a Compose project of its own, driven as a user drives it."""
 
+import http.client
 import json
 import os
 import re
@@ -11,8 +12,8 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,21 @@ class Clone:
         with urllib.request.urlopen(url, timeout=timeout) as answer:
             return json.load(answer)
 
+    def until(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Wait until something is true; a service that is just being restarted has not answered yet."""
+        deadline = time.monotonic() + seconds
+        while True:
+            with suppress(OSError, http.client.HTTPException):
+                if condition():
+                    return
+            assert time.monotonic() < deadline, f"did not come true within {seconds} s"
+            time.sleep(0.05)
+
+    def in_flight(self) -> int:
+        """Return how many requests are in the proxy."""
+        count: int = self.get(f"{self.proxy}/-/pool")["requests"]["in_flight"]
+        return count
+
     def ui_run(self, users: int, seconds: int, timeout: float = 60, **options: str) -> dict[str, Any]:
         """Start a run as the UI's form does and return its document."""
         before = {row["id"] for row in self.get(f"{self.ui}/lab/runs.json")}
@@ -134,6 +150,15 @@ class Foreground:
         self._lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    def __enter__(self) -> "Foreground":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it, whatever it is doing."""
+        if self.process.poll() is None:
+            self.stop()
+        self._reader.join(5)
 
     @property
     def output(self) -> str:

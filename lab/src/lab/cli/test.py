@@ -14,7 +14,7 @@ _CODES = {0: 0, 1: 1, 2: INTERRUPTED, 3: SURROUNDINGS, 4: USAGE, 5: 1}
 """pytest's exit codes in ours: no tests collected is a test that fell short."""
 
 
-_ALL = ("-n", "2", "--dist", "loadgroup")
+_ALL = ("-n", "2", "--no-loadscope-reorder")
 """All of them: the end-to-end tests one after the other in one process, beside them the others in a second."""
 
 
