@@ -20,7 +20,7 @@ def test_no_option_has_a_digit_in_its_name() -> None:
     parser = Parser(add_help=False)
     add_options(parser)
     names = [action.dest for action in parser._actions]
-    assert names == ["run_label", "request_path", "run_id"]
+    assert names == ["run_label", "request_path", "pattern", "run_id"]
     assert not [name for name in names if any(character.isdigit() for character in name)]
 
 
@@ -32,6 +32,7 @@ def test_no_option_has_a_digit_in_its_name() -> None:
         {"request_path": "work"},
         {"request_path": "/a b"},
         {"host": "127.0.0.1:8000"},
+        {"pattern": "hope"},
         {"run_time": "0"},
         {"run_time": "never"},
         {"user_count": "0"},
@@ -56,4 +57,4 @@ def test_options_from_elsewhere_are_put_right() -> None:
     options = Namespace(run_label="  ten ", request_path="work")
     (line,) = correct(options)
     assert "'work'" in line
-    assert options == Namespace(run_label="ten", request_path="/work")
+    assert options == Namespace(run_label="ten", request_path="/work", pattern="forward")

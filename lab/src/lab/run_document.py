@@ -80,6 +80,28 @@ class Pool(_Part):
     wait_ms: DistributionMs
 
 
+class PhaseMs(_Part):
+    """How long one phase of the requests took. `share_of_slowest`: its part of the time of the slowest 1 %."""
+
+    count: int
+    mean: float | None = None
+    p50: float | None = None
+    p99: float | None = None
+    share_of_slowest: float | None = None
+
+
+class Ledger(_Part):
+    """What the proxy's ledger told of the run: its finished requests one by one, `dropped` of them too old to be kept.
+
+    The slowest 1 % are `slowest_requests`, each of `slowest_from_ms` or more.
+    """
+
+    entries: int
+    dropped: int
+    slowest_requests: int
+    slowest_from_ms: float | None = None
+
+
 class ProxyWitness(_Part):
     """The proxy's count of the run's requests: received = answered + failed + aborted."""
 
@@ -189,7 +211,8 @@ class RunDocument(BaseModel):
     totals: Totals
     latency_ms: LatencyMs
     errors: dict[str, int]
-    phases_ms: dict[str, Any] | None = None
+    phases_ms: dict[str, PhaseMs | None] | None = None
+    ledger: Ledger | None = None
     pool: Pool | None = None
     cpu_cores: dict[str, float | None]
     witnesses: Witnesses

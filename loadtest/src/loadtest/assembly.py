@@ -25,6 +25,7 @@ from lab.run_document import (
 from lab.verdict import judge
 from loadtest import figures
 from loadtest.counts import Counts
+from loadtest.phases import ledger_of, phases_ms
 from loadtest.snapshot import Answer, Snapshot
 from loadtest.strip import network_words
 
@@ -46,6 +47,8 @@ class Observation:
     before: Snapshot
     after: Snapshot
     generator: Generator
+    ledger_entries: Sequence[Answer] | None = None
+    ledger_dropped: int = 0
     label: str = ""
     series: Sequence[SeriesPoint] = field(default_factory=list)
 
@@ -58,6 +61,7 @@ def document(seen: Observation) -> RunDocument:
     generator = seen.generator.model_copy(update={"achieved_rps": totals.rps})
     cores = figures.cpu_cores(seen.before, seen.after, generator.cpu_cores)
     witnesses = witnesses_of(seen)
+    ledger, slowest = ledger_of(seen.ledger_entries or [], seen.ledger_dropped, seen.run_id)
     return RunDocument(
         id=seen.run_id,
         label=seen.label,
@@ -73,6 +77,8 @@ def document(seen: Observation) -> RunDocument:
         totals=totals,
         latency_ms=counts.latency(),
         errors=dict(sorted(counts.errors.items(), key=lambda error: -error[1])),
+        phases_ms=phases_ms(seen.before, seen.after, slowest),
+        ledger=ledger if seen.ledger_entries is not None else None,
         pool=pool,
         cpu_cores=cores,
         witnesses=witnesses,

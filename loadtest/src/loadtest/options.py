@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from loadtest.settings import HttpUrl, RequestPath, RunLabel, RunTime
+from loadtest.patterns import FORWARD, PATTERNS
+from loadtest.settings import HttpUrl, PatternName, RequestPath, RunLabel, RunTime
 
 if TYPE_CHECKING:  # importing Locust patches the whole process: the pure parts do without
     from locust.argument_parser import LocustArgumentParser
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # importing Locust patches the whole process: the pure parts 
 _RULES: dict[str, tuple[str, TypeAdapter[str], str]] = {
     "run_label": ("Run label", TypeAdapter(RunLabel), "up to 60 characters on one line"),
     "request_path": ("Request path", TypeAdapter(RequestPath), "a path that begins with /"),
+    "pattern": ("Pattern", TypeAdapter(PatternName), "one of the list"),
     "host": ("Host", TypeAdapter(HttpUrl), "http://host:port or https://host"),
     "run_time": ("Run time", TypeAdapter(RunTime), "1s to 24h, like 30s, 3m or 1h20m"),
 }
@@ -29,6 +31,13 @@ def add_options(parser: "LocustArgumentParser") -> None:
     )
     parser.add_argument(
         "--request-path", env_var="LAB_REQUEST_PATH", default="/work", help="what the users GET from the host"
+    )
+    parser.add_argument(
+        "--pattern",
+        env_var="LAB_PATTERN",
+        default=FORWARD,
+        choices=list(PATTERNS),
+        help="how the proxy calls the upstream: forwarding, or a calling pattern as people write it",
     )
     # Not on the form: the recorder sets it, and the master sends it to the workers with its options.
     parser.add_argument(
@@ -52,7 +61,7 @@ def form_mistakes(form: Mapping[str, str]) -> list[str]:
 def correct(options: Namespace) -> list[str]:
     """Put defaults in place of options that cannot be run with, and return a line about each."""
     lines = []
-    for name, default in (("run_label", ""), ("request_path", "/work")):
+    for name, default in (("run_label", ""), ("request_path", "/work"), ("pattern", FORWARD)):
         value = str(getattr(options, name, None) or default)
         title, rule, words = _RULES[name]
         if not _fits(rule, value):
@@ -72,6 +81,7 @@ def load_settings(options: Namespace, *, users: int, processes: int, run_time: f
         "LOCUST_PROCESSES": processes,
         "LOCUST_STOP_TIMEOUT": f"{float(options.stop_timeout or 0):g}s",
         "LAB_REQUEST_PATH": options.request_path,
+        "LAB_PATTERN": options.pattern,
     }
 
 

@@ -168,6 +168,7 @@ class Recorder:
             run.begin_at(self.workers.began_at())
         window = run.window_seconds(counts)
         after = run.surroundings.settled(run.id, run.before, SETTLE_SECONDS)
+        ledger = run.surroundings.ledger(run.before.ledger_cursor)
         if counts.requests > run.latest.requests:
             run.add_second(counts, self.runner.user_count, after.pool, window)
         self.last = document(
@@ -184,6 +185,8 @@ class Recorder:
                 before=run.before,
                 after=after,
                 generator=health,
+                ledger_entries=None if ledger is None else ledger[0],
+                ledger_dropped=0 if ledger is None else ledger[1],
                 series=run.series,
             )
         )

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from loadtest.patterns import PATTERNS
+
 _TIMESPAN = re.compile(r"(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 
 
@@ -50,6 +52,12 @@ def _path(path: str) -> str:
     return path
 
 
+def _pattern(name: str) -> str:
+    if name not in PATTERNS:
+        raise ValueError("no such pattern")
+    return name
+
+
 def allowed(words: str) -> JsonDict:
     """Return the note on a field that says in words what its validator allows."""
     return {"allowed": words}
@@ -60,6 +68,7 @@ HttpUrl = Annotated[
 ]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 RequestPath = Annotated[str, AfterValidator(_path), Field(json_schema_extra=allowed("a path that begins with /"))]
+PatternName = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra=allowed(", ".join(PATTERNS)))]
 RunLabel = Annotated[
     str,
     StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]{0,60}$"),
@@ -86,6 +95,10 @@ class Settings(BaseSettings):
     )
     request_path: RequestPath = Field(
         "/work", description="What the users GET from the proxy, over and over; the start form can change it for a run."
+    )
+    pattern: PatternName = Field(
+        "forward",
+        description="How the proxy calls the upstream: forward, or a calling pattern of those `/-/patterns` lists.",
     )
     upstream_control_url: HttpUrl = Field(
         "http://127.0.0.1:8091",

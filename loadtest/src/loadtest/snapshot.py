@@ -3,11 +3,14 @@
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import gevent
 import requests
 
 Answer = dict[str, Any]
+
+LEDGER_PAGE = 1000
 
 TIMEOUT_SECONDS = (1.0, 2.0)
 """Connect and read. A proxy at its CPU limit answers late, so reading has more."""
@@ -24,6 +27,7 @@ class Snapshot:
     pool: Answer | None = None
     upstream: Answer | None = None
     network: Answer | None = None
+    ledger_cursor: str | None = None
 
 
 class Surroundings:
@@ -43,10 +47,28 @@ class Surroundings:
             "pool": f"{self.proxy_url}/-/pool",
             "upstream": f"{self.upstream_control_url}/-/stats",
             "network": f"{self.net_control_url}/-/stats",
+            "ledger": f"{self.proxy_url}/-/ledger?since=end&limit=1",
         }
         greenlets = {name: gevent.spawn(self._get, url) for name, url in asked.items()}
         gevent.joinall(list(greenlets.values()))
-        return Snapshot(at=time.monotonic(), **{name: greenlet.value for name, greenlet in greenlets.items()})
+        answers = {name: greenlet.value for name, greenlet in greenlets.items()}
+        ledger = answers.pop("ledger") or {}
+        return Snapshot(at=time.monotonic(), ledger_cursor=ledger.get("next"), **answers)
+
+    def ledger(self, cursor: str | None) -> tuple[list[Answer], int] | None:
+        """Return the entries of the proxy's ledger since a cursor, and how many are lost; None if it cannot be read."""
+        entries: list[Answer] = []
+        dropped = 0
+        while cursor is not None:
+            page = self._get(f"{self.proxy_url}/-/ledger?since={quote(cursor)}&limit={LEDGER_PAGE}")
+            if page is None or not isinstance(page.get("entries"), list):
+                return None
+            dropped += int(number(page, "dropped"))
+            entries += page["entries"]
+            cursor = page.get("next") if page["entries"] else None
+            if cursor is None:
+                return entries, dropped
+        return None
 
     def pool(self) -> Answer | None:
         """Return the proxy's pool figures now."""

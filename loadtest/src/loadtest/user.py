@@ -4,6 +4,7 @@ import gevent
 from locust import FastHttpUser, constant, task
 
 from loadtest.failures import ERROR_HEADER, RequestFailed, failure_name
+from loadtest.patterns import target
 
 RUN_HEADER = "x-sandbox-run"
 """Carries the run's id through the proxy to the upstream, so that each can count the run's requests."""
@@ -31,7 +32,7 @@ class ClosedLoopUser(FastHttpUser):
     def request(self) -> None:
         """Make one request and name its outcome."""
         options = self.environment.parsed_options
-        path = options.request_path
+        path = target(options.pattern, options.request_path)
         with self.client.get(path, headers={RUN_HEADER: options.run_id}, catch_response=True) as response:
             headers = response.headers or {}
             name = failure_name(response.status_code, headers.get(ERROR_HEADER), response.request_meta["exception"])

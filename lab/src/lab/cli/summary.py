@@ -37,9 +37,23 @@ def _figures(document: RunDocument) -> Table:
             f"{number(pool.active_mean, 1)} of {pool.max} connections busy, {number(pool.waiting_mean, 1)} requests "
             f"waiting, {number(pool.wait_ms.mean)} ms wait (means)",
         )
+    if document.phases_ms is not None:
+        table.add_row("time", phases_line(document))
     if document.errors:
         table.add_row("errors", ", ".join(f"{kind}: {count}" for kind, count in document.errors.items()))
     return table
+
+
+def phases_line(document: RunDocument) -> str:
+    """Return where the time went, in the mean and for the slowest: only phases that took some of it."""
+    phases = {
+        name: phase for name, phase in (document.phases_ms or {}).items() if phase is not None and name != "total"
+    }
+    means = [f"{name} {phase.mean:.1f}" for name, phase in phases.items() if phase.mean and phase.mean >= 0.1]
+    shares = sorted(((phase.share_of_slowest or 0.0, name) for name, phase in phases.items()), reverse=True)
+    slowest = [f"{name} {share:.0%}" for share, name in shares if share >= 0.02]
+    line = f"{', '.join(means) or 'under 0.1'} ms (means)"
+    return f"{line}; slowest 1 %: {', '.join(slowest)}" if slowest else line
 
 
 def _conclusions(document: RunDocument) -> Table:

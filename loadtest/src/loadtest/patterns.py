@@ -1,0 +1,37 @@
+"""The proxy's calling patterns by name, for the start form. A test holds them to what the proxy itself lists."""
+
+from typing import Final
+
+FORWARD: Final = "forward"
+"""No pattern: the proxy's own forwarding."""
+
+PATTERNS: Final = (
+    FORWARD,
+    "async_lifespan_state",
+    "async_module_global",
+    "async_per_request",
+    "async_startup_shutdown",
+    "buffered_by_content_type",
+    "chunk_generator",
+    "chunk_generator_finally",
+    "forget_aclose",
+    "httpx_sync_per_thread",
+    "httpx_sync_shared",
+    "requests_in_async",
+    "requests_per_call",
+    "requests_session",
+    "shared_cookies",
+    "shared_headers",
+    "stream_aiter_bytes",
+    "stream_aiter_lines",
+    "stream_aiter_raw",
+    "stream_aiter_text",
+    "stream_bytes_with_headers",
+    "stream_media_type",
+    "stream_raw_with_headers",
+)
+
+
+def target(pattern: str, path: str) -> str:
+    """Return the path to GET: through a pattern, or as it is."""
+    return path if pattern == FORWARD else f"/-/patterns/{pattern}{path}"
