@@ -19,6 +19,9 @@ STATUS_BY_CODE: Final[dict[str, int]] = {
     "upstream_connect_timeout": 504,
     "upstream_read_timeout": 504,
     "upstream_write_timeout": 504,
+    "overloaded": 503,
+    "draining": 503,
+    "total_timeout": 504,
     "internal_error": 500,
 }
 """Every code the proxy answers with, and its status (DESIGN: reliability notes, section 4)."""
@@ -33,6 +36,9 @@ _DETAIL: Final[dict[str, str]] = {
     "upstream_connect_timeout": "connecting to the upstream took too long",
     "upstream_read_timeout": "the upstream sent nothing for too long",
     "upstream_write_timeout": "the upstream took no bytes for too long",
+    "overloaded": "too many requests wait already",
+    "draining": "the proxy is about to end",
+    "total_timeout": "the request took longer than it may as a whole",
     "internal_error": "the proxy failed; its log says why",
 }
 

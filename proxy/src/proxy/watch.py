@@ -71,6 +71,12 @@ class Exchange:
             self._connecting = False
             self._cells[Cell.CONNECTING] -= 1
 
+    def secured(self) -> None:
+        """Note that the TLS handshake ended."""
+
+    def head_received(self) -> None:
+        """Note that the first bytes of the answer are there."""
+
     def writing(self, kept: bool) -> None:
         """Note that the request goes out; `kept` says that the connection has served another before."""
         if self._granted_ns == 0:

@@ -25,13 +25,23 @@ class Answer(Protocol):
 
 
 class Client(Protocol):
-    """One pooled client, shared by all requests of a worker."""
+    """One pooled client, shared by all requests of a worker.
+
+    While `send` runs, and until the answer is closed, the client tells the exchange of the running task
+    (`proxy.watch.current`) what happens: `connecting`, `connected`, `secured`, `writing`, `head_received`.
+    """
 
     async def send(self, outbound: Outbound, body: AsyncIterator[bytes] | None) -> Answer:
         """Send a request and return when the answer's head is there. Raises ProxyError."""
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the libraries at work."""
+
+    def unsupported(self) -> dict[str, str]:
+        """Return, for each variable that is set but cannot be honoured by this library, one sentence that says so."""
+
+    def connections(self) -> list[dict[str, object]] | None:
+        """Return an entry for each connection (state, age_seconds, requests), or None if the library cannot tell."""
 
     async def aclose(self) -> None:
         """Close every connection of the pool."""
