@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from proxy import board
-from proxy.counters import BOUNDS_MS, Cell, Counters
+from proxy.counters import BOUNDS_MS, Cell, Counters, Histogram
 from proxy.pool import pool_document
 from proxy.settings import Settings
 
@@ -51,7 +51,7 @@ def test_every_wait_is_in_the_histogram(tmp_path: Path) -> None:
     waits_ms = [0.0, 0.05, 0.1, 0.11, 99.0, 100_000.0, 500_000.0]
     for wait in waits_ms:
         counters.add_wait(round(wait * 1e6))
-    histogram = board.read(tmp_path).wait_histogram
+    histogram = board.read(tmp_path).distribution(Histogram.WAIT).histogram
     assert sum(histogram.values()) == len(waits_ms)
     assert histogram[BOUNDS_MS[0]] == 3
     assert histogram[BOUNDS_MS[-1]] == 2

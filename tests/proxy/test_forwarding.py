@@ -58,6 +58,7 @@ def test_hop_by_hop_headers_stay_behind() -> None:
         b"x-forwarded-for",
         b"x-forwarded-proto",
         b"x-forwarded-host",
+        b"via",
     ]
 
 
@@ -99,7 +100,10 @@ def test_two_hosts_are_refused_and_none_is_fine_for_http_1_0() -> None:
 def test_a_body_follows_only_if_the_caller_declared_one() -> None:
     """A GET stays without."""
     assert not outbound(scope(), authority=b"up").has_body
-    assert outbound(scope((b"content-length", b"0")), authority=b"up").has_body
+    empty = outbound(scope((b"content-length", b"0")), authority=b"up")
+    assert not empty.has_body  # declared, and known to be empty
+    assert (b"content-length", b"0") in empty.headers
+    assert outbound(scope((b"content-length", b"1")), authority=b"up").has_body
     chunked = outbound(scope((b"transfer-encoding", b"chunked")), authority=b"up")
     assert chunked.has_body
     assert chunked.headers.count((b"transfer-encoding", b"chunked")) == 1
@@ -147,9 +151,119 @@ def test_an_answer_without_body_has_no_length(status: int) -> None:
     assert answer_headers(status, [(b"content-length", b"5"), (b"etag", b"x")]) == [(b"etag", b"x")]
 
 
-def test_of_two_framings_the_chunked_one_counts() -> None:
-    """RFC 9112 section 6.3: Content-Length goes."""
-    assert answer_headers(200, [(b"content-length", b"3"), (b"transfer-encoding", b"chunked")]) == []
+@pytest.mark.parametrize(
+    "upstream",
+    [
+        [(b"content-length", b"3"), (b"transfer-encoding", b"chunked")],
+        [(b"content-length", b"3"), (b"content-length", b"4")],
+        [(b"content-length", b"3, 4")],
+        [(b"content-length", b"-3")],
+        [(b"transfer-encoding", b"gzip, chunked")],
+        [(b"transfer-encoding", b"chunked"), (b"transfer-encoding", b"chunked")],
+        [(b"x", b"a\r\nset-cookie: b")],
+        [(b"x", b"a\0b")],
+        [(b"x y", b"a")],
+        [(b"", b"a")],
+        [(b"x", b"a" * 66_000)],
+    ],
+)
+def test_an_answer_with_two_meanings_or_none_is_502(upstream: list[tuple[bytes, bytes]]) -> None:
+    """RFC 9112 section 6.3: a reader behind the proxy might believe the other one."""
+    with pytest.raises(ProxyError) as error:
+        answer_headers(200, upstream)
+    assert error.value.code == "upstream_protocol_error"
+
+
+def test_equal_lengths_are_one_and_latin_1_is_no_fault() -> None:
+    """RFC 9110 section 8.6."""
+    assert answer_headers(200, [(b"content-length", b"3, 3"), (b"content-length", b"3")]) == [(b"content-length", b"3")]
+    assert answer_headers(200, [(b"x", b"caf\xe9\t")]) == [(b"x", b"caf\xe9\t")]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"content-length", b"3"), (b"content-length", b"3")],
+        [(b"content-length", b"+3")],
+        [(b"transfer-encoding", b"gzip, chunked")],
+        [(b"transfer-encoding", b"chunked"), (b"transfer-encoding", b"chunked")],
+        [(b"content-length", b"3"), (b"connection", b"Upgrade"), (b"upgrade", b"h2c")],
+    ],
+)
+def test_a_request_with_two_meanings_is_400(headers: list[tuple[bytes, bytes]]) -> None:
+    """Where its body ends must be beyond doubt."""
+    with pytest.raises(ProxyError) as error:
+        sent(*headers)
+    assert error.value.status == 400
+
+
+def test_a_length_that_came_as_a_trailer_stays_behind() -> None:
+    """uvicorn puts the trailers of a small request among its headers."""
+    headers = sent((b"transfer-encoding", b"chunked"), (b"content-length", b"3"))
+    assert b"content-length" not in dict(headers)
+
+
+def test_announced_trailers_are_no_headers() -> None:
+    """But no announcement removes what frames or identifies."""
+    headers = dict(sent((b"trailer", b"X-Sum, Content-Length, Via"), (b"x-sum", b"1"), (b"content-length", b"0")))
+    assert b"x-sum" not in headers
+    assert headers[b"content-length"] == b"0"
+
+
+def test_underscores_spell_no_special_header() -> None:
+    """Some servers read Content_Length as Content-Length; other names keep their underscores."""
+    headers = dict(sent((b"content_length", b"9"), (b"x_forwarded_for", b"6.6.6.6"), (b"my_own", b"1")))
+    assert b"my_own" in headers
+    assert not {b"content_length", b"x_forwarded_for"} & set(headers)
+
+
+def test_spaces_around_a_value_are_no_part_of_it() -> None:
+    """RFC 9110 section 5.5; some clients refuse to send them."""
+    assert (b"x", b"a b") in sent((b"x", b"a b \t"))
+
+
+def test_via_is_added_once_and_a_loop_is_508() -> None:
+    """RFC 9110 section 7.6.3."""
+    through = outbound(scope((b"via", b"1.0 other")), authority=b"up", pseudonym=b"me").headers
+    assert [value for name, value in through if name == b"via"] == [b"1.0 other", b"1.1 me"]
+    with pytest.raises(ProxyError) as error:
+        outbound(scope((b"via", b"1.0 other, 1.1 me")), authority=b"up", pseudonym=b"me")
+    assert error.value.status == 508
+
+
+@pytest.mark.parametrize(
+    ("other", "status"),
+    [
+        ({"http_version": "2.0"}, 505),
+        ({"raw_path": b"*"}, 400),
+        ({"raw_path": b"x"}, 400),
+    ],
+)
+def test_what_is_not_http_1_is_refused(other: dict[str, object], status: int) -> None:
+    """A version or a target that nobody sends on an HTTP/1.1 connection."""
+    with pytest.raises(ProxyError) as error:
+        outbound(scope(**other), authority=b"up")
+    assert error.value.status == status
+
+
+def test_the_asterisk_is_for_options() -> None:
+    """It stands for the server, so no base path goes before it."""
+    assert outbound(scope(method="OPTIONS", raw_path=b"*"), authority=b"up", base_path=b"/api").target == b"*"
+
+
+@pytest.mark.parametrize(("expected", "version"), [(b"teapot", "1.1"), (b"100-continue", "1.0")])
+def test_an_expectation_that_is_not_met_is_417(expected: bytes, version: str) -> None:
+    """100 Continue is for HTTP/1.1 callers, and there is no other."""
+    with pytest.raises(ProxyError) as error:
+        sent((b"expect", expected), (b"content-length", b"1"), http_version=version)
+    assert error.value.status == 417
+
+
+def test_a_request_head_has_a_bound() -> None:
+    """431 beyond it."""
+    with pytest.raises(ProxyError) as error:
+        sent((b"x", b"a" * 66_000))
+    assert error.value.status == 431
 
 
 @pytest.mark.parametrize("status", [99, 101, 600, 999])

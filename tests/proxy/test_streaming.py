@@ -28,7 +28,8 @@ def test_the_request_arrives_as_it_was_sent() -> None:
             exchange = upstream.exchanges[0]
             assert exchange.request_line == b"M-SEARCH /a%2Fb//./..;x?q=%zz&q=1 HTTP/1.1"
             names = [line.split(b":")[0].lower() for line in exchange.header_lines]
-            assert names == [b"host", b"x-mine", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"]
+            added = [b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"via"]
+            assert names == [b"host", b"x-mine", *added]
             assert exchange.header("host") == [upstream.url.removeprefix("http://").encode()]
 
     asyncio.run(scenario())
@@ -227,8 +228,9 @@ def test_a_full_pool_is_503_after_the_pool_timeout_and_says_when_to_come_again()
             await until(lambda: _equals(proxy, "active", 1))
             second = asyncio.create_task(roundtrip(proxy.port, get()))
             await until(lambda: _equals(proxy, "waiting", 1))
-            status, headers, _ = split(await second)
+            status, headers, body = split(await second)
             assert status == 503
+            assert b"pool total=1 active=1 idle=0 waiting=1" in body
             assert (b"x-proxy-error", b"pool_exhausted") in headers
             assert (b"retry-after", b"1") in headers
             release.set()

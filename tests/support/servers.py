@@ -46,14 +46,33 @@ class RunningProxy:
         return json.loads(split(await roundtrip(self.port, get("/-/pool")))[2])
 
 
+class _Server(uvicorn.Server):
+    """uvicorn that ends at once when it is told to, not at its next tick."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.told = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Serve until told."""
+        await self.told.wait()
+
+
 @asynccontextmanager
 async def running_proxy(upstream_url: str, **settings: object) -> AsyncIterator[RunningProxy]:
     """Serve the proxy by uvicorn in this loop."""
     app = create_app(Settings(upstream_url=upstream_url, **settings), ServerSettings())
     config = uvicorn.Config(
-        app, port=0, log_level="critical", access_log=False, date_header=False, server_header=False, lifespan="on"
+        app,
+        port=0,
+        log_level="critical",
+        access_log=False,
+        date_header=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="on",
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     task = asyncio.create_task(server._serve())
     while not server.started:
         await asyncio.sleep(0.005)
@@ -62,6 +81,7 @@ async def running_proxy(upstream_url: str, **settings: object) -> AsyncIterator[
         yield RunningProxy(server.servers[0].sockets[0].getsockname()[1])
     finally:
         server.should_exit = True
+        server.told.set()
         await task
 
 

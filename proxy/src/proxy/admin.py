@@ -1,46 +1,57 @@
-"""The proxy's own paths, `/-/...`: health, settings in force, the pool from inside, metrics."""
+"""What the proxy's own paths answer from: health, settings in force, the pool from inside, metrics, the ledger."""
 
 import asyncio
 import os
 import platform
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import fastapi
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+import uvicorn
 
-from proxy import board
-from proxy.clients import Client
-from proxy.counters import Cell, Counters
+from proxy import board, ledger_reader
+from proxy.holders import Notices, merged, slots
 from proxy.metrics import exposition
 from proxy.pool import pool_document
+from proxy.sampler import Sampler
 from proxy.settings import ServerSettings, Settings, in_force
+from proxy.swap import Refused, SwappableClient, changed
+from proxy.upstreams import Upstreams
 
 READY_WITHIN_SECONDS = 1.0
 
 
 class Admin:
-    """What the admin paths answer from. One for each worker; its figures are sums over all workers."""
+    """The proxy from inside. One for each worker; its figures are those of all workers."""
 
     def __init__(
-        self, settings: Settings, server: ServerSettings, state_dir: Path, client: Client, counters: Counters
+        self,
+        settings: Settings,
+        server: ServerSettings,
+        state_dir: Path,
+        upstreams: Upstreams,
+        sampler: Sampler,
+        notices: Notices | None,
+        swappable: SwappableClient | None,
     ) -> None:
         self._settings = settings
         self._server = server
         self._state_dir = state_dir
-        self._client = client
-        self._counters = counters
+        self._upstreams = upstreams
+        self._client = upstreams.client
+        self._sampler = sampler
+        self._notices = notices
+        self._swappable = swappable
 
     def config(self) -> dict[str, Any]:
-        """Return the settings in force and the versions at work."""
+        """Return the settings in force, what of them the client cannot honour, and the versions at work."""
         versions = {"python": platform.python_version(), "fastapi": fastapi.__version__} | self._client.versions()
         return {
             "service": "proxy",
             "settings": in_force(self._settings, self._server),
-            "versions": versions | {"uvicorn": _uvicorn_version()},
+            "unsupported": self._client.unsupported(),
+            "versions": versions | {"uvicorn": uvicorn.__version__},
             "pool": {
                 "workers": self._server.workers,
                 "max_connections_per_worker": self._settings.max_connections,
@@ -48,16 +59,43 @@ class Admin:
             },
         }
 
+    def change(self, changes: object) -> dict[str, Any]:
+        """Change limits and time-outs of the pool while it runs, and return the settings now in force. Raises Refused.
+
+        Requests in flight stay with the client they have; `draining` says how many they are.
+        """
+        if self._swappable is None:
+            raise Refused(403, ["PROXY_ADMIN='False': the proxy takes no changes; allowed: true, and a restart"])
+        if self._server.workers > 1:
+            raise Refused(409, [f"UVICORN_WORKERS='{self._server.workers}': each has its own pool; allowed: 1"])
+        settings = changed(self._settings, changes)
+        self._swappable.swap(settings)
+        self._settings = settings
+        self._upstreams.total_timeout_seconds = settings.total_timeout_seconds
+        return self.config() | {"draining": self._swappable.draining}
+
     def pool(self) -> dict[str, Any]:
         """Return the pool of all workers together."""
-        return pool_document(self._sums(), self._settings, self._server.workers)
+        parts = [slots(self._upstreams.watch, self._client)]
+        if self._notices is not None:
+            parts += self._notices.of_others()
+        return pool_document(self._sums(), self._settings, self._server.workers) | merged(parts)
 
     def metrics(self) -> str:
         """Return the metrics in Prometheus' text format."""
         return exposition(self._sums(), self._settings, self._server.workers)
 
+    async def ledger(self, since: str | None, limit: int) -> bytes | None:
+        """Return a page of finished requests as JSON, None if none are kept. Raises ledger_reader.BadCursor."""
+        if not self._settings.ledger:
+            return None
+        # in a thread: a page of a thousand takes some 20 ms, and requests go on meanwhile
+        return await asyncio.to_thread(ledger_reader.page_json, self._state_dir, since, limit)
+
     async def not_ready_because(self) -> str | None:
         """Return why no request could be forwarded now, or None if one could."""
+        if wedged := self._client.wedged():
+            return wedged
         url = urlsplit(self._settings.upstream_url)
         port = url.port or (443 if url.scheme == "https" else 80)
         try:
@@ -71,51 +109,5 @@ class Admin:
         return None
 
     def _sums(self) -> board.Sums:
-        self._counters.cells[Cell.CPU_NS] = time.process_time_ns()
+        self._sampler.sample()
         return board.read(self._state_dir)
-
-
-def _uvicorn_version() -> str:
-    import uvicorn
-
-    return uvicorn.__version__
-
-
-def _admin(request: Request) -> Admin:
-    admin: Admin = request.state.admin
-    return admin
-
-
-def admin_router() -> APIRouter:
-    """Return the router of the proxy's own paths."""
-    router = APIRouter(prefix="/-")
-
-    @router.get("/healthy")
-    async def healthy() -> dict[str, str]:
-        """Answer as long as the process serves."""
-        return {"status": "ok"}
-
-    @router.get("/ready")
-    async def ready(request: Request) -> Response:
-        """Answer 200 if the upstream takes a connection, else 503 and why."""
-        because = await _admin(request).not_ready_because()
-        if because is None:
-            return JSONResponse({"status": "ready"})
-        return JSONResponse({"status": "not ready", "because": because}, status_code=503)
-
-    @router.get("/config")
-    async def config(request: Request) -> dict[str, Any]:
-        """Return the settings in force."""
-        return _admin(request).config()
-
-    @router.get("/pool")
-    async def pool(request: Request) -> dict[str, Any]:
-        """Return the pool from inside, summed over the workers."""
-        return _admin(request).pool()
-
-    @router.get("/metrics")
-    async def metrics(request: Request) -> PlainTextResponse:
-        """Return the metrics, summed over the workers."""
-        return PlainTextResponse(_admin(request).metrics(), media_type="text/plain; version=0.0.4")
-
-    return router

@@ -2,7 +2,6 @@
 
 import asyncio
 import tempfile
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -10,15 +9,21 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
-from proxy.admin import Admin, admin_router
-from proxy.clients import Client
-from proxy.clients.httpx_client import HttpxClient
-from proxy.counters import Cell, Counters
-from proxy.forwarder import Forwarder, Upstreams
+from proxy.admin import Admin
+from proxy.admin_routes import admin_router
+from proxy.clients.registry import build_client
+from proxy.counters import Counters
+from proxy.forwarder import Forwarder
+from proxy.holders import Notices
+from proxy.ledger import Ledger
+from proxy.patterns.harness.bench import Bench
+from proxy.patterns.harness.routes import PatternRoutes
+from proxy.patterns.threads import limit_threads
+from proxy.sampler import Sampler
 from proxy.settings import ServerSettings, Settings
+from proxy.swap import SwappableClient
+from proxy.upstreams import Upstreams
 from proxy.watch import PoolWatch
-
-CPU_EVERY_SECONDS = 0.5
 
 
 class State(TypedDict):
@@ -26,6 +31,7 @@ class State(TypedDict):
 
     upstreams: Upstreams
     admin: Admin
+    bench: Bench
 
 
 def create_app(settings: Settings | None = None, server: ServerSettings | None = None) -> FastAPI:
@@ -36,34 +42,42 @@ def create_app(settings: Settings | None = None, server: ServerSettings | None =
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
-            state_dir = settings.state_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="proxy-")))
-            counters = Counters(state_dir)
-            stack.callback(counters.close)
-            client = build_client(settings, PoolWatch(counters))
-            stack.push_async_callback(client.aclose)
-            cpu = asyncio.create_task(_keep_cpu_time(counters))
-            stack.push_async_callback(_end, cpu)
-            yield State(
-                upstreams=Upstreams(client, counters, settings.upstream_url),
-                admin=Admin(settings, server, state_dir, client, counters),
-            )
+            yield await _opened(stack, settings, server)
 
     app = FastAPI(title="Pool Sandbox: proxy", lifespan=lifespan, openapi_url=None)
     app.include_router(admin_router())
+    app.add_middleware(PatternRoutes)
     app.add_middleware(Forwarder)
     return app
 
 
-def build_client(settings: Settings, watch: PoolWatch) -> Client:
-    """Return the client that PROXY_CLIENT names."""
-    return HttpxClient(settings, watch)
-
-
-async def _keep_cpu_time(counters: Counters) -> None:
-    """Write down now and then what this worker has used: another worker answers for it too."""
-    while True:
-        counters.cells[Cell.CPU_NS] = time.process_time_ns()
-        await asyncio.sleep(CPU_EVERY_SECONDS)
+async def _opened(stack: AsyncExitStack, settings: Settings, server: ServerSettings) -> State:
+    """Open what a worker needs; the stack closes it in reverse order."""
+    state_dir = settings.state_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="proxy-")))
+    counters = Counters(state_dir)
+    stack.callback(counters.close)
+    ledger = Ledger(state_dir, settings.ledger_entries) if settings.ledger else None
+    if ledger is not None:
+        stack.callback(ledger.close)
+    watch = PoolWatch(counters, ledger)
+    # only where a client may be swapped, each request pays for it
+    swappable = SwappableClient(settings, watch, build_client) if settings.admin else None
+    client = swappable or build_client(settings, watch)
+    stack.push_async_callback(client.aclose)
+    limit_threads(settings.thread_tokens)
+    bench = Bench(settings, watch)
+    stack.push_async_callback(bench.aclose)
+    notices = Notices(state_dir) if server.workers > 1 else None
+    if notices is not None:
+        stack.callback(notices.close)
+    sampler = Sampler(watch, counters, client, settings.leak_threshold_seconds, notices)
+    stack.push_async_callback(_end, asyncio.create_task(sampler.run()))
+    upstreams = Upstreams(client, watch, settings)
+    return State(
+        upstreams=upstreams,
+        admin=Admin(settings, server, state_dir, upstreams, sampler, notices, swappable),
+        bench=bench,
+    )
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -5,6 +5,7 @@ the kernel and its requests in flight were aborted, and they are counted so, els
 """
 
 import fcntl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,57 @@ from proxy.counters import (
     CODES,
     ERRORS_AT,
     HEADER,
-    WAIT_HISTOGRAM_AT,
+    HISTOGRAM_CELLS,
+    HISTOGRAMS_AT,
     Cell,
+    Histogram,
 )
 
-_GAUGES = (Cell.IN_FLIGHT, Cell.WAITING, Cell.ACTIVE, Cell.CONNECTING)
+_GAUGES = (
+    Cell.IN_FLIGHT,
+    Cell.WAITING,
+    Cell.ACTIVE,
+    Cell.CONNECTING,
+    Cell.ABANDONED,
+    Cell.THREADS_BUSY,
+    Cell.THREADS_TOTAL,
+    Cell.THREADS_WAITING,
+)
 _RUN_CELLS = tuple(cell for cell in Cell if cell.name.startswith("RUN_"))
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Durations: how many, their sum in ms, and counts by upper bound in ms (empty buckets left out)."""
+
+    count: int
+    sum_ms: float
+    histogram: dict[float, int]
+
+    @property
+    def mean_ms(self) -> float | None:
+        """The mean, None of nothing."""
+        return self.sum_ms / self.count if self.count else None
+
+    def percentile_ms(self, fraction: float) -> float | None:
+        """Return the upper bound of the bucket in which a percentile lies, None of nothing."""
+        still = fraction * sum(self.histogram.values())
+        for bound, count in sorted(self.histogram.items()):
+            still -= count
+            if still <= 0:
+                return bound
+        return None
+
+
+def distribution(cells: Sequence[int], histogram: Histogram) -> Distribution:
+    """Return one histogram of some cells; what lies above the last bound is put into it. Pure."""
+    at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
+    counts = list(cells[at + 1 : at + HISTOGRAM_CELLS])
+    total = sum(counts)
+    beyond = counts.pop()
+    counts[-1] += beyond
+    shown = {bound: count for bound, count in zip(BOUNDS_MS, counts, strict=True) if count}
+    return Distribution(total, cells[at] / 1e6, shown)
 
 
 @dataclass(frozen=True)
@@ -53,13 +99,9 @@ class Sums:
         """Outcomes by code."""
         return {code: self.cells[ERRORS_AT + index] for index, code in enumerate(CODES)}
 
-    @property
-    def wait_histogram(self) -> dict[float, int]:
-        """Waits for a connection by upper bound in ms; what lies above the last bound is put into it."""
-        counts = list(self.cells[WAIT_HISTOGRAM_AT : WAIT_HISTOGRAM_AT + len(BOUNDS_MS) + 1])
-        beyond = counts.pop()
-        counts[-1] += beyond
-        return {bound: count for bound, count in zip(BOUNDS_MS, counts, strict=True) if count}
+    def distribution(self, histogram: Histogram) -> Distribution:
+        """Return one of the histograms."""
+        return distribution(self.cells, histogram)
 
 
 def read(directory: Path) -> Sums:

@@ -10,6 +10,8 @@ import httpx
 STATUS_BY_CODE: Final[dict[str, int]] = {
     "bad_request": 400,
     "not_found": 404,
+    "expectation_failed": 417,
+    "headers_too_large": 431,
     "upstream_connect_error": 502,
     "upstream_dns_error": 502,
     "upstream_closed": 502,
@@ -19,11 +21,19 @@ STATUS_BY_CODE: Final[dict[str, int]] = {
     "upstream_connect_timeout": 504,
     "upstream_read_timeout": 504,
     "upstream_write_timeout": 504,
+    "overloaded": 503,
+    "draining": 503,
+    "total_timeout": 504,
+    "loop_detected": 508,
+    "http_version_not_supported": 505,
+    "not_implemented": 501,
     "internal_error": 500,
 }
 """Every code the proxy answers with, and its status (DESIGN: reliability notes, section 4)."""
 
 _DETAIL: Final[dict[str, str]] = {
+    "bad_request": "the request has no single meaning, or cannot be sent on as it is",
+    "not_found": "the proxy has nothing there",
     "upstream_connect_error": "the upstream refused the connection or could not be reached",
     "upstream_dns_error": "the upstream's name could not be resolved",
     "upstream_closed": "the upstream closed the connection without an answer",
@@ -33,11 +43,19 @@ _DETAIL: Final[dict[str, str]] = {
     "upstream_connect_timeout": "connecting to the upstream took too long",
     "upstream_read_timeout": "the upstream sent nothing for too long",
     "upstream_write_timeout": "the upstream took no bytes for too long",
+    "overloaded": "too many requests wait already",
+    "draining": "the proxy is about to end",
+    "total_timeout": "the request took longer than it may as a whole",
+    "expectation_failed": "the only expectation met is 100-continue, of an HTTP/1.1 caller",
+    "headers_too_large": "the request's headers are longer than the proxy takes",
+    "loop_detected": "the request has come through this proxy before",
+    "http_version_not_supported": "the answer is too long for an HTTP/1.0 caller, as its length is not known before",
+    "not_implemented": "the proxy does not speak that protocol",
     "internal_error": "the proxy failed; its log says why",
 }
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class ProxyError(Exception):
     """An outcome that the proxy answers for. `detail` is for people and holds nothing secret."""
 
@@ -49,10 +67,14 @@ class ProxyError(Exception):
         """The HTTP status of the code."""
         return STATUS_BY_CODE[self.code]
 
+    @property
+    def explanation(self) -> str:
+        """One sentence for people."""
+        return self.detail or _DETAIL[self.code]
+
     def body(self, request_id: str) -> bytes:
         """Return the JSON document of this error for one request."""
-        detail = self.detail or _DETAIL[self.code]
-        error = {"code": self.code, "status": self.status, "detail": detail, "request_id": request_id}
+        error = {"code": self.code, "status": self.status, "detail": self.explanation, "request_id": request_id}
         return json.dumps({"error": error}).encode()
 
     def headers(self, body: bytes) -> list[tuple[bytes, bytes]]:
@@ -82,6 +104,8 @@ def from_httpx(error: Exception) -> ProxyError:
             code = "upstream_dns_error" if _is_dns(error) else "upstream_connect_error"
         case httpx.ReadError() | httpx.WriteError() | httpx.CloseError():
             code = "upstream_reset"
+        case httpx.LocalProtocolError():
+            code = "bad_request"  # the library cannot say what the caller said
         case httpx.RemoteProtocolError():
             code = "upstream_closed" if _was_closed(error) else "upstream_protocol_error"
         case _:

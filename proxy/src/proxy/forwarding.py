@@ -1,17 +1,19 @@
 """What goes on and what stays: pure rules from an ASGI scope to an upstream request, and from its answer back.
 
-Sources: RFC 9110 section 7.6.1 (hop-by-hop), RFC 9112 sections 3.2 (Host), 6 (framing).
+Sources: RFC 9110 sections 7.6.1 (hop-by-hop) and 7.6.3 (Via), RFC 9112 section 3.2 (Host); lengths: see `framing`.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from proxy.errors import ProxyError
+from proxy.framing import Headers, check_answer, check_request_head, request_framing
 
-Headers = list[tuple[bytes, bytes]]
+RUN_HEADER: Final = b"x-sandbox-run"
+"""Names the load test's run that a request belongs to; it goes on unchanged."""
 
 HOP_BY_HOP: Final = frozenset(
     {
@@ -26,10 +28,20 @@ HOP_BY_HOP: Final = frozenset(
         b"upgrade",
     }
 )
-_NEVER_NAMED: Final = frozenset({b"host", b"content-length", b"x-forwarded-for", b"x-forwarded-proto"})
-"""Headers that a Connection header cannot remove, whoever sent it."""
+_FORWARDED: Final = frozenset(
+    {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto"}
+)
+"""Where a request came from is the proxy's to say: what a caller says of it stays behind."""
 
-_REPLACED: Final = frozenset({b"host", b"expect", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
+_NEVER_NAMED: Final = _FORWARDED | {b"content-length", b"host", b"via"}
+"""Headers that a Connection or Trailer header cannot remove, whoever sent it."""
+
+_NOT_SENT_ON: Final = HOP_BY_HOP | _FORWARDED | {b"expect", b"host"}
+_NOT_PASSED_ON: Final = HOP_BY_HOP | {b"content-length"}
+_FRAMES: Final = frozenset({b"content-length", b"transfer-encoding"})
+_SPECIAL: Final = _NOT_SENT_ON | {b"content-length", b"via"}
+"""A name that becomes one of these when a server reads _ as - stays behind too."""
+
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~%!$&'()*+;=-]+)(?::[0-9]{0,5})?")
 _OWN: Final = b"/-/"
 
@@ -53,46 +65,66 @@ def is_own(raw_path: bytes) -> bool:
     return False
 
 
-def outbound(scope: Mapping[str, Any], *, authority: bytes, base_path: bytes = b"") -> Outbound:
-    """Return the request to send upstream. Raises ProxyError (400) where the caller's request has no single meaning.
+def outbound(
+    scope: Mapping[str, Any], *, authority: bytes, base_path: bytes = b"", pseudonym: bytes = b"pool-sandbox"
+) -> Outbound:
+    """Return the request to send upstream. Raises ProxyError (4xx) where the caller's request has no single meaning.
 
-    `authority` becomes the Host header: where a request goes is never taken from the caller.
+    `authority` becomes the Host header: where a request goes is never taken from the caller. `pseudonym` is this
+    proxy's name in Via; a request that carries it already has gone round in a circle (508).
     """
     incoming: Headers = scope["headers"]
-    host = _host(incoming, scope["http_version"])
-    raw_path: bytes = scope["raw_path"]
-    query: bytes = scope["query_string"]
-    target = base_path + raw_path + (b"?" + query if query else b"")
-    dropped = HOP_BY_HOP | _named_in_connection(incoming) | _REPLACED
+    version: str = scope["http_version"]
+    if version not in ("1.1", "1.0"):
+        raise ProxyError("http_version_not_supported", "HTTP/1.1 and HTTP/1.0 are spoken here")
+    check_request_head(incoming)
+    present = {name for name, _ in incoming}  # most checks are for what is seldom there
+    host = _host(incoming, version)
+    chunked, has_body = request_framing(incoming, version) if present & _FRAMES else (False, False)
+    if b"expect" in present:
+        _check_expectation(incoming, version)
+    if b"upgrade" in present:
+        _check_upgrade(incoming, has_body)
+    if b"via" in present and any(name == b"via" and pseudonym in value for name, value in incoming):
+        raise ProxyError("loop_detected")
+    dropped = _dropped(incoming, present)
+    if chunked:
+        dropped |= {b"content-length"}
     headers = [(b"host", authority)]
-    headers += [header for header in incoming if header[0] not in dropped]
-    chunked = False
-    has_length = False
-    for name, _ in incoming:
-        chunked = chunked or name == b"transfer-encoding"
-        has_length = has_length or name == b"content-length"
+    headers += [(name, value.strip(b" \t")) for name, value in incoming if name not in dropped]
     if chunked:
         headers.append((b"transfer-encoding", b"chunked"))
-    client = scope.get("client")
-    if client:
-        headers.append((b"x-forwarded-for", client[0].encode()))
-    headers.append((b"x-forwarded-proto", scope["scheme"].encode()))
-    if host:
-        headers.append((b"x-forwarded-host", host))
-    return Outbound(scope["method"], target, headers, has_body=chunked or has_length)
+    headers += _origin(scope, host)
+    headers.append((b"via", version.encode() + b" " + pseudonym))
+    return Outbound(scope["method"], _target(scope, base_path), headers, has_body)
+
+
+def wants_upgrade(headers: Headers) -> bool:
+    """Say whether a caller asks to speak something else on its connection from now on."""
+    return bool(header(headers, b"upgrade")) and b"upgrade" in _named_in(b"connection", headers)
+
+
+def waits_for_continue(headers: Headers) -> bool:
+    """Say whether a caller sends its body only after 100 Continue."""
+    return bool(header(headers, b"expect"))
 
 
 def answer_headers(status: int, upstream: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Return the headers to pass on. Raises ProxyError (502) for a status that no server may send as final."""
+    """Return the headers to pass on. Raises ProxyError (502) for a head that is not a final answer of valid HTTP."""
     if not 200 <= status <= 599:
         raise ProxyError("upstream_protocol_error")
     received = [(name.lower(), value) for name, value in upstream]
-    dropped = HOP_BY_HOP | _named_in_connection(received)
-    bodiless = status in (204, 304)
-    if bodiless or any(name == b"transfer-encoding" for name, _ in received):
-        # the length of a chunked body is not what Content-Length says; uvicorn would wait for the body of a 304
-        dropped |= {b"content-length"}
-    return [header for header in received if header[0] not in dropped]
+    length = check_answer(received)
+    dropped = _NOT_PASSED_ON | _named_in(b"connection", received)
+    headers = [header for header in received if header[0] not in dropped]
+    if length is not None and status not in (204, 304):  # uvicorn would wait for the body of a 304 and cut
+        headers.append((b"content-length", length))
+    return headers
+
+
+def has_open_end(method: str, status: int, headers: Headers) -> bool:
+    """Say whether an answer has a body and no length, so that only chunks or the connection's end can end it."""
+    return method != "HEAD" and status not in (204, 304) and not header(headers, b"content-length")
 
 
 def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
@@ -109,9 +141,60 @@ def _host(headers: Headers, http_version: str) -> bytes:
     return values[0]
 
 
-def _named_in_connection(headers: Headers) -> frozenset[bytes]:
-    named = {token.strip().lower() for name, value in headers if name == b"connection" for token in value.split(b",")}
-    return frozenset(named - _NEVER_NAMED)
+def _dropped(headers: Headers, present: Set[bytes]) -> frozenset[bytes]:
+    """Return the names of the headers that stay behind."""
+    dropped = _NOT_SENT_ON
+    if b"connection" in present:
+        dropped |= _named_in(b"connection", headers)
+    if b"trailer" in present:
+        dropped |= _named_in(b"trailer", headers)
+    if b"_" in b"".join(present):
+        dropped |= {name for name in present if b"_" in name and name.replace(b"_", b"-") in _SPECIAL}
+    return dropped
+
+
+def _check_expectation(headers: Headers, http_version: str) -> None:
+    expected = header(headers, b"expect")
+    if expected and (http_version == "1.0" or expected.strip().lower() != b"100-continue"):
+        # uvicorn would send 100 Continue to an HTTP/1.0 caller, which takes it for the answer
+        raise ProxyError("expectation_failed")
+
+
+def _check_upgrade(headers: Headers, has_body: bool) -> None:
+    if not wants_upgrade(headers):
+        return
+    if header(headers, b"upgrade").lower() == b"websocket":  # comes here where the server has no WebSocket library
+        raise ProxyError("not_implemented")
+    if has_body:  # the server's parser takes the body for the other protocol
+        raise ProxyError("bad_request", "a request that asks for an upgrade has no body here")
+
+
+def _target(scope: Mapping[str, Any], base_path: bytes) -> bytes:
+    raw_path: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
+    if raw_path == b"*" and scope["method"] == "OPTIONS":
+        return raw_path
+    if not raw_path.startswith(b"/"):
+        raise ProxyError("bad_request", "a request's target begins with /")
+    return base_path + raw_path + (b"?" + query if query else b"")
+
+
+def _origin(scope: Mapping[str, Any], host: bytes) -> Headers:
+    """Return what the upstream is told of where a request came from."""
+    headers = [(b"x-forwarded-proto", scope["scheme"].encode())]
+    if scope.get("client"):
+        headers.insert(0, (b"x-forwarded-for", scope["client"][0].encode()))
+    if host:
+        headers.append((b"x-forwarded-host", host))
+    return headers
+
+
+def _named_in(field: bytes, headers: Headers) -> frozenset[bytes]:
+    """Return the headers that a field (Connection, Trailer) names, on however many lines."""
+    lines = [value for name, value in headers if name == field]
+    if not lines:
+        return frozenset()
+    return frozenset({token.strip().lower() for line in lines for token in line.split(b",")}) - _NEVER_NAMED
 
 
 def _normalised(raw_path: bytes) -> bytes:

@@ -1,17 +1,19 @@
 """Metrics in Prometheus' text format, by OpenTelemetry's names where it has them. True sums over the workers.
 
-Names: OpenTelemetry semantic conventions for HTTP metrics (`http.client.open_connections`), .NET's
-`http.client.request.time_in_queue` for the wait.
+Names: OpenTelemetry's semantic conventions for HTTP metrics (`http.client.open_connections`,
+`http.client.connection.duration`, `http.client.request.duration`), .NET's `http.client.request.time_in_queue` for the
+wait; in Prometheus' spelling, with the unit at the end. `proxy_` is before what has no such name.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from proxy.board import Sums
-from proxy.counters import BOUNDS_MS, Cell
+from proxy.board import Distribution, Sums
+from proxy.counters import BOUNDS_MS, Cell, Histogram
+from proxy.phases import NAMES
 from proxy.pool import gauges
 from proxy.settings import Settings
 
@@ -35,7 +37,8 @@ class _Sums(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._pool()
         yield from self._requests()
-        yield self._time_in_queue()
+        yield from self._durations()
+        yield from self._workers_own()
 
     def _pool(self) -> Iterator[Metric]:
         now = gauges(self._sums)
@@ -53,6 +56,9 @@ class _Sums(Collector):
             self._workers * self._settings.max_connections,
         )
         yield GaugeMetricFamily("proxy_pool_waiting", "Requests that wait for a connection.", now["waiting"])
+        yield GaugeMetricFamily(
+            "proxy_pool_abandoned", "Slots of requests that were given up.", self._sums[Cell.ABANDONED]
+        )
         for name, text, cell in (
             ("opened", "Connections opened.", Cell.OPENED),
             ("closed", "Connections closed.", Cell.CLOSED),
@@ -72,15 +78,74 @@ class _Sums(Collector):
         yield errors
         yield GaugeMetricFamily("http_server_active_requests", "Requests in the proxy.", self._sums[Cell.IN_FLIGHT])
 
-    def _time_in_queue(self) -> Metric:
-        histogram = self._sums.wait_histogram
-        buckets = [
-            (f"{shown / 1000:g}", float(sum(count for bound, count in histogram.items() if bound <= shown)))
-            for shown in _SHOWN_BOUNDS_MS
-        ]
-        buckets.append(("+Inf", float(self._sums[Cell.WAIT_COUNT])))
-        metric = HistogramMetricFamily(
-            "http_client_request_time_in_queue_seconds", "Time requests waited for a connection of the pool."
+    def _durations(self) -> Iterator[Metric]:
+        for name, text, histogram in (
+            (
+                "http_client_request_time_in_queue",
+                "Time requests waited for a connection of the pool.",
+                Histogram.WAIT,
+            ),
+            (
+                "http_client_connection_duration",
+                "How long connections to the upstream lived; counted when they are closed.",
+                Histogram.CONNECTION,
+            ),
+            ("proxy_event_loop_lag", "By how much the event loop ran late.", Histogram.LOOP_LAG),
+        ):
+            yield self._histogram(name, text, {(): histogram})
+        if self._settings.ledger:
+            yield self._histogram(
+                "http_server_request_duration", "Time requests spent in the proxy.", {(): Histogram.TOTAL}
+            )
+            yield self._histogram(
+                "http_client_request_duration",
+                "The same from their admission on: queue, connection, upstream, body.",
+                {(): Histogram.REQUEST},
+            )
+            yield self._histogram(
+                "proxy_request_phase_duration",
+                "Where that time went; a request counts in each phase that the client can tell.",
+                {(name,): Histogram(phase) for phase, name in enumerate(NAMES)},
+                labels=["phase"],
+            )
+
+    def _workers_own(self) -> Iterator[Metric]:
+        threads = GaugeMetricFamily(
+            "proxy_threads",
+            "Threads for `def` endpoints: those at work, those allowed, and calls that wait for one.",
+            labels=["state"],
         )
-        metric.add_metric([], buckets, sum_value=self._sums[Cell.WAIT_NS] / 1e9)
+        for state, cell in (
+            ("busy", Cell.THREADS_BUSY),
+            ("allowed", Cell.THREADS_TOTAL),
+            ("waiting", Cell.THREADS_WAITING),
+        ):
+            threads.add_metric([state], self._sums[cell])
+        yield threads
+        cpu = CounterMetricFamily("proxy_worker_cpu_seconds", "CPU time of each worker.", labels=["pid"])
+        for worker in self._sums.workers:
+            cpu.add_metric([str(worker.pid)], worker[Cell.CPU_NS] / 1e9)
+        yield cpu
+
+    def _histogram(
+        self, name: str, text: str, histograms: Mapping[tuple[str, ...], Histogram], labels: Sequence[str] = ()
+    ) -> Metric:
+        metric = HistogramMetricFamily(f"{name}_seconds", text, labels=labels)
+        for values, histogram in histograms.items():
+            durations = self._sums.distribution(histogram)
+            metric.add_metric(values, _buckets(durations), sum_value=durations.sum_ms / 1e3)
         return metric
+
+
+def _buckets(durations: Distribution) -> list[tuple[str, float]]:
+    """Return cumulative counts by upper bound in seconds."""
+    counted = sorted(durations.histogram.items())
+    buckets, total, at = [], 0, 0
+    for shown in _SHOWN_BOUNDS_MS:
+        while at < len(counted) and counted[at][0] <= shown:
+            total += counted[at][1]
+            at += 1
+        buckets.append((f"{shown / 1000:g}", float(total)))
+    # of the buckets themselves: the count beside them may be one ahead at this moment
+    buckets.append(("+Inf", float(sum(count for _, count in counted))))
+    return buckets

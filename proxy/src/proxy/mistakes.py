@@ -22,8 +22,13 @@ def mistakes(models: Sequence[type[BaseSettings]], environment: Mapping[str, str
         try:
             model()
         except ValidationError as error:
-            lines += [_line(model, detail) for detail in error.errors()]
+            lines += lines_of(model, error)
     return lines
+
+
+def lines_of(model: type[BaseSettings], error: ValidationError) -> list[str]:
+    """Return one line for each value of a model that is not allowed."""
+    return [_line(model, detail) for detail in error.errors()]
 
 
 def unknown_variables(models: Sequence[type[BaseSettings]], environment: Mapping[str, str]) -> list[str]:

@@ -1,13 +1,28 @@
 """The pool as one document: what `/-/pool` answers. Pure."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from proxy.board import Sums, WorkerCounts
-from proxy.counters import Cell
-from proxy.settings import Settings
+from proxy.board import Distribution, Sums
+from proxy.counters import Cell, Histogram
+from proxy.phases import NAMES
+
+if TYPE_CHECKING:
+    from proxy.settings import Settings
 
 
-def gauges(counts: Sums | WorkerCounts) -> dict[str, int]:
+class Counts(Protocol):
+    """Cells of one worker, or of all of them summed."""
+
+    def __getitem__(self, cell: int, /) -> int: ...
+
+
+def line(counts: Counts) -> str:
+    """Return the pool in one line, as it stands in logs."""
+    now = gauges(counts)
+    return "pool " + " ".join(f"{name}={now[name]}" for name in ("total", "active", "idle", "waiting"))
+
+
+def gauges(counts: Counts) -> dict[str, int]:
     """Return total, active, idle, connecting and waiting: connections, and requests without one."""
     active, connecting = counts[Cell.ACTIVE], counts[Cell.CONNECTING]
     established = counts[Cell.OPENED] - counts[Cell.CLOSED]
@@ -22,7 +37,7 @@ def gauges(counts: Sums | WorkerCounts) -> dict[str, int]:
     }
 
 
-def pool_document(sums: Sums, settings: Settings, workers: int) -> dict[str, Any]:
+def pool_document(sums: Sums, settings: "Settings", workers: int) -> dict[str, Any]:
     """Return the pool of all workers: gauges, counters since the start, the newest run, the processes."""
     return {
         "workers": workers,
@@ -33,11 +48,9 @@ def pool_document(sums: Sums, settings: Settings, workers: int) -> dict[str, Any
         "reused": sums[Cell.REUSED],
         "closed": sums[Cell.CLOSED],
         "timeouts": sums[Cell.TIMEOUTS],
-        "wait_ms": {
-            "count": sums[Cell.WAIT_COUNT],
-            "sum": sums[Cell.WAIT_NS] / 1e6,
-            "histogram": {str(bound): count for bound, count in sums.wait_histogram.items()},
-        },
+        "wait_ms": _shown(sums.distribution(Histogram.WAIT)),
+        "phases_ms": {name: _shown(sums.distribution(Histogram(phase))) for phase, name in enumerate(NAMES)}
+        | {"total": _shown(sums.distribution(Histogram.TOTAL))},
         "hold_ms": {"count": sums[Cell.HOLD_COUNT], "sum": sums[Cell.HOLD_NS] / 1e6},
         "requests": {
             "received": sums[Cell.RECEIVED],
@@ -47,6 +60,7 @@ def pool_document(sums: Sums, settings: Settings, workers: int) -> dict[str, Any
             "in_flight": sums[Cell.IN_FLIGHT],
         },
         "errors": sums.errors,
+        "abandoned": sums[Cell.ABANDONED],
         "run": _run(sums),
         "process": {
             "cpu_seconds": sums[Cell.CPU_NS] / 1e9,
@@ -55,6 +69,14 @@ def pool_document(sums: Sums, settings: Settings, workers: int) -> dict[str, Any
                 for worker in sums.workers
             ],
         },
+    }
+
+
+def _shown(distribution: Distribution) -> dict[str, Any]:
+    return {
+        "count": distribution.count,
+        "sum": distribution.sum_ms,
+        "histogram": {str(bound): count for bound, count in distribution.histogram.items()},
     }
 
 

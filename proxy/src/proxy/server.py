@@ -75,6 +75,8 @@ def serve(settings: Settings, server: ServerSettings) -> int:
             # the upstream's own Date and Server go through; a second one of ours would make two
             date_header=False,
             server_header=False,
+            # no caller is trusted to say where it came from
+            proxy_headers=False,
         )
         config.configure_logging()
         logging.getLogger("proxy").info(announcement(settings, server))

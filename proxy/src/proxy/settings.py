@@ -26,7 +26,14 @@ class Settings(BaseSettings):
         "http://127.0.0.1:8001",
         description="Where requests are forwarded to, http or https; a path in it is put before every path.",
     )
-    client: Literal["httpx"] = Field("httpx", description="The client library that calls the upstream.")
+    client: Literal["httpx", "httpx2", "aiohttp", "pyreqwest"] = Field(
+        "httpx", description="The client library that calls the upstream; /-/config says what it cannot honour."
+    )
+    queue: Literal["client", "gate"] = Field(
+        "client",
+        description="Where requests wait for a connection: client = in the library's own pool, as in everybody's app; "
+        "gate = in one fair queue before it, with cancellation that loses no slot.",
+    )
     max_connections: int = Field(
         10,
         ge=1,
@@ -54,6 +61,60 @@ class Settings(BaseSettings):
     )
     pool_timeout_seconds: Seconds = Field(
         5.0, description="Longest wait for a connection of the pool; then 503 pool_exhausted."
+    )
+    total_timeout_seconds: Seconds | None = Field(
+        None,
+        description="Deadline of a whole request, answer included: before the head 504 total_timeout, after it the "
+        "connection is cut. Unset: none; a drip of bytes can then go on for ever.",
+    )
+    retries: int = Field(
+        1,
+        ge=0,
+        le=5,
+        description="Further tries when a kept connection turns out to be closed: only idempotent methods, only on a "
+        "reused connection, only with nothing received.",
+    )
+    max_in_flight: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="Requests worked on at a time per worker; further ones wait in order of arrival. Unset: no limit.",
+    )
+    max_waiting: int | None = Field(
+        None,
+        ge=0,
+        le=1_000_000,
+        description="Requests that may wait for PROXY_MAX_IN_FLIGHT; the next one gets 503 overloaded at once. Unset: "
+        "no limit.",
+    )
+    max_connection_age_seconds: Seconds | None = Field(
+        None,
+        description="A connection older than this takes no further request, so that a changed address is noticed. "
+        "Unset: none.",
+    )
+    tcp_keepalive_seconds: int | None = Field(
+        None,
+        ge=1,
+        le=3600,
+        description="Idle seconds after which the kernel probes a kept connection, so that a silent drop is noticed. "
+        "Unset: no probes.",
+    )
+    http2: bool = Field(False, description="Speak HTTP/2 to an https upstream, where the client library can.")
+    ca_file: Path | None = Field(
+        None, description="PEM file of the authorities to trust for an https upstream. Unset: the system's."
+    )
+    thread_tokens: int = Field(
+        40, ge=1, le=10_000, description="Threads of anyio's limiter, in which `def` endpoints run; the rest waits."
+    )
+    ledger: bool = Field(True, description="Keep the time of each request by phase; off only to measure what it costs.")
+    ledger_entries: int = Field(
+        20_000, ge=1, le=1_000_000, description="Finished requests kept per worker for /-/ledger; the oldest go first."
+    )
+    leak_threshold_seconds: Seconds | None = Field(
+        30.0, description="A connection held longer than this by one request is logged with its holder. Unset: 30."
+    )
+    admin: bool = Field(
+        False, description="Allow PUT /-/config to change the pool's limits and time-outs in a run; one worker only."
     )
     state_dir: Path | None = Field(
         None, description="Folder in which the workers share their counters. Unset: a private one that is removed."

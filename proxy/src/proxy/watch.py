@@ -1,102 +1,54 @@
 """What watches a pool from inside: who waits, who holds a connection, what is opened, reused and closed.
 
-An `Exchange` follows one request. The network backend under the pool (see `clients.httpcore_backend`) tells it what
-happens, so nothing private of the library is touched: a request that asks for a new connection, or writes to a kept
-one, has left the queue.
+An `Exchange` follows one request from its arrival to its end. What happens under the pool is told by the network
+backend (see `clients.httpcore_backend`) or by the client's own hooks, so nothing private of the library is touched: a
+request that asks for a new connection, or writes to a kept one, has left the queue.
 """
 
-import time
-from contextvars import ContextVar
-from typing import Final
+import os
+from time import perf_counter_ns
+from typing import Any
 
-from proxy.counters import Cell, Counters
+from proxy.counters import Cell, Cells, Histogram
+from proxy.exchange import Exchange, current
+from proxy.ledger import Ledger
+from proxy.phases import Phase
 
-current: Final[ContextVar["Exchange | None"]] = ContextVar("exchange", default=None)
-"""The exchange that the running task is part of."""
+__all__ = ["Exchange", "PoolWatch", "current"]
 
 
 class PoolWatch:
-    """The pool of this worker, told in counters."""
+    """The pool of this worker, told in counters.
 
-    def __init__(self, counters: Counters) -> None:
-        self.counters = counters
-        self.cells = counters.cells
-
-    def exchange(self) -> "Exchange":
-        """Follow one request from the moment it asks the pool for a connection."""
-        return Exchange(self.counters)
-
-    def opened(self) -> None:
-        """Count a connection that was opened."""
-        self.cells[Cell.OPENED] += 1
-
-    def closed(self) -> None:
-        """Count a connection that was closed, by whichever side."""
-        self.cells[Cell.CLOSED] += 1
-
-
-class Exchange:
-    """One request on its way through the pool: waiting, then holding a connection, then done.
-
-    Use as a context manager around everything from the request's start to the answer's close.
+    `held` are the exchanges that hold a connection, oldest first. `untold` are the phases that the client in use
+    can never tell: it says so when it is made, and they are shown as null.
     """
 
-    __slots__ = ("_began_ns", "_cells", "_connecting", "_counters", "_granted_ns", "_token")
+    def __init__(self, counters: Cells, ledger: Ledger | None = None) -> None:
+        self.counters = counters
+        self.cells = counters.cells
+        self.ledger = ledger
+        self.held: dict[Any, None] = {}
+        self.untold: tuple[Phase, ...] = ()
+        self._worker = os.urandom(4).hex()
+        self._number = 0
 
-    def __init__(self, counters: Counters) -> None:
-        self._counters = counters
-        self._cells = counters.cells
-        self._began_ns = 0
-        self._granted_ns = 0
-        self._connecting = False
+    def exchange(self, method: str = "", path: bytes = b"", request_id: str = "", run: bytes = b"") -> "Exchange":
+        """Follow one request from its arrival. Without a request id it is given one when somebody asks."""
+        return Exchange(self, method, path, request_id, run)
 
-    def __enter__(self) -> "Exchange":
-        cells = self._cells
-        cells[Cell.WAITING] += 1
-        if cells[Cell.WAITING] > cells[Cell.RUN_WAITING_MAX]:
-            cells[Cell.RUN_WAITING_MAX] = cells[Cell.WAITING]
-        self._token = current.set(self)
-        self._began_ns = time.perf_counter_ns()
-        return self
+    def new_request_id(self) -> str:
+        """Return an id for a request that came without: one random part for the worker, and a number."""
+        self._number += 1
+        return f"{self._worker}{self._number:08x}"
 
-    def connecting(self) -> None:
-        """Note that a connection is being opened for this request."""
-        self._grant()
-        self._connecting = True
-        self._cells[Cell.CONNECTING] += 1
+    def opened(self) -> int:
+        """Count a connection that was opened. Returns the time to hand to `closed`."""
+        self.cells[Cell.OPENED] += 1
+        return perf_counter_ns()
 
-    def connected(self) -> None:
-        """Note that opening the connection ended, well or not."""
-        if self._connecting:
-            self._connecting = False
-            self._cells[Cell.CONNECTING] -= 1
-
-    def writing(self, kept: bool) -> None:
-        """Note that the request goes out; `kept` says that the connection has served another before."""
-        if self._granted_ns == 0:
-            self._grant()
-            if kept:
-                self._cells[Cell.REUSED] += 1
-
-    def _grant(self) -> None:
-        if self._granted_ns == 0:
-            self._granted_ns = time.perf_counter_ns()
-            cells = self._cells
-            cells[Cell.WAITING] -= 1
-            cells[Cell.ACTIVE] += 1
-            if cells[Cell.ACTIVE] > cells[Cell.RUN_ACTIVE_MAX]:
-                cells[Cell.RUN_ACTIVE_MAX] = cells[Cell.ACTIVE]
-            self._counters.add_wait(self._granted_ns - self._began_ns)
-
-    def __exit__(self, *_: object) -> None:
-        current.reset(self._token)
-        self.connected()
-        cells = self._cells
-        now = time.perf_counter_ns()
-        if self._granted_ns:
-            cells[Cell.ACTIVE] -= 1
-            cells[Cell.HOLD_COUNT] += 1
-            cells[Cell.HOLD_NS] += now - self._granted_ns
-        else:  # it gave up, or its caller left, before its turn came
-            cells[Cell.WAITING] -= 1
-            self._counters.add_wait(now - self._began_ns)
+    def closed(self, opened_ns: int | None = None) -> None:
+        """Count a connection that was closed, by whichever side; with its age if the time it was opened is known."""
+        self.cells[Cell.CLOSED] += 1
+        if opened_ns is not None:
+            self.counters.add(Histogram.CONNECTION, perf_counter_ns() - opened_ns)

@@ -1,4 +1,8 @@
-"""The client libraries, one file each, behind one small interface."""
+"""The client libraries, one file each, behind one small interface.
+
+What differs between them is not hidden: `unsupported` says which settings a library cannot honour, and a request that
+it cannot send as it came is refused.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -25,13 +29,26 @@ class Answer(Protocol):
 
 
 class Client(Protocol):
-    """One pooled client, shared by all requests of a worker."""
+    """One pooled client, shared by all requests of a worker.
+
+    While `send` runs, and until the answer is closed, the client tells the exchange of the running task
+    (`proxy.watch.current`) what happens: `connecting`, `connected`, `secured`, `writing`, `sent`, `head_received`.
+    """
 
     async def send(self, outbound: Outbound, body: AsyncIterator[bytes] | None) -> Answer:
         """Send a request and return when the answer's head is there. Raises ProxyError."""
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the libraries at work."""
+
+    def unsupported(self) -> dict[str, str]:
+        """Return, for each variable that is set but cannot be honoured by this library, one sentence that says so."""
+
+    def connections(self) -> list[dict[str, object]] | None:
+        """Return an entry for each connection (state, age_seconds, requests), or None if the library cannot tell."""
+
+    def wedged(self) -> str | None:
+        """Return one sentence if the pool can serve nobody any more though nobody uses it, else None. Cheap."""
 
     async def aclose(self) -> None:
         """Close every connection of the pool."""

@@ -1,22 +1,47 @@
-"""A network backend for httpcore that tells the watch what happens: public API, and no cost that could be measured."""
+"""A network backend for httpcore and httpcore2 that tells the watch what happens.
 
-from collections.abc import Iterable
+It uses their public interface only and costs nothing that could be measured.
+"""
+
+import select
+import socket
+import time
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from ssl import SSLContext
-from typing import Any
+from typing import Any, Final
 
 import httpcore
 
+from proxy.early import write_unless_refused
 from proxy.watch import PoolWatch, current
 
 SocketOptions = Iterable[Any] | None
 
+placed: Final[ContextVar[Callable[[], None] | None]] = ContextVar("placed", default=None)
+"""Called when the request of the running task has its place in the pool: it opens a connection or writes to one."""
+
 
 class WatchedBackend(httpcore.AsyncNetworkBackend):
-    """Opens connections by the library's own backend and reports each that is opened and closed."""
+    """Opens connections by the library's own backend and reports each that is opened and closed.
 
-    def __init__(self, watch: PoolWatch) -> None:
+    `inner` is httpcore's backend unless another is given (httpcore2's has the same methods). With `max_age_seconds`
+    a connection older than this looks to the pool as if the upstream had closed it: it is not used again.
+    """
+
+    def __init__(
+        self,
+        watch: PoolWatch,
+        inner: Any = None,
+        *,
+        max_age_seconds: float | None = None,
+        write_error: type[Exception] = httpcore.WriteError,
+    ) -> None:
+        self.write_error = write_error
+        self.streams: set[WatchedStream] = set()
         self._watch = watch
-        self._inner = httpcore.AnyIOBackend()
+        self._inner = inner if inner is not None else httpcore.AnyIOBackend()
+        self._max_age_seconds = max_age_seconds
 
     async def connect_tcp(
         self,
@@ -25,8 +50,9 @@ class WatchedBackend(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,
         local_address: str | None = None,
         socket_options: SocketOptions = None,
-    ) -> httpcore.AsyncNetworkStream:
+    ) -> "WatchedStream":
         """Open a TCP connection for the request of the running task."""
+        _tell_placed()
         exchange = current.get()
         if exchange is not None:
             exchange.connecting()
@@ -35,8 +61,7 @@ class WatchedBackend(httpcore.AsyncNetworkBackend):
         finally:
             if exchange is not None:
                 exchange.connected()
-        self._watch.opened()
-        return WatchedStream(stream, self._watch)
+        return WatchedStream(stream, self._watch, self.streams, self._max_age_seconds, self.write_error)
 
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: SocketOptions = None
@@ -50,48 +75,111 @@ class WatchedBackend(httpcore.AsyncNetworkBackend):
 
 
 class WatchedStream(httpcore.AsyncNetworkStream):
-    """One connection. Its first write for a request ends that request's wait; it is counted closed once."""
+    """One connection. Its first write for a request ends that request's wait; it is counted closed once.
 
-    __slots__ = ("_closed", "_inner", "_served", "_watch")
+    `busy` is true from that write until who reads the answer sets it back; `requests` counts them.
+    """
 
-    def __init__(self, inner: httpcore.AsyncNetworkStream, watch: PoolWatch) -> None:
+    def __init__(
+        self,
+        inner: Any,
+        watch: PoolWatch,
+        streams: "set[WatchedStream]",
+        max_age_seconds: float | None,
+        write_error: type[Exception] = httpcore.WriteError,
+    ) -> None:
+        self._write_error = write_error
+        self.busy = True
+        self.requests = 0
         self._inner = inner
         self._watch = watch
+        self._streams = streams
+        self._born = time.monotonic()
+        self._max_age_seconds = max_age_seconds
         self._served: object | None = None
-        self._closed = False
+        self._socket: socket.socket | None = None
+        self._poll: Any = None
+        self._opened_ns = watch.opened()
+        streams.add(self)
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since it was opened."""
+        return time.monotonic() - self._born
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read what has come."""
-        return await self._inner.read(max_bytes, timeout)
+        data: bytes = await self._inner.read(max_bytes, timeout)
+        exchange = current.get()
+        if exchange is not None and data:
+            exchange.head_received()
+        return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write all of it."""
+        _tell_placed()
         exchange = current.get()
-        if exchange is not None and exchange is not self._served:
+        if exchange is None:
+            await self._inner.write(buffer, timeout)
+            return
+        if exchange is not self._served:
             exchange.writing(kept=self._served is not None)
             self._served = exchange
-        await self._inner.write(buffer, timeout)
+            self.requests += 1
+            self.busy = True
+            await self._inner.write(buffer, timeout)
+        elif not await write_unless_refused(self._inner, buffer, timeout):
+            raise self._write_error("the upstream has answered already")  # the pool goes on to read the answer
+        exchange.sent()
 
     async def aclose(self) -> None:
         """Close the connection."""
-        if not self._closed:
-            self._closed = True
-            self._watch.closed()
+        self._count_closed()
         await self._inner.aclose()
 
     async def start_tls(
         self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.AsyncNetworkStream:
+    ) -> "WatchedStream":
         """Begin TLS; a handshake that fails has closed the connection."""
+        exchange = current.get()
         try:
             self._inner = await self._inner.start_tls(ssl_context, server_hostname, timeout)
         except BaseException:
-            if not self._closed:
-                self._closed = True
-                self._watch.closed()
+            self._count_closed()
             raise
+        finally:
+            if exchange is not None:
+                exchange.secured()
         return self
 
     def get_extra_info(self, info: str) -> Any:
-        """Return what the connection knows of itself."""
+        """Return what the connection knows of itself. The pool asks `is_readable` of idle ones: closed by the peer?"""
+        if info == "is_readable":
+            return self._is_too_old() or self._is_readable()
         return self._inner.get_extra_info(info)
+
+    def _is_too_old(self) -> bool:
+        return self._max_age_seconds is not None and self.age_seconds > self._max_age_seconds
+
+    def _is_readable(self) -> bool:
+        # the pool asks this of every idle connection for every request: to find the socket anew and register it each
+        # time, as the library does, takes a third of a request's time
+        if self._socket is None:
+            self._socket = self._inner.get_extra_info("socket")
+            if self._socket is None or not hasattr(select, "poll"):
+                return bool(self._inner.get_extra_info("is_readable"))
+            self._poll = select.poll()
+            if self._socket.fileno() >= 0:
+                self._poll.register(self._socket.fileno(), select.POLLIN)
+        return self._socket.fileno() < 0 or bool(self._poll.poll(0))
+
+    def _count_closed(self) -> None:
+        if self in self._streams:
+            self._streams.discard(self)
+            self._watch.closed(self._opened_ns)
+
+
+def _tell_placed() -> None:
+    tell = placed.get()
+    if tell is not None:
+        tell()

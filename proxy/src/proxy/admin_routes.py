@@ -1,0 +1,76 @@
+"""The proxy's own paths, `/-/...`."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from proxy.admin import Admin
+from proxy.ledger_reader import BadCursor
+from proxy.swap import Refused
+
+
+def _admin(request: Request) -> Admin:
+    admin: Admin = request.state.admin
+    return admin
+
+
+def admin_router() -> APIRouter:
+    """Return the router of the proxy's own paths."""
+    router = APIRouter(prefix="/-")
+
+    @router.get("/healthy")
+    async def healthy() -> dict[str, str]:
+        """Answer as long as the process serves."""
+        return {"status": "ok"}
+
+    @router.get("/ready")
+    async def ready(request: Request) -> Response:
+        """Answer 200 if the pool can serve and the upstream takes a connection, else 503 and why."""
+        because = await _admin(request).not_ready_because()
+        if because is None:
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "not ready", "because": because}, status_code=503)
+
+    @router.get("/config")
+    async def config(request: Request) -> dict[str, Any]:
+        """Return the settings in force."""
+        return _admin(request).config()
+
+    @router.put("/config")
+    async def change(request: Request) -> Response:
+        """Change the pool's limits and time-outs: a JSON object of variables, null for unset."""
+        try:
+            changes = json.loads(await request.body())
+        except ValueError:
+            changes = None  # refused below, after the question whether changes are allowed at all
+        try:
+            return JSONResponse(_admin(request).change(changes))
+        except Refused as refused:
+            return JSONResponse({"mistakes": refused.mistakes}, status_code=refused.status)
+
+    @router.get("/pool")
+    async def pool(request: Request) -> Response:
+        """Return the pool from inside, summed over the workers."""
+        return JSONResponse(_admin(request).pool())
+
+    @router.get("/metrics")
+    async def metrics(request: Request) -> PlainTextResponse:
+        """Return the metrics, summed over the workers."""
+        return PlainTextResponse(_admin(request).metrics(), media_type="text/plain; version=0.0.4")
+
+    @router.get("/ledger")
+    async def ledger(
+        request: Request, since: str | None = None, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000
+    ) -> Response:
+        """Return the finished requests after a cursor, those of all workers merged by time."""
+        try:
+            page = await _admin(request).ledger(since, limit)
+        except BadCursor as error:
+            return JSONResponse({"mistakes": [str(error)]}, status_code=400)
+        if page is None:
+            return JSONResponse({"mistakes": ["PROXY_LEDGER='False': no ledger is kept"]}, status_code=404)
+        return Response(page, media_type="application/json")
+
+    return router

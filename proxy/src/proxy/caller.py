@@ -1,0 +1,124 @@
+"""The caller's side of a request: its body as it comes, and the moment it leaves."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+import anyio
+
+from proxy.asgi import Receive
+
+READ_AHEAD_BYTES: Final = 65_536
+"""What is read of a body before anybody asks for it, so that a caller who leaves while it waits is noticed."""
+
+LINGER_SECONDS: Final = 1.0
+"""How long an upload goes on being read, and thrown away, after its answer: a caller that still sends when its
+connection is closed may lose the answer (RFC 9112 section 9.6)."""
+
+
+class CallerGone(Exception):
+    """The caller left, or nobody wants its body any more."""
+
+
+class Caller:
+    """Reads of one caller, in a task of its own. `leave` is called when it left before its answer was whole.
+
+    `whole`: its request has come to its end. `gone`: it left.
+    """
+
+    __slots__ = ("_answered", "_arrived", "_chunks", "_held", "_leave", "_reader", "_receive", "_room", "gone", "whole")
+
+    def __init__(self, receive: Receive, leave: Callable[[], None]) -> None:
+        self._receive = receive
+        self._leave = leave
+        self._reader: asyncio.Task[None] | None = None
+        self._chunks: deque[bytes] = deque()
+        self._held = 0
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._answered = False
+        self.whole = True
+        self.gone = False
+
+    def expect_body(self, *, when_asked: bool) -> None:
+        """Prepare to read a body. `when_asked`: nothing is read, and no 100 Continue sent, until somebody wants it."""
+        self.whole = False
+        if not when_asked:
+            self.attend()
+
+    def attend(self) -> None:
+        """Begin to read: the body if there is one, then nothing but notice when the caller leaves."""
+        if self._reader is None:
+            self._reader = asyncio.create_task(self._read())
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes. Raises CallerGone if it stops before its end."""
+        self.attend()
+        while True:
+            while not self._chunks:
+                if self.gone or self._answered:
+                    raise CallerGone
+                if self.whole:
+                    return
+                self._arrived.clear()
+                await self._arrived.wait()
+            if self.gone or self._answered:
+                raise CallerGone
+            chunk = self._chunks.popleft()
+            self._held -= len(chunk)
+            self._room.set()
+            yield chunk
+
+    async def linger(self) -> None:
+        """Throw away what still comes of an upload that has been answered, for a moment."""
+        self.answered()
+        if self.whole or self._reader is None:
+            return
+        with anyio.move_on_after(LINGER_SECONDS):
+            while not (self.whole or self.gone):
+                self._arrived.clear()
+                await self._arrived.wait()
+
+    def answered(self) -> None:
+        """Note that the answer is out but for its end: whoever leaves now misses nothing, and no body is wanted."""
+        self._answered = True
+        self._chunks.clear()
+        self._held = 0
+        self._room.set()
+        self._arrived.set()
+
+    def end(self) -> None:
+        """Read no more. A client that still asks for the body finds that nobody is there."""
+        self.answered()
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def _read(self) -> None:
+        while not self.whole:
+            while self._held >= READ_AHEAD_BYTES:
+                self._room.clear()
+                await self._room.wait()
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self._note_gone()
+                return
+            self._keep(message.get("body", b""))
+            self.whole = not message.get("more_body", False)
+            self._arrived.set()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._note_gone()
+
+    def _keep(self, chunk: bytes) -> None:
+        if chunk and not self._answered:
+            self._chunks.append(chunk)
+            self._held += len(chunk)
+
+    def _note_gone(self) -> None:
+        if not self._answered:
+            self.gone = True
+            self._leave()
+        elif not self.whole:
+            self.gone = True
+        self._arrived.set()

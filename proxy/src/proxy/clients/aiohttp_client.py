@@ -1,0 +1,214 @@
+"""aiohttp: one shared session, with everything off that a proxy must not do.
+
+Silent repeating of a request whose kept connection turned out to be closed is off by a private switch; there is no
+public one.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import aiohttp
+import yarl
+
+from proxy.errors import ProxyError
+from proxy.forwarding import Outbound
+from proxy.phases import Phase
+from proxy.settings import Settings
+from proxy.watch import PoolWatch, current
+
+from .aiohttp_connector import WatchedConnector
+from .upload import Upload
+from .upstream import header_text, origin, path_text, unsendable
+
+NAME: Final = "aiohttp"
+_HEAD_LIMIT: Final = 65_536
+"""Bytes of a header line of an answer; aiohttp's own 8,190 is less than the other libraries take."""
+
+_AUTO_HEADERS: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+class AiohttpClient:
+    """The shared session of one worker."""
+
+    def __init__(self, settings: Settings, watch: PoolWatch) -> None:
+        self._settings = settings
+        self._origin = origin(settings).url
+        self._connector = WatchedConnector(settings, watch)
+        if settings.upstream_url.startswith("https:"):
+            watch.untold = (Phase.TLS,)  # its hooks tell connecting and the handshake as one
+        self._session = aiohttp.ClientSession(
+            connector=self._connector,
+            request_class=PlainRequest,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            skip_auto_headers=_AUTO_HEADERS,
+            max_line_size=_HEAD_LIMIT,
+            max_field_size=_HEAD_LIMIT,
+            timeout=aiohttp.ClientTimeout(
+                total=None,
+                connect=None,
+                sock_connect=None,
+                sock_read=settings.read_timeout_seconds,
+                ceil_threshold=3600,
+            ),
+        )
+        self._session._retry_connection = False
+
+    async def send(self, outbound: Outbound, body: AsyncIterator[bytes] | None) -> "AiohttpAnswer":
+        """Send a request and return when the answer's head is there. Raises ProxyError."""
+        url = self._url(outbound.target)
+        headers = _headers(outbound)
+        if body is None:
+            return await self._request(outbound.method, url, headers, None)
+        try:
+            async with asyncio.timeout(None) as limit:
+                upload = Upload(
+                    body,
+                    outbound,
+                    current.get(),
+                    self._settings.write_timeout_seconds,
+                    lambda: limit.reschedule(asyncio.get_running_loop().time()),
+                )
+                return await self._request(outbound.method, url, headers, upload)
+        except TimeoutError:
+            raise ProxyError("upstream_write_timeout") from None
+
+    async def _request(
+        self, method: str, url: yarl.URL, headers: list[tuple[str, str]], upload: Upload | None
+    ) -> "AiohttpAnswer":
+        data = aiter(upload) if upload is not None else None
+        try:
+            response = await self._session.request(method, url, headers=headers, data=data, allow_redirects=False)
+        except (aiohttp.ClientError, ValueError) as error:
+            if upload is not None and upload.failure is not None:
+                raise upload.failure from None
+            if isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str):
+                _head_received()  # a part of it, at least: such a request must not be repeated
+            raise proxy_error(error) from error
+        _head_received()
+        return AiohttpAnswer(response)
+
+    def _url(self, target: bytes) -> yarl.URL:
+        text = path_text(NAME, target)
+        url = yarl.URL(self._origin + text, encoded=True)
+        if url.raw_path_qs != text:
+            raise unsendable(NAME, "this request target as it is")
+        return url
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of the libraries at work."""
+        return {"aiohttp": aiohttp.__version__, "yarl": yarl.__version__}
+
+    def unsupported(self) -> dict[str, str]:
+        """Return a sentence for each variable that is set and cannot be honoured."""
+        return {"PROXY_HTTP2": "aiohttp has no HTTP/2; HTTP/1.1 is spoken instead."} if self._settings.http2 else {}
+
+    def connections(self) -> list[dict[str, object]]:
+        """Return an entry for each connection."""
+        return [
+            {
+                "state": "active" if known.busy else "idle",
+                "age_seconds": round(known.age_seconds, 3),
+                "requests": known.requests,
+            }
+            for known in self._connector.known.values()
+        ]
+
+    def wedged(self) -> None:
+        """Its pool was never seen to lose a slot."""
+
+    async def aclose(self) -> None:
+        """Close every connection of the pool."""
+        await self._session.close()
+
+
+class PlainRequest(aiohttp.ClientRequest):
+    """A request to which nothing is added: aiohttp declares an empty body for a POST or DELETE without one."""
+
+    def update_body_from_data(self, body: Any, _stacklevel: int = 3) -> None:
+        """Take the body if there is one."""
+        if body is not None:
+            super().update_body_from_data(body, _stacklevel)
+
+
+class AiohttpAnswer:
+    """An answer whose body has not been read yet."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers: list[tuple[bytes, bytes]] = list(response.raw_headers)
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """Yield the body's bytes as they come, nothing decoded. Raises ProxyError if they stop too early."""
+        content = self._response.content
+        try:
+            while chunk := await content.readany():
+                yield chunk
+        except aiohttp.ClientError as error:
+            raise proxy_error(error) from error
+
+    async def aclose(self) -> None:
+        """Give the connection back, or close it if the body was not read to its end."""
+        if not self._response.closed:
+            self._response.close()
+
+
+def _head_received() -> None:
+    exchange = current.get()
+    if exchange is not None:
+        exchange.head_received()
+
+
+def proxy_error(error: Exception) -> ProxyError:
+    """Map what aiohttp raised to a code. Order matters: its classes overlap."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            code = "upstream_dns_error"
+        case aiohttp.ConnectionTimeoutError():
+            code = "upstream_connect_timeout"
+        case aiohttp.ServerTimeoutError():
+            code = "upstream_read_timeout"
+        case aiohttp.ClientConnectorError():
+            code = "upstream_connect_error"
+        case aiohttp.ServerDisconnectedError():
+            code = "upstream_closed"
+        case aiohttp.ClientOSError():
+            code = "upstream_reset"
+        case aiohttp.ClientPayloadError():
+            code = _of_payload(error)
+        case aiohttp.ClientResponseError():
+            code = "upstream_protocol_error"
+        case aiohttp.InvalidURL() | ValueError():
+            return unsendable(NAME, "this request")
+        case aiohttp.ClientConnectionError():
+            code = "upstream_closed"
+        case _:
+            code = "internal_error"
+    return ProxyError(code)
+
+
+def _of_payload(error: Exception) -> str:
+    """Tell a body that was cut from one that is not HTTP; a reset looks like a cut to aiohttp."""
+    text = str(error)
+    if "ConnectionResetError" in text:
+        return "upstream_reset"
+    return "upstream_closed" if "not completed" in text or "Not enough data" in text else "upstream_protocol_error"
+
+
+def _headers(outbound: Outbound) -> list[tuple[str, str]]:
+    """Return the headers as text. Of several Cookie headers aiohttp keeps the last: they are joined by `; `."""
+    headers = []
+    cookies = []
+    chunked = any(name == b"transfer-encoding" for name, _ in outbound.headers)
+    for name, value in outbound.headers:
+        pair = header_text(NAME, name, value)
+        if name == b"cookie":
+            cookies.append(pair[1])
+        elif not (chunked and name in (b"transfer-encoding", b"content-length")):  # aiohttp adds it by itself
+            headers.append(pair)
+    if cookies:
+        headers.append(("cookie", "; ".join(cookies)))
+    return headers

@@ -1,0 +1,161 @@
+"""aiohttp's pool, extended where it has no hook of its own.
+
+The wait for a connection is timed apart from the connecting, no more idle connections are kept than allowed, old ones
+are not used again, and what is opened and closed is counted.
+"""
+
+import asyncio
+import socket
+import time
+from contextvars import ContextVar
+from typing import Any
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+
+from proxy.errors import ProxyError
+from proxy.settings import Settings
+from proxy.watch import Exchange, PoolWatch, current
+
+from .upstream import socket_options, ssl_context
+
+
+class Known:
+    """What is known of one connection."""
+
+    def __init__(self, opened_ns: int) -> None:
+        self.opened_ns = opened_ns
+        self.requests = 0
+        self.exchange: Exchange | None = None
+        self.busy = True
+        self._born = time.monotonic()
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since it was opened."""
+        return time.monotonic() - self._born
+
+
+class _Wait:
+    """A request's wait for a connection, and then for the opening of one."""
+
+    __slots__ = ("connecting", "deadline")
+
+    def __init__(self, deadline: asyncio.Timeout) -> None:
+        self.deadline = deadline
+        self.connecting = False
+
+
+_wait: ContextVar[_Wait] = ContextVar("wait")
+
+
+class WatchedConnector(aiohttp.TCPConnector):
+    """aiohttp's pool. `known` are its connections, whether held or idle."""
+
+    def __init__(self, settings: Settings, watch: PoolWatch) -> None:
+        self.known: dict[ResponseHandler, Known] = {}
+        self._watch = watch
+        self._settings = settings
+        self._options = socket_options(settings)
+        context = ssl_context(settings)
+        super().__init__(
+            limit=settings.max_connections,
+            keepalive_timeout=settings.keepalive_expiry_seconds,
+            ssl=context if context is not None else True,
+            socket_factory=self._socket,
+            timeout_ceil_threshold=3600,  # else time-outs above 5 s are rounded up to whole seconds
+        )
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        """Return a connection for a request: a kept one, or a new one. Raises ProxyError when either took too long."""
+        wait: _Wait | None = None
+        try:
+            async with asyncio.timeout(self._settings.pool_timeout_seconds) as deadline:
+                wait = _Wait(deadline)
+                _wait.set(wait)
+                connection = await self._young(req, traces, timeout)
+        except TimeoutError:
+            late_connecting = wait is not None and wait.connecting
+            raise ProxyError("upstream_connect_timeout" if late_connecting else "pool_exhausted") from None
+        exchange = current.get()
+        if exchange is not None:
+            protocol = connection.protocol
+            assert protocol is not None
+            known = self.known[protocol]
+            known.exchange = exchange
+            exchange.writing(kept=known.requests > 1)
+            if not req.body:
+                exchange.sent()
+        return connection
+
+    async def _young(self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:
+        """Return a connection that is fit for one more request; others are closed."""
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            assert protocol is not None
+            known = self.known.get(protocol) or self._opened(protocol)
+            max_age = self._settings.max_connection_age_seconds
+            too_old = max_age is not None and known.age_seconds > max_age
+            # should_close: bytes came while it was idle, which would be read as the answer to this request
+            if known.requests == 0 or not (too_old or protocol.should_close):
+                known.requests += 1
+                known.busy = True
+                return connection
+            connection.close()
+
+    async def _create_connection(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> ResponseHandler:
+        """Open a connection. The wait for the pool ends here, and another time-out begins."""
+        exchange = current.get()
+        wait = _wait.get()
+        wait.connecting = True
+        wait.deadline.reschedule(self._loop.time() + self._settings.connect_timeout_seconds)
+        if exchange is not None:
+            exchange.connecting()
+        try:
+            return await super()._create_connection(req, traces, timeout)
+        finally:
+            if exchange is not None:
+                exchange.connected()
+
+    def _release(self, key: Any, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        """Take a connection back, and close it if as many as allowed are idle already."""
+        known = self.known.get(protocol)
+        if known is not None:
+            known.busy = False
+            if known.exchange is not None:
+                known.exchange.released()
+                known.exchange = None
+        idle = sum(map(len, self._conns.values()))
+        super()._release(key, protocol, should_close=should_close or idle >= self._settings.keepalive_connections)
+
+    def _opened(self, protocol: ResponseHandler) -> Known:
+        known = self.known[protocol] = Known(self._watch.opened())
+        closed = protocol.closed
+        if closed is not None:
+            closed.add_done_callback(lambda done: self._closed_again(protocol, done))
+        else:
+            self._forget(protocol)
+        return known
+
+    def _closed_again(self, protocol: ResponseHandler, done: "asyncio.Future[None]") -> None:
+        if not done.cancelled():
+            done.exception()  # else asyncio complains that nobody looked at it
+        self._forget(protocol)
+
+    def _forget(self, protocol: ResponseHandler) -> None:
+        known = self.known.pop(protocol, None)
+        if known is not None:
+            self._watch.closed(known.opened_ns)
+
+    def _socket(self, address: Any) -> socket.socket:
+        family, kind, protocol, _, _ = address
+        made = socket.socket(family, kind, protocol)
+        for option in self._options:
+            made.setsockopt(*option)
+        return made

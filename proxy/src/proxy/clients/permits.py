@@ -1,0 +1,34 @@
+"""Who waits and who is served in a library that tells neither: its own rule, played alongside."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from proxy.watch import Exchange
+
+
+class Permits:
+    """A library that lets so many calls run and the rest wait in order of arrival, seen from outside."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._running: set[object] = set()
+        self._waiting: OrderedDict[object, Exchange | None] = OrderedDict()
+
+    def ask(self, exchange: Exchange | None) -> Callable[[], None]:
+        """Note that a call begins. Returns what to call when it has ended."""
+        call = object()
+        self._waiting[call] = exchange
+        self._grant()
+        return lambda: self._end(call)
+
+    def _grant(self) -> None:
+        while self._waiting and len(self._running) < self._count:
+            call, exchange = self._waiting.popitem(last=False)
+            self._running.add(call)
+            if exchange is not None:
+                exchange.grant()
+
+    def _end(self, call: object) -> None:
+        self._waiting.pop(call, None)
+        self._running.discard(call)
+        self._grant()

@@ -1,0 +1,60 @@
+"""A request body on its way into a library that has no write time-out and does not hold a body to its length."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from proxy.errors import ProxyError
+from proxy.forwarding import Outbound, header
+from proxy.watch import Exchange
+
+
+class Upload:
+    """Hands on the chunks. `failure` is what ended it before its end, for libraries that wrap it in something else.
+
+    `on_stall` is called when a chunk was not taken within the write time-out.
+    """
+
+    def __init__(
+        self,
+        chunks: AsyncIterator[bytes],
+        outbound: Outbound,
+        exchange: Exchange | None,
+        write_timeout_seconds: float,
+        on_stall: Callable[[], None],
+    ) -> None:
+        declared = header(outbound.headers, b"content-length")
+        chunked = header(outbound.headers, b"transfer-encoding")
+        self.failure: Exception | None = None
+        self._chunks = chunks
+        self._exchange = exchange
+        self._declared = int(declared) if declared and not chunked else None
+        self._patience = write_timeout_seconds
+        self._on_stall = on_stall
+        self._given_up = False
+
+    def give_up(self) -> None:
+        """Let the next chunk that is asked for be an error: nobody waits for the answer any more."""
+        self._given_up = True
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        loop = asyncio.get_running_loop()
+        sent = 0
+        try:
+            async for chunk in self._chunks:
+                sent += len(chunk)
+                if self._declared is not None and sent > self._declared:
+                    raise ProxyError("bad_request", "the body is longer than its Content-Length")
+                stall = loop.call_later(self._patience, self._on_stall)
+                try:
+                    yield chunk
+                finally:
+                    stall.cancel()
+                if self._given_up:
+                    raise ProxyError("internal_error", "given up")
+            if self._declared is not None and sent < self._declared:
+                raise ProxyError("bad_request", "the body is shorter than its Content-Length")
+        except Exception as error:
+            self.failure = error
+            raise
+        if self._exchange is not None:
+            self._exchange.sent()

@@ -1,0 +1,96 @@
+"""One request on its way through the proxy and its pool, told moment by moment by whoever has a part in it."""
+
+from collections.abc import Iterable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+
+from proxy.claim import Claim
+from proxy.clock import (
+    BODY,
+    ENDED,
+    PHASE_OF_STEP,
+)
+from proxy.counters import Cell
+from proxy.phases import reported_ns, server_timing
+
+if TYPE_CHECKING:
+    from proxy.watch import PoolWatch
+
+current: Final[ContextVar["Exchange | None"]] = ContextVar("exchange", default=None)
+"""The exchange that the running task is part of."""
+
+
+class Exchange(Claim):
+    """One request on its way: arrived, admitted, waiting, holding a connection, done.
+
+    Use as a context manager around everything from the request's arrival to the answer's close. Every method notes
+    one moment and may be left out by who cannot tell; a step back (`retrying`) adds up.
+
+    `kept`: the connection had served another request before. `granted`: a connection is held at this moment.
+    `status`, `outcome`, `code`: what became of it, set by the forwarder before the end.
+    """
+
+    __slots__ = (
+        "_request_id",
+        "_token",
+        "code",
+        "leak_logged",
+        "method",
+        "outcome",
+        "path",
+        "run",
+        "status",
+    )
+
+    def __init__(self, watch: "PoolWatch", method: str, path: bytes, request_id: str, run: bytes) -> None:
+        super().__init__(watch)
+        self._request_id = request_id
+        self.method = method
+        self.path = path
+        self.run = run
+        self.status = 0
+        self.outcome = Cell.ABORTED
+        self.code = ""
+        self.leak_logged = False
+
+    def __enter__(self) -> "Exchange":
+        self._token = current.set(self)
+        return self
+
+    @property
+    def request_id(self) -> str:
+        """The id under which logs, errors and the ledger name this request."""
+        if not self._request_id:
+            self._request_id = self._watch.new_request_id()
+        return self._request_id
+
+    def answering(self, upstream_headers: Iterable[tuple[bytes, bytes]] = ()) -> bytes | None:
+        """Note that the answer's head goes out now. Returns the value of its Server-Timing, None without a ledger.
+
+        With the upstream's own Server-Timing among the headers the wait for the first byte is split into upstream
+        and network.
+        """
+        if self._granted_ns:
+            self.head_received()
+        self._to(BODY, PHASE_OF_STEP[self._step])
+        if self._watch.ledger is None:
+            return None
+        self._split(reported_ns(upstream_headers))
+        return server_timing(self.spent_ns)
+
+    def __exit__(self, *_: object) -> None:
+        current.reset(self._token)
+        self.end()
+
+    def end(self) -> None:
+        """Note that nothing more happens: give back what is held and write the ledger. Leaving the `with` does it."""
+        if self._step == ENDED:
+            return
+        self.released()
+        ended_ns = self._to(ENDED, PHASE_OF_STEP[self._step])
+        watch = self._watch
+        if watch.ledger is not None:
+            if self._untold or watch.untold:
+                self._own_up(watch.untold)
+            watch.counters.add_phases(self.spent_ns, ended_ns - self._began_ns)
+            watch.ledger.append(self, ended_ns - self._began_ns)

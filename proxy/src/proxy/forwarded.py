@@ -1,0 +1,184 @@
+"""One request on its way through the proxy: raw ASGI, so that nothing stands between the bytes of the two sides."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Final
+
+import anyio
+
+from proxy import forwarding, retry
+from proxy.asgi import Receive, Scope, Send
+from proxy.caller import Caller, CallerGone
+from proxy.clients import Answer
+from proxy.counters import Cell
+from proxy.errors import ProxyError
+from proxy.pool import line
+from proxy.refusal import refuse
+from proxy.upstreams import Upstreams
+
+HTTP_1_0_BYTES: Final = 1 << 20
+"""The longest answer of unknown length that an HTTP/1.0 caller gets: it is read whole, so that its length is known."""
+
+
+class Forwarded:
+    """One request on its way. It is counted once as received and once by what became of it."""
+
+    def __init__(self, upstreams: Upstreams, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = forwarding.header(scope["headers"], b"x-request-id").decode("latin-1")[:128]
+        self._exchange = upstreams.watch.exchange(scope["method"], scope["raw_path"], request_id)
+        self._upstreams = upstreams
+        self._scope = scope
+        self._send = send
+        # a scope, not task.cancel(): httpcore's clean-up is shielded against the one and not against the other
+        self._cancel = anyio.CancelScope()
+        self._caller = Caller(receive, self._cancel.cancel)
+        self._started = False
+
+    async def run(self) -> None:
+        """Forward, count, and answer for what went wrong."""
+        counters = self._upstreams.counters
+        cells = counters.cells
+        exchange = self._exchange
+        run_id = forwarding.header(self._scope["headers"], forwarding.RUN_HEADER)
+        if run_id and run_id != counters.run_id:
+            counters.begin_run(run_id)
+        of_run = bool(run_id)
+        cells[Cell.RECEIVED] += 1
+        cells[Cell.RUN_RECEIVED] += of_run
+        cells[Cell.IN_FLIGHT] += 1
+        exchange.run = run_id
+        try:
+            with exchange:
+                exchange.outcome = await self._outcome()
+        finally:
+            self._caller.end()
+            cells[Cell.IN_FLIGHT] -= 1
+            cells[exchange.outcome] += 1
+            cells[exchange.outcome - Cell.ANSWERED + Cell.RUN_ANSWERED] += of_run
+
+    async def _outcome(self) -> Cell:
+        """Return what became of the request: ANSWERED, FAILED or ABORTED."""
+        total = self._upstreams.total_timeout_seconds
+        if total is not None:
+            self._cancel.deadline = anyio.current_time() + total
+        try:
+            with self._cancel:
+                await self._forward()
+                return Cell.ANSWERED
+        except ProxyError as error:
+            if not self._caller.gone:
+                return await self._fail(error)
+        except CallerGone:
+            pass
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self._cancel.cancel_called or (task is not None and task.cancelling()):
+                raise
+            # the scope's own cancellation: a library that is not written in Python raises it again without its mark
+        except Exception:
+            logging.getLogger("proxy").exception("a request failed in the proxy itself")
+            return await self._fail(ProxyError("internal_error"))
+        if not self._caller.gone:
+            return await self._fail(ProxyError("total_timeout"))
+        self._upstreams.log.info("client gone: %s", self._scope["method"])
+        return Cell.ABORTED
+
+    async def _forward(self) -> None:
+        upstreams = self._upstreams
+        outbound = forwarding.outbound(
+            self._scope, authority=upstreams.authority, base_path=upstreams.base_path, pseudonym=upstreams.pseudonym
+        )
+        if outbound.has_body:
+            self._caller.expect_body(when_asked=forwarding.waits_for_continue(self._scope["headers"]))
+        else:
+            self._caller.attend()
+        await upstreams.admission.enter()
+        try:
+            self._exchange.admitted()
+            await self._answer(outbound)
+        finally:
+            upstreams.admission.leave()
+
+    async def _answer(self, outbound: forwarding.Outbound) -> None:
+        answer = await self._ask(outbound)
+        try:
+            await self._pass_on(answer)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await answer.aclose()
+            self._exchange.released()
+        # the end of the answer goes last: who has it finds the connection free
+        if not self._caller.whole:
+            await self._caller.linger()
+        self._caller.answered()
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _ask(self, outbound: forwarding.Outbound) -> Answer:
+        """Send the request, once more if its connection turned out to be closed and nobody can tell."""
+        client = self._upstreams.client
+        if outbound.has_body:
+            return await client.send(outbound, self._caller.body())
+        again = self._upstreams.retries if retry.may_repeat(outbound) else 0
+        while True:
+            try:
+                return await client.send(outbound, None)
+            except ProxyError as error:
+                if again == 0 or not retry.was_stale(error, self._exchange):
+                    raise
+                again -= 1
+                self._exchange.retrying()
+
+    async def _pass_on(self, answer: Answer) -> None:
+        """Hand on everything but the end of the answer."""
+        scope = self._scope
+        headers = forwarding.answer_headers(answer.status, answer.headers)
+        chunks = answer.body()
+        if scope["http_version"] == "1.0" and forwarding.has_open_end(scope["method"], answer.status, headers):
+            body = await _whole(chunks)
+            headers.append((b"content-length", b"%d" % len(body)))
+            chunks = _one(body)
+        if not self._caller.whole or forwarding.wants_upgrade(scope["headers"]):
+            headers.append((b"connection", b"close"))
+        exchange = self._exchange
+        exchange.status = answer.status
+        if timing := exchange.answering(headers):
+            headers.append((b"server-timing", timing))
+        await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        self._started = True
+        async for chunk in chunks:
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        exchange.body_done()
+
+    async def _fail(self, error: ProxyError) -> Cell:
+        upstreams = self._upstreams
+        exchange = self._exchange
+        pool = line(upstreams.counters.cells)
+        exchange.released()
+        exchange.code = error.code
+        upstreams.counters.count_error(error.code)
+        if error.code == "pool_exhausted":
+            upstreams.counters.cells[Cell.TIMEOUTS] += 1
+            error = ProxyError(error.code, f"{error.explanation}: {pool}")
+        upstreams.log.warning("%d %s: %s", error.status, error.code, pool)
+        if self._started:
+            # the head is out: only a cut connection tells the caller that the body is not whole. uvicorn cuts it
+            # when the app returns before the end of the answer.
+            return Cell.ABORTED
+        exchange.status = error.status
+        await refuse(error, self._scope, self._send, caller=self._caller, request_id=exchange.request_id)
+        return Cell.FAILED
+
+
+async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
+    """Return a body that is at most HTTP_1_0_BYTES long. Raises ProxyError (505)."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > HTTP_1_0_BYTES:
+            raise ProxyError("http_version_not_supported")
+    return bytes(body)
+
+
+async def _one(body: bytes) -> AsyncIterator[bytes]:
+    yield body

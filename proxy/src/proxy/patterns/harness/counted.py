@@ -1,0 +1,135 @@
+"""One request to a pattern: counted as a forwarded one is, while the pattern knows nothing of it."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from proxy.asgi import Message, Receive, Scope, Send
+from proxy.counters import Cell
+from proxy.forwarding import RUN_HEADER, header
+from proxy.patterns.harness.bench import Bench
+from proxy.patterns.harness.failures import AsWritten, as_written
+from proxy.patterns.harness.leases import Holder
+from proxy.pool import line
+from proxy.watch import Exchange, PoolWatch
+
+
+@contextmanager
+def counting(watch: PoolWatch, exchange: Exchange, scope: Scope) -> Iterator[None]:
+    """Count a request as received, and at the end by its exchange's outcome; both also for its run, if it has one."""
+    counters, cells = watch.counters, watch.cells
+    run_id = exchange.run = header(scope["headers"], RUN_HEADER)
+    if run_id and run_id != counters.run_id:
+        counters.begin_run(run_id)
+    of_run = bool(run_id)
+    cells[Cell.RECEIVED] += 1
+    cells[Cell.RUN_RECEIVED] += of_run
+    cells[Cell.IN_FLIGHT] += 1
+    try:
+        yield
+    finally:
+        cells[Cell.IN_FLIGHT] -= 1
+        cells[exchange.outcome] += 1
+        cells[exchange.outcome - Cell.ANSWERED + Cell.RUN_ANSWERED] += of_run
+
+
+class Counted:
+    """A call of a pattern. It is counted once as received and once by what became of it.
+
+    ANSWERED: the pattern's whole answer went out to a caller who was there. FAILED: the pattern raised, and its caller
+    got 500. ABORTED: the caller left, or the answer was cut.
+    """
+
+    def __init__(self, bench: Bench, name: str, scope: Scope, receive: Receive, send: Send) -> None:
+        self._bench = bench
+        self._name = name
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._caller: asyncio.Task[None] | None = None
+        self._gone = asyncio.Event()
+        self._first: Message | None = None
+        self._complete = False
+        self._failure: AsWritten | None = None
+        request_id = header(scope["headers"], b"x-request-id").decode("latin-1")[:128]
+        self._exchange = bench.watch.exchange(scope["method"], scope["raw_path"], request_id)
+        self._holder = Holder(self._exchange)
+
+    async def run(self) -> None:
+        """Call the pattern and count."""
+        exchange = self._exchange
+        with counting(self._bench.watch, exchange, self._scope):
+            exchange.admitted()
+            with self._holder:
+                await self._call()
+                exchange.outcome = self._outcome()
+
+    async def _call(self) -> None:
+        try:
+            pattern = self._bench.open(self._name)
+            state = dict(await pattern.state())
+            await self._watch_caller()
+            await pattern.app(self._inner_scope(state), self._receive_for_pattern, self._send_for_pattern)
+        except Exception as error:
+            # FastAPI has answered 500 for it, or could not any more: then only a cut connection tells the caller that
+            # the body is not whole, and uvicorn cuts it when the app returns before the end of the answer
+            # (the error itself is not kept: its traceback holds what the pattern left open)
+            self._failure = self._note(error)
+        finally:
+            if self._caller is not None:
+                self._caller.cancel()
+
+    def _outcome(self) -> Cell:
+        if not self._complete:
+            return Cell.ABORTED
+        return Cell.FAILED if self._failure is not None and self._exchange.status == 500 else Cell.ANSWERED
+
+    def _note(self, error: Exception) -> AsWritten:
+        watch, failure = self._bench.watch, as_written(error)
+        self._exchange.code = failure.code
+        watch.counters.count_error(failure.code)
+        if failure.code == "pool_exhausted":
+            watch.cells[Cell.TIMEOUTS] += 1
+        self._bench.log.warning(
+            "500 %s: %s raised %s; %s", failure.code, self._name, type(error).__name__, line(watch.cells)
+        )
+        return failure
+
+    def _inner_scope(self, state: dict[str, object]) -> Scope:
+        """Return the scope as the pattern's app sees it: its own path at the root, its own state."""
+        path = "/" + self._scope["path"].removeprefix("/-/patterns/").partition("/")[2]
+        raw_path = b"/" + self._scope["raw_path"].removeprefix(b"/-/patterns/").partition(b"/")[2]
+        return {**self._scope, "path": path, "raw_path": raw_path, "root_path": "", "state": state}
+
+    async def _watch_caller(self) -> None:
+        """Take what the caller has sent; if that is all, wait beside the pattern for its leaving."""
+        self._first = await self._receive()
+        if not self._first.get("more_body", False):
+            self._caller = asyncio.create_task(self._until_gone())
+
+    async def _until_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone.set()
+
+    async def _receive_for_pattern(self) -> Message:
+        if self._first is not None:
+            message, self._first = self._first, None
+            return message
+        if self._caller is None:
+            return await self._receive()
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send_for_pattern(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._exchange.status = message["status"]
+            timing = self._exchange.answering(self._holder.upstream_headers)
+            if timing is not None:
+                message = {**message, "headers": [*message["headers"], (b"server-timing", timing)]}
+        last = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if last:
+            self._complete = not self._gone.is_set()
+        await self._send(message)
+        if last:
+            self._exchange.body_done()

@@ -1,0 +1,58 @@
+"""`/-/patterns` and what lies under it, past the router of the proxy's app: only the pattern's own app shall cost."""
+
+import json
+
+from proxy.asgi import App, Receive, Scope, Send
+from proxy.counters import Cell
+from proxy.errors import ProxyError
+from proxy.patterns.harness.bench import Bench
+from proxy.patterns.harness.counted import Counted, counting
+
+PREFIX = b"/-/patterns"
+
+
+class PatternRoutes:
+    """ASGI middleware: lists the patterns and calls them; everything else goes on to the app."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Route on the raw path."""
+        raw_path: bytes = scope["raw_path"] if scope["type"] == "http" else b""
+        if raw_path not in (PREFIX, PREFIX + b"/") and not raw_path.startswith(PREFIX + b"/"):
+            await self._app(scope, receive, send)
+            return
+        bench: Bench = scope["state"]["bench"]
+        name = raw_path[len(PREFIX) + 1 :].partition(b"/")[0].decode("latin-1")
+        if not name:
+            listed = [pattern.document() for pattern in bench.patterns().values()]
+            await _answer({"patterns": listed}, 200, [], scope, send)
+        elif name not in bench.patterns():
+            await _refuse(bench, ProxyError("not_found", "no such pattern"), 404, scope, send)
+        elif scope["method"] != "GET":
+            await _refuse(bench, ProxyError("bad_request", "patterns are called by GET"), 405, scope, send)
+        else:
+            await Counted(bench, name, scope, receive, send).run()
+
+
+async def _refuse(bench: Bench, error: ProxyError, status: int, scope: Scope, send: Send) -> None:
+    """Answer for what is no call of a pattern, with the names there are; counted, so that a load test adds up."""
+    exchange = bench.watch.exchange(scope["method"], scope["raw_path"])
+    with counting(bench.watch, exchange, scope):
+        exchange.outcome = Cell.FAILED
+        bench.watch.counters.count_error(error.code)
+    document = json.loads(error.body(""))
+    document["error"]["status"] = status
+    document["patterns"] = list(bench.patterns())
+    headers = [(b"x-proxy-error", error.code.encode())]
+    if status == 405:
+        headers.append((b"allow", b"GET"))
+    await _answer(document, status, headers, scope, send)
+
+
+async def _answer(document: object, status: int, headers: list[tuple[bytes, bytes]], scope: Scope, send: Send) -> None:
+    body = json.dumps(document).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

@@ -1,0 +1,98 @@
+"""What a pattern calls and with which clients: the proxy's settings in each library's own words.
+
+The clients are the libraries' own, as `httpx.AsyncClient(limits=..., timeout=...)` makes them, with the watch under
+their pool. Proxies of the environment are off, so that the traffic stays in the sandbox. PROXY_QUEUE, PROXY_RETRIES
+and whatever else the patterns' authors do not have is not applied.
+"""
+
+import ssl
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from starlette.requests import Request
+
+from proxy.clients.httpx_client import watch_pool
+from proxy.patterns.harness.leases import LeasedSyncTransport, LeasedTransport
+from proxy.patterns.harness.sync_backend import watch_sync_pool
+from proxy.patterns.harness.teller import Teller
+from proxy.settings import Settings
+from proxy.watch import PoolWatch
+
+if TYPE_CHECKING:
+    import requests
+
+    from proxy.patterns.harness.urllib3_watch import PoolClasses
+
+RUN_HEADER = "x-sandbox-run"
+
+
+class Upstream:
+    """The service that patterns call. One for each worker, made in its loop."""
+
+    def __init__(self, settings: Settings, watch: PoolWatch) -> None:
+        self._settings = settings
+        self._watch = watch
+        self._teller = Teller()
+        self.limits = httpx.Limits(
+            max_connections=settings.max_connections,
+            max_keepalive_connections=settings.keepalive_connections,
+            keepalive_expiry=settings.keepalive_expiry_seconds,
+        )
+        self.timeout = httpx.Timeout(
+            connect=settings.connect_timeout_seconds,
+            read=settings.read_timeout_seconds,
+            write=settings.write_timeout_seconds,
+            pool=settings.pool_timeout_seconds,
+        )
+        self.requests_timeout = (settings.connect_timeout_seconds, settings.read_timeout_seconds)
+
+    def url(self, request: Request) -> str:
+        """Return where a request to a pattern goes on to: the upstream's URL, the path and the query."""
+        query: bytes = request.scope["query_string"]
+        path: bytes = request.scope["raw_path"]
+        return self._settings.upstream_url + path.decode("ascii") + ("?" + query.decode("ascii") if query else "")
+
+    def headers(self, request: Request) -> dict[str, str]:
+        """Return the only header that every pattern passes on: the run's, which the upstream counts by."""
+        return {RUN_HEADER: request.headers[RUN_HEADER]} if RUN_HEADER in request.headers else {}
+
+    def async_client(self, **options: Any) -> httpx.AsyncClient:
+        """Return `httpx.AsyncClient(limits=limits, timeout=timeout, **options)`, watched."""
+        transport = httpx.AsyncHTTPTransport(limits=self.limits, verify=self._verify(), trust_env=False)
+        watch_pool(transport, self._watch)
+        return httpx.AsyncClient(transport=LeasedTransport(transport), timeout=self.timeout, trust_env=False, **options)
+
+    def sync_client(self, **options: Any) -> httpx.Client:
+        """Return `httpx.Client(limits=limits, timeout=timeout, **options)`, watched."""
+        transport = httpx.HTTPTransport(limits=self.limits, verify=self._verify(), trust_env=False)
+        watch_sync_pool(transport, self._watch, self._teller)
+        leased = LeasedSyncTransport(transport, self._teller)
+        return httpx.Client(transport=leased, timeout=self.timeout, trust_env=False, **options)
+
+    def session(self) -> "requests.Session":
+        """Return `requests.Session()` with an `HTTPAdapter(pool_maxsize=...)` for its connections, watched."""
+        import requests  # only who uses a pattern of requests waits for its import
+
+        from proxy.patterns.harness.urllib3_watch import WatchedAdapter
+
+        session = requests.Session()
+        session.trust_env = False
+        if self._settings.ca_file is not None:
+            session.verify = str(self._settings.ca_file)
+        adapter = WatchedAdapter(self._pool_classes, pool_maxsize=self._settings.max_connections)
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+        return session
+
+    @cached_property
+    def _pool_classes(self) -> "PoolClasses":
+        from proxy.patterns.harness.urllib3_watch import watched_pools
+
+        return watched_pools(self._watch, self._teller)
+
+    def _verify(self) -> ssl.SSLContext | bool:
+        # httpx makes a context for each client, which is the better part of a client's price; so does this
+        if self._settings.ca_file is None:
+            return True
+        return ssl.create_default_context(cafile=str(self._settings.ca_file))

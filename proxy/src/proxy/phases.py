@@ -1,0 +1,47 @@
+"""The phases of a request in the proxy, and how they are told in a Server-Timing header. Pure.
+
+Source of the header: W3C Server Timing, `name;dur=milliseconds`.
+"""
+
+import enum
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+
+class Phase(enum.IntEnum):
+    """Where a request's time went. Each moment between its arrival and its end belongs to exactly one of them."""
+
+    ADMISSION = 0  # in the proxy's own queue
+    POOL_WAIT = enum.auto()  # for a connection of the pool
+    CONNECT = enum.auto()  # name, TCP (and TLS with clients that tell the two as one)
+    TLS = enum.auto()
+    SEND = enum.auto()  # the request going out, a body as fast as its caller sends it
+    UPSTREAM = enum.auto()  # what the upstream says it took; the whole wait for the first byte if it says nothing
+    NETWORK = enum.auto()  # the rest of that wait
+    BODY = enum.auto()  # from the head to the last byte handed on
+    PROXY = enum.auto()  # the proxy's and the client library's own code: before, between and after
+    OTHER = enum.auto()  # what the client cannot tell apart
+
+
+NAMES: Final = tuple(phase.name.lower() for phase in Phase)
+UNKNOWN: Final = -1
+"""In place of nanoseconds: the client cannot tell."""
+
+_IN_HEADER: Final = tuple(
+    (int(phase), phase.name.lower().encode() + b";dur=%.3f") for phase in Phase if phase is not Phase.BODY
+)
+_REPORTED: Final = re.compile(rb"(?:^|,)\s*(?:queue|work|late)\s*;\s*dur=([0-9]+(?:\.[0-9]+)?)")
+
+
+def reported_ns(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """Return what the upstream says it took (queue + work + late of its Server-Timing), or None if it says nothing."""
+    for name, value in headers:
+        if len(name) == 13 and name.lower() == b"server-timing" and (parts := _REPORTED.findall(value)):
+            return round(sum(map(float, parts)) * 1e6)
+    return None
+
+
+def server_timing(spent_ns: Sequence[int]) -> bytes:
+    """Return the value of a Server-Timing header: the phases that took time so far, in ms with 3 decimals."""
+    return b", ".join([metric % (spent_ns[phase] / 1e6) for phase, metric in _IN_HEADER if spent_ns[phase] > 0])

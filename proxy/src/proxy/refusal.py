@@ -1,0 +1,43 @@
+"""How the proxy says no: its own error as an answer, on a connection that is closed where its state is in doubt."""
+
+import os
+from typing import Final
+
+from proxy.asgi import Scope, Send
+from proxy.caller import Caller
+from proxy.errors import ProxyError
+from proxy.forwarding import header
+
+_AND_CLOSE: Final = frozenset({400, 417, 431, 505})
+"""Where one side may not know where the next request begins."""
+
+
+async def refuse(
+    error: ProxyError, scope: Scope, send: Send, *, caller: Caller | None = None, request_id: str = ""
+) -> None:
+    """Answer with an error. What is still to come of an upload is thrown away for a moment before the end."""
+    request_id = request_id or header(scope["headers"], b"x-request-id").decode("latin-1")[:128]
+    body = error.body(request_id or os.urandom(8).hex())
+    headers = error.headers(body)
+    mid_upload = caller is not None and not caller.whole
+    if mid_upload or error.status in _AND_CLOSE:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send(
+        {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body, "more_body": mid_upload}
+    )
+    if mid_upload and caller is not None:
+        await caller.linger()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def refuse_websocket(scope: Scope, send: Send) -> None:
+    """Answer a WebSocket handshake with 501, or with what the server makes of a refusal if it can do no better."""
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1002, "reason": "no WebSocket here"})
+        return
+    error = ProxyError("not_implemented")
+    body = error.body(os.urandom(8).hex())
+    headers = [*error.headers(body), (b"connection", b"close")]
+    await send({"type": "websocket.http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})

@@ -1,0 +1,55 @@
+"""What a worker looks at now and then and no request tells: its CPU, the event loop's lag, threads, leaked slots."""
+
+import asyncio
+import time
+from typing import Final
+
+from proxy.clients import Client
+from proxy.counters import Cell, Counters, Histogram
+from proxy.holders import Notices, log_leaks, slots
+from proxy.patterns.threads import thread_tokens
+from proxy.watch import PoolWatch
+
+LAG_EVERY_SECONDS: Final = 0.05
+_LAGS_A_ROUND: Final = 10
+
+
+class Sampler:
+    """The samples of one worker, written to its cells."""
+
+    def __init__(
+        self,
+        watch: PoolWatch,
+        counters: Counters,
+        client: Client,
+        leak_threshold_seconds: float | None,
+        notices: Notices | None,
+    ) -> None:
+        self._watch = watch
+        self._counters = counters
+        self._client = client
+        self._leak_threshold_seconds = leak_threshold_seconds
+        self._notices = notices
+
+    async def run(self) -> None:
+        """Sample until cancelled: the loop's lag twenty times a second, the rest twice."""
+        while True:
+            self.sample()
+            if self._leak_threshold_seconds is not None:
+                log_leaks(self._watch, self._leak_threshold_seconds)
+            if self._notices is not None:
+                self._notices.write(slots(self._watch, self._client))
+            for _ in range(_LAGS_A_ROUND):
+                due = time.perf_counter_ns() + round(LAG_EVERY_SECONDS * 1e9)
+                await asyncio.sleep(LAG_EVERY_SECONDS)
+                self._counters.add(Histogram.LOOP_LAG, max(time.perf_counter_ns() - due, 0))
+
+    def sample(self) -> None:
+        """Take what can be read at once; also called when somebody asks, so that the answer is of now."""
+        cells = self._counters.cells
+        cells[Cell.CPU_NS] = time.process_time_ns()
+        cells[Cell.ABANDONED] = getattr(self._client, "abandoned", 0)
+        tokens = thread_tokens()
+        cells[Cell.THREADS_TOTAL] = tokens["total"]
+        cells[Cell.THREADS_BUSY] = tokens["borrowed"]
+        cells[Cell.THREADS_WAITING] = tokens["waiting"]

@@ -1,0 +1,426 @@
+import asyncio
+import time
+from collections import Counter
+
+from support.behaviours import Stand, behaviour
+from support.faults import refuses_early, stops_in_the_body
+from support.raw_http import Exchange, get, raw_upstream, read_body, roundtrip, split
+from support.servers import running_proxy
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+async def until(condition, seconds: float = 5.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < deadline, "did not come true in time"
+        await asyncio.sleep(0.01)
+
+
+async def free_within_a_second(proxy) -> dict:
+    async def free() -> bool:
+        pool = await proxy.pool()
+        return pool["active"] == pool["requests"]["in_flight"] == 0
+
+    await until(free, seconds=1)
+    return await proxy.pool()
+
+
+async def sleeps(exchange: Exchange) -> None:
+    await exchange.reader.read()
+
+
+@behaviour(5)
+async def test_100_continue_comes_when_the_body_is_wanted(stand: Stand) -> None:
+    """Not while the request waits for a connection; and Expect is not sent on."""
+    release = asyncio.Event()
+
+    async def script(exchange: Exchange) -> None:
+        if exchange.request_line.startswith(b"GET"):
+            await release.wait()
+        await exchange.send(OK)
+
+    async with stand.open(script, max_connections=1) as (upstream, proxy):
+        first = asyncio.create_task(roundtrip(proxy.port, get()))
+        await until(lambda: _sent(upstream, 1))
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(get("/", "Expect: 100-continue", "Content-Length: 2", method="POST"))
+        early = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
+        await asyncio.sleep(0.1)
+        assert not early.done()
+        release.set()
+        assert (await asyncio.wait_for(early, 5)).startswith(b"HTTP/1.1 100 ")
+        writer.write(b"hi")
+        assert split(await asyncio.wait_for(reader.read(), 5))[0] == 200
+        writer.close()
+        assert split(await first)[0] == 200
+        assert upstream.exchanges[1].body == b"hi"
+        assert upstream.exchanges[1].header("expect") == []
+
+
+async def _sent(upstream, count: int) -> bool:
+    return len(upstream.exchanges) >= count
+
+
+@behaviour(5)
+async def test_another_expectation_is_417(stand: Stand) -> None:
+    """Also 100-continue of an HTTP/1.0 caller, who would take the 100 for the answer."""
+    async with stand.open() as (upstream, proxy):
+        odd = get("/", "Expect: teapot", "Content-Length: 2", method="POST") + b"hi"
+        old = b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi"
+        for request in (odd, old):
+            assert (await roundtrip(proxy.port, request)).startswith(b"HTTP/1.1 417 ")
+        assert upstream.exchanges == []
+
+
+@behaviour(21)
+async def test_a_slow_reader_stops_the_upstream_and_a_slow_upstream_stops_the_caller(stand: Stand) -> None:
+    """Of 64 MiB only what the buffers on the way hold is taken."""
+    size = 64 << 20
+    sent = 0
+
+    async def script(exchange: Exchange) -> None:
+        nonlocal sent
+        if exchange.request_line.startswith(b"POST"):
+            await exchange.reader.readexactly(1)
+            await asyncio.sleep(30)
+        await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        while sent < size:
+            await exchange.send(bytes(65_536))
+            sent += 65_536
+
+    async with stand.open(script, reads_body=False, write_timeout_seconds=1) as (_, proxy):
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port, limit=65_536)
+        writer.write(get())
+        await reader.readexactly(1)
+        await asyncio.sleep(0.5)
+        assert sent < 24 << 20
+        writer.transport.abort()
+
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(get("/", f"Content-Length: {size}", method="POST"))
+        taken = 0
+        try:
+            async with asyncio.timeout(0.5):
+                while taken < size:
+                    writer.write(bytes(65_536))
+                    await writer.drain()
+                    taken += 65_536
+        except TimeoutError:
+            pass
+        assert taken < 24 << 20
+        writer.transport.abort()
+
+
+@behaviour(22)
+async def test_head_and_chunks_are_passed_on_as_they_come(stand: Stand) -> None:
+    """The head before any body, a chunk before the next."""
+    steps = [asyncio.Event() for _ in range(2)]
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await steps[0].wait()
+        await exchange.send(b"5\r\nfirst\r\n")
+        await steps[1].wait()
+        await exchange.send(b"0\r\n\r\n")
+
+    async with stand.open(script) as (_, proxy):
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(get())
+        async with asyncio.timeout(5):
+            await reader.readuntil(b"\r\n\r\n")
+            steps[0].set()
+            await reader.readuntil(b"first")
+            steps[1].set()
+            assert (await reader.read()).endswith(b"0\r\n\r\n")
+        writer.close()
+
+
+@behaviour(23)
+async def test_a_request_body_is_passed_on_as_it_comes(stand: Stand) -> None:
+    """With a length and in chunks."""
+    arrived = asyncio.Queue[bytes]()
+
+    async def script(exchange: Exchange) -> None:
+        data = b""
+        while b"last" not in data:
+            data += await exchange.reader.read(100)
+            await arrived.put(data)
+        if exchange.header("transfer-encoding") and not data.endswith(b"0\r\n\r\n"):
+            await exchange.reader.readuntil(b"0\r\n\r\n")
+        await exchange.send(OK)
+
+    async def expect(piece: bytes) -> None:
+        while piece not in await arrived.get():
+            pass
+
+    async with stand.open(script, reads_body=False) as (_, proxy):
+        for framing, first, last in (
+            ("Content-Length: 9", b"first", b"last"),
+            ("Transfer-Encoding: chunked", b"5\r\nfirst\r\n", b"4\r\nlast\r\n0\r\n\r\n"),
+        ):
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            writer.write(get("/", framing, method="POST") + first)
+            async with asyncio.timeout(5):
+                await expect(b"first")
+                writer.write(last)
+                assert split(await reader.read())[0] == 200
+            writer.close()
+
+
+@behaviour(25)
+async def test_a_refusal_during_an_upload_reaches_the_caller_and_stops_it(stand: Stand) -> None:
+    """Of 512 MiB that the caller would send only little is taken, and it can read the 413."""
+    async with stand.open(refuses_early, reads_body=False) as (upstream, proxy):
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(get("/", f"Content-Length: {512 << 20}", method="POST"))
+        answer = asyncio.create_task(reader.readuntil(b"big"))
+        sent = 0
+        async with asyncio.timeout(4):
+            while not answer.done():
+                writer.write(bytes(65_536))
+                await writer.drain()
+                await asyncio.sleep(0)
+                sent += 65_536
+        status, headers, body = split(await answer)
+        assert (status, body) == (413, b"big")
+        assert (b"connection", b"close") in headers
+        assert sent < 256 << 20
+        await until(lambda: _nobody_holds(proxy), seconds=1)
+        await until(lambda: _closed(upstream, 1))  # after it has read what was on its way
+        writer.transport.abort()
+
+
+async def _nobody_holds(proxy) -> bool:
+    return (await proxy.pool())["active"] == 0
+
+
+async def _closed(upstream, count: int) -> bool:
+    return upstream.closed == count
+
+
+@behaviour(26, differs={"pyreqwest": "the library goes on until the head or the read time-out, shown as `abandoned`"})
+async def test_a_caller_who_leaves_before_the_head_cancels_the_upstream_request(stand: Stand) -> None:
+    """Its connection is closed within a second and the slot serves the next."""
+    async with stand.open(sleeps, max_connections=1, read_timeout_seconds=4) as (upstream, proxy):
+        _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(get())
+        await until(lambda: _sent(upstream, 1))
+        writer.close()
+        await until(lambda: _closed(upstream, 1), seconds=1)
+        pool = await free_within_a_second(proxy)
+        assert pool["requests"]["aborted"] == 1
+
+
+@behaviour(
+    26, differs={"pyreqwest": "a request that waits in the library's queue is sent for nobody when its turn comes"}
+)
+async def test_a_caller_who_leaves_the_queue_is_never_sent(stand: Stand) -> None:
+    """With a small body too: it is read ahead, so that its leaving is noticed."""
+    release = asyncio.Event()
+
+    async def script(exchange: Exchange) -> None:
+        await release.wait()
+        await exchange.send(OK)
+
+    async with stand.open(script, max_connections=1) as (upstream, proxy):
+        first = asyncio.create_task(roundtrip(proxy.port, get("/first")))
+        await until(lambda: _sent(upstream, 1))
+        for request in (get("/gone"), get("/gone", "Content-Length: 2", method="POST") + b"hi"):
+            _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            writer.write(request)
+            await until(lambda: _in_flight(proxy, 2))
+            writer.close()
+            await until(lambda: _in_flight(proxy, 1), seconds=1)
+        release.set()
+        assert split(await first)[0] == 200
+        assert split(await roundtrip(proxy.port, get("/last")))[0] == 200
+        assert [e.request_line.split()[1] for e in upstream.exchanges] == [b"/first", b"/last"]
+
+
+async def _in_flight(proxy, count: int) -> bool:
+    return (await proxy.pool())["requests"]["in_flight"] == count
+
+
+@behaviour(27)
+async def test_a_caller_who_leaves_in_the_answer_cancels_the_rest(stand: Stand) -> None:
+    """The upstream's connection is closed within a second."""
+    async with stand.open(stops_in_the_body, max_connections=1) as (upstream, proxy):
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(get())
+        await reader.readuntil(b"some")
+        writer.close()
+        await until(lambda: _closed(upstream, 1), seconds=1)
+        assert (await free_within_a_second(proxy))["requests"]["aborted"] == 1
+
+
+@behaviour(28)
+async def test_a_caller_who_leaves_in_its_upload_never_completes_it(stand: Stand) -> None:
+    """Chunked or with a length: no last chunk, fewer bytes, and the connection closed within a second."""
+    for framing, part in (("Transfer-Encoding: chunked", b"4\r\npart\r\n"), ("Content-Length: 9", b"part")):
+        async with stand.open() as (upstream, proxy):
+            _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            writer.write(get("/", framing, method="POST") + part)
+            await until(lambda: _connected(upstream))
+            await asyncio.sleep(0.1)
+            writer.close()
+            await until(lambda: _closed(upstream, 1), seconds=1)
+            assert upstream.exchanges == []
+            assert (await free_within_a_second(proxy))["requests"]["aborted"] == 1
+
+
+async def _connected(upstream) -> bool:
+    return upstream.connections > 0
+
+
+@behaviour(29)
+async def test_an_upstream_that_dies_in_its_answer_is_never_a_clean_end(stand: Stand) -> None:
+    """A caller sees fewer bytes than declared, or no last chunk."""
+    for head in (b"Content-Length: 100\r\n\r\nsome", b"Transfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n"):
+
+        async def script(exchange: Exchange) -> None:
+            await exchange.send(b"HTTP/1.1 200 OK\r\n" + head)  # noqa: B023
+            await asyncio.sleep(0.05)
+            exchange.writer.close()
+
+        async with stand.open(script) as (_, proxy):
+            answer = await roundtrip(proxy.port, get())
+            assert b"some" in answer
+            assert not answer.endswith(b"0\r\n\r\n")
+            assert (await free_within_a_second(proxy))["requests"]["aborted"] == 1
+
+
+@behaviour(33)
+async def test_a_closed_kept_connection_costs_one_more_try_and_never_a_second_post(stand: Stand) -> None:
+    """Every second request on a connection is answered by hanging up: a GET comes through, a POST is sent once."""
+    executed: Counter[bytes] = Counter()
+
+    async def script(exchange: Exchange) -> None:
+        executed[exchange.request_line.split()[1]] += 1
+        if exchange.number_on_connection > 1:
+            exchange.writer.close()
+        else:
+            await exchange.send(OK)
+
+    async with stand.open(script, max_connections=1, retries=1) as (_, proxy):
+        assert split(await roundtrip(proxy.port, get("/0")))[0] == 200
+        for number in range(1, 8):
+            await roundtrip(proxy.port, get(f"/get-{number}"))
+        for number in range(8):
+            await roundtrip(proxy.port, get(f"/post-{number}", "Content-Length: 2", method="POST") + b"hi")
+            await roundtrip(proxy.port, get(f"/empty-{number}", "Content-Length: 0", method="POST"))
+        assert max(count for path, count in executed.items() if path.startswith((b"/post", b"/empty"))) == 1
+
+
+@behaviour(33, differs={"pyreqwest": "it does not tell a kept connection from a new one: nothing is tried again"})
+async def test_a_get_on_a_closed_kept_connection_succeeds(stand: Stand) -> None:
+    """Two executions, one answer; with PROXY_RETRIES=0 it is 502."""
+    executed: Counter[bytes] = Counter()
+
+    async def script(exchange: Exchange) -> None:
+        executed[exchange.request_line] += 1
+        if exchange.number_on_connection > 1:
+            exchange.writer.close()
+        else:
+            await exchange.send(OK)
+
+    async with stand.open(script, max_connections=1, retries=0) as (_, proxy):
+        assert [split(await roundtrip(proxy.port, get()))[0] for _ in range(2)] == [200, 502]
+    executed.clear()
+    async with stand.open(script, max_connections=1, retries=1) as (_, proxy):
+        assert split(await roundtrip(proxy.port, get()))[0] == 200
+        assert split(await roundtrip(proxy.port, get("/again", method="DELETE")))[0] == 200
+        assert executed[b"DELETE /again HTTP/1.1"] == 2
+
+
+@behaviour(33)
+async def test_what_began_to_be_answered_is_not_tried_again(stand: Stand) -> None:
+    """Half a status line is an answer."""
+    executed = 0
+
+    async def script(exchange: Exchange) -> None:
+        nonlocal executed
+        executed += 1
+        if exchange.number_on_connection > 1:
+            await exchange.send(b"HTTP/1.1 2")
+            exchange.writer.close()
+        else:
+            await exchange.send(OK)
+
+    async with stand.open(script, max_connections=1, retries=5) as (_, proxy):
+        assert [split(await roundtrip(proxy.port, get()))[0] for _ in range(2)] == [200, 502]
+        assert executed == 2
+
+
+@behaviour(34)
+async def test_read_and_total_time_outs_have_codes_of_their_own(stand: Stand) -> None:
+    """Neither comes early, nor much late."""
+    for settings, code in (
+        ({"read_timeout_seconds": 0.3}, b"upstream_read_timeout"),
+        ({"total_timeout_seconds": 0.3}, b"total_timeout"),
+    ):
+        async with stand.open(sleeps, **settings) as (_, proxy):
+            began = time.monotonic()
+            status, headers, _ = split(await roundtrip(proxy.port, get()))
+            assert (status, dict(headers)[b"x-proxy-error"]) == (504, code)
+            assert 0.28 <= time.monotonic() - began < 0.3 + 0.5
+            await free_within_a_second(proxy)
+
+
+@behaviour(34)
+async def test_a_write_that_stalls_is_a_time_out(stand: Stand) -> None:
+    """Of an upstream that takes nothing of an upload."""
+
+    async def script(exchange: Exchange) -> None:
+        await asyncio.sleep(30)
+
+    async with stand.open(script, reads_body=False, write_timeout_seconds=0.3, read_timeout_seconds=3) as (_, proxy):
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(get("/", f"Content-Length: {32 << 20}", method="POST") + bytes(32 << 20))
+        async with asyncio.timeout(3):
+            answer = await reader.readuntil(b"\r\n\r\n")
+        assert (split(answer)[0], dict(split(answer)[1])[b"x-proxy-error"]) == (504, b"upstream_write_timeout")
+        writer.transport.abort()
+
+
+@behaviour(37)
+async def test_what_is_in_flight_is_finished_at_shutdown(stand: Stand) -> None:
+    """The server is told to end while an answer is still to come."""
+
+    async def script(exchange: Exchange) -> None:
+        await asyncio.sleep(0.3)
+        await exchange.send(OK)
+
+    async with raw_upstream(script) as upstream:
+        async with running_proxy(upstream.url, client=stand.client) as proxy:
+            in_flight = asyncio.create_task(roundtrip(proxy.port, get()))
+            await until(lambda: _sent(upstream, 1))
+        assert split(await in_flight)[0] == 200
+        try:
+            await roundtrip(proxy.port, get())
+        except ConnectionError:
+            return
+        raise AssertionError("still listening")
+
+
+@behaviour(38)
+async def test_the_queue_is_bounded_and_in_order(stand: Stand) -> None:
+    """One is worked on, two wait in order of arrival, the next is told at once to come again."""
+
+    async def script(exchange: Exchange) -> None:
+        await read_body(exchange.reader, exchange)
+        await asyncio.sleep(0.2)
+        await exchange.send(OK)
+
+    async with stand.open(script, max_in_flight=1, max_waiting=2) as (upstream, proxy):
+        tasks = []
+        for number in range(3):
+            tasks.append(asyncio.create_task(roundtrip(proxy.port, get(f"/{number}"))))
+            await until(lambda number=number: _in_flight(proxy, number + 1))
+        began = time.monotonic()
+        status, headers, _ = split(await roundtrip(proxy.port, get("/over")))
+        assert (status, dict(headers)[b"x-proxy-error"]) == (503, b"overloaded")
+        assert b"retry-after" in dict(headers)
+        assert time.monotonic() - began < 0.2
+        assert [split(answer)[0] for answer in await asyncio.gather(*tasks)] == [200] * 3
+        assert [e.request_line.split()[1] for e in upstream.exchanges] == [b"/0", b"/1", b"/2"]

@@ -1,0 +1,48 @@
+import asyncio
+
+import pytest
+
+from support.behaviours import CLIENTS
+from support.faults import TIMEOUTS, Fault, faults, outcome_of
+from support.servers import running_proxy
+
+TIMES = 3
+
+
+@pytest.mark.parametrize("fault", faults(), ids=lambda fault: fault.name)
+def test_a_fault_has_its_outcome_and_its_counter_and_leaves_nothing_behind(fault: Fault) -> None:
+    """Several at a time with each client: each ends as the table says, is counted, and its slot is free."""
+
+    async def scenario() -> None:
+        await asyncio.gather(*[_try(fault, client) for client in CLIENTS])
+
+    asyncio.run(scenario())
+
+
+async def _try(fault: Fault, client: str) -> None:
+    settings = {"client": client} | TIMEOUTS | fault.settings
+    expected = fault.expected(client)
+    async with fault.upstream(fault.script) as upstream, running_proxy(upstream.url, **settings) as proxy:
+        outcomes = await asyncio.gather(*[outcome_of(proxy.port, fault) for _ in range(TIMES)])
+        assert set(outcomes) <= set(expected), (client, outcomes)
+        assert expected[0] in outcomes
+        pool = await _settled(proxy)
+        assert (pool["active"], pool["waiting"]) == (0, 0), client
+        requests = pool["requests"]
+        assert requests["received"] == TIMES
+        assert requests["aborted"] == sum(outcome in ("cut", "gone") for outcome in outcomes), client
+        assert requests["failed"] == sum(" " in outcome for outcome in outcomes), client
+        counted = {code: count for code, count in pool["errors"].items() if count}
+        assert sum(counted.values()) == requests["failed"] + outcomes.count("cut"), (client, counted)
+        if fault.code and client not in fault.differs:
+            assert set(counted) == {fault.code}, client
+
+
+async def _settled(proxy) -> dict:
+    """Return the pool once nothing is in flight, within a second of it."""
+    for _ in range(100):
+        pool = await proxy.pool()
+        if pool["requests"]["in_flight"] == pool["active"] == 0:
+            return pool
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"still in flight after a second: {pool}")

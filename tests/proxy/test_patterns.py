@@ -1,0 +1,239 @@
+"""The list of patterns, and what is true of every one of them."""
+
+import asyncio
+import inspect
+import json
+import subprocess
+import sys
+
+import pytest
+
+from proxy.patterns.harness.registry import discover
+from support.raw_http import get, raw_upstream, roundtrip, split
+from support.servers import RunningProxy, environment, free_port, running_proxy
+from support.threaded import Meter, threaded_upstream
+
+PATTERNS = discover()
+SEEDS = [
+    *("requests_per_call", "requests_session", "requests_in_async", "httpx_sync_shared", "httpx_sync_per_thread"),
+    *("async_per_request", "async_module_global", "async_startup_shutdown", "async_lifespan_state"),
+    *("stream_aiter_raw", "stream_aiter_bytes", "stream_aiter_text", "stream_aiter_lines", "stream_media_type"),
+    *("chunk_generator", "chunk_generator_finally", "buffered_by_content_type"),
+    *("shared_cookies", "shared_headers", "forget_aclose"),
+]
+ALL_ANSWERED = {"received": 3, "answered": 3, "failed": 0, "aborted": 0}
+CHUNKED = ("async_lifespan", "async_module", "async_startup", "stream_aiter", "stream_media", "chunk_")
+
+
+def body_of(name: str, body: bytes) -> bytes:
+    """Take the chunks off where a pattern passes no length on."""
+    return dechunked(body) if name.startswith(CHUNKED) else body
+
+
+def dechunked(body: bytes) -> bytes:
+    """Return the chunks' content."""
+    content = b""
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        content += rest[: int(size, 16)]
+        body = rest[int(size, 16) + 2 :]
+    return content
+
+
+def test_every_pattern_of_the_seeds_is_there_with_a_line_and_a_verdict() -> None:
+    """The list names each once, says what it is and what to think of it."""
+
+    async def scenario() -> None:
+        async with raw_upstream() as upstream, running_proxy(upstream.url) as proxy:
+            status, headers, body = split(await roundtrip(proxy.port, get("/-/patterns")))
+            assert status == 200
+            assert (b"content-type", b"application/json") in headers
+            listed = json.loads(body)["patterns"]
+            assert {pattern["name"] for pattern in listed} == set(PATTERNS)
+            assert set(SEEDS) <= set(PATTERNS)
+            for pattern in listed:
+                assert pattern["verdict"] in ("use it", "don't")
+                assert pattern["line"].endswith((".", "all."))
+                assert pattern["because"].endswith(".")
+                assert "TODO" not in pattern["because"]
+            assert (await proxy.pool())["requests"]["received"] == 0
+            assert upstream.connections == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_pattern_tells_where_it_comes_from_and_what_to_expect() -> None:
+    """Its docstring is what people come to read, and its code fits a screen."""
+    for name, pattern in PATTERNS.items():
+        module = inspect.getmodule(pattern.build)
+        assert module is not None
+        docstring = module.__doc__ or ""
+        assert "Under load:" in docstring, name
+        assert any(word in docstring for word in ("document", "answer", "question", "seeds")), name
+        assert len(inspect.getsource(pattern.build).splitlines()) <= 40, name
+
+
+def test_a_plain_get_is_answered_and_counted_by_every_witness() -> None:
+    """Three calls, three at the upstream, three answered; path, query and the run's header go on and nothing else."""
+
+    async def scenario() -> None:
+        with threaded_upstream(Meter()) as upstream:
+            async with running_proxy(upstream.url + "/base", max_connections=4) as proxy:
+                for name in PATTERNS:
+                    connections = upstream.connections
+                    before = await proxy.pool()
+                    await three_calls(proxy, name)
+                    after = await proxy.pool()
+                    received = upstream.exchanges[-3:]
+                    assert (name, len(upstream.exchanges)) == (name, 3 * (list(PATTERNS).index(name) + 1))
+                    for exchange in received:
+                        assert exchange.request_line == b"GET /base/a/b%20c?q=1&q=2 HTTP/1.1"
+                        assert exchange.header("x-sandbox-run") == [f"1-{name}".encode()]
+                        assert exchange.header("x-mine") == exchange.header("cookie") == []
+                    counts = {key: after["requests"][key] - before["requests"][key] for key in after["requests"]}
+                    assert (name, counts) == (name, {**ALL_ANSWERED, "in_flight": 0})
+                    assert {key: after["run"][key] for key in ALL_ANSWERED} == ALL_ANSWERED
+                    assert after["run"]["id"] == f"1-{name}"
+                    assert after["opened"] - before["opened"] == upstream.connections - connections
+                    assert after["opened"] + after["reused"] - before["opened"] - before["reused"] == 3
+                    assert after["waiting"] == after["connecting"] == 0
+                    leaked = 3 if name == "forget_aclose" else 0
+                    assert (name, after["active"] - before["active"]) == (name, leaked)
+                    assert after["wait_ms"]["count"] - before["wait_ms"]["count"] == 3
+
+    asyncio.run(scenario())
+
+
+async def three_calls(proxy: RunningProxy, name: str) -> None:
+    """Call a pattern three times with a run's header and others."""
+    for _ in range(3):
+        headers = (f"X-Sandbox-Run: 1-{name}", "X-Mine: 1", "Cookie: a=b")
+        status, _, body = split(await roundtrip(proxy.port, get(f"/-/patterns/{name}/a/b%20c?q=1&q=2", *headers)))
+        assert (name, status) == (name, 200)
+        assert body_of(name, body) == (b"" if name == "forget_aclose" else b"ok")
+
+
+IN_THREADS = ("requests_per_call", "requests_session", "httpx_sync_shared", "httpx_sync_per_thread")
+
+
+@pytest.mark.parametrize("name", [*IN_THREADS, "stream_raw_with_headers", "buffered_by_content_type"])
+def test_the_counts_stay_exact_when_many_call_at_once(name: str) -> None:
+    """A hundred calls by twenty at a time, in threads or not: nothing is lost, nothing is left over."""
+
+    async def scenario() -> None:
+        with threaded_upstream(Meter()) as upstream:
+            async with running_proxy(upstream.url, max_connections=5, thread_tokens=8) as proxy:
+                gate = asyncio.Semaphore(20)
+
+                async def call() -> int:
+                    async with gate:
+                        return split(await roundtrip(proxy.port, get(f"/-/patterns/{name}/")))[0]
+
+                assert set(await asyncio.gather(*(call() for _ in range(100)))) == {200}
+                pool = await proxy.pool()
+            assert pool["requests"]["received"] == pool["requests"]["answered"] == len(upstream.exchanges) == 100
+            assert pool["opened"] + pool["reused"] == 100
+            assert pool["opened"] == upstream.connections
+            assert (pool["active"], pool["waiting"], pool["connecting"]) == (0, 0, 0)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+def test_an_unknown_pattern_is_404_with_the_names_there_are(method: str) -> None:
+    """And is counted as failed, so that a load test on it adds up."""
+
+    async def scenario() -> None:
+        async with raw_upstream() as upstream, running_proxy(upstream.url) as proxy:
+            status, headers, body = split(await roundtrip(proxy.port, get("/-/patterns/no_such/x", method=method)))
+            assert status == 404
+            assert (b"x-proxy-error", b"not_found") in headers
+            if method != "HEAD":
+                assert json.loads(body)["patterns"] == list(PATTERNS)
+            pool = await proxy.pool()
+            assert (pool["requests"]["received"], pool["requests"]["failed"]) == (1, 1)
+            assert upstream.exchanges == []
+
+    asyncio.run(scenario())
+
+
+def test_a_support_module_is_no_pattern() -> None:
+    """Only a file with a verdict is one."""
+    assert "threads" not in PATTERNS
+    assert "harness" not in PATTERNS
+
+
+def test_patterns_are_called_by_get() -> None:
+    """Anything else is 405 and goes nowhere."""
+
+    async def scenario() -> None:
+        async with raw_upstream() as upstream, running_proxy(upstream.url) as proxy:
+            answer = await roundtrip(proxy.port, get("/-/patterns/async_lifespan_state/", method="POST"))
+            status, headers, _ = split(answer)
+            assert status == 405
+            assert (b"allow", b"GET") in headers
+            assert upstream.exchanges == []
+
+    asyncio.run(scenario())
+
+
+CALLERS = ("async_lifespan_state", "httpx_sync_shared", "requests_session", "requests_in_async")
+FAULTS = {
+    "refused": "upstream_connect_error",
+    "no such name": "upstream_dns_error",
+    "closed": "upstream_closed",
+    "silent": "upstream_read_timeout",
+    "not http": "upstream_protocol_error",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_a_pattern_raises_is_500_with_a_code_and_nothing_else(fault: str) -> None:
+    """The status that FastAPI gives it, the code in the header, the counter, and no word of the exception."""
+
+    async def scenario() -> None:
+        async def script(exchange) -> None:
+            if fault == "silent":
+                await asyncio.sleep(30)
+            if fault == "not http":
+                await exchange.send(b"this is not HTTP\r\n\r\n")
+            exchange.writer.close()
+
+        with threaded_upstream(script) as upstream:
+            url = {"refused": f"http://127.0.0.1:{free_port()}", "no such name": "http://no-such-host.invalid"}
+            async with running_proxy(url.get(fault, upstream.url), read_timeout_seconds=0.2) as proxy:
+                for name in CALLERS:
+                    status, headers, body = split(await roundtrip(proxy.port, get(f"/-/patterns/{name}/")))
+                    assert (name, status) == (name, 500)
+                    assert (b"x-proxy-error", FAULTS[fault].encode()) in headers, name
+                    error = json.loads(body)["error"]
+                    assert (error["code"], error["status"]) == (FAULTS[fault], 500)
+                    assert b"127.0.0.1" not in body
+                    assert b"invalid" not in body
+                pool = await proxy.pool()
+                calls = len(CALLERS)
+                assert pool["requests"] == {
+                    "received": calls,
+                    "answered": 0,
+                    "failed": calls,
+                    "aborted": 0,
+                    "in_flight": 0,
+                }
+                assert pool["errors"][FAULTS[fault]] == calls
+                assert (pool["active"], pool["waiting"], pool["connecting"]) == (0, 0, 0)
+
+    asyncio.run(scenario())
+
+
+def test_patterns_that_nobody_calls_cost_nothing_at_the_start() -> None:
+    """requests is imported by who uses it, and no pattern file before the first call."""
+    program = (
+        "import sys, proxy.app; proxy.app.create_app();"
+        "loaded = [name for name in sys.modules if name.split('.')[0] in ('requests', 'urllib3')];"
+        "loaded += [name for name in sys.modules if name.startswith('proxy.patterns.stream')];"
+        "print(loaded)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout.strip() == "[]"

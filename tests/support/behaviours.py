@@ -1,0 +1,139 @@
+"""The behaviours of a proxy that people may rely on: what was decided, who says so, and how a test of one is written.
+
+`python -m support.behaviours` (with tests/ on the path) writes the table out of the tests: tests/proxy/behaviours.md.
+"""
+
+import asyncio
+import functools
+import runpy
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.raw_http import RawUpstream, Script, answer_ok, raw_upstream
+from support.servers import RunningProxy, running_proxy
+
+CLIENTS = ("httpx", "httpx2", "aiohttp", "pyreqwest")
+FOLDER = Path(__file__).parents[1] / "proxy"
+TABLE = FOLDER / "behaviours.md"
+
+Scenario = Callable[["Stand"], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A row of the table without its last columns."""
+
+    behaviour: str
+    decision: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Stand:
+    """A proxy with one client between a raw upstream and a raw caller."""
+
+    client: str
+
+    @asynccontextmanager
+    async def open(
+        self, script: Script = answer_ok, *, reads_body: bool = True, host: str = "127.0.0.1", **settings: object
+    ) -> AsyncIterator[tuple[RawUpstream, RunningProxy]]:
+        """Open both."""
+        async with raw_upstream(script, reads_body=reads_body) as upstream:
+            url = f"http://{host}:{upstream.port}"
+            async with running_proxy(url, client=self.client, **settings) as proxy:
+                yield upstream, proxy
+
+
+def behaviour(number: int, *, differs: Mapping[str, str] | None = None) -> Callable[[Scenario], Callable[..., None]]:
+    """Make a test of a scenario with all clients side by side. `differs`: client -> what it does instead.
+
+    Where a difference is stated, the scenario must fail: a table that is too pessimistic is wrong too.
+    """
+    stated = dict(differs or {})
+
+    def decorate(scenario: Scenario) -> Callable[..., None]:
+        def test() -> None:
+            failures = asyncio.run(_failures(scenario))
+            for client, failure in failures.items():
+                if client not in stated:
+                    raise AssertionError(f"{client}: {failure}") from failure
+            unseen = {client: stated[client] for client in stated if client not in failures}
+            assert not unseen, "stated differences that are not seen"
+
+        functools.update_wrapper(test, scenario, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+        del test.__wrapped__  # pytest would take the scenario's parameters for fixtures
+        test.behaviour = (number, stated)
+        return test
+
+    return decorate
+
+
+async def _failures(scenario: Scenario) -> dict[str, Exception]:
+    """Run a scenario with every client, side by side, and return what went wrong with which."""
+
+    async def run(client: str) -> None:
+        async with asyncio.timeout(20):
+            await scenario(Stand(client))
+
+    outcomes = await asyncio.gather(*[run(client) for client in CLIENTS], return_exceptions=True)
+    failures = {}
+    for client, outcome in zip(CLIENTS, outcomes, strict=True):
+        if isinstance(outcome, Exception):
+            failures[client] = outcome
+        elif outcome is not None:
+            raise outcome
+    return failures
+
+
+def checks() -> list[tuple[int, Mapping[str, str]]]:
+    """Return number and differences of every test there is."""
+    found: list[tuple[int, Mapping[str, str]]] = []
+    for path in sorted(FOLDER.glob("test_behaviours_*.py")):
+        for value in runpy.run_path(str(path)).values():
+            marked: Any = getattr(value, "behaviour", None)
+            if marked is not None:
+                found.append(marked)
+    return found
+
+
+def table() -> str:
+    """Return the table as the tests make it."""
+    from support.decisions import DECISIONS, LIMITS
+
+    lines = [
+        "# What the proxy does, case by case",
+        "",
+        "Made by the tests (`python -m support.behaviours` in `tests/`); each row is held by tests on real sockets, a",
+        "raw upstream and a raw caller, with every client. `yes`: as decided. A number: see the differences below.",
+        "",
+        "| # | behaviour | decision | source | tests | " + " | ".join(CLIENTS) + " |",
+        "|---" * (5 + len(CLIENTS)) + "|",
+    ]
+    found = checks()
+    notes: list[str] = []
+    for number, row in DECISIONS.items():
+        of_row = [differs for at, differs in found if at == number]
+        cells = []
+        for client in CLIENTS:
+            stated = [f"{client}: {differs[client]} (row {number})" for differs in of_row if client in differs]
+            notes += stated
+            cells.append(", ".join(f"[{notes.index(note) + 1}]" for note in stated) or "yes")
+        fixed = [str(number), row.behaviour, row.decision, row.source, str(len(of_row))]
+        lines.append("| " + " | ".join([*fixed, *cells]) + " |")
+    lines += ["", "## Differences by client", ""]
+    lines += [f"{index}. {note}" for index, note in enumerate(notes, 1)]
+    lines += ["", "## Limits of the server in front, whatever the client", ""]
+    lines += [f"* {limit}" for limit in LIMITS]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    if "--print" in sys.argv:
+        sys.stdout.write(table())
+    else:
+        TABLE.write_text(table())

@@ -1,0 +1,121 @@
+"""What was decided for each behaviour. The numbers are those of a merged list of what trusted proxies test."""
+
+from typing import Final
+
+from support.behaviours import Decision
+
+DECISIONS: Final[dict[int, Decision]] = {
+    1: Decision(
+        "hop-by-hop headers", "removed both ways; TE too, as trailers are not passed on", "RFC 9110 7.6.1; Go, nginx"
+    ),
+    2: Decision(
+        "headers named in Connection",
+        "removed both ways, on however many lines; never Host, Content-Length, Via, X-Forwarded-*",
+        "RFC 9110 7.6.1; Go, Caddy",
+    ),
+    3: Decision("Proxy-Authorization", "removed: it is for this proxy", "RFC 9110 11.7.2; Go"),
+    4: Decision("trailers", "dropped both ways; the body is whole", "RFC 9110 6.5.1; Go, nginx"),
+    5: Decision(
+        "Expect: 100-continue",
+        "100 when the body is wanted, never before a connection is there; not forwarded; else 417, HTTP/1.0 too",
+        "RFC 9110 10.1.1; nginx",
+    ),
+    6: Decision(
+        "HEAD, 204, 304", "no body; Content-Length kept for HEAD, dropped with 204 and 304", "RFC 9110 8.6; HAProxy"
+    ),
+    7: Decision(
+        "ambiguous framing of an answer",
+        "502: length and chunked, differing or invalid lengths, a coding that is not chunked",
+        "RFC 9112 6.3; nginx, HAProxy",
+    ),
+    8: Decision(
+        "ambiguous framing of a request",
+        "400 and close, and the upstream gets no whole request",
+        "RFC 9112 6.3, 5.2; HAProxy",
+    ),
+    9: Decision("duplicate headers", "kept, in order, both ways", "RFC 9110 5.3; Go, nginx"),
+    10: Decision(
+        "cookies, redirects, credentials, environment proxies",
+        "none: nothing is kept, followed, added or looked up",
+        "requests and httpx issues; Go",
+    ),
+    11: Decision("default headers", "none invented", "Go UserAgentHeader"),
+    12: Decision(
+        "X-Forwarded-For, -Proto, -Host; Forwarded",
+        "set by the proxy; what a caller says of it is dropped, as no caller is trusted",
+        "HAProxy, Envoy",
+    ),
+    13: Decision("Via", "added once to a request; a request that comes round again: 508", "RFC 9110 7.6.3; RFC 5842"),
+    14: Decision(
+        "Host",
+        "missing, double or malformed: 400; replaced by the upstream's; never where a request goes to",
+        "RFC 9112 3.2; nginx",
+    ),
+    15: Decision("path and query", "byte for byte", "Go, RFC 9112 3.2"),
+    16: Decision(
+        "forms of the target",
+        "absolute becomes origin form; OPTIONS * goes on as *; CONNECT: 400",
+        "RFC 9112 3.2; HAProxy",
+    ),
+    17: Decision("methods", "all that the server's parser knows (46 of them, M-SEARCH, PROPFIND, QUERY)", "RFC 9110 9"),
+    18: Decision(
+        "Upgrade",
+        "not spoken: the request goes on without it and its connection is closed; with a body 400; WebSocket is "
+        "refused by an error; a 101 that nobody asked for is 502",
+        "RFC 9110 7.8; Go, nginx",
+    ),
+    19: Decision("Content-Encoding, Range, ETag", "bytes untouched", "RFC 9110 8.4, 14"),
+    20: Decision("size of a head", "request beyond 64 KiB: 431; answer beyond 64 KiB: 502", "RFC 6585 5; nginx"),
+    21: Decision("large bodies", "stream both ways; a slow reader stops the sender", "Envoy, nginx"),
+    22: Decision("answer before its end", "head and chunks are passed on as they come", "Go FlushInterval, Caddy"),
+    23: Decision("request body before its end", "passed on as it comes", "nginx proxy_request_buffering"),
+    24: Decision("1xx of the upstream", "swallowed; without a final answer 502", "RFC 9110 15.2; Go, nginx"),
+    25: Decision(
+        "refusal during an upload",
+        "reaches the caller; the upload is stopped; neither connection is used again",
+        "RFC 9112 9.5; Envoy",
+    ),
+    26: Decision("caller leaves before the head", "upstream request cancelled within 1 s, slot free", "Go, HAProxy"),
+    27: Decision("caller leaves in the answer", "the same", "Caddy"),
+    28: Decision("caller leaves in its upload", "the same; the upstream never sees a clean end", "Go, Caddy"),
+    29: Decision(
+        "upstream dies in the answer", "the caller's connection is cut: never a clean end", "Go, nginx, HAProxy"
+    ),
+    30: Decision("bytes behind an answer", "dropped; the connection is not used again", "nginx proxy_extra_data"),
+    31: Decision("close-delimited and HTTP/1.0 answers", "passed on with a framing of our own", "nginx proxy_noclose"),
+    32: Decision("reuse of connections", "after every complete answer: 200, HEAD, 304, chunked", "nginx, HAProxy"),
+    33: Decision(
+        "kept connection that was closed",
+        "one more try if idempotent, without body, and nothing was received; POST never twice",
+        "RFC 9110 9.2.2; nginx, Caddy",
+    ),
+    34: Decision(
+        "time-outs", "connect, read, write, total: 504; pool: 503; each with a code of its own", "Envoy, HAProxy"
+    ),
+    35: Decision("control bytes in headers", "400 from a caller, 502 from an upstream", "RFC 9110 5.5"),
+    36: Decision(
+        "underscores in names",
+        "names stay; one that spells a framing, hop-by-hop or forwarding header is dropped",
+        "Envoy, nginx",
+    ),
+    37: Decision("shutdown", "what is in flight is finished; new connections are refused", "Envoy, nginx"),
+    38: Decision(
+        "overload", "a bounded queue in order of arrival; beyond it 503 and Retry-After at once", "Envoy, nginx"
+    ),
+    39: Decision(
+        "HTTP/1.0 callers",
+        "an answer of unknown length is read whole, to 1 MiB, and gets a Content-Length; longer: 505",
+        "RFC 9112 6.1",
+    ),
+}
+
+LIMITS: Final = (
+    "A target that ends in a bare `?` arrives without it, and a `#fragment` is dropped: the ASGI scope has neither.",
+    "A method that the parser does not know is 400; with UVICORN_HTTP=h11 every token goes on.",
+    "A trailer that was not announced and came in one piece with the head is among the headers in the ASGI scope and "
+    "goes on as one; it cannot change framing, Host or what is said of the caller.",
+    "An absolute target without a path (`GET http://host`) is 400.",
+    "A caller who leaves while the upstream takes nothing of its upload is noticed at the write time-out: the server "
+    "reads no more of it then, so it cannot see it leave. Else 64 KiB are read ahead, and it is noticed at once.",
+    "Between two requests and in a head there is no read time-out; UVICORN_LIMIT_CONCURRENCY bounds what that costs.",
+)

@@ -1,0 +1,94 @@
+"""A client of the proxy by itself, without the proxy around it."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from proxy.clients import Client
+from proxy.clients.registry import CLIENTS, build_client
+from proxy.counters import Cell, Counters
+from proxy.forwarding import Outbound
+from proxy.settings import Settings
+from proxy.watch import PoolWatch
+
+NAMES = list(CLIENTS)
+QUEUES = ["client", "gate"]
+COUNTED = ["httpx", "httpx2", "aiohttp"]
+"""The clients that tell what becomes of a connection."""
+
+
+@dataclass
+class Direct:
+    """A client, its counters, and the way the forwarder uses it."""
+
+    client: Client
+    counters: Counters
+    watch: PoolWatch
+    authority: bytes
+
+    async def send(
+        self,
+        target: bytes = b"/",
+        *headers: tuple[bytes, bytes],
+        method: str = "GET",
+        body: AsyncIterator[bytes] | None = None,
+        on_chunk: Callable[[bytes], None] = lambda chunk: None,
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Return status, headers and body of the answer."""
+        outbound = Outbound(method, target, [(b"host", self.authority), *headers], has_body=body is not None)
+        with self.watch.exchange() as exchange:
+            exchange.admitted()
+            answer = await self.client.send(outbound, body)
+            try:
+                chunks = []
+                async for chunk in answer.body():
+                    on_chunk(chunk)
+                    chunks.append(chunk)
+                return answer.status, answer.headers, b"".join(chunks)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await answer.aclose()
+
+    def cell(self, cell: Cell) -> int:
+        """Return a counter."""
+        return self.counters.cells[cell]
+
+    @property
+    def free(self) -> int:
+        """Slots of the gate that nobody holds."""
+        return self.client.gate.free
+
+
+@asynccontextmanager
+async def direct(url: str, client: str, queue: str = "client", **settings: object) -> AsyncIterator[Direct]:
+    """Make a client for an upstream."""
+    with tempfile.TemporaryDirectory() as directory:
+        counters = Counters(Path(directory))
+        watch = PoolWatch(counters)
+        made = build_client(Settings(upstream_url=url, client=client, queue=queue, **settings), watch)
+        try:
+            yield Direct(made, counters, watch, url.split("//")[1].encode())
+        finally:
+            await made.aclose()
+            await asyncio.sleep(0)
+            counters.close()
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 3.0) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not come true in time"
+        await asyncio.sleep(0.005)
+
+
+async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
+    """Yield a body piece by piece."""
+    for part in parts:
+        yield part
