@@ -5,6 +5,8 @@ import re
 import pytest
 import yaml
 
+from loadtest.patterns import FORWARD, PATTERNS
+from proxy.patterns.harness.registry import discover
 from support.settings_table import BEGIN, PARTS, ROOT, WIRING, env_example, readme, variables
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -34,7 +36,10 @@ def test_compose_passes_a_variable_through_without_a_default_of_its_own(name: st
         assert re.fullmatch(rf"127\.0\.0\.1:\$\{{{name}:-\d+\}}:\d+", COMPOSE["services"][service]["ports"][0])
         return
     value = COMPOSE["services"][service]["environment"][name]
-    wired = {"PROXY_UPSTREAM_URL": "${PROXY_UPSTREAM_URL:-http://upstream-mock:8001}"}
+    wired = {
+        "PROXY_UPSTREAM_URL": "${PROXY_UPSTREAM_URL:-http://upstream-mock:8001}",
+        "PROXY_ADMIN": "${PROXY_ADMIN:-true}",
+    }
     assert value == wired.get(name, f"${{{name}:-}}")
 
 
@@ -53,3 +58,8 @@ def test_the_defaults_that_are_said_to_show_something_do() -> None:
     assert found["LOCUST_USERS"] == "20"
     assert found["LOCUST_RUN_TIME"] == "30s"
     assert found["NET_PROFILE"] == "same-host"
+
+
+def test_the_start_form_offers_every_pattern_of_the_proxy() -> None:
+    """The two parts share no code, so the names stand in both."""
+    assert set(PATTERNS) - {FORWARD} == set(discover())

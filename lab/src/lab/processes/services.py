@@ -24,7 +24,8 @@ def _wire_link(wires: Wires) -> Variables:
 def _wire_proxy(wires: Wires) -> Variables:
     # Only the relay stands in the way of the proxy's connections; the link's other engines are under them, or off.
     through_relay = wires.configs.get("link", {}).get("engine") == "relay"
-    return {"PROXY_UPSTREAM_URL": _url(wires, NET_PORT if through_relay else UPSTREAM_PORT)}
+    upstream = _url(wires, NET_PORT if through_relay else UPSTREAM_PORT)
+    return {"PROXY_UPSTREAM_URL": upstream, "PROXY_ADMIN": "true"}  # it listens on loopback
 
 
 def _wire_locust(wires: Wires) -> Variables:
