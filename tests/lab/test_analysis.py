@@ -174,6 +174,23 @@ def test_connections_that_are_not_kept_are_mentioned() -> None:
     assert "opened a new connection" not in verdict(opened=10).because
 
 
+def test_time_that_the_proxy_knows_nothing_of_is_a_blocked_loop() -> None:
+    """Users wait, the pool is idle and no CPU is used: requests lay before the loop."""
+    idle = pool(active_mean=1.0, waiting_mean=0.0, wait_ms=DistributionMs(count=1000, mean=0.1))
+    measured = {
+        "totals": Totals(requests=1000, failures=0, rps=9.4),
+        "latency_ms": LatencyMs(mean=2000.0),
+        "pool": idle,
+        "cpu_cores": {"proxy": 0.03},
+        "generator": Generator(),
+    }
+    blocked = judge(**measured, in_proxy_ms=158.0)
+    assert blocked.bottleneck == "loop"
+    assert "only 158 ms" in blocked.because
+    assert judge(**measured, in_proxy_ms=1900.0).bottleneck == "none"
+    assert judge(**measured).bottleneck == "none"
+
+
 def with_settings(run_id: str, rps: float, **proxy: object):
     part = PartSettings(load={"LOCUST_USERS": 20, "LAB_RUN_LABEL": run_id}, proxy=dict(proxy))
     return run_document(

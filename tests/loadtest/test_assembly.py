@@ -182,6 +182,17 @@ def test_no_request_at_all() -> None:
     assert run.verdict.bottleneck == "none"
 
 
+def test_a_client_that_tells_nothing_of_its_connections_leaves_them_null() -> None:
+    """Not zero, which would be a difference to what the upstream accepted."""
+    untold = dict.fromkeys(("opened", "reused", "closed", "total", "idle"))
+    before = replace(BEFORE, pool={**(BEFORE.pool or {}), **untold})
+    after = replace(AFTER, pool={**(AFTER.pool or {}), **untold})
+    assert figures.proxy_connections(before, after) is None
+    found = figures.pool_figures(before, after, 10.0)
+    assert found is not None
+    assert (found.opened, found.reused, found.closed, found.timeouts) == (None, None, None, 0)
+
+
 def test_a_health_probe_is_no_connection_of_the_pools() -> None:
     """Connections that carry no request are in neither witness, whether they are closed or still open at an end."""
     probing = {"accepted": 6, "open": 6, "closed": 0, "without_request": 0, "open_without_request": 1}

@@ -15,6 +15,7 @@ _OWN_TO_EACH_RUN = frozenset({"LAB_RUN_ID", "LAB_RUN_LABEL", "LAB_PROGRESS", "LA
 _WIRING = re.compile(r"_(?:HOST|PORT|CONTROL_URL)$")
 """Where the parts listen: other in Compose than as processes, and no cause of anything."""
 
+_LIMITS = {"pool": "the pool", "cpu": "CPU", "loop": "a blocked event loop", "none": "nothing in the proxy"}
 _OWN_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "upstream-mock", "proxy"})
 
 
@@ -126,7 +127,7 @@ def _sentence(documents: Sequence[RunDocument], settings: list[Difference], outc
 
 
 def _limit(document: RunDocument) -> str:
-    return {"pool": "the pool", "cpu": "CPU", "none": "nothing in the proxy"}[document.verdict.bottleneck]
+    return _LIMITS[document.verdict.bottleneck]
 
 
 def _shown(value: Any) -> str:

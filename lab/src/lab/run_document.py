@@ -65,13 +65,14 @@ class DistributionMs(_Part):
 class Pool(_Part):
     """The proxy's pool over the run, all workers together.
 
+    `opened`, `reused` and `closed` are null where the client library does not tell of its connections.
     `active_mean` and `waiting_mean` are time averages by Little's law (time held, or waited, over the window's length).
     """
 
     max: int
-    opened: int
-    reused: int
-    closed: int
+    opened: int | None
+    reused: int | None
+    closed: int | None
     timeouts: int
     active_max: int | None = None
     active_mean: float | None = None
@@ -171,7 +172,7 @@ class Generator(_Part):
 class Verdict(_Part):
     """What limited the run, the figures that say so, and what to change."""
 
-    bottleneck: Literal["pool", "cpu", "none"]
+    bottleneck: Literal["pool", "cpu", "loop", "none"]
     because: str
     advice: str
 

@@ -17,6 +17,9 @@ POOL_BUSY_SHARE = 0.90
 CHURN_SHARE = 0.5
 """Share of requests that opened a connection of their own above which the pool is said not to keep them."""
 
+OUTSIDE_SHARE = 0.5
+"""Share of the users' mean latency that the proxy knows of below which requests waited before it looked at them."""
+
 WAIT_SHARE = 0.10
 """Mean share of a request's time spent waiting for a connection above which the wait counts."""
 
@@ -37,9 +40,11 @@ def judge(
     cpu_cores: Mapping[str, float | None],
     generator: Generator,
     workers: int = 1,
+    in_proxy_ms: float | None = None,
 ) -> Verdict:
-    """Name the bottleneck: a process at its CPU limit, the pool, or none.
+    """Name the bottleneck: a process at its CPU limit, the pool, a blocked event loop, or none.
 
+    `in_proxy_ms` is the mean time from a request's first step in the proxy to its last.
     `cpu_cores` maps proxy, upstream, link and generator to mean cores used; `workers` are the proxy's processes.
     """
     if totals.requests == 0:
@@ -49,6 +54,8 @@ def judge(
         return _cpu_verdict(*busiest, pool)
     if pool is not None and _pool_bound(pool, latency_ms):
         return _pool_verdict(pool, latency_ms, totals)
+    if in_proxy_ms is not None and latency_ms.mean and in_proxy_ms < OUTSIDE_SHARE * latency_ms.mean:
+        return _loop_verdict(in_proxy_ms, latency_ms.mean)
     return _free_verdict(pool, totals, cpu_cores)
 
 
@@ -89,7 +96,7 @@ def _pool_verdict(pool: Pool, latency_ms: LatencyMs, totals: Totals) -> Verdict:
 
 def _churn(pool: Pool, totals: Totals) -> str:
     """Say so if connections were hardly kept: each costs a handshake, and on a real network a round trip."""
-    share = pool.opened / totals.requests
+    share = (pool.opened or 0) / totals.requests
     if share < CHURN_SHARE:
         return ""
     return f"; {min(share, 1):.0%} of the requests opened a new connection"
@@ -102,6 +109,17 @@ def _pool_advice(pool: Pool, totals: Totals) -> str:
     return (
         f"Set PROXY_MAX_CONNECTIONS={limit} (now {pool.max}) and run again: at the same upstream time that is up to "
         f"{totals.rps * limit / pool.max:.0f} requests/s instead of {totals.rps:.0f}, while CPU lasts."
+    )
+
+
+def _loop_verdict(in_proxy_ms: float, latency_ms: float) -> Verdict:
+    return Verdict(
+        bottleneck="loop",
+        because=(
+            f"users waited {latency_ms:.0f} ms, but only {in_proxy_ms:.0f} ms of it lie between the proxy's first look at a "
+            "request and its last: for the rest its event loop did not get to them"
+        ),
+        advice="Something blocks the event loop: a synchronous call in an `async def`. Await it, or use `def`.",
     )
 
 

@@ -25,7 +25,7 @@ from lab.run_document import (
 from lab.verdict import judge
 from loadtest import figures
 from loadtest.counts import Counts
-from loadtest.phases import ledger_of, phases_ms
+from loadtest.phases import Phases, ledger_of, phases_ms
 from loadtest.snapshot import Answer, Snapshot
 from loadtest.strip import network_words
 
@@ -62,6 +62,7 @@ def document(seen: Observation) -> RunDocument:
     cores = figures.cpu_cores(seen.before, seen.after, generator.cpu_cores)
     witnesses = witnesses_of(seen)
     ledger, slowest = ledger_of(seen.ledger_entries or [], seen.ledger_dropped, seen.run_id)
+    phases = phases_ms(seen.before, seen.after, slowest)
     return RunDocument(
         id=seen.run_id,
         label=seen.label,
@@ -77,7 +78,7 @@ def document(seen: Observation) -> RunDocument:
         totals=totals,
         latency_ms=counts.latency(),
         errors=dict(sorted(counts.errors.items(), key=lambda error: -error[1])),
-        phases_ms=phases_ms(seen.before, seen.after, slowest),
+        phases_ms=phases,
         ledger=ledger if seen.ledger_entries is not None else None,
         pool=pool,
         cpu_cores=cores,
@@ -92,9 +93,15 @@ def document(seen: Observation) -> RunDocument:
             cpu_cores=cores,
             generator=generator,
             workers=figures.proxy_workers(seen.after),
+            in_proxy_ms=_in_proxy_ms(phases),
         ),
         series=list(seen.series),
     )
+
+
+def _in_proxy_ms(phases: Phases | None) -> float | None:
+    total = (phases or {}).get("total")
+    return None if total is None else total.mean
 
 
 def witnesses_of(seen: Observation) -> Witnesses:

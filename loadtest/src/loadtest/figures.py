@@ -17,9 +17,10 @@ def pool_figures(before: Snapshot, after: Snapshot, window_seconds: float) -> Po
     start, end = before.pool, after.pool
     if start is None or end is None or proxy_restarted(start, end):
         return None
-    added = {name: int(number(end, name) - number(start, name)) for name in ("opened", "reused", "closed", "timeouts")}
+    timeouts = int(number(end, "timeouts") - number(start, "timeouts"))
+    added = {name: _added(start, end, name) for name in ("opened", "reused", "closed")}
     waits = _waits(section(start, "wait_ms"), section(end, "wait_ms"))
-    if waits is None or min(added.values()) < 0:
+    if waits is None or min(timeouts, *(count or 0 for count in added.values())) < 0:
         return None
     held_ms = number(section(end, "hold_ms"), "sum") - number(section(start, "hold_ms"), "sum")
     waited_ms = (waits.mean or 0.0) * waits.count
@@ -29,7 +30,7 @@ def pool_figures(before: Snapshot, after: Snapshot, window_seconds: float) -> Po
         opened=added["opened"],
         reused=added["reused"],
         closed=added["closed"],
-        timeouts=added["timeouts"],
+        timeouts=timeouts,
         active_max=_whole(run, "active_max"),
         active_mean=_time_average(held_ms, window_seconds),
         waiting_max=_whole(run, "waiting_max"),
@@ -63,8 +64,10 @@ def upstream_witness(after: Snapshot, run_id: str) -> UpstreamWitness | None:
 
 
 def proxy_connections(before: Snapshot, after: Snapshot) -> ConnectionWitness | None:
-    """Return the proxy's count of its connections to the upstream during the run."""
+    """Return the proxy's count of its connections during the run; None if its client library tells nothing of them."""
     if before.pool is None or after.pool is None or proxy_restarted(before.pool, after.pool):
+        return None
+    if _added(before.pool, after.pool, "opened") is None:
         return None
     return _connections(before.pool, after.pool, "opened", "closed", "total")
 
@@ -116,6 +119,11 @@ def _pids(answer: Answer) -> set[int]:
 
 def _younger(start: Answer, end: Answer) -> bool:
     return number(section(end, "process"), "uptime_seconds") < number(section(start, "process"), "uptime_seconds")
+
+
+def _added(start: Answer, end: Answer, name: str) -> int | None:
+    """Return what a counter grew by; None if it is null, for a client library that does not tell."""
+    return None if end.get(name) is None else int(number(end, name) - number(start, name))
 
 
 def _connections(start: Answer, end: Answer, opened: str, closed: str, current: str) -> ConnectionWitness | None:

@@ -91,4 +91,4 @@ class OpenRun:
 
 
 def _gauge(figures: Answer, name: str) -> int | None:
-    return int(number(figures, name)) if name in figures else None
+    return None if figures.get(name) is None else int(number(figures, name))

@@ -13,7 +13,7 @@ COLUMNS = (
     ("verdict", "Limit"),
     ("because", "Because"),
 )
-LIMITS = {"pool": "pool", "cpu": "CPU", "none": "none"}
+LIMITS = {"pool": "pool", "cpu": "CPU", "loop": "event loop", "none": "none"}
 
 
 def row(summary: RunSummary) -> dict[str, str | int | float]:

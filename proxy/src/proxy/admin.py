@@ -79,11 +79,11 @@ class Admin:
         parts = [slots(self._upstreams.watch, self._client)]
         if self._notices is not None:
             parts += self._notices.of_others()
-        return pool_document(self._sums(), self._settings, self._server.workers) | merged(parts)
+        return pool_document(self._sums(), self._settings, self._server.workers, told=self._told) | merged(parts)
 
     def metrics(self) -> str:
         """Return the metrics in Prometheus' text format."""
-        return exposition(self._sums(), self._settings, self._server.workers)
+        return exposition(self._sums(), self._settings, self._server.workers, told=self._told)
 
     async def ledger(self, since: str | None, limit: int) -> bytes | None:
         """Return a page of finished requests as JSON, None if none are kept. Raises ledger_reader.BadCursor."""
@@ -107,6 +107,10 @@ class Admin:
             return f"the upstream took no connection: {os.strerror(error.errno) if error.errno else 'unknown name'}"
         writer.close()
         return None
+
+    @property
+    def _told(self) -> bool:
+        return self._client.connections() is not None
 
     def _sums(self) -> board.Sums:
         self._sampler.sample()

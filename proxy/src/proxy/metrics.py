@@ -21,18 +21,19 @@ _SHOWN_BOUNDS_MS = BOUNDS_MS[::5]
 """Four buckets to the decade are enough for a dashboard."""
 
 
-def exposition(sums: Sums, settings: Settings, workers: int) -> str:
-    """Return all metrics as text."""
+def exposition(sums: Sums, settings: Settings, workers: int, *, told: bool = True) -> str:
+    """Return all metrics as text; without `told` those of connections are left out: the library tells nothing."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Sums(sums, settings, workers))
+    registry.register(_Sums(sums, settings, workers, told))
     return generate_latest(registry).decode()
 
 
 class _Sums(Collector):
-    def __init__(self, sums: Sums, settings: Settings, workers: int) -> None:
+    def __init__(self, sums: Sums, settings: Settings, workers: int, told: bool) -> None:
         self._sums = sums
         self._settings = settings
         self._workers = workers
+        self._told = told
 
     def collect(self) -> Iterator[Metric]:
         yield from self._pool()
@@ -48,7 +49,8 @@ class _Sums(Collector):
             labels=["http_connection_state"],
         )
         connections.add_metric(["active"], now["active"])
-        connections.add_metric(["idle"], now["idle"])
+        if self._told:
+            connections.add_metric(["idle"], now["idle"])
         yield connections
         yield GaugeMetricFamily(
             "proxy_pool_max_connections",
@@ -65,7 +67,8 @@ class _Sums(Collector):
             ("reused", "Requests sent on a connection that had served another.", Cell.REUSED),
             ("timeouts", "Requests that got no connection in time.", Cell.TIMEOUTS),
         ):
-            yield CounterMetricFamily(f"proxy_pool_{name}", text, self._sums[cell])
+            if self._told or cell == Cell.TIMEOUTS:
+                yield CounterMetricFamily(f"proxy_pool_{name}", text, self._sums[cell])
 
     def _requests(self) -> Iterator[Metric]:
         requests = CounterMetricFamily("proxy_requests", "Requests by what became of them.", labels=["outcome"])

@@ -37,8 +37,20 @@ def gauges(counts: Counts) -> dict[str, int]:
     }
 
 
-def pool_document(sums: Sums, settings: "Settings", workers: int) -> dict[str, Any]:
-    """Return the pool of all workers: gauges, counters since the start, the newest run, the processes."""
+CONNECTIONS = ("total", "idle", "connecting", "opened", "reused", "closed")
+"""Figures that need a client library which tells of its connections."""
+
+
+def pool_document(sums: Sums, settings: "Settings", workers: int, *, told: bool = True) -> dict[str, Any]:
+    """Return the pool of all workers: gauges, counters since the start, the newest run, the processes.
+
+    Without `told` the client library does not tell of its connections: those figures are null, not zero.
+    """
+    document = _document(sums, settings, workers)
+    return document if told else document | dict.fromkeys(CONNECTIONS)
+
+
+def _document(sums: Sums, settings: "Settings", workers: int) -> dict[str, Any]:
     return {
         "workers": workers,
         "max": workers * settings.max_connections,

@@ -25,7 +25,7 @@ export async function fetchJson(path) {
   return answer;
 }
 
-export const LIMITS = { pool: 'Limit: the pool', cpu: 'Limit: CPU', none: 'No limit reached' };
+export const LIMITS = { pool: 'Limit: the pool', cpu: 'Limit: CPU', loop: 'Limit: the event loop', none: 'No limit reached' };
 
 export const badge = (bottleneck) => element('span', { class: `badge ${bottleneck}` }, LIMITS[bottleneck] || bottleneck);
 
