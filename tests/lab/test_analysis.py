@@ -9,7 +9,6 @@ from lab.run_document import (
     Generator,
     LatencyMs,
     PartSettings,
-    Pool,
     ProxyWitness,
     SettingsAtEnds,
     Totals,
@@ -17,7 +16,7 @@ from lab.run_document import (
     Verdict,
     Witnesses,
 )
-from lab.verdict import judge
+from lab.verdict import Evidence, judge
 from support.documents import pool, run_document
 
 
@@ -113,19 +112,18 @@ def verdict(
     *,
     cpu: float | None = 0.3,
     generator_cpu: float = 0.2,
-    workers: int = 1,
-    generator: Generator | None = None,
-    **of: object,
+    evidence: dict[str, object] | None = None,
+    **of_pool: object,
 ) -> Verdict:
-    measured: Pool | None = pool(**of)
-    return judge(
-        totals=Totals(requests=1000, failures=0, rps=100.0),
-        latency_ms=LatencyMs(mean=200.0),
-        pool=measured,
-        cpu_cores={"proxy": cpu, "upstream": 0.1, "link": None, "generator": generator_cpu},
-        generator=generator or Generator(),
-        workers=workers,
-    )
+    seen = {
+        "totals": Totals(requests=1000, failures=0, rps=100.0),
+        "latency_ms": LatencyMs(mean=200.0),
+        "pool": pool(**of_pool),
+        "cpu_cores": {"proxy": cpu, "upstream": 0.1, "link": None, "generator": generator_cpu},
+        "generator": Generator(),
+        "users": 20,
+    }
+    return judge(Evidence(**(seen | (evidence or {}))))
 
 
 def test_a_full_pool_with_waiting_requests_is_the_bottleneck() -> None:
@@ -151,14 +149,14 @@ def test_a_process_without_cpu_comes_first() -> None:
 
 def test_a_core_is_counted_for_each_worker() -> None:
     """Two workers on one core between them are not at their limit."""
-    assert verdict(cpu=0.97, workers=2).bottleneck == "pool"
-    assert verdict(cpu=1.9, workers=2).bottleneck == "cpu"
+    assert verdict(cpu=0.97, evidence={"workers": 2}).bottleneck == "pool"
+    assert verdict(cpu=1.9, evidence={"workers": 2}).bottleneck == "cpu"
 
 
 def test_locust_at_its_limit_is_said_to_be_it() -> None:
     """Else the pool would be blamed for the generator."""
     assert "Locust used 0.95 cores" in verdict(generator_cpu=0.95).because
-    assert verdict(generator_cpu=0.95, generator=Generator(processes=3)).bottleneck == "pool"
+    assert verdict(generator_cpu=0.95, evidence={"generator": Generator(processes=3)}).bottleneck == "pool"
 
 
 def test_nothing_in_the_way_is_none() -> None:
@@ -174,21 +172,44 @@ def test_connections_that_are_not_kept_are_mentioned() -> None:
     assert "opened a new connection" not in verdict(opened=10).because
 
 
+IDLE = {"active_mean": 1.0, "waiting_mean": 0.0, "wait_ms": DistributionMs(count=1000, mean=0.1)}
+
+
 def test_time_that_the_proxy_knows_nothing_of_is_a_blocked_loop() -> None:
     """Users wait, the pool is idle and no CPU is used: requests lay before the loop."""
-    idle = pool(active_mean=1.0, waiting_mean=0.0, wait_ms=DistributionMs(count=1000, mean=0.1))
-    measured = {
-        "totals": Totals(requests=1000, failures=0, rps=9.4),
-        "latency_ms": LatencyMs(mean=2000.0),
-        "pool": idle,
-        "cpu_cores": {"proxy": 0.03},
-        "generator": Generator(),
-    }
-    blocked = judge(**measured, in_proxy_ms=158.0)
+    blocked = verdict(**IDLE, evidence={"in_proxy_ms": 15.8})
     assert blocked.bottleneck == "loop"
-    assert "only 158 ms" in blocked.because
-    assert judge(**measured, in_proxy_ms=1900.0).bottleneck == "none"
-    assert judge(**measured).bottleneck == "none"
+    assert "only 16 ms" in blocked.because
+    assert verdict(**IDLE, evidence={"in_proxy_ms": 190.0}).bottleneck == "none"
+
+
+def test_a_queue_in_the_upstream_is_the_upstreams() -> None:
+    """More connections would lengthen it; without a limit of servers there is no such queue."""
+    queue = {"upstream_queue_ms": 120.0, "upstream_servers": 8}
+    found = verdict(**IDLE, evidence=queue)
+    assert found.bottleneck == "upstream"
+    assert "120 ms of 200 ms (60%) for one of the upstream's 8 servers" in found.because
+    assert verdict(**IDLE, evidence=queue | {"upstream_servers": None}).bottleneck == "none"
+    assert verdict(evidence=queue | {"upstream_queue_ms": 30.0}).bottleneck == "pool"
+
+
+def test_a_run_of_failures_measured_failures() -> None:
+    """Whatever else the figures say; a few failures are mentioned beside them."""
+    failed = {"totals": Totals(requests=1000, failures=1000, rps=900.0), "errors": {"502 upstream_connect_error": 1000}}
+    found = verdict(evidence=failed)
+    assert found.bottleneck == "failures"
+    assert found.because == "1000 of 1000 requests failed (502 upstream_connect_error 1000)"
+    few = verdict(evidence={"totals": Totals(requests=1000, failures=3, rps=100.0), "errors": {"500 upstream": 3}})
+    assert few.bottleneck == "pool"
+    assert few.because.endswith("3 of 1000 requests failed (500 upstream 3)")
+
+
+def test_requests_that_gave_up_in_the_queue_are_the_pools_and_no_throughput() -> None:
+    """The advice counts what succeeded."""
+    gave_up = {"totals": Totals(requests=1000, failures=850, rps=180.0), "errors": {"503 pool_exhausted": 850}}
+    found = verdict(timeouts=850, evidence=gave_up)
+    assert found.bottleneck == "pool"
+    assert "instead of 27," in found.advice
 
 
 def with_settings(run_id: str, rps: float, **proxy: object):
@@ -228,6 +249,15 @@ def test_where_the_parts_listen_explains_nothing() -> None:
     assert compare([here, there]).settings == []
     elsewhere = with_settings("c", 100.0, PROXY_PORT=8000, PROXY_UPSTREAM_URL="http://api.test")
     assert [row.name for row in compare([here, elsewhere]).settings] == ["PROXY_UPSTREAM_URL"]
+
+
+def test_other_versions_and_a_cut_run_are_differences_too() -> None:
+    """Docker's Python is another one, and an interrupted run measured less than it seems."""
+    whole = with_settings("a", 100.0)
+    cut = with_settings("b", 100.0).model_copy(
+        update={"status": "interrupted", "versions": {"proxy": {"httpx": "0.28.1", "python": "3.13.5"}}}
+    )
+    assert [row.name for row in compare([whole, cut]).settings] == ["proxy's python", "status"]
 
 
 def test_a_comparison_needs_two() -> None:

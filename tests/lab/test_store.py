@@ -38,8 +38,9 @@ def test_a_run_is_found_by_id_beginning_or_newest_label(tmp_path: Path) -> None:
     store.write(run_document("20261120T130000Z-0002", label="ten", started_at=STARTED + timedelta(hours=1)))
     assert store.find("20261120T120000Z-0001").id.endswith("0001")
     assert store.find("20261120T13").id.endswith("0002")
+    assert store.find("0001").id == "20261120T120000Z-0001"
     assert store.find("ten").id.endswith("0002")
-    with pytest.raises(RunNotFound, match="begins 2 run ids"):
+    with pytest.raises(RunNotFound, match="fits 2 run ids"):
         store.find("20261120")
     with pytest.raises(RunNotFound, match="no run has the id or the label 'x'"):
         store.find("x")

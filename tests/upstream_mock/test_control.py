@@ -16,7 +16,7 @@ STATS = {
         "requests_per_connection",
     },
     "requests": {"started", "completed", "abandoned", "in_flight"},
-    "capacity": {"servers", "busy", "waiting"},
+    "capacity": {"servers", "busy", "waiting", "waited_ms"},
     "runs": {"r1"},
     "lateness_ms": {"count", "mean", "max"},
     "process": {"pid", "cpu_seconds", "uptime_seconds"},

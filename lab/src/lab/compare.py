@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
-from lab.run_document import RunDocument
+from lab.run_document import RunDocument, Totals
 
 _OWN_TO_EACH_RUN = frozenset({"LAB_RUN_ID", "LAB_RUN_LABEL", "LAB_PROGRESS", "LAB_RUNS_DIR", "LOCUST_HEADLESS"})
 """Settings that differ between any two runs and explain nothing."""
@@ -15,7 +15,14 @@ _OWN_TO_EACH_RUN = frozenset({"LAB_RUN_ID", "LAB_RUN_LABEL", "LAB_PROGRESS", "LA
 _WIRING = re.compile(r"_(?:HOST|PORT|CONTROL_URL)$")
 """Where the parts listen: other in Compose than as processes, and no cause of anything."""
 
-_LIMITS = {"pool": "the pool", "cpu": "CPU", "loop": "a blocked event loop", "none": "nothing in the proxy"}
+_LIMITS = {
+    "pool": "the pool",
+    "cpu": "CPU",
+    "upstream": "the upstream",
+    "loop": "a blocked event loop",
+    "failures": "failures",
+    "none": "nothing in the proxy",
+}
 _OWN_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "upstream-mock", "proxy"})
 
 
@@ -51,7 +58,7 @@ class Comparison(BaseModel):
 
 
 _FIGURES: list[tuple[str, str, Callable[[RunDocument], float | None]]] = [
-    ("throughput", "requests/s", lambda run: run.totals.rps),
+    ("throughput", "requests/s", lambda run: succeeded_rps(run.totals)),
     ("p50", "ms", lambda run: run.latency_ms.p50),
     ("p99", "ms", lambda run: run.latency_ms.p99),
     ("pool wait, mean", "ms", lambda run: run.pool.wait_ms.mean if run.pool else None),
@@ -64,6 +71,11 @@ _FIGURES: list[tuple[str, str, Callable[[RunDocument], float | None]]] = [
     ("proxy CPU", "cores", lambda run: run.cpu_cores.get("proxy")),
     ("Locust CPU", "cores", lambda run: run.cpu_cores.get("generator")),
 ]
+
+
+def succeeded_rps(totals: Totals) -> float:
+    """Return the requests a second that did not fail: a quick error is no throughput."""
+    return totals.rps * (1 - totals.failures / totals.requests) if totals.requests else 0.0
 
 
 def compare(documents: Sequence[RunDocument]) -> Comparison:
@@ -82,12 +94,21 @@ def compare(documents: Sequence[RunDocument]) -> Comparison:
 
 def _settings(document: RunDocument) -> dict[str, Any]:
     start = document.settings.start
-    return {
-        name: _shown_address(value) if name == "PROXY_UPSTREAM_URL" else value
-        for part in (start.load, start.proxy, start.network, start.upstream)
-        for name, value in (part or {}).items()
-        if name not in _OWN_TO_EACH_RUN and not _WIRING.search(name)
+    versions = {
+        f"{part}'s {library}": version
+        for part, libraries in document.versions.items()
+        for library, version in (libraries or {}).items()
     }
+    return (
+        versions
+        | {"status": document.status}
+        | {
+            name: _shown_address(value) if name == "PROXY_UPSTREAM_URL" else value
+            for part in (start.load, start.proxy, start.network, start.upstream)
+            for name, value in (part or {}).items()
+            if name not in _OWN_TO_EACH_RUN and not _WIRING.search(name)
+        }
+    )
 
 
 def _shown_address(url: Any) -> Any:
@@ -111,7 +132,7 @@ def _sentence(documents: Sequence[RunDocument], settings: list[Difference], outc
     first, last = documents[0], documents[-1]
     throughput = outcomes[0].ratios[-1]
     change = (
-        f"{first.totals.rps:.1f} -> {last.totals.rps:.1f} requests/s"
+        f"{succeeded_rps(first.totals):.1f} -> {succeeded_rps(last.totals):.1f} requests/s"
         + (f" ({throughput:.2f} times)" if throughput is not None else "")
         + f", p50 {_ms(first.latency_ms.p50)} -> {_ms(last.latency_ms.p50)}"
     )

@@ -172,7 +172,7 @@ class Generator(_Part):
 class Verdict(_Part):
     """What limited the run, the figures that say so, and what to change."""
 
-    bottleneck: Literal["pool", "cpu", "loop", "none"]
+    bottleneck: Literal["pool", "cpu", "upstream", "loop", "failures", "none"]
     because: str
     advice: str
 

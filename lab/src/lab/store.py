@@ -98,18 +98,19 @@ class RunStore:
             raise RunNotFound(f"{path} is no run document of this version: {error.error_count()} mistakes") from None
 
     def find(self, reference: str) -> RunDocument:
-        """Return the run by id, by the unique beginning of one, or the newest with that label."""
+        """Return the run by id, by its unique beginning or last four characters, or the newest with that label."""
         summaries = self.summaries()
         if any(summary.id == reference for summary in summaries):
             return self.read(reference)
         labelled = [summary for summary in summaries if summary.label == reference]
         if labelled:
             return self.read(labelled[0].id)
-        begun = [summary for summary in summaries if reference and summary.id.startswith(reference)]
+        suffix = f"-{reference}"
+        begun = [run for run in summaries if reference and (run.id.startswith(reference) or run.id.endswith(suffix))]
         if len(begun) == 1:
             return self.read(begun[0].id)
         if begun:
-            raise RunNotFound(f"{reference!r} begins {len(begun)} run ids; give more of it")
+            raise RunNotFound(f"{reference!r} fits {len(begun)} run ids; give more of it")
         raise RunNotFound(f"no run has the id or the label {reference!r}; ./sandbox runs lists them")
 
     def summaries(self) -> list[RunSummary]:

@@ -1,12 +1,18 @@
 """The verdict: what limited a run, with the figures that say so. Pure: figures in, one sentence out.
 
-The order matters. A process without CPU left makes every other figure look bad, so CPU is asked first; a pool
-is the bottleneck only if requests waited for a connection while all connections were busy.
+The rules are asked in order and the first that applies speaks. Requests that fail say nothing of throughput; a process
+without CPU makes every other figure look bad; a queue in the upstream fills the pool before it; and a pool is the
+bottleneck only if requests waited for a connection while all connections were busy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 from lab.run_document import Generator, LatencyMs, Pool, Totals, Verdict
+
+FAILING_SHARE = 0.5
+"""Share of failed requests above which a run measured failures and not throughput."""
 
 CPU_BUSY_CORES = 0.85
 """A Python process with one event loop has no more than one core; above this share of it, it is the limit."""
@@ -21,7 +27,9 @@ OUTSIDE_SHARE = 0.5
 """Share of the users' mean latency that the proxy knows of below which requests waited before it looked at them."""
 
 WAIT_SHARE = 0.10
-"""Mean share of a request's time spent waiting for a connection above which the wait counts."""
+"""Mean share of a request's time spent waiting in a queue above which the wait counts."""
+
+POOL_EXHAUSTED = "503 pool_exhausted"
 
 _NAMES = {"proxy": "the proxy", "upstream": "the mock upstream", "link": "the link", "generator": "Locust"}
 _CPU_ADVICE = {
@@ -32,111 +40,163 @@ _CPU_ADVICE = {
 }
 
 
-def judge(
-    *,
-    totals: Totals,
-    latency_ms: LatencyMs,
-    pool: Pool | None,
-    cpu_cores: Mapping[str, float | None],
-    generator: Generator,
-    workers: int = 1,
-    in_proxy_ms: float | None = None,
-) -> Verdict:
-    """Name the bottleneck: a process at its CPU limit, the pool, a blocked event loop, or none.
-
-    `in_proxy_ms` is the mean time from a request's first step in the proxy to its last.
-    `cpu_cores` maps proxy, upstream, link and generator to mean cores used; `workers` are the proxy's processes.
+@dataclass(frozen=True)
+class Evidence:
+    """The figures of a run. `cpu_cores` maps proxy, upstream, link and generator to mean cores used; `workers` are the
+    proxy's processes; `in_proxy_ms` is the mean time from a request's first step in the proxy to its last; and
+    `upstream_queue_ms` the mean wait for one of the upstream's `upstream_servers`. None: not known.
     """
-    if totals.requests == 0:
-        return Verdict(bottleneck="none", because="no request was made", advice="Run it with users and for longer.")
-    busiest = _cpu_bound(cpu_cores, {"proxy": workers, "generator": generator.processes})
-    if busiest is not None:
-        return _cpu_verdict(*busiest, pool)
-    if pool is not None and _pool_bound(pool, latency_ms):
-        return _pool_verdict(pool, latency_ms, totals)
-    if in_proxy_ms is not None and latency_ms.mean and in_proxy_ms < OUTSIDE_SHARE * latency_ms.mean:
-        return _loop_verdict(in_proxy_ms, latency_ms.mean)
-    return _free_verdict(pool, totals, cpu_cores)
+
+    totals: Totals
+    latency_ms: LatencyMs
+    pool: Pool | None
+    cpu_cores: Mapping[str, float | None]
+    generator: Generator
+    users: int = 0
+    workers: int = 1
+    errors: Mapping[str, int] = field(default_factory=dict)
+    in_proxy_ms: float | None = None
+    upstream_queue_ms: float | None = None
+    upstream_servers: int | None = None
+
+    @property
+    def pool_wait_ms(self) -> float:
+        """Mean wait for a connection."""
+        return (self.pool.wait_ms.mean or 0.0) if self.pool else 0.0
+
+    @property
+    def succeeded_rps(self) -> float:
+        """Requests a second that did not fail."""
+        return self.totals.rps * (1 - self.totals.failures / self.totals.requests) if self.totals.requests else 0.0
+
+    def share_of_latency(self, milliseconds: float) -> float:
+        """Return the part of the users' mean latency that a time is."""
+        return milliseconds / self.latency_ms.mean if self.latency_ms.mean else 0.0
 
 
-def _cpu_bound(cpu_cores: Mapping[str, float | None], processes: Mapping[str, int]) -> tuple[str, float, int] | None:
-    """Return (part, cores, processes) of the part nearest its CPU limit if it is there."""
-    shares = [(cores / processes.get(part, 1), part, cores) for part, cores in cpu_cores.items() if cores is not None]
-    share, part, cores = max(shares, default=(0.0, "", 0.0))
-    return (part, cores, processes.get(part, 1)) if share >= CPU_BUSY_CORES else None
+def judge(seen: Evidence) -> Verdict:
+    """Name what limited a run."""
+    found = next(verdict for rule in RULES if (verdict := rule(seen)) is not None)
+    failed = seen.totals.failures
+    if failed and found.bottleneck != "failures":
+        return found.model_copy(update={"because": f"{found.because}; {_failures(seen)}"})
+    return found
 
 
-def _pool_bound(pool: Pool, latency_ms: LatencyMs) -> bool:
-    waited = pool.wait_ms.mean or 0.0
-    share = waited / latency_ms.mean if latency_ms.mean else 0.0
+def _nothing(seen: Evidence) -> Verdict | None:
+    if seen.totals.requests:
+        return None
+    return _verdict("none", "no request was made", "Run it with users and for longer.")
+
+
+def _failing(seen: Evidence) -> Verdict | None:
+    if seen.totals.failures < FAILING_SHARE * seen.totals.requests or _main_error(seen) == POOL_EXHAUSTED:
+        return None
+    advice = "See what fails before anything else: a failed request is quick or slow for reasons of its own."
+    return _verdict("failures", _failures(seen), advice)
+
+
+def _cpu(seen: Evidence) -> Verdict | None:
+    processes = {"proxy": seen.workers, "generator": seen.generator.processes}
+    shares = [(used / processes.get(part, 1), part, used) for part, used in seen.cpu_cores.items() if used is not None]
+    share, part, used = max(shares, default=(0.0, "", 0.0))
+    if share < CPU_BUSY_CORES:
+        return None
+    count = processes.get(part, 1)
+    because = f"{_NAMES.get(part, part)} used {used:.2f} cores{f' in {count} processes' if count > 1 else ''}"
+    because += ": there was no CPU left"
+    if seen.pool is not None and seen.pool.wait_ms.mean is not None:
+        because += f"; requests waited {seen.pool_wait_ms:.0f} ms for one of {seen.pool.max} connections"
+    return _verdict("cpu", because, _CPU_ADVICE.get(part, "Send less."))
+
+
+def _upstream(seen: Evidence) -> Verdict | None:
+    queued = seen.upstream_queue_ms or 0.0
+    if seen.upstream_servers is None or seen.share_of_latency(queued) < WAIT_SHARE or queued < seen.pool_wait_ms:
+        return None
+    return _verdict(
+        "upstream",
+        f"requests waited {queued:.0f} ms of {seen.latency_ms.mean:.0f} ms ({seen.share_of_latency(queued):.0%}) for "
+        f"one of the upstream's {seen.upstream_servers} servers (UPSTREAM_CAPACITY)",
+        "More connections only lengthen the upstream's queue: it cannot do more at once. A smaller pool waits in the "
+        "proxy instead, where it can be seen and bounded.",
+    )
+
+
+def _pool(seen: Evidence) -> Verdict | None:
+    pool = seen.pool
+    if pool is None:
+        return None
     full = pool.active_mean is not None and pool.active_mean >= POOL_BUSY_SHARE * pool.max
-    return pool.timeouts > 0 or (full and share >= WAIT_SHARE)
-
-
-def _cpu_verdict(part: str, cores: float, processes: int, pool: Pool | None) -> Verdict:
-    count = "" if processes == 1 else f" in {processes} processes"
-    because = f"{_NAMES.get(part, part)} used {cores:.2f} cores{count}: there was no CPU left"
-    if pool is not None and pool.wait_ms.mean is not None:
-        because += f"; requests waited {pool.wait_ms.mean:.0f} ms for one of {pool.max} connections"
-    return Verdict(bottleneck="cpu", because=because, advice=_CPU_ADVICE.get(part, "Send less."))
-
-
-def _pool_verdict(pool: Pool, latency_ms: LatencyMs, totals: Totals) -> Verdict:
-    waited = pool.wait_ms.mean or 0.0
-    share = waited / latency_ms.mean if latency_ms.mean else 0.0
+    if not pool.timeouts and not (full and seen.share_of_latency(seen.pool_wait_ms) >= WAIT_SHARE):
+        return None
     because = (
-        f"requests waited {waited:.0f} ms of {latency_ms.mean or 0:.0f} ms ({share:.0%}) for a connection: "
-        f"{pool.active_mean or 0:.1f} of {pool.max} were busy and {pool.waiting_mean or 0:.1f} requests waited"
+        f"requests waited {seen.pool_wait_ms:.0f} ms of {seen.latency_ms.mean or 0:.0f} ms "
+        f"({seen.share_of_latency(seen.pool_wait_ms):.0%}) for a connection: {pool.active_mean or 0:.1f} of {pool.max} "
+        f"were busy and {pool.waiting_mean or 0:.1f} requests waited"
     )
     if pool.timeouts:
         because += f"; {pool.timeouts} gave up with a pool time-out"
-    because += _churn(pool, totals)
-    return Verdict(bottleneck="pool", because=because, advice=_pool_advice(pool, totals))
+    return _verdict("pool", because + _churn(seen), _pool_advice(seen, pool))
 
 
-def _churn(pool: Pool, totals: Totals) -> str:
+def _loop(seen: Evidence) -> Verdict | None:
+    if seen.in_proxy_ms is None or seen.share_of_latency(seen.in_proxy_ms) >= OUTSIDE_SHARE or not seen.latency_ms.mean:
+        return None
+    return _verdict(
+        "loop",
+        f"users waited {seen.latency_ms.mean:.0f} ms, but only {seen.in_proxy_ms:.0f} ms of it lie between the proxy's "
+        "first look at a request and its last: for the rest its event loop did not get to them",
+        "Something blocks the event loop: a synchronous call in an `async def`. Await it, or use `def`.",
+    )
+
+
+def _free(seen: Evidence) -> Verdict:
+    proxy = seen.cpu_cores.get("proxy")
+    cpu = "" if proxy is None else f", the proxy used {proxy:.2f} cores"
+    pool = seen.pool
+    if pool is None:
+        return _verdict("none", f"the proxy's pool could not be read{cpu}", "See whether the proxy answers at /-/pool.")
+    return _verdict(
+        "none",
+        f"{pool.active_mean or 0:.1f} of {pool.max} connections were busy and requests waited {seen.pool_wait_ms:.1f} "
+        f"ms for one{cpu}{_churn(seen)}",
+        "The time was spent in the upstream and the network. More users would show the next limit.",
+    )
+
+
+RULES: tuple[Callable[[Evidence], Verdict | None], ...] = (_nothing, _failing, _cpu, _upstream, _pool, _loop, _free)
+
+
+def _verdict(
+    bottleneck: Literal["pool", "cpu", "upstream", "loop", "failures", "none"], because: str, advice: str
+) -> Verdict:
+    return Verdict(bottleneck=bottleneck, because=because, advice=advice)
+
+
+def _main_error(seen: Evidence) -> str:
+    return max(seen.errors, key=lambda kind: seen.errors[kind], default="")
+
+
+def _failures(seen: Evidence) -> str:
+    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(seen.errors.items(), key=lambda row: -row[1])[:3])
+    return f"{seen.totals.failures} of {seen.totals.requests} requests failed{f' ({kinds})' if kinds else ''}"
+
+
+def _churn(seen: Evidence) -> str:
     """Say so if connections were hardly kept: each costs a handshake, and on a real network a round trip."""
-    share = (pool.opened or 0) / totals.requests
-    if share < CHURN_SHARE:
-        return ""
-    return f"; {min(share, 1):.0%} of the requests opened a new connection"
+    share = (seen.pool.opened or 0) / seen.totals.requests if seen.pool else 0.0
+    return f"; {min(share, 1):.0%} of the requests opened a new connection" if share >= CHURN_SHARE else ""
 
 
-def _pool_advice(pool: Pool, totals: Totals) -> str:
+def _pool_advice(seen: Evidence, pool: Pool) -> str:
     """Suggest a limit: as many connections as requests were held or waiting (Little's law, L = lambda W)."""
     wanted = round((pool.active_mean or 0.0) + (pool.waiting_mean or 0.0))
+    if seen.users and abs(seen.users - wanted) <= 0.15 * seen.users:
+        wanted = seen.users  # a closed loop cannot use more than it has users, and nearly all of them are here
     limit = min(max(wanted, pool.max + 1), pool.max * 2)
+    expected = seen.succeeded_rps * limit / (pool.active_mean or pool.max)
     return (
         f"Set PROXY_MAX_CONNECTIONS={limit} (now {pool.max}) and run again: at the same upstream time that is up to "
-        f"{totals.rps * limit / pool.max:.0f} requests/s instead of {totals.rps:.0f}, while CPU lasts."
-    )
-
-
-def _loop_verdict(in_proxy_ms: float, latency_ms: float) -> Verdict:
-    return Verdict(
-        bottleneck="loop",
-        because=(
-            f"users waited {latency_ms:.0f} ms, but only {in_proxy_ms:.0f} ms of it lie between the proxy's first look at a "
-            "request and its last: for the rest its event loop did not get to them"
-        ),
-        advice="Something blocks the event loop: a synchronous call in an `async def`. Await it, or use `def`.",
-    )
-
-
-def _free_verdict(pool: Pool | None, totals: Totals, cpu_cores: Mapping[str, float | None]) -> Verdict:
-    proxy = cpu_cores.get("proxy")
-    cpu = "" if proxy is None else f", the proxy used {proxy:.2f} cores"
-    if pool is None:
-        return Verdict(
-            bottleneck="none",
-            because=f"the proxy's pool could not be read{cpu}",
-            advice="See whether the proxy answers at /-/pool.",
-        )
-    return Verdict(
-        bottleneck="none",
-        because=(
-            f"{pool.active_mean or 0:.1f} of {pool.max} connections were busy and requests waited "
-            f"{pool.wait_ms.mean or 0:.1f} ms for one{cpu}{_churn(pool, totals)}"
-        ),
-        advice="The time was spent in the upstream and the network. More users would show the next limit.",
+        f"{expected:.0f} requests/s instead of {seen.succeeded_rps:.0f}, while CPU lasts."
     )

@@ -22,7 +22,7 @@ from lab.run_document import (
     Totals,
     Witnesses,
 )
-from lab.verdict import judge
+from lab.verdict import Evidence, judge
 from loadtest import figures
 from loadtest.counts import Counts
 from loadtest.phases import Phases, ledger_of, phases_ms
@@ -87,13 +87,19 @@ def document(seen: Observation) -> RunDocument:
         generator=generator,
         network=network(seen.before.network_config or seen.after.network_config),
         verdict=judge(
-            totals=totals,
-            latency_ms=counts.latency(),
-            pool=pool,
-            cpu_cores=cores,
-            generator=generator,
-            workers=figures.proxy_workers(seen.after),
-            in_proxy_ms=_in_proxy_ms(phases),
+            Evidence(
+                totals=totals,
+                latency_ms=counts.latency(),
+                pool=pool,
+                cpu_cores=cores,
+                generator=generator,
+                users=seen.users,
+                workers=figures.proxy_workers(seen.after),
+                errors=counts.errors,
+                in_proxy_ms=_in_proxy_ms(phases),
+                upstream_queue_ms=figures.upstream_queue_ms(seen.before, seen.after),
+                upstream_servers=figures.upstream_servers(seen.after),
+            )
         ),
         series=list(seen.series),
     )

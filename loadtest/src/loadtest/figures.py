@@ -89,6 +89,20 @@ def _carrying(connections: Answer) -> Answer:
     }
 
 
+def upstream_queue_ms(before: Snapshot, after: Snapshot) -> float | None:
+    """Return the mean wait for one of the mock's servers; None if it did not tell."""
+    if before.upstream is None or after.upstream is None or _younger(before.upstream, after.upstream):
+        return None
+    start, end = (section(answer, "capacity", "waited_ms") for answer in (before.upstream, after.upstream))
+    count = number(end, "count") - number(start, "count")
+    return round((number(end, "sum") - number(start, "sum")) / count, 3) if count > 0 else None
+
+
+def upstream_servers(snapshot: Snapshot) -> int | None:
+    """Return how many requests the mock works on at once; None if without limit."""
+    return _whole(section(snapshot.upstream, "capacity"), "servers")
+
+
 def cpu_cores(before: Snapshot, after: Snapshot, generator: float | None) -> dict[str, float | None]:
     """Return the mean cores each part used between the snapshots: CPU seconds over wall seconds."""
     pairs = {

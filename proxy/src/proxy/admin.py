@@ -3,6 +3,7 @@
 import asyncio
 import os
 import platform
+import socket
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -103,8 +104,10 @@ class Admin:
                 _, writer = await asyncio.open_connection(url.hostname, port)
         except TimeoutError:
             return f"the upstream did not take a connection within {READY_WITHIN_SECONDS:g} s"
+        except socket.gaierror:
+            return "the upstream's name could not be resolved"
         except OSError as error:
-            return f"the upstream took no connection: {os.strerror(error.errno) if error.errno else 'unknown name'}"
+            return f"the upstream took no connection: {os.strerror(error.errno) if error.errno else 'unknown error'}"
         writer.close()
         return None
 

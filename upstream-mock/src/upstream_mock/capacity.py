@@ -17,7 +17,14 @@ class Capacity:
         self.servers = servers
         self.busy = 0
         self.waiting = 0
+        self.waits = 0
+        self.waited_ms = 0.0
         self._line: deque[Wait] = deque()
+
+    def waited(self, milliseconds: float) -> None:
+        """Count a wait for a server, of no length where one was free."""
+        self.waits += 1
+        self.waited_ms += milliseconds
 
     async def enter(self, caller: Caller) -> bool:
         """Wait for a server; True with one held (then `leave()` must follow), False if the caller left first."""

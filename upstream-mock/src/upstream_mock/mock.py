@@ -78,6 +78,7 @@ class Mock:
                 "servers": self.capacity.servers,
                 "busy": self.capacity.busy,
                 "waiting": self.capacity.waiting,
+                "waited_ms": {"count": self.capacity.waits, "sum": self.capacity.waited_ms},
             },
             "runs": {key.decode("latin-1"): run.as_json() for key, run in self.requests.runs.items()},
             "lateness_ms": self.lateness.as_json(),

@@ -52,6 +52,7 @@ class Work:
         if not await mock.capacity.enter(caller):
             return
         queued_ms = (monotonic_ns() - arrived) / 1e6
+        mock.capacity.waited(queued_ms)
         try:
             pause = await mock.pause(caller, drawn)
         finally:
