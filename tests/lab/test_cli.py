@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import signal
 import socket
@@ -73,6 +74,9 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "--time", "soon"], "--time 'soon': not a duration"),
         (["run", "--time", ""], "--time '': not a duration"),
         (["run", "--users", "3", "LOCUST_USERS=4"], "LOCUST_USERS=4: given as an option too"),
+        (["run", "--label", "x" * 61], "a label has up to 60 characters on one line"),
+        (["run", "--label", "a\nb"], "a label has up to 60 characters on one line"),
+        (["run", "--label"], "requires an argument"),
         (["run", "connections"], "'connections': not a VAR=value"),
         (["run", "HOME=/"], "HOME=/: no part has such a variable"),
         (["compare"], "Missing argument"),
@@ -94,7 +98,9 @@ def test_usage_errors(
     assert out == ""
     lines = err.splitlines()
     assert says in lines[0]
-    assert len(lines) == 1 or (len(lines) == 2 and lines[1].startswith("try ./sandbox"))
+    assert len(lines) == 1 or (
+        len(lines) == 2 and lines[1] in ("try ./sandbox --help", f"try ./sandbox {arguments[0]} --help")
+    )
 
 
 def test_a_run_starts_and_stops_its_own_services(clone: FakeClone) -> None:
@@ -148,6 +154,74 @@ def test_nothing_measured_is_exit_1(clone: FakeClone) -> None:
     assert run.returncode == 1
     assert "nothing could be measured" in run.stderr
     assert "nobody answered" in run.stderr
+
+
+def test_a_run_in_which_everything_fails_is_exit_1(clone: FakeClone) -> None:
+    """A run that was recorded, but not one request of which succeeded, is no success."""
+    run = clone.run("run", "--users", "667")
+    assert run.returncode == 1
+    assert "2000 failed" in run.stdout
+
+
+def test_a_mistake_in_an_option_points_to_the_commands_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not to the help of all commands, where the option is not."""
+    for option in ("--label", "--fast"):
+        assert main(["run", option]) == 2
+        assert capsys.readouterr().err.splitlines()[1] == "try ./sandbox run --help"
+
+
+def test_down_during_a_run_is_said(clone: FakeClone) -> None:
+    """When somebody takes the services away the run ends soon, keeps what it has, says why, exit 3."""
+    with clone.up(), clone.start("run", "--time", "30s") as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if "0/30 s" in line:
+                break
+        assert clone.run("down").stdout == "stopped\n"
+        out, err = run.communicate(timeout=20)
+    assert run.returncode == 3
+    assert ": interrupted" in out
+    assert err.splitlines() == ["the sandbox was taken down during the run"]
+
+
+def test_a_run_says_what_it_waits_for(clone: FakeClone) -> None:
+    """Off a terminal too: every few seconds the service and its own words."""
+    with clone.start("run", "--processes", "PROXY_CLIENT=never") as run:
+        assert run.stderr is not None
+        assert run.stderr.readline() == "waiting for proxy (the upstream sleeps)\n"
+        run.send_signal(signal.SIGINT)
+        _, err = run.communicate(timeout=20)
+    assert (run.returncode, err.splitlines()[-1]) == (130, "interrupted; nothing was recorded")
+
+
+def test_a_full_disk_and_a_closed_pipe(clone: FakeClone) -> None:
+    """What cannot be written is one line, exit 3; a reader that has gone is nothing to speak of."""
+    _put_run(clone, "20261120T221530Z-0001")
+    for command in (["runs"], ["runs", "--json"], ["--help"]):
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                clone.command(*command), env=clone.environment(), stdout=full, stderr=subprocess.PIPE, text=True
+            )
+        assert (done.returncode, done.stderr) == (3, "sandbox: [Errno 28] No space left on device\n")
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(
+            clone.command(*command), env=clone.environment(), stdout=writer, stderr=subprocess.PIPE, text=True
+        )
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_labels_are_wrapped_not_cut(clone: FakeClone) -> None:
+    """The list of runs fits 80 columns with a long label in it, and all of the label is there."""
+    label = "a-rather-long-label-without-any-blank-in-it"
+    _put_run(clone, "20261120T221530Z-f08e", LAB_RUN_LABEL=label, PROXY_MAX_CONNECTIONS="100", LOCUST_USERS="10000")
+    lines = clone.run("runs").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["run", "label", "end", "users", "pool", "req/s", "p50", "p99", "failed", "limit"]
+    column = slice(lines[0].index("label"), lines[0].index(" end"))
+    assert "".join(line[column].strip() for line in lines[1:]) == label
+    assert lines[1].startswith("11-20 22:15 f08e ")
 
 
 def test_ctrl_c_keeps_the_run(clone: FakeClone) -> None:
@@ -225,7 +299,7 @@ def test_runs_and_compare(clone: FakeClone) -> None:
     _put_run(clone, "20261120T221630Z-0002", LAB_RUN_LABEL="forty", PROXY_MAX_CONNECTIONS="40")
     runs = clone.run("runs").stdout
     assert "ten" in runs
-    assert "20261120T221630Z-0002" in runs
+    assert "11-20 22:15 0002" in runs
     compared = clone.run("compare", "ten", "forty").stdout
     assert re.search(r"^PROXY_MAX_CONNECTIONS +10 +40$", compared.replace(" \n", "\n"), re.MULTILINE)
     assert re.search(r"^throughput requests/s +100 +400  x4.00", compared, re.MULTILINE)
@@ -271,6 +345,37 @@ def test_doctor_names_the_port_that_is_taken(clone: FakeClone) -> None:
         taken = clone.run("doctor").stdout
     assert f"{clone.ports['NET_PORT']} (link) is in use" in taken
     assert "set NET_PORT to a free port" in taken
+
+
+def test_doctor_tells_ours_from_somebody_elses(clone: FakeClone) -> None:
+    """A port of a service that died may be somebody else's by now, and the sandbox is not said to be up."""
+    proxy = clone.ports["PROXY_PORT"]
+    with clone.up():
+        assert clone.run("doctor").stdout.splitlines()[-1] == "The sandbox is up, as processes."
+        with socket.create_connection(("127.0.0.1", proxy)) as killer:
+            killer.sendall(b"GET /die HTTP/1.0\r\n\r\n")
+            killer.recv(1)
+        assert wait_until(lambda: "PROXY_PORT" not in clone.open_ports())
+        with socket.create_server(("127.0.0.1", proxy)):
+            said = clone.run("doctor").stdout
+    assert re.search(rf"-- port +{proxy} \(proxy\) is in use\n +by somebody else; set PROXY_PORT to a free port", said)
+    assert said.count("by the sandbox itself") == len(clone.ports) - 1
+    assert "up only in part, as processes. Not running: proxy;" in said
+
+
+def test_doctor_checks_the_settings(clone: FakeClone) -> None:
+    """Mistakes in .env are findings: the parts' own, and a line that cannot be read; exit 0 all the same."""
+    (clone.root / ".env").write_text("PROXY_CLIENT=bad\n")
+    said = clone.run("doctor")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert "PROXY_CLIENT='bad': no good" in said.stdout
+    assert "will refuse the settings" in said.stdout
+    (clone.root / ".env").write_text("# mine\nPROXY CLIENT=x\n")
+    said = clone.run("doctor")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert ".env:2: 'PROXY CLIENT=x'" in said.stdout
+    up = clone.run("up")
+    assert (up.returncode, up.stderr) == (2, ".env:2: 'PROXY CLIENT=x': not a NAME=value\n")
 
 
 def test_what_differs_is_one_line() -> None:

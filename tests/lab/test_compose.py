@@ -3,13 +3,14 @@
 import json
 import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
 
 from lab.compose.driver import Compose, parse_rows
 from lab.environment.failures import SurroundingsFailed
-from support.fake_clone import FakeClone
+from support.fake_clone import FakeClone, is_alive, wait_until
 from support.fake_docker import State, install
 
 
@@ -92,6 +93,54 @@ def test_ctrl_c_takes_it_down(clone: FakeClone, engine: State) -> None:
         up.send_signal(signal.SIGINT)
         assert up.wait(timeout=20) == 130
     assert engine.read()["containers"] == {}
+
+
+def test_ctrl_c_while_containers_start(clone: FakeClone, engine: State) -> None:
+    """`docker compose up` is ended first, plugin and all; what does not listen yet gets 5 s, not its whole grace."""
+    with clone.start("up", "--docker", NET_PROFILE="slow") as up:
+        assert wait_until((clone.root / "plugin.pid").exists)
+        began = time.monotonic()
+        up.send_signal(signal.SIGINT)
+        out, _ = up.communicate(timeout=20)
+    assert up.returncode == 130
+    assert time.monotonic() - began < 15
+    assert "stopping (up to 5 s; Ctrl-C again: at once)" in out
+    assert not is_alive(int((clone.root / "plugin.pid").read_text()))
+    assert engine.read()["calls"][-1][-2:] == ["--timeout", "5"]
+    assert engine.read()["containers"] == {}
+
+
+def test_a_second_ctrl_c_kills_the_containers(clone: FakeClone, engine: State) -> None:
+    """Who insists does not wait for `docker compose down`."""
+    with clone.start("up", "--docker", NET_PROFILE="stubborn") as up:
+        assert up.stdout is not None
+        for line in up.stdout:
+            if "it serves" in line:
+                break
+        up.send_signal(signal.SIGINT)
+        assert wait_until((clone.root / "down.began").exists)
+        up.send_signal(signal.SIGINT)
+        out, _ = up.communicate(timeout=20)
+    assert up.returncode == 130
+    assert "stopping (up to 35 s" in out
+    assert engine.read()["containers"] == {}
+
+
+def test_doctor_names_a_container_that_does_not_run(clone: FakeClone, engine: State) -> None:
+    """Its port, if it is held, is somebody else's; ports that Compose does not publish are nobody's business."""
+    state = engine.read()
+    state["containers"] = {name: {"id": name, "environment": {}} for name in ("link", "upstream-mock", "locust")}
+    engine.write(state)
+    with (
+        socket.create_server(("127.0.0.1", clone.ports["PROXY_PORT"])),
+        socket.create_server(("127.0.0.1", clone.ports["LOCUST_WEB_PORT"])),
+        socket.create_server(("127.0.0.1", clone.ports["UPSTREAM_PORT"])),
+    ):
+        said = clone.run("doctor").stdout
+    assert "by somebody else; set PROXY_PORT to a free port" in said
+    assert said.count("by the sandbox itself") == 1
+    assert str(clone.ports["UPSTREAM_PORT"]) not in said
+    assert "Not running: proxy;" in said
 
 
 def test_a_service_that_does_not_become_healthy(clone: FakeClone, engine: State) -> None:

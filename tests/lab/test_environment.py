@@ -56,11 +56,23 @@ def test_env_file_is_taken_as_it_stands(tmp_path: Path) -> None:
     assert read_env_file(tmp_path / "none") == {}
 
 
+def test_a_line_of_env_that_says_nothing_is_a_mistake(tmp_path: Path) -> None:
+    """Every line that cannot be read is named with its number and its text; the file is not taken in part."""
+    file = tmp_path / ".env"
+    file.write_text("NET_RTT_MS=5\n\nPROXY MAX=3\nPROXY_CLIENT=httpx\n=5\n")
+    with pytest.raises(UsageMistake) as refused:
+        read_env_file(file)
+    assert str(refused.value).splitlines() == [
+        ".env:3: 'PROXY MAX=3': not a NAME=value",
+        ".env:5: '=5': not a NAME=value",
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (["PROXY_MAX_CONNECTIONS"], "not a VAR=value"),
-        (["proxy_max_connections=3"], "not a VAR=value"),
+        (["proxy_max_connections=3"], "variables are upper case: PROXY_MAX_CONNECTIONS=3"),
         (["=3"], "not a VAR=value"),
         (["PATH=/bin"], "no part has such a variable"),
         (["COMPOSE_PROJECT_NAME=x"], "no part has such a variable"),
@@ -107,6 +119,7 @@ def test_a_part_gets_its_own_variables_only() -> None:
         "PROXY_CLIENT": "httpx",
         "UVICORN_WORKERS": "2",
         "PROXY_UPSTREAM_URL": "http://127.0.0.1:8001",
+        "PROXY_ADMIN": "true",
     }
     assert _environment(UPSTREAM_MOCK, variables) == {"UPSTREAM_SEED": "3"}
 

@@ -1,5 +1,6 @@
 """The supervisor, with fake services: what it starts, what it restarts, and that it leaves nothing behind."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -9,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.environment.failures import SurroundingsFailed
+from lab.processes.screen import Silence
+from lab.processes.supervisor import Patience, Supervisor
+from support import fake_services
 from support.fake_clone import FakeClone, is_alive, wait_until
 
 ALL = {"upstream-mock", "link", "proxy", "locust"}
@@ -105,6 +110,7 @@ def test_a_bad_setting_starts_nothing(clone: FakeClone) -> None:
     up = clone.run("up", "--processes", PROXY_CLIENT="bad")
     assert up.returncode == 2
     assert "PROXY_CLIENT='bad'" in up.stderr
+    assert up.stdout == ""
     assert clone.open_ports() == []
 
 
@@ -116,7 +122,7 @@ def test_a_port_in_use_is_said_before_anything_starts(clone: FakeClone) -> None:
         assert up.returncode == 3
         said = f"LOCUST_WEB_PORT={port}: already in use on 127.0.0.1; set LOCUST_WEB_PORT to a free port"
         assert up.stderr.splitlines() == [said]
-        assert "listens" not in up.stdout
+        assert up.stdout == ""
 
 
 def test_two_services_on_one_port_are_refused(clone: FakeClone) -> None:
@@ -133,6 +139,24 @@ def test_a_death_during_start_brings_all_down(clone: FakeClone) -> None:
     assert up.returncode == 3
     assert up.stderr.splitlines() == ["proxy ended with exit code 7; its last lines:", "  proxy cannot go on"]
     assert clone.open_ports() == []
+
+
+async def _bring_what_is_never_ready(clone: FakeClone) -> None:
+    variables = {**{name: str(port) for name, port in clone.ports.items()}, "PROXY_CLIENT": "never"}
+    patience = Patience(ready_seconds=30, same_reason_seconds=0.5)
+    supervisor = Supervisor(clone.root, clone.root, fake_services.SERVICES, Silence(), patience)
+    try:
+        await supervisor.apply(variables)
+    finally:
+        await supervisor.stop()
+
+
+def test_the_same_reason_all_the_time_is_not_waited_out(clone: FakeClone) -> None:
+    """A service that says 503 and why, always the same, is given up long before one that says nothing."""
+    began = time.monotonic()
+    with pytest.raises(SurroundingsFailed, match=r"proxy is not ready after \d s: the upstream sleeps \(http"):
+        asyncio.run(_bring_what_is_never_ready(clone))
+    assert time.monotonic() - began < 15
 
 
 def test_a_death_while_up_is_said_and_mended_by_the_next_run(clone: FakeClone) -> None:

@@ -5,8 +5,11 @@ It answers what the Compose driver asks, in the words of Compose 2.26, and keeps
 
 import json
 import os
+import signal
 import stat
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +83,7 @@ def _port(state: dict[str, Any], _arguments: list[str], _root: Path) -> int:
     return 1
 
 
-def _up(state: dict[str, Any], arguments: list[str], _root: Path) -> int:
+def _up(state: dict[str, Any], arguments: list[str], root: Path) -> int:
     if os.environ.get("NET_PROFILE") == "broken":
         print("container fake-link-1 is unhealthy")
         return 1
@@ -90,17 +93,32 @@ def _up(state: dict[str, Any], arguments: list[str], _root: Path) -> int:
         if state["containers"].get(service, {}).get("environment") != wanted:
             state["made"] += 1
             state["containers"][service] = {"id": str(state["made"]), "environment": wanted}
+    if os.environ.get("NET_PROFILE") == "slow":
+        _like_docker(state, root)
     return 0
 
 
-def _down(state: dict[str, Any], _arguments: list[str], _root: Path) -> int:
+def _like_docker(state: dict[str, Any], root: Path) -> None:
+    """Wait for a plugin that takes long; like docker, pass no signal on to it."""
+    State(root).write(state)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    plugin = subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(15, 0); time.sleep(40)"])
+    (root / "plugin.pid").write_text(str(plugin.pid))
+    plugin.wait()
+
+
+def _down(state: dict[str, Any], _arguments: list[str], root: Path) -> int:
+    deadline = time.monotonic() + 35
+    while os.environ.get("NET_PROFILE") == "stubborn" and time.monotonic() < deadline:
+        (root / "down.began").touch()
+        time.sleep(0.05)
+        if any("kill" in call for call in State(root).read()["calls"]):
+            break
     state["containers"] = {}
     return 0
 
 
 def _logs(state: dict[str, Any], _arguments: list[str], root: Path) -> int:
-    import time
-
     print("\x1b[2Kproxy-1  | it serves", flush=True)
     deadline = time.monotonic() + 30
     while State(root).read()["containers"] and time.monotonic() < deadline:

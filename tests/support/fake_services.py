@@ -4,7 +4,8 @@ As a module: `SERVICES`, the sandbox's services with this file as their program.
 `python fake_services.py NAME` listens on the part's ports and says at /-/config what it was given;
 `python fake_services.py sandbox ROOT ARGUMENTS...` is the command line, on a clone of such services.
 `GET /die` ends it with exit code 7; the value `bad` fails the check; `die` ends it at start; `stubborn` ignores
-SIGTERM; `parent` has a child of its own; `slow` takes a second until it is ready.
+SIGTERM; `parent` has a child of its own; `slow` takes a second until it is ready; `never` is never ready. A run of
+666 users measures nothing, in one of 667 every request fails.
 """
 
 import os
@@ -65,15 +66,16 @@ def main(name: str) -> int:
 
 
 def handler(answer: dict[str, object]) -> type[BaseHTTPRequestHandler]:
-    """Answer every GET with the same, but /die."""
+    """Answer every GET with the same, but /die, and /-/ready of what is never ready."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path == "/die":
                 print("I was told to die", flush=True)
                 os._exit(7)
-            body = json.dumps(answer).encode()
-            self.send_response(200)
+            unready = "never" in os.environ.values() and self.path == "/-/ready"
+            body = json.dumps({"because": "the upstream sleeps"} if unready else answer).encode()
+            self.send_response(503 if unready else 200)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -107,6 +109,7 @@ def headless(given: dict[str, str]) -> int:
 def document(run_id: str, given: dict[str, str], status: str = "finished") -> dict[str, object]:
     """Return a run document as small as the schema lets it be."""
     connections = int(given.get("PROXY_MAX_CONNECTIONS", "10"))
+    failures = 200 * connections if given.get("LOCUST_USERS") == "667" else 0
     settings = {"load": {k: v for k, v in given.items() if k.startswith(("LOCUST_", "LAB_"))}}
     settings["proxy"] = {"PROXY_MAX_CONNECTIONS": connections}
     return {
@@ -120,7 +123,7 @@ def document(run_id: str, given: dict[str, str], status: str = "finished") -> di
         "users": int(given.get("LOCUST_USERS", "20")),
         "settings": {"start": settings, "end": settings},
         "versions": {},
-        "totals": {"requests": 200 * connections, "failures": 0, "rps": 10.0 * connections},
+        "totals": {"requests": 200 * connections, "failures": failures, "rps": 10.0 * connections},
         "latency_ms": {"p50": 100.0, "p99": 120.0, "histogram": {}},
         "errors": {},
         "cpu_cores": {"proxy": 0.5},

@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from lab.cli.workspace import Workspace
-from lab.environment.failures import INTERRUPTED, USAGE, SandboxError
+from lab.environment.failures import INTERRUPTED, SURROUNDINGS, USAGE, SandboxError
 
 _HELP = """See what the connection pool of a FastAPI app really does under load.
 
@@ -23,8 +23,8 @@ The loop:
   ./sandbox compare ten twenty  what differed, and what became of it
 
 Settings: defaults < .env < the shell < VAR=value. A run restarts only what differs; the next one starts from the
-baseline again. Exit codes: 0 fine, 1 nothing could be measured or a test failed, 2 bad usage or settings, 3 the
-surroundings failed (port taken, no engine, a service died), 130 Ctrl-C.
+baseline again. Exit codes: 0 fine, 1 what was measured fell short: no request succeeded, or a test failed,
+2 bad usage or settings, 3 the surroundings failed (port taken, no engine, a service died), 130 Ctrl-C.
 """
 
 _COMMANDS = ("up", "down", "run", "runs", "compare", "test", "doctor")
@@ -35,20 +35,27 @@ def main(arguments: list[str], workspace: Workspace | None = None) -> int:
     app = _app(arguments)
     try:
         code = app(arguments or ["--help"], prog_name="sandbox", standalone_mode=False, obj=workspace or Workspace())
+        # Now, not when the interpreter ends: there it could only be a trace.
+        sys.stdout.flush()
     except SandboxError as error:
         _complain(str(error))
         return error.exit_code
     except TyperException as error:
         context = getattr(error, "ctx", None)
-        command = context.command_path if context is not None else "sandbox"
+        command = context.command_path if context is not None else " ".join(["sandbox", *_called(arguments)])
         _complain(f"{command}: {error.format_message()}", f"try ./{command} --help")
         return USAGE
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read us has seen enough (`sandbox runs | head`). What is left must go somewhere at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):
+        # Whoever read us has seen enough (`sandbox runs | head`). Rich and typer make an exit of it, with 1; they make
+        # one of nothing else here.
+        _drop_what_is_left()
         return 0
+    except OSError as error:
+        _drop_what_is_left()
+        _complain(f"sandbox: {error}")
+        return SURROUNDINGS
     return code if isinstance(code, int) else 0
 
 
@@ -61,11 +68,19 @@ def _app(arguments: list[str]) -> Callable[..., Any]:
         no_args_is_help=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    called = [name for name in _COMMANDS if name in arguments[:1]] or _COMMANDS
-    for name in called:
+    for name in _called(arguments) or _COMMANDS:
         importlib.import_module(f"lab.cli.{name}").register(app)
     app.callback()(_nothing_in_common)
     return app
+
+
+def _called(arguments: list[str]) -> list[str]:
+    return [name for name in _COMMANDS if name in arguments[:1]]
+
+
+def _drop_what_is_left() -> None:
+    """What standard output did not take must go somewhere at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _nothing_in_common() -> None:

@@ -1,6 +1,8 @@
 """Runs in Docker Compose."""
 
 import asyncio
+import contextlib
+import json
 import secrets
 
 from lab.cli.fetch import UI_PORT, download, keep, local_url
@@ -10,10 +12,12 @@ from lab.compose.driver import Compose
 from lab.compose.up import PUBLISHED, shell_of_up
 from lab.environment.layers import Settings, Variables, without_empty
 from lab.environment.variables import LOAD_PREFIXES
+from lab.processes import http
 from lab.processes.checks import Check, check_all, service_checks
 from lab.processes.headless import Headless, Outcome
 from lab.processes.ports import check_free
 from lab.processes.service import Wires, port_numbers
+from lab.processes.services import PROXY_PORT
 from lab.processes.supervisor import Applied
 from lab.run_document import RunDocument
 
@@ -28,6 +32,7 @@ class ComposeStack:
     """The services of the Compose project. `own` ones are started for this run and end with it."""
 
     mode = "docker"
+    watched = False
 
     def __init__(self, workspace: Workspace, own: bool) -> None:
         self._workspace = workspace
@@ -77,6 +82,18 @@ class ComposeStack:
             content = await self._compose.cat(self._workspace.load.name, outcome.document or "")
         keep(self._workspace.clone.runs, str(outcome.run_id), content)
         return read_document(self._workspace.clone, outcome)
+
+    async def waited_for(self) -> str:
+        """Return what Compose is waiting for, as far as the proxy says it."""
+        with contextlib.suppress(OSError, TimeoutError, ValueError):
+            status, body = await http.get(PROXY_PORT.url(self._workspace.baseline(), "/-/ready"))
+            if status == 503:
+                return f"waiting for proxy ({json.loads(body).get('because', 'it answers 503')})"
+        return "waiting for Docker Compose"
+
+    async def is_up(self) -> bool:
+        """Whether any service is left."""
+        return bool(await self._compose.containers())
 
     async def close(self) -> None:
         """End the run's container, which outlives a Ctrl-C that came too early; the services, if they are our own."""

@@ -7,7 +7,6 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +14,11 @@ import typer
 from pydantic import BaseModel, ConfigDict
 
 from lab.cli.console import print_json, results
-from lab.cli.modes import standing_mode
+from lab.cli.standing import Standing, look
 from lab.cli.workspace import Workspace, workspace_of
 from lab.compose.driver import Compose
 from lab.processes.ports import is_free
+from lab.processes.service import Port
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -59,8 +59,8 @@ def doctor(
 
 
 async def _examine(workspace: Workspace) -> tuple[list[Finding], str]:
-    compose = Compose(workspace.clone.root, workspace.baseline())
-    standing = await standing_mode(workspace)
+    standing = await look(workspace)
+    compose = Compose(workspace.clone.root, standing.settings)
     why_not = await compose.why_not()
     findings = [
         Finding(name="Python", found=f"{platform.python_version()} ({sys.executable})", good=True),
@@ -71,10 +71,17 @@ async def _examine(workspace: Workspace) -> tuple[list[Finding], str]:
         _netem(),
         _tun(),
         _browser(),
+        *_settings(standing),
         *_ports(workspace, standing),
     ]
-    if standing:
-        return findings, f"The sandbox is up, {'in Docker' if standing == 'docker' else 'as processes'}."
+    if standing.mode:
+        how = "in Docker" if standing.mode == "docker" else "as processes"
+        if standing.missing:
+            missing = ", ".join(standing.missing)
+            return findings, f"The sandbox is up only in part, {how}. Not running: {missing}; ./sandbox down, then up."
+        return findings, f"The sandbox is up, {how}."
+    if standing.mistakes:
+        return findings, "`./sandbox up` will refuse the settings, see above."
     taken = "; ports are taken, see above" if any(one.name == "port" and not one.good for one in findings) else ""
     how = f"run local processes ({why_not})" if why_not else "take Docker"
     return findings, f"`./sandbox up` will {how}{taken}."
@@ -134,18 +141,23 @@ def _browser() -> Finding:
     return Finding(name="chromium", found=browser or "none", good=browser is not None, follows=follows)
 
 
-def _ports(workspace: Workspace, standing: str | None) -> list[Finding]:
-    variables: Mapping[str, str] = workspace.baseline()
-    ports = [(spec.name, port) for spec in workspace.services for port in spec.ports]
+def _settings(standing: Standing) -> list[Finding]:
+    wrong = [Finding(name="settings", found=mistake, good=False) for mistake in standing.mistakes]
+    return wrong or [Finding(name="settings", found=".env and the shell: no mistake", good=True)]
+
+
+def _ports(workspace: Workspace, standing: Standing) -> list[Finding]:
+    variables = standing.settings
+    ports = standing.concerned([(spec.name, port) for spec in workspace.services for port in spec.ports])
     taken = [
-        Finding(
-            name="port",
-            found=f"{port.number(variables)} ({service}) is in use",
-            good=standing is not None,
-            follows="by the sandbox itself" if standing else f"set {port.variable} to a free port",
-        )
+        _taken(service, port, port.number(variables), port.number(variables) in standing.held)
         for service, port in ports
         if not is_free(port.host(variables), port.number(variables))
     ]
     numbers = ", ".join(str(port.number(variables)) for _, port in ports)
     return taken or [Finding(name="ports", found=f"{numbers} are free", good=True)]
+
+
+def _taken(service: str, port: Port, number: int, ours: bool) -> Finding:
+    follows = "by the sandbox itself" if ours else f"by somebody else; set {port.variable} to a free port"
+    return Finding(name="port", found=f"{number} ({service}) is in use", good=ours, follows=follows)

@@ -35,6 +35,13 @@ class LiveRun:
         if self._live is not None:
             self._live.update(Text(text))
 
+    def wait(self, text: str) -> None:
+        """Show what is being waited for: off a terminal too, a line each time."""
+        if self._live is not None:
+            self._live.update(Text(text))
+        else:
+            self._console.print(text, markup=False, soft_wrap=True)
+
     def show(self, point: dict[str, Any]) -> None:
         """Show a line of Locust's progress."""
         seconds, of_seconds = float(point.get("t_seconds") or 0), float(point.get("of_seconds") or 0)

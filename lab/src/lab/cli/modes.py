@@ -7,6 +7,7 @@ import typer
 from lab.cli.workspace import Workspace
 from lab.compose.driver import Compose
 from lab.environment.failures import SurroundingsFailed, UsageMistake
+from lab.environment.layers import Variables
 
 Mode = Literal["docker", "processes"]
 
@@ -23,11 +24,11 @@ def asked_mode(docker: bool, processes: bool) -> Mode | None:
     return "processes" if processes else None
 
 
-async def standing_mode(workspace: Workspace) -> Mode | None:
-    """Return how this clone is up now, None if it is not."""
+async def standing_mode(workspace: Workspace, variables: Variables | None = None) -> Mode | None:
+    """Return how this clone is up now, None if it is not. Compose gets `variables`, the baseline if there are none."""
     if await workspace.supervised.is_up():
         return "processes"
-    compose = Compose(workspace.clone.root, workspace.baseline())
+    compose = Compose(workspace.clone.root, workspace.baseline() if variables is None else variables)
     if compose.is_possible() and await compose.containers():
         return "docker"
     return None

@@ -9,6 +9,7 @@ from lab.processes.headless import Headless, Outcome
 from lab.processes.ports import check_distinct
 from lab.processes.screen import Silence
 from lab.processes.service import Wires, port_numbers, process_environment
+from lab.processes.states import waited_for
 from lab.processes.supervisor import Applied, Supervisor
 from lab.run_document import RunDocument
 from lab.store import RunNotFound, RunStore
@@ -18,6 +19,7 @@ HEADLESS = {"LOCUST_HEADLESS": "true", "LAB_PROGRESS": "true"}
 
 class _Processes:
     mode = "processes"
+    watched = True
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -63,6 +65,17 @@ class SupervisedStack(_Processes):
         port = self._workspace.load.ready_port
         return port.url(found["environment"]) if found and found["state"] == "ready" else None
 
+    async def waited_for(self) -> str:
+        """Return what the supervisor is waiting for."""
+        return waited_for((await self._workspace.supervised.ask("status"))["services"])
+
+    async def is_up(self) -> bool:
+        """Whether the supervisor is there and not ending."""
+        try:
+            return not (await self._workspace.supervised.ask("status"))["ending"]
+        except SurroundingsFailed:
+            return False
+
     async def close(self) -> None:
         """Leave everything as it is."""
 
@@ -88,6 +101,14 @@ class OwnProcesses(_Processes):
     async def ui_url(self) -> str | None:
         """Return None: no UI is started."""
         return None
+
+    async def waited_for(self) -> str:
+        """Return what this run's own supervisor is waiting for."""
+        return waited_for(self._supervisor.status()) if self._supervisor is not None else ""
+
+    async def is_up(self) -> bool:
+        """Return True: nobody else can take them down."""
+        return True
 
     async def close(self) -> None:
         """End the services."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import signal
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -12,8 +11,10 @@ import typer
 from lab.cli.console import notes, print_json, results
 from lab.cli.live import LiveRun
 from lab.cli.modes import DockerOption, Mode, ProcessesOption, asked_mode, mode_to_start, standing_mode
-from lab.cli.stack import Stack
+from lab.cli.run_options import add_options
+from lab.cli.stack import Stack, stack_on
 from lab.cli.summary import print_summary
+from lab.cli.waiting import meanwhile, say_what_is_waited_for
 from lab.cli.workspace import Workspace, workspace_of
 from lab.environment.failures import INTERRUPTED, USAGE, SurroundingsFailed, UsageMistake
 from lab.environment.layers import Settings, Variables
@@ -26,7 +27,9 @@ from lab.processes.ward import Ward
 
 _BUSY = ("spawning", "running", "cleanup", "stopping")
 _ANOTHER_RUN = "another run of this clone is on ({note}); one at a time"
-_NOTHING_RECORDED = 1
+_FELL_SHORT = 1
+_LOOK_EVERY_SECONDS = 1.0
+_TAKEN_DOWN = "the sandbox was taken down during the run"
 
 
 def register(app: typer.Typer) -> None:
@@ -57,34 +60,13 @@ def run(
         UPSTREAM_LATENCY='constant(100ms)' PROXY_MAX_CONNECTIONS=40
     """
     assignments = parse_assignments(variables or [])
-    _add_options(assignments, users, rate, time, label)
+    add_options(assignments, users, rate, time, label)
     workspace = workspace_of(context)
     try:
         return asyncio.run(_Run(workspace, assignments, as_json).whole(asked_mode(docker, processes)))
     except asyncio.CancelledError:  # Ctrl-C before the load began
+        notes().print("interrupted; nothing was recorded")
         return INTERRUPTED
-
-
-def _add_options(
-    assignments: Variables, users: int | None, rate: float | None, time: str | None, label: str | None
-) -> None:
-    if time is not None and not (time and re.fullmatch(r"([0-9]+h)?([0-9]+m)?([0-9]+s?)?", time)):
-        raise UsageMistake(f"--time {time!r}: not a duration, such as 20s, 2m or 1m30s")
-    if rate is not None and not rate > 0:
-        raise UsageMistake(f"--rate {rate:g}: must be more than 0")
-    if users is not None and rate is None and "LOCUST_SPAWN_RATE" not in assignments:
-        rate = users
-    options = {
-        "LOCUST_USERS": users,
-        "LOCUST_SPAWN_RATE": None if rate is None else f"{rate:g}",
-        "LOCUST_RUN_TIME": time,
-        "LAB_RUN_LABEL": label,
-    }
-    for name, value in options.items():
-        if value is not None and name in assignments:
-            raise UsageMistake(f"{name}={assignments[name]}: given as an option too; take one of them")
-        if value is not None:
-            assignments[name] = str(value)
 
 
 class _Run:
@@ -95,6 +77,8 @@ class _Run:
         self._assignments = assignments
         self._as_json = as_json
         self._notes = notes()
+        self._interrupted = False
+        self._taken_down = False
 
     async def whole(self, asked: Mode | None) -> int:
         """Do it and return the exit code."""
@@ -105,10 +89,10 @@ class _Run:
             if standing and asked and asked != standing:
                 raise UsageMistake(f"--{asked}: the sandbox is up, as {standing}; ./sandbox down first")
             if standing:
-                return await self._on(_stack(self._workspace, standing, own=False))
+                return await self._on(stack_on(self._workspace, standing, own=False))
             mode = await mode_to_start(self._workspace, asked)
             with clone.held("up", f"for one run, pid {os.getpid()}", ALREADY_UP):
-                return await self._on(_stack(self._workspace, mode, own=True))
+                return await self._on(stack_on(self._workspace, mode, own=True))
 
     async def _on(self, stack: Stack) -> int:
         settings = Settings(self._workspace.baseline(await stack.baseline_shell()), self._assignments)
@@ -117,11 +101,12 @@ class _Run:
         try:
             with LiveRun(self._notes) as live:
                 live.say("bringing the services to these settings ...")
-                applied = await stack.apply(settings)
+                applied = await meanwhile(stack.apply(settings), say_what_is_waited_for(stack, live))
                 self._notes.print(what_differs(settings, applied), soft_wrap=True)
                 headless = await HeadlessRun.start(await stack.headless(settings), self._workspace.clone.root, ward)
                 self._on_interrupt(self._interrupt(headless))
-                outcome = await headless.follow(live.show)
+                outcome = await meanwhile(headless.follow(live.show), self._watch(stack, headless))
+            self._taken_down = not self._interrupted and (self._taken_down or not await stack.is_up())
             if outcome.run_id is None:
                 return self._nothing(outcome)
             document = await stack.fetch(outcome)
@@ -132,23 +117,40 @@ class _Run:
             print_json(document.model_dump_json(indent=1))
         else:
             print_summary(results(), document, self._workspace.clone.runs / f"{document.id}.json")
-        return INTERRUPTED if outcome.exit_code == INTERRUPTED or document.status == "interrupted" else 0
+        if self._taken_down:
+            raise SurroundingsFailed(_TAKEN_DOWN)
+        if outcome.exit_code == INTERRUPTED or document.status == "interrupted":
+            return INTERRUPTED
+        return _FELL_SHORT if document.totals.failures == document.totals.requests > 0 else 0
+
+    async def _watch(self, stack: Stack, headless: HeadlessRun) -> None:
+        """End the run when somebody takes its services away; what was measured before is kept."""
+        if not stack.watched:
+            return
+        while await stack.is_up():  # noqa: ASYNC110 (nobody tells us)
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        if not self._interrupted:
+            self._taken_down = True
+            headless.interrupt()
 
     def _nothing(self, outcome: Outcome) -> int:
         """Say why nothing was recorded, and return the code that says so."""
+        if self._taken_down:
+            raise SurroundingsFailed(f"{_TAKEN_DOWN}; nothing was recorded")
         if outcome.exit_code in (INTERRUPTED, -signal.SIGKILL):
             self._notes.print("interrupted; nothing was recorded")
             return INTERRUPTED
         last = "\n".join(f"  {line}" for line in outcome.tail)
         if outcome.exit_code == USAGE:
             raise UsageMistake("\n".join(outcome.tail))
-        if outcome.exit_code not in (0, _NOTHING_RECORDED):
+        if outcome.exit_code not in (0, _FELL_SHORT):
             raise SurroundingsFailed(f"Locust ended with exit code {outcome.exit_code}; its last lines:\n{last}")
         self._notes.print(f"nothing could be measured; Locust's last lines:\n{last}", markup=False, soft_wrap=True)
-        return _NOTHING_RECORDED
+        return _FELL_SHORT
 
     def _interrupt(self, headless: HeadlessRun) -> Callable[[], None]:
         def ask_to_stop() -> None:
+            self._interrupted = True
             self._notes.print("stopping; what was measured is kept (Ctrl-C again: at once)")
             headless.interrupt()
 
@@ -182,16 +184,6 @@ async def _refuse_if_busy(url: str | None) -> None:
     state = (await http.get_json(f"{url}/lab/health")).get("state")
     if state in _BUSY:
         raise SurroundingsFailed(f"a run is on in the Locust UI ({url}); stop it there, or wait for its end")
-
-
-def _stack(workspace: Workspace, mode: Mode, own: bool) -> Stack:
-    if mode == "docker":
-        from lab.cli.compose_stack import ComposeStack
-
-        return ComposeStack(workspace, own)
-    from lab.cli.process_stacks import OwnProcesses, SupervisedStack
-
-    return OwnProcesses(workspace) if own else SupervisedStack(workspace)
 
 
 def _cancel_this_task() -> Callable[[], Any]:

@@ -2,15 +2,19 @@
 
 import asyncio
 import json
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from lab.cli.console import number, print_json, results
 from lab.cli.fetch import fetch_new_runs
 from lab.cli.workspace import workspace_of
 from lab.store import RunStore, RunSummary
+
+_ENDS = {"finished": "done", "interrupted": "cut", "reset": "reset"}
+"""A status as a short word: the list must fit 80 columns."""
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +26,11 @@ def runs(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON and nothing else.")] = False,
 ) -> int:
-    """List past runs, newest first."""
+    """List past runs, newest first.
+
+    Times are UTC, as in the ids; a run can be called by its label, its id, or the four characters that end it. How it
+    ended: done, cut (interrupted) or reset (in the Locust UI).
+    """
     workspace = workspace_of(context)
     asyncio.run(fetch_new_runs(workspace))
     summaries = RunStore(workspace.clone.runs).summaries()
@@ -35,15 +43,22 @@ def runs(
     return 0
 
 
+def short_id(run: RunSummary) -> str:
+    """Return when it was and the end of its id, which is enough to call it by: 11-20 23:36 f08e."""
+    return f"{run.started_at:%m-%d %H:%M} {run.id[-4:]}"
+
+
 def _table(summaries: list[RunSummary]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 1))
-    for heading in ("run", "label", "users", "pool", "req/s", "p50", "p99", "failed", "limited by"):
-        table.add_column(heading, justify="left" if heading in ("run", "label", "limited by") else "right")
-    table.columns[0].no_wrap = True
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("run", "label", "end", "users", "pool", "req/s", "p50", "p99", "failed", "limit"):
+        wraps = heading == "label"
+        justify: Literal["left", "right"] = "left" if heading in ("run", "label", "end", "limit") else "right"
+        table.add_column(heading, justify=justify, no_wrap=not wraps, overflow="fold")
     for run in summaries:
         table.add_row(
-            run.id,
-            run.label if run.status == "finished" else f"{run.label} ({run.status})".strip(),
+            short_id(run),
+            Text(run.label),
+            _ENDS.get(run.status, run.status),
             str(run.users),
             number(run.max_connections),
             number(run.rps, 1),

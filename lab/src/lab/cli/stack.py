@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from lab.cli.modes import Mode
+from lab.cli.workspace import Workspace
 from lab.environment.layers import Settings, Variables
 from lab.processes.headless import Headless, Outcome
 from lab.processes.supervisor import Applied
@@ -12,6 +14,8 @@ class Stack(Protocol):
     """The services under a run."""
 
     mode: str
+    watched: bool
+    """Whether a run looks every second if its services are still up; else at its end only."""
 
     async def baseline_shell(self) -> Variables:
         """Return the variables of the shell in which `up` ran."""
@@ -28,5 +32,22 @@ class Stack(Protocol):
     async def fetch(self, outcome: Outcome) -> RunDocument:
         """Return the document of a run that was recorded, having put it into ./runs."""
 
+    async def waited_for(self) -> str:
+        """Return what `apply` is waiting for at the moment, "" if that is not known."""
+
+    async def is_up(self) -> bool:
+        """Whether nobody has taken the services down. Cheap enough for every second of a run if `watched`."""
+
     async def close(self) -> None:
         """End what was started for this run only."""
+
+
+def stack_on(workspace: Workspace, mode: Mode, own: bool) -> Stack:
+    """Return the services in that mode; `own` ones are started for the run and end with it."""
+    if mode == "docker":
+        from lab.cli.compose_stack import ComposeStack
+
+        return ComposeStack(workspace, own)
+    from lab.cli.process_stacks import OwnProcesses, SupervisedStack
+
+    return OwnProcesses(workspace) if own else SupervisedStack(workspace)

@@ -1,9 +1,11 @@
 """What is asked of `docker compose`."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
+import signal
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from lab.processes.spawn import read_lines
 
 _QUICK_SECONDS = 20.0
 _WAIT_SECONDS = 120
+_END_SECONDS = 5.0
 _TAIL_LINES = 15
 
 
@@ -74,9 +77,14 @@ class Compose:
         options = ["--detach", "--wait", "--wait-timeout", str(_WAIT_SECONDS), *(["--build"] if build else [])]
         await self._long(on_line, "up", *options, *services)
 
-    async def down(self, on_line: Callable[[str], None] = lambda _line: None) -> None:
-        """Stop and remove everything but the volume of the runs."""
-        await self._long(on_line, "--profile", "*", "down", "--remove-orphans")
+    async def down(self, timeout_seconds: int | None = None) -> None:
+        """Stop and remove everything but the volume of the runs. What has not ended by the time-out is killed."""
+        patience = [] if timeout_seconds is None else ["--timeout", str(timeout_seconds)]
+        await self._long(lambda _line: None, "--profile", "*", "down", "--remove-orphans", *patience)
+
+    async def kill(self) -> None:
+        """End all containers at once."""
+        await self._quick("docker", "compose", "--profile", "*", "kill", "--remove-orphans")
 
     def logs_argv(self, since: str, colour: bool) -> tuple[str, ...]:
         """Return the command that follows the services' logs, those of recreated ones too."""
@@ -141,12 +149,22 @@ class Compose:
                 tail.append(line)
                 on_line(line)
         except asyncio.CancelledError:
-            process.terminate()
-            await process.wait()
+            await _end_group(process)
             raise
         if await process.wait():
             last = "\n".join("  " + line for line in tail)
             raise SurroundingsFailed(f"docker compose {arguments[0]} failed (exit {process.returncode}):\n{last}")
+
+
+async def _end_group(process: asyncio.subprocess.Process) -> None:
+    """End a docker command and its plugin: docker passes no signal on, Compose would go on to its own end."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_SECONDS):
+                await process.wait()
+                return
 
 
 def parse_rows(text: str) -> list[dict[str, Any]]:

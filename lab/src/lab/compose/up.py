@@ -28,6 +28,9 @@ PUBLISHED = (PROXY_PORT, LOCUST_WEB_PORT)
 """The ports that Compose opens on this machine."""
 
 _SHELL_FILE = "docker-shell.json"
+_GRACE_SECONDS = 35
+"""What docker-compose.yml gives each service to end."""
+_NOT_READY_SECONDS = 5
 _ERASE = "\x1b[2K"
 """Compose writes it before every line, into files too."""
 
@@ -52,6 +55,8 @@ class ComposeForeground:
         self._compose = Compose(clone.root, variables)
         self._screen = Screen(services)
         self._interrupted = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._ready = False
         self._signal = 0
 
     async def serve(self, welcome: Callable[[], str]) -> int:
@@ -68,12 +73,11 @@ class ComposeForeground:
                 loop.add_signal_handler(number, self._on_signal, number)
             try:
                 if await self._unless_interrupted(self._start()):
+                    self._ready = True
                     self._screen.say(welcome())
                     await self._unless_interrupted(self._follow_logs())
             finally:
-                self._screen.status("stopping ...")
-                await self._compose.down()
-                self._screen.status("")
+                await self._stop()
                 self._screen.say("everything is stopped")
         return INTERRUPTED if self._signal == signal.SIGINT else 0
 
@@ -81,6 +85,23 @@ class ComposeForeground:
         self._screen.say("building and starting in Docker; the first time takes minutes")
         width = shutil.get_terminal_size().columns - 1
         await self._compose.up(build=True, on_line=lambda line: self._screen.status(line[:width]))
+        self._screen.status("")
+
+    async def _stop(self) -> None:
+        """Take everything down: gently once it has been ready, soon if not, at once at a second Ctrl-C.
+
+        A container that has only just been started does not listen to SIGTERM yet: it would use up all its grace.
+        """
+        patience = None if self._ready else _NOT_READY_SECONDS
+        seconds = _GRACE_SECONDS if patience is None else patience
+        self._screen.say(f"stopping (up to {seconds} s; Ctrl-C again: at once)")
+        down = asyncio.ensure_future(self._compose.down(patience))
+        hurried = asyncio.ensure_future(self._hurry.wait())
+        await asyncio.wait((down, hurried), return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        if not down.done():
+            await self._compose.kill()
+        await down
         self._screen.status("")
 
     async def _follow_logs(self) -> None:
@@ -113,6 +134,8 @@ class ComposeForeground:
         return False
 
     def _on_signal(self, number: int) -> None:
+        if self._interrupted.is_set():
+            self._hurry.set()
         self._signal = self._signal or number
         self._interrupted.set()
 

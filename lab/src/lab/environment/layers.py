@@ -1,9 +1,11 @@
 """Where a variable's value comes from: .env < the shell in which `up` ran < this shell < `VAR=value`."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.environment.failures import UsageMistake
 from lab.environment.variables import LOAD_PREFIXES, only_sandbox_variables
 
 Variables = dict[str, str]
@@ -13,14 +15,27 @@ Variables = dict[str, str]
 def read_env_file(path: Path) -> Variables:
     """Return the variables of a .env file, none if there is no file.
 
-    `$` is left alone: what the file says is what a part gets, whatever the shell holds.
+    `$` is left alone: what the file says is what a part gets, whatever the shell holds. Raise UsageMistake, a line for
+    each that says nothing: passed over, it would be missed only when the figures are wrong.
     """
     if not path.is_file():
         return {}
-    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
-    values = dotenv_values(path, interpolate=False, encoding="utf-8")
-    return only_sandbox_variables({name: value or "" for name, value in values.items()})
+    try:
+        bindings = list(parse_stream(io.StringIO(path.read_text(encoding="utf-8"))))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageMistake(f"{path.name}: cannot be read: {error}") from None
+    mistakes = [_mistake(path, one.original.line, one.original.string) for one in bindings if one.error]
+    if mistakes:
+        raise UsageMistake("\n".join(mistakes))
+    return only_sandbox_variables({one.key: one.value or "" for one in bindings if one.key is not None})
+
+
+def _mistake(path: Path, line: int, text: str) -> str:
+    # A binding begins with the empty lines before it.
+    empty = len(text) - len(text.lstrip("\r\n"))
+    return f"{path.name}:{line + text[:empty].count(chr(10))}: {text.strip()!r}: not a NAME=value"
 
 
 def merge(*layers: Mapping[str, str]) -> Variables:

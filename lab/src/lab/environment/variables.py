@@ -30,6 +30,8 @@ def parse_assignments(texts: Iterable[str]) -> dict[str, str]:
     assignments: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
+        if equals and _NAME.fullmatch(name.upper()) and name != name.upper():
+            raise UsageMistake(f"{text}: variables are upper case: {name.upper()}={value}")
         if not equals or not _NAME.fullmatch(name):
             raise UsageMistake(f"{text!r}: not a VAR=value, such as PROXY_MAX_CONNECTIONS=20")
         if not name.startswith(PREFIXES):

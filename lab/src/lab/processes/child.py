@@ -18,7 +18,10 @@ _LAST_LINES_SECONDS = 1.0
 
 
 class Child:
-    """A running service. `environment` is what it was given of the sandbox's variables."""
+    """A running service. `environment` is what it was given of the sandbox's variables.
+
+    `because` is why it is not ready, as far as it is known.
+    """
 
     def __init__(self, spec: ServiceSpec, environment: Variables, spawned: Spawned, ward: Ward) -> None:
         self.spec = spec
@@ -27,6 +30,7 @@ class Child:
         self.started = time.monotonic()
         self.ready = False
         self.stopping = False
+        self.because = "no answer"
         self._spawned = spawned
         self._ward = ward
 

@@ -40,8 +40,8 @@ class Screen:
         return f"\x1b[{colour}m{text}\x1b[0m" if self.coloured else text
 
     def _put(self, text: str) -> None:
-        # Whoever read this may have left (`up | head`); that is no reason to bring the services down.
-        with contextlib.suppress(BrokenPipeError):
+        # Whoever read this may have left (`up | head`), or the disk is full: no reason to bring the services down.
+        with contextlib.suppress(OSError):
             self._out.write(text)
             self._out.flush()
 

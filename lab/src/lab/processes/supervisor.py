@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +16,20 @@ from lab.processes.child import Child
 from lab.processes.ports import check_distinct, check_free
 from lab.processes.screen import Screen
 from lab.processes.service import ServiceSpec, Wires, port_numbers
+from lab.processes.states import obituary, reason, state
 from lab.processes.ward import Ward
 
-READY_SECONDS = 60.0
 GRACE_SECONDS = 35.0
 """As long as Compose gives: requests in flight are answered, a run of the UI is stopped softly and kept."""
 _POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a service may take until it is ready, and how long if it says 503 and the same reason all the time."""
+
+    ready_seconds: float = 60.0
+    same_reason_seconds: float = 20.0
 
 
 @dataclass(frozen=True)
@@ -37,12 +44,15 @@ class Applied:
 class Supervisor:
     """The services of one clone. Use it in one event loop, and call `stop` at the end, whatever happened."""
 
-    def __init__(self, root: Path, runs: Path, services: Sequence[ServiceSpec], screen: Screen) -> None:
+    def __init__(
+        self, root: Path, runs: Path, services: Sequence[ServiceSpec], screen: Screen, patience: Patience | None = None
+    ) -> None:
         self.services = services
         self.hurry = asyncio.Event()
         self._root = root
         self._runs = runs
         self._screen = screen
+        self._patience = patience or Patience()
         self._ward = Ward()
         self._children: dict[str, Child] = {}
         self._followers: dict[str, asyncio.Task[None]] = {}
@@ -70,12 +80,13 @@ class Supervisor:
             return Applied(sorted(pass_.started), sorted(pass_.restarted), sorted(pass_.changed))
 
     def status(self) -> dict[str, dict[str, Any]]:
-        """Return each service's pid, state, exit code and what it was given."""
+        """Return each service's pid, state, exit code, why it is not ready, and what it was given."""
         return {
             name: {
                 "pid": child.pid,
-                "state": _state(child),
+                "state": state(child),
                 "exit_code": child.exit_code,
+                "because": child.because,
                 "environment": child.environment,
             }
             for name, child in self._children.items()
@@ -86,7 +97,7 @@ class Supervisor:
         for spec in reversed(self.services):
             child = self._children.get(spec.name)
             if child is not None:
-                self._screen.status(f"stopping {spec.name} ...")
+                self._screen.status(f"stopping {spec.name} (up to {GRACE_SECONDS:.0f} s; Ctrl-C again: at once)")
                 await self._end(child)
         self._screen.status("")
         self._ward.close()
@@ -136,9 +147,8 @@ class Supervisor:
 
     async def _wait_ready(self, child: Child) -> None:
         url = child.spec.ready_url(child.environment)
-        deadline = child.started + READY_SECONDS
-        because = "no answer"
-        while time.monotonic() < deadline:
+        same_since = 0.0
+        while (now := time.monotonic()) < child.started + self._patience.ready_seconds:
             if child.exit_code is not None:
                 await self._followers[child.spec.name]
                 raise SurroundingsFailed(obituary(child))
@@ -147,9 +157,14 @@ class Supervisor:
                 if status == 200:
                     child.ready = True
                     return
-                because = _reason(body) or f"it answers {status}"
+                because = reason(body) or f"it answers {status}"
+                if because != child.because or status != 503:
+                    child.because, same_since = because, now
+                if now - same_since > self._patience.same_reason_seconds:
+                    break
             await asyncio.sleep(_POLL_SECONDS)
-        raise SurroundingsFailed(f"{child.spec.name} is not ready after {READY_SECONDS:.0f} s: {because} ({url})")
+        seconds = time.monotonic() - child.started
+        raise SurroundingsFailed(f"{child.spec.name} is not ready after {seconds:.0f} s: {child.because} ({url})")
 
     def _show_waiting(self) -> None:
         waiting = [spec.name for spec in self.services if not self._is_ready(spec.name)]
@@ -173,24 +188,3 @@ class _Pass:
         self.started: list[str] = []
         self.restarted: list[str] = []
         self.changed: list[str] = []
-
-
-def obituary(child: Child) -> str:
-    """Return what is said of a service that ended by itself: its name, how, and its last lines."""
-    code = child.exit_code or 0
-    how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    last = "".join(f"\n  {line}" for line in child.tail)
-    return f"{child.spec.name} {how}" + (f"; its last lines:{last}" if last else "; it said nothing")
-
-
-def _state(child: Child) -> str:
-    if child.exit_code is not None:
-        return "dead"
-    return "ready" if child.ready else "starting"
-
-
-def _reason(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["because"])
-    except (ValueError, KeyError, TypeError):
-        return ""

@@ -49,7 +49,8 @@ class Foreground:
                         await self._supervisor.stop()
                         self._gone.set()
             finally:
-                screen.say("everything is stopped")
+                if self._supervisor.status():  # else nothing was started
+                    screen.say("everything is stopped")
         return INTERRUPTED if self._signal == signal.SIGINT else 0
 
     async def _start(self) -> bool:
@@ -80,7 +81,12 @@ class Foreground:
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         match request:
             case {"request": "status"}:
-                return {"pid": os.getpid(), "shell": self._shell, "services": self._supervisor.status()}
+                return {
+                    "pid": os.getpid(),
+                    "shell": self._shell,
+                    "ending": self._end.is_set(),
+                    "services": self._supervisor.status(),
+                }
             case {"request": "apply", "variables": dict(variables)}:
                 applied = await self._supervisor.apply(variables, check=False)
                 return {"started": applied.started, "restarted": applied.restarted, "changed": applied.changed}

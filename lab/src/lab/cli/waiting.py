@@ -1,0 +1,31 @@
+"""Saying what is waited for while something is done."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from lab.cli.live import LiveRun
+from lab.cli.stack import Stack
+from lab.environment.failures import SurroundingsFailed
+
+T = TypeVar("T")
+_WAITING_EVERY_SECONDS = 3.0
+
+
+async def meanwhile(work: Coroutine[Any, Any, T], aside: Coroutine[Any, Any, None]) -> T:
+    """Do the work; what is done aside ends with it."""
+    beside = asyncio.create_task(aside)
+    try:
+        return await work
+    finally:
+        beside.cancel()
+        await asyncio.wait((beside,))
+
+
+async def say_what_is_waited_for(stack: Stack, live: LiveRun) -> None:
+    """Say every few seconds what the services are waited for, until cancelled."""
+    while True:
+        await asyncio.sleep(_WAITING_EVERY_SECONDS)
+        with contextlib.suppress(SurroundingsFailed):
+            live.wait(await stack.waited_for() or "bringing the services to these settings ...")
