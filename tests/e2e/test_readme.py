@@ -56,8 +56,10 @@ def test_the_commands_do_what_they_say(here: Clone) -> None:
             if command == "./sandbox compare ten twenty":
                 assert "One setting differs, PROXY_MAX_CONNECTIONS 10 -> 20" in " ".join(shown.stdout.split())
                 assert re.search(r"throughput.*x(1\.[5-9]|2\.[0-3])", shown.stdout), shown.stdout
-            if command == "./sandbox compare twenty kept":
-                assert "connections opened" in shown.stdout
+            if command == "./sandbox compare churn kept":
+                # 40 ms of handshake less on requests of 180 ms, and hardly a connection opened
+                assert re.search(r"throughput.*x1\.[1-9]", shown.stdout), shown.stdout
+                assert re.search(r"connections opened.*x0\.[0-4]", shown.stdout), shown.stdout
 
 
 def started(here: Clone, command: str) -> Foreground:
