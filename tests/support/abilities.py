@@ -1,6 +1,7 @@
 """What each client can do, found out on real sockets: `python -m support.abilities` in tests/ writes the table anew."""
 
 import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ import anyio
 from proxy.counters import Cell
 from proxy.errors import ProxyError
 from support.direct import NAMES, Direct, chunks, direct, eventually
+from support.h2_upstream import h2_upstream, make_authority
 from support.raw_http import Exchange, answer_ok, raw_upstream
 
 TABLE = Path(__file__).parents[1] / "proxy" / "clients.md"
@@ -21,9 +23,8 @@ ALL_SET: dict[str, object] = {
     "tcp_keepalive_seconds": 60,
     "total_timeout_seconds": 60,
     "http2": True,
-    "ca_file": Path(__file__),
 }
-"""Every setting that a client might not honour. The file is only named: the upstream speaks plain HTTP."""
+"""Every setting that a client might not honour."""
 
 
 async def target(name: str) -> str:
@@ -129,10 +130,21 @@ async def idle_close(name: str) -> str:
         return "by itself" if upstream.closed else "with the next request"
 
 
+async def http2(name: str) -> str:
+    """Whether HTTP/2 is agreed on with an upstream that has it."""
+    with tempfile.TemporaryDirectory() as folder:
+        authority = await asyncio.to_thread(make_authority, Path(folder))
+        async with (
+            h2_upstream(authority) as upstream,
+            direct(upstream.url, name, http2=True, ca_file=authority / "ca.pem") as proxy,
+        ):
+            await proxy.send()
+            return "yes" if upstream.protocols == ["h2"] else "no, HTTP/1.1"
+
+
 async def unsupported(name: str) -> str:
     """What it says it cannot honour when everything is set."""
-    settings = ALL_SET if name != "pyreqwest" else ALL_SET | {"ca_file": None}
-    async with direct("http://127.0.0.1:1", name, **settings) as proxy:
+    async with direct("https://127.0.0.1:1", name, **ALL_SET) as proxy:
         return ", ".join(f"`{variable}`" for variable in proxy.client.unsupported()) or "nothing"
 
 
@@ -146,7 +158,8 @@ ABILITIES: dict[str, Ability] = {
     "a cancelled request, before its answer": cancelled,
     "an upload may outlast the read time-out": slow_upload,
     "an idle connection is closed at its expiry": idle_close,
-    "cannot honour (see /-/config for why)": unsupported,
+    "HTTP/2 to an https upstream that has it": http2,
+    "cannot honour, of an https upstream with HTTP/2 (see /-/config for why)": unsupported,
 }
 
 

@@ -30,6 +30,8 @@ _GAUGES = (
     Cell.THREADS_BUSY,
     Cell.THREADS_TOTAL,
     Cell.THREADS_WAITING,
+    Cell.H2_OPEN,
+    Cell.H2_BUSY,
 )
 _RUN_CELLS = tuple(cell for cell in Cell if cell.name.startswith("RUN_"))
 

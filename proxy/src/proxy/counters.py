@@ -46,6 +46,8 @@ class Cell(enum.IntEnum):
     THREADS_BUSY = enum.auto()  # gauge
     THREADS_TOTAL = enum.auto()  # gauge
     THREADS_WAITING = enum.auto()  # gauge
+    H2_OPEN = enum.auto()  # gauge: connections that speak HTTP/2 and carry many requests
+    H2_BUSY = enum.auto()  # gauge: those of them that carry one at least
     RUN_RECEIVED = enum.auto()
     RUN_ANSWERED = enum.auto()
     RUN_FAILED = enum.auto()

@@ -3,6 +3,7 @@
 It uses their public interface only and costs nothing that could be measured.
 """
 
+import asyncio
 import select
 import socket
 import time
@@ -11,10 +12,14 @@ from contextvars import ContextVar
 from ssl import SSLContext
 from typing import Any, Final
 
+import anyio
 import httpcore
 
+from proxy.counters import Cell
 from proxy.early import write_unless_refused
 from proxy.watch import PoolWatch, current
+
+from .multiplex import Call, call
 
 SocketOptions = Iterable[Any] | None
 
@@ -77,7 +82,8 @@ class WatchedBackend(httpcore.AsyncNetworkBackend):
 class WatchedStream(httpcore.AsyncNetworkStream):
     """One connection. Its first write for a request ends that request's wait; it is counted closed once.
 
-    `busy` is true from that write until who reads the answer sets it back; `requests` counts them.
+    `busy` is true from that write until who reads the answer sets it back; `requests` counts them. `multiplexed`: it
+    speaks HTTP/2, so it carries many at a time and what is read may be anybody's.
     """
 
     def __init__(
@@ -91,6 +97,9 @@ class WatchedStream(httpcore.AsyncNetworkStream):
         self._write_error = write_error
         self.busy = True
         self.requests = 0
+        self.multiplexed = False
+        self.read_at = 0.0
+        self._calls: set[Call] = set()
         self._inner = inner
         self._watch = watch
         self._streams = streams
@@ -108,8 +117,12 @@ class WatchedStream(httpcore.AsyncNetworkStream):
         return time.monotonic() - self._born
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read what has come."""
-        data: bytes = await self._inner.read(max_bytes, timeout)
+        """Read what has come. Over HTTP/2 each stream has a time-out of its own instead."""
+        if self.multiplexed:
+            data: bytes = await self._inner.read(max_bytes, None)
+            self.read_at = asyncio.get_running_loop().time()
+            return data
+        data = await self._inner.read(max_bytes, timeout)
         exchange = current.get()
         if exchange is not None and data:
             exchange.head_received()
@@ -118,11 +131,17 @@ class WatchedStream(httpcore.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write all of it."""
         _tell_placed()
+        if self.multiplexed:
+            await self._write_frames(buffer, timeout)
+            return
         exchange = current.get()
         if exchange is None:
             await self._inner.write(buffer, timeout)
             return
         if exchange is not self._served:
+            request = call.get()
+            if request is not None and request.exchange is exchange:
+                request.joined(self)
             exchange.writing(kept=self._served is not None)
             self._served = exchange
             self.requests += 1
@@ -131,6 +150,38 @@ class WatchedStream(httpcore.AsyncNetworkStream):
         elif not await write_unless_refused(self._inner, buffer, timeout):
             raise self._write_error("the upstream has answered already")  # the pool goes on to read the answer
         exchange.sent()
+
+    async def _write_frames(self, buffer: bytes, timeout: float | None) -> None:
+        """Write frames of any stream to their end: half a frame would be the end of all the streams."""
+        request, exchange = call.get(), current.get()
+        if request is not None and request.exchange is not exchange:
+            request = None  # an older one's, in the context that this task began with
+        if request is not None and request not in self._calls and request.stream is not self:
+            request.joined(self)
+            self._calls.add(request)
+            self._set_busy()
+            if exchange is not None:
+                exchange.writing(kept=self.requests > 0)
+            self.requests += 1
+        if buffer:
+            with anyio.CancelScope(shield=True):
+                await self._inner.write(buffer, timeout)
+        if request is not None:
+            request.wrote()
+        if exchange is not None:
+            exchange.sent()
+
+    def left(self, request: "Call") -> None:
+        """Note that a request has ended on this connection, well or not."""
+        if self.multiplexed:
+            self._calls.discard(request)
+            self._set_busy()
+
+    def _set_busy(self) -> None:
+        busy = bool(self._calls)
+        if busy != self.busy and self in self._streams:
+            self._watch.cells[Cell.H2_BUSY] += 1 if busy else -1
+        self.busy = busy
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -150,6 +201,12 @@ class WatchedStream(httpcore.AsyncNetworkStream):
         finally:
             if exchange is not None:
                 exchange.secured()
+        tls = self._inner.get_extra_info("ssl_object")
+        if tls is not None and tls.selected_alpn_protocol() == "h2":
+            self.multiplexed = True
+            self.read_at = asyncio.get_running_loop().time()
+            self._watch.cells[Cell.H2_OPEN] += 1
+            self._watch.cells[Cell.H2_BUSY] += 1  # for who opened it
         return self
 
     def get_extra_info(self, info: str) -> Any:
@@ -176,6 +233,9 @@ class WatchedStream(httpcore.AsyncNetworkStream):
     def _count_closed(self) -> None:
         if self in self._streams:
             self._streams.discard(self)
+            if self.multiplexed:
+                self._watch.cells[Cell.H2_OPEN] -= 1
+                self._watch.cells[Cell.H2_BUSY] -= self.busy
             self._watch.closed(self._opened_ns)
 
 

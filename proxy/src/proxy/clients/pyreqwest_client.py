@@ -25,7 +25,7 @@ from .permits import Permits
 from .pyreqwest_errors import proxy_error
 from .pyreqwest_settings import build
 from .upload import Upload
-from .upstream import header_text, origin, path_text, unsendable
+from .upstream import NEEDS_HTTPS, header_text, origin, path_text, unsendable
 
 NAME: Final = "pyreqwest"
 
@@ -40,6 +40,7 @@ class PyreqwestClient:
         self._settings = settings
         self.abandoned = 0
         self._origin = origin(settings)
+        self._http2 = settings.http2 and self._origin.secure
         self._client = build(settings, limited=limited)
         self._permits = Permits(settings.max_connections) if limited else None
         self._background: set[asyncio.Task[Any]] = set()
@@ -95,7 +96,7 @@ class PyreqwestClient:
         chunked = any(name == b"transfer-encoding" for name, _ in outbound.headers)
         # the library frames a body without a length by itself; in HTTP/2 the authority stands for Host
         left_out = {b"transfer-encoding", b"content-length"} if chunked else set()
-        if self._settings.http2:
+        if self._http2:
             left_out.add(b"host")
         headers = [header_text(NAME, *header) for header in outbound.headers if header[0] not in left_out]
         return self._client.request(outbound.method, url).headers(headers).streamed_read_buffer_limit(0)
@@ -127,6 +128,13 @@ class PyreqwestClient:
             "PROXY_READ_TIMEOUT_SECONDS": "pyreqwest counts it from the beginning of a request to the answer's head: "
             "connecting and the upload have to fit into it.",
         }
+        if self._http2:
+            sentences["PROXY_MAX_CONNECTIONS"] = (
+                "pyreqwest counts requests, and does not tell connections: over HTTP/2 many share one, and "
+                "`total` counts requests."
+            )
+        elif settings.http2:
+            sentences["PROXY_HTTP2"] = NEEDS_HTTPS
         if settings.retries:
             sentences["PROXY_RETRIES"] = "pyreqwest does not tell whether a connection was reused: nothing is repeated."
         if settings.max_connection_age_seconds is not None:

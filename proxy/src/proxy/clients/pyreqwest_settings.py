@@ -6,7 +6,7 @@ from pyreqwest.client import Client, ClientBuilder
 
 from proxy.settings import Settings
 
-from .upstream import KEEPALIVE_PROBES
+from .upstream import KEEPALIVE_PROBES, origin
 
 
 def build(settings: Settings, *, limited: bool) -> Client:
@@ -27,7 +27,7 @@ def build(settings: Settings, *, limited: bool) -> Client:
         .read_timeout(timedelta(seconds=settings.read_timeout_seconds))
         .pool_max_idle_per_host(settings.keepalive_connections)
         .pool_idle_timeout(timedelta(seconds=settings.keepalive_expiry_seconds))
-        .http2(settings.http2)
+        .http2(settings.http2 and origin(settings).secure)
     )
     if limited:
         builder = builder.max_connections(settings.max_connections)

@@ -12,6 +12,8 @@ from proxy.settings import Settings
 UNSENDABLE: Final = "bad_request"
 """The code for a request that is valid HTTP but that the library in use cannot send as it came."""
 
+NEEDS_HTTPS: Final = "HTTP/2 needs an https upstream; HTTP/1.1 is spoken to this one."
+
 KEEPALIVE_PROBES: Final = 3
 """Unanswered probes after which the kernel gives a connection up."""
 
