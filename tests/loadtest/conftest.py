@@ -29,7 +29,7 @@ class Target:
     def __init__(self) -> None:
         self.received: dict[str, int] = {}
         self.in_flight = self.waiting = self.opened = 0
-        self.wait_ms = 0.0
+        self.wait_ms = self.hold_ms = 0.0
         self.run_id: str | None = None
         self._began = time.monotonic()
         self._loop = asyncio.new_event_loop()
@@ -90,8 +90,10 @@ class Target:
         self.in_flight, self.waiting, asked = self.in_flight + 1, self.waiting + 1, time.monotonic()
         async with self._free:
             self.waiting -= 1
-            self.wait_ms += (time.monotonic() - asked) * 1000
+            got = time.monotonic()
+            self.wait_ms += (got - asked) * 1000
             await asyncio.sleep(HOLD_SECONDS)
+            self.hold_ms += (time.monotonic() - got) * 1000
         self.in_flight -= 1
         if path == "/boom":
             return "503 Service Unavailable", "x-proxy-error: pool_exhausted", b"{}"
@@ -116,7 +118,7 @@ class Target:
                 "closed": 0,
                 "timeouts": 0,
                 "wait_ms": {"count": total, "sum": self.wait_ms, "histogram": {"50.0": total}},
-                "hold_ms": {"count": total, "sum": total * HOLD_SECONDS * 1000},
+                "hold_ms": {"count": total, "sum": self.hold_ms},
                 "requests": {"received": total},
                 "run": {
                     "id": self.run_id,

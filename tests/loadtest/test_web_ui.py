@@ -32,6 +32,44 @@ def test_runs_from_the_form_are_recorded_and_shown(web_ui: Any) -> None:
     assert sum(point["requests"] for point in live["points"]) == second["totals"]["requests"]
 
 
+def test_before_any_run_the_tab_says_so_and_silent_parts_are_named(web_ui: Any) -> None:
+    """Nobody answers for the link here; a run that is not there is said to be none."""
+    (row,) = web_ui.json("/stats/requests")["extended_stats"][0]["data"]
+    assert row["run"] == "no runs yet"
+    (sentence,) = web_ui.json("/lab/live.json")["silent"]
+    assert sentence.startswith("the link does not answer at http://127.0.0.1:")
+    assert sentence.endswith("see `docker compose logs link`")
+
+
+def test_a_run_without_a_label_has_one_name_everywhere(web_ui: Any) -> None:
+    """In the Runs tab, the strip, the list of runs and the comparison; the tab says what to change, too."""
+    web_ui.start()
+    run = web_ui.finished(0)
+    name = f"{run['started_at'][5:10]} {run['started_at'][11:16]} {run['id'][-4:]}"
+    (row,) = web_ui.json("/stats/requests")["extended_stats"][0]["data"]
+    assert row["run"] == name
+    assert row["advice"] == run["verdict"]["advice"] != ""
+    live = web_ui.json("/lab/live.json")
+    assert live["last"]["name"] == name
+    assert live["names"] == [[name, run["id"]]]
+    assert [one["name"] for one in web_ui.json("/lab/runs.json")] == [name]
+    assert web_ui.json(f"/lab/compare.json?run={run['id']}&run={run['id']}")["runs"] == [name, name]
+
+
+def test_idle_locust_logs_its_address_and_no_tables(web_ui: Any) -> None:
+    """A line that it starts, a line with where it serves, and nothing about pressing enter."""
+    time.sleep(0.3)
+    web_ui.process.send_signal(signal.SIGTERM)
+    out, err = web_ui.process.communicate(timeout=30)
+    assert web_ui.process.returncode == 0
+    assert out == ""
+    assert "Starting web interface" in err
+    assert f"locust: {web_ui.url}" in err.splitlines()
+    assert "press enter" not in err
+    assert "Aggregated" not in err
+    assert len(err.splitlines()) < 8, err
+
+
 def test_the_script_is_added_to_locusts_page(web_ui: Any) -> None:
     """The page that is added to is no stable interface of Locust's: this says when it has changed."""
     page = web_ui.text("/")

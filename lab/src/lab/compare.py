@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
-from lab.run_document import RunDocument, Totals
+from lab.run_document import RunDocument
 
 _OWN_TO_EACH_RUN = frozenset({"LAB_RUN_ID", "LAB_RUN_LABEL", "LAB_PROGRESS", "LAB_RUNS_DIR", "LOCUST_HEADLESS"})
 """Settings that differ between any two runs and explain nothing."""
@@ -58,7 +58,7 @@ class Comparison(BaseModel):
 
 
 _FIGURES: list[tuple[str, str, Callable[[RunDocument], float | None]]] = [
-    ("throughput", "requests/s", lambda run: succeeded_rps(run.totals)),
+    ("throughput", "requests/s", lambda run: run.totals.succeeded_rps),
     ("p50", "ms", lambda run: run.latency_ms.p50),
     ("p99", "ms", lambda run: run.latency_ms.p99),
     ("pool wait, mean", "ms", lambda run: run.pool.wait_ms.mean if run.pool else None),
@@ -71,11 +71,6 @@ _FIGURES: list[tuple[str, str, Callable[[RunDocument], float | None]]] = [
     ("proxy CPU", "cores", lambda run: run.cpu_cores.get("proxy")),
     ("Locust CPU", "cores", lambda run: run.cpu_cores.get("generator")),
 ]
-
-
-def succeeded_rps(totals: Totals) -> float:
-    """Return the requests a second that did not fail: a quick error is no throughput."""
-    return totals.rps * (1 - totals.failures / totals.requests) if totals.requests else 0.0
 
 
 def compare(documents: Sequence[RunDocument]) -> Comparison:
@@ -132,7 +127,7 @@ def _sentence(documents: Sequence[RunDocument], settings: list[Difference], outc
     first, last = documents[0], documents[-1]
     throughput = outcomes[0].ratios[-1]
     change = (
-        f"{succeeded_rps(first.totals):.1f} -> {succeeded_rps(last.totals):.1f} requests/s"
+        f"{first.totals.succeeded_rps:.1f} -> {last.totals.succeeded_rps:.1f} requests/s"
         + (f" ({throughput:.2f} times)" if throughput is not None else "")
         + f", p50 {_ms(first.latency_ms.p50)} -> {_ms(last.latency_ms.p50)}"
     )

@@ -40,6 +40,11 @@ class Totals(_Part):
     failures: int
     rps: float
 
+    @property
+    def succeeded_rps(self) -> float:
+        """Requests a second that did not fail: a quick error is no throughput."""
+        return self.rps * (1 - self.failures / self.requests) if self.requests else 0.0
+
 
 class LatencyMs(_Part):
     """Response times as Locust's users saw them; `histogram` maps milliseconds to a count of responses."""

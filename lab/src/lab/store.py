@@ -16,7 +16,7 @@ class RunNotFound(LookupError):
 
 
 class RunSummary(BaseModel):
-    """What a list of runs shows of one run."""
+    """What a list of runs shows of one run. `rps` counts what did not fail."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,6 +34,7 @@ class RunSummary(BaseModel):
     failures: int
     bottleneck: str
     because: str
+    advice: str
     network: str
 
 
@@ -54,13 +55,14 @@ def summarise(document: RunDocument) -> RunSummary:
         mode=document.mode,
         users=document.users,
         max_connections=document.pool.max if document.pool else proxy.get("PROXY_MAX_CONNECTIONS"),
-        rps=document.totals.rps,
+        rps=round(document.totals.succeeded_rps, 3),
         p50_ms=document.latency_ms.p50,
         p99_ms=document.latency_ms.p99,
         requests=document.totals.requests,
         failures=document.totals.failures,
         bottleneck=document.verdict.bottleneck,
         because=document.verdict.because,
+        advice=document.verdict.advice,
         network=str(network.get("says", network.get("engine", ""))),
     )
 

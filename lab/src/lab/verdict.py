@@ -64,11 +64,6 @@ class Evidence:
         """Mean wait for a connection."""
         return (self.pool.wait_ms.mean or 0.0) if self.pool else 0.0
 
-    @property
-    def succeeded_rps(self) -> float:
-        """Requests a second that did not fail."""
-        return self.totals.rps * (1 - self.totals.failures / self.totals.requests) if self.totals.requests else 0.0
-
     def share_of_latency(self, milliseconds: float) -> float:
         """Return the part of the users' mean latency that a time is."""
         return milliseconds / self.latency_ms.mean if self.latency_ms.mean else 0.0
@@ -195,8 +190,8 @@ def _pool_advice(seen: Evidence, pool: Pool) -> str:
     if seen.users and abs(seen.users - wanted) <= 0.15 * seen.users:
         wanted = seen.users  # a closed loop cannot use more than it has users, and nearly all of them are here
     limit = min(max(wanted, pool.max + 1), pool.max * 2)
-    expected = seen.succeeded_rps * limit / (pool.active_mean or pool.max)
+    expected = seen.totals.succeeded_rps * limit / (pool.active_mean or pool.max)
     return (
         f"Set PROXY_MAX_CONNECTIONS={limit} (now {pool.max}) and run again: at the same upstream time that is up to "
-        f"{expected:.0f} requests/s instead of {seen.succeeded_rps:.0f}, while CPU lasts."
+        f"{expected:.0f} requests/s instead of {seen.totals.succeeded_rps:.0f}, while CPU lasts."
     )

@@ -16,12 +16,14 @@ from lab.compare import compare
 from lab.run_document import PartSettings
 from lab.store import RunNotFound, RunSummary
 from loadtest.assembly import part_settings
+from loadtest.names import short_name
 from loadtest.recorder import Recorder
-from loadtest.strip import last_words, settings_words
+from loadtest.strip import last_words, settings_words, silent_words
 
 STATIC = Path(__file__).with_name("static")
 SETTINGS_KEPT_SECONDS = 2.0
 COMPARED_AT_MOST = 8
+NAMES_SENT = 50
 
 View = Callable[..., ResponseReturnValue]
 
@@ -65,13 +67,16 @@ class Cockpit:
         """The state, the settings in force, the run under way since second `since`, and the verdict of the last one."""
         since, run, last = request.args.get("since", 0.0, type=float), self._recorder.current, self._recorder.last
         before = last.settings.start if last is not None and run is None else None
+        in_force, summaries = self._in_force(), self._recorder.store.summaries()
         return {
             "state": self._state(),
             "run": run and {"id": run.id, "label": run.label, "t_seconds": run.elapsed(), "of_seconds": run.of_seconds},
-            "settings": settings_words(self._in_force(), before),
+            "settings": settings_words(in_force, before),
+            "silent": silent_words(in_force, self._urls()),
             "points": [point.model_dump() for point in self._recorder.points() if point.t_seconds > since],
             "last": last_words(last) if last is not None else None,
-            "runs": len(self._recorder.store.summaries()),
+            "runs": len(summaries),
+            "names": [[_name(summary), summary.id] for summary in summaries[:NAMES_SENT]],
         }
 
     def settings(self) -> ResponseReturnValue:
@@ -80,7 +85,8 @@ class Cockpit:
 
     def runs(self) -> ResponseReturnValue:
         """All runs in short, newest first."""
-        return jsonify([summary.model_dump(mode="json") for summary in self._recorder.store.summaries()])
+        summaries = self._recorder.store.summaries()
+        return jsonify([{**summary.model_dump(mode="json"), "name": _name(summary)} for summary in summaries])
 
     def run(self, run_id: str) -> ResponseReturnValue:
         """One run document, whole."""
@@ -109,7 +115,12 @@ class Cockpit:
         except RunNotFound as error:
             return {"error": str(error)}, 404
         comparison = compare(documents).model_dump(mode="json")
-        return {**comparison, "verdicts": [document.verdict.model_dump() for document in documents]}
+        return {
+            **comparison,
+            "runs": [short_name(document.label, document.started_at, document.id) for document in documents],
+            "ids": [document.id for document in documents],
+            "verdicts": [document.verdict.model_dump() for document in documents],
+        }
 
     def _state(self) -> str:
         return str(self._recorder.runner.state) if self._recorder.idle.is_set() else "stopping"
@@ -124,7 +135,16 @@ class Cockpit:
             self._settings = time.monotonic(), part_settings(snapshot, self._load())
         return self._settings[1]
 
+    def _urls(self) -> dict[str, str]:
+        """Return where each part is asked for its settings."""
+        asked = self._recorder.surroundings()
+        return {"proxy": asked.proxy_url, "upstream": asked.upstream_control_url, "network": asked.net_control_url}
+
     def _load(self) -> dict[str, Any]:
         """Locust's own settings between runs: those of the last one, or what the start form begins with."""
         last = self._recorder.last
         return (last.settings.end.load if last is not None else None) or self._recorder.load_settings()
+
+
+def _name(summary: RunSummary) -> str:
+    return short_name(summary.label, summary.started_at, summary.id)

@@ -12,7 +12,7 @@ from locust.web import WebUI
 from loadtest.cockpit import Cockpit
 from loadtest.options import form_mistakes
 from loadtest.recorder import Recorder
-from loadtest.runs_tab import COLUMNS, row
+from loadtest.runs_tab import COLUMNS, EMPTY, row
 from loadtest.settings import seconds
 
 TAB = "sandbox-runs"
@@ -63,4 +63,4 @@ class Hooks:
         rows = [row(summary) for summary in self._recorder.store.summaries()[:ROWS]]
         # Locust's page stops asking when it reads "stopped": not before the run's row is there.
         state = statistics.get("state") if self._recorder.idle.is_set() else "running"
-        return {**statistics, "state": state, "extended_stats": [{"key": TAB, "data": rows}]}
+        return {**statistics, "state": state, "extended_stats": [{"key": TAB, "data": rows or [EMPTY]}]}

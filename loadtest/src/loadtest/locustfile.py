@@ -1,5 +1,6 @@
 """What Locust loads: its constants set, its users, and the recorder hung into its events."""
 
+import logging
 import signal
 from typing import Any
 
@@ -17,6 +18,7 @@ from loadtest.guard import guarded
 from loadtest.health import ProcessHealth
 from loadtest.injection import install
 from loadtest.options import add_options
+from loadtest.quiet import MAIN, TABLES, announce, no_tables, without_invitation
 from loadtest.recorder import Recorder
 from loadtest.settings import Settings
 from loadtest.signals import Signals
@@ -61,6 +63,10 @@ def on_init(environment: Environment, runner: Any, web_ui: WebUI | None, **_: An
         HOOKS.worker_report.add_listener(guarded(listener.workers.worker_report))
     if isinstance(listener, Recorder) and web_ui is not None:
         install(web_ui, listener, listener.options.web_base_path)
+        options = listener.options
+        if not options.print_stats:
+            logging.getLogger(TABLES).addFilter(no_tables)
+        gevent.spawn(announce, options.web_host, options.web_port, options.web_base_path)
     signals = Signals(environment, guarded(listener.quitting))
     HOOKS.test_start.add_listener(signals.test_start)
     HOOKS.quitting.add_listener(signals.quitting)
@@ -68,6 +74,9 @@ def on_init(environment: Environment, runner: Any, web_ui: WebUI | None, **_: An
     # Imports took a while and gevent's clock still stands where it was before: a run would be that much too short.
     gevent.get_hub().loop.update_now()
 
+
+# Set up by Locust after this file is loaded, but filters stay.
+logging.getLogger(MAIN).addFilter(without_invitation)
 
 HOOKS.init_command_line_parser.add_listener(add_options)
 HOOKS.init.add_listener(on_init)

@@ -1,6 +1,7 @@
 """The columns and rows of the Runs tab in Locust's UI. Pure."""
 
 from lab.store import RunSummary
+from loadtest.names import short_name
 
 COLUMNS = (
     ("run", "Run"),
@@ -12,15 +13,25 @@ COLUMNS = (
     ("failures", "Failures"),
     ("verdict", "Limit"),
     ("because", "Because"),
+    ("advice", "Advice"),
 )
-LIMITS = {"pool": "pool", "cpu": "CPU", "loop": "event loop", "none": "none"}
+LIMITS = {
+    "pool": "pool",
+    "cpu": "CPU",
+    "loop": "event loop",
+    "failures": "requests failed",
+    "upstream": "upstream",
+    "none": "none",
+}
+EMPTY: dict[str, str | int | float] = {key: "no runs yet" if key == "run" else "" for key, _ in COLUMNS}
+"""The only row before the first run."""
 
 
 def row(summary: RunSummary) -> dict[str, str | int | float]:
     """Return a row of the Runs tab; no cell is named `name`, or Locust would sort by it."""
     note = "" if summary.status == "finished" else f" ({summary.status})"
     return {
-        "run": (summary.label or f"{summary.started_at:%H:%M:%S}") + note,
+        "run": short_name(summary.label, summary.started_at, summary.id) + note,
         "users": summary.users,
         "connections": _cell(summary.max_connections),
         "rps": round(summary.rps, 1),
@@ -29,6 +40,7 @@ def row(summary: RunSummary) -> dict[str, str | int | float]:
         "failures": summary.failures,
         "verdict": LIMITS.get(summary.bottleneck, summary.bottleneck),
         "because": summary.because,
+        "advice": summary.advice,
     }
 
 

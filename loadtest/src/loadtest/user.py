@@ -2,6 +2,7 @@
 
 import gevent
 from locust import FastHttpUser, constant, task
+from locust.user.task import LOCUST_STATE_STOPPING
 
 from loadtest.failures import ERROR_HEADER, RequestFailed, failure_name
 from loadtest.patterns import target
@@ -41,3 +42,12 @@ class ClosedLoopUser(FastHttpUser):
         if response.status_code == 0:
             # A closed loop against a closed port would spin as fast as the CPU can.
             gevent.sleep(RECONNECT_PAUSE_SECONDS)
+
+    def stop(self, force: bool = False) -> bool:
+        """Stop as Locust does. A second stop changes nothing: Ctrl-C reaches a worker itself and by way of its master.
+
+        Locust would raise, and log a trace of what is no mistake.
+        """
+        if self._state == LOCUST_STATE_STOPPING and not force:
+            return False
+        return bool(super().stop(force))

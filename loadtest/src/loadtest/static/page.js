@@ -25,7 +25,14 @@ export async function fetchJson(path) {
   return answer;
 }
 
-export const LIMITS = { pool: 'Limit: the pool', cpu: 'Limit: CPU', loop: 'Limit: the event loop', none: 'No limit reached' };
+export const LIMITS = {
+  pool: 'Limit: the pool',
+  cpu: 'Limit: CPU',
+  loop: 'Limit: the event loop',
+  failures: 'Requests failed',
+  upstream: 'Limit: the upstream',
+  none: 'No limit reached',
+};
 
 export const badge = (bottleneck) => element('span', { class: `badge ${bottleneck}` }, LIMITS[bottleneck] || bottleneck);
 

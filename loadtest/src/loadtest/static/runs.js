@@ -14,16 +14,13 @@ function when(started) {
   return `${new Date(started).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
-/** Its label, or the end of its id: the beginning is the time, which stands beside it. */
-const nameOf = (run) => run.label || run.id.split('-').pop();
-
 function row(run) {
-  const box = element('input', { type: 'checkbox', checked: chosen.has(run.id), 'aria-label': `choose ${run.label || run.id}` });
+  const box = element('input', { type: 'checkbox', checked: chosen.has(run.id), 'aria-label': `choose ${run.name}` });
   const line = element(
     'tr',
     { class: chosen.has(run.id) ? 'chosen' : null },
     element('td', {}, box),
-    element('td', {}, element('a', { href: `./runs/${run.id}.json`, title: run.id }, nameOf(run)), run.status === 'finished' ? '' : ` (${run.status})`),
+    element('td', {}, element('a', { href: `./runs/${run.id}.json`, title: run.id, target: '_blank', rel: 'noopener' }, run.name), run.status === 'finished' ? '' : ` (${run.status})`),
     element('td', { class: 'when' }, when(run.started_at)),
     number(run.users),
     number(run.max_connections),
@@ -49,7 +46,12 @@ function refresh() {
 
 async function showRuns() {
   const runs = await fetchJson('runs.json');
-  for (const id of chosen) if (!runs.some((run) => run.id === id)) chosen.delete(id);
+  const missing = [...chosen].filter((id) => !runs.some((run) => run.id === id));
+  for (const id of missing) chosen.delete(id);
+  if (missing.length) {
+    comparison.hidden = false;
+    comparison.replaceChildren(element('p', { class: 'sentence missing' }, `No such run: ${missing.join(', ')}`));
+  }
   const none = element('tr', {}, element('td', { colspan: 10, class: 'empty' }, 'No run yet: start one in Locust.'));
   rows.replaceChildren(...(runs.length ? runs.map(row) : [none]));
   refresh();
@@ -90,7 +92,7 @@ async function showComparison() {
         element(
           'table',
           {},
-          element('thead', {}, element('tr', {}, element('th', {}), ...answer.runs.map((run) => element('th', { class: 'number' }, run)))),
+          element('thead', {}, element('tr', {}, element('th', {}), ...answer.runs.map((run, index) => element('th', { class: 'number', title: answer.ids[index] }, run)))),
           element(
             'tbody',
             {},
@@ -106,7 +108,7 @@ async function showComparison() {
     history.replaceState(null, '', `?${query}`);
     comparison.scrollIntoView({ behavior: 'smooth', block: 'nearest' });
   } catch (error) {
-    comparison.replaceChildren(element('p', { class: 'sentence' }, error.message));
+    comparison.replaceChildren(element('p', { class: 'sentence missing' }, error.message));
   }
 }
 

@@ -8,13 +8,13 @@ const POLL_MS = { running: 1000, waiting: 3000 };
 const link = (path, text) => element('a', { href: new URL(`../${path}`, import.meta.url) }, text);
 
 function intro(live) {
-  const setting = (title) => live.settings.find((one) => one.title === title).value;
-  const connections = setting('max connections');
-  const pool = connections === 'no answer' ? 'its pool of connections' : `${connections} pooled connections`;
+  const connections = live.settings.find((one) => one.title === 'max connections');
+  const pool = connections ? `${connections.value} pooled connections` : 'its pool of connections';
   const past = live.runs ? [' ', link('', `${live.runs} past ${live.runs === 1 ? 'run' : 'runs'}`)] : [];
   return element(
     'div',
     { class: 'intro' },
+    silent(live),
     element(
       'ol',
       {},
@@ -23,6 +23,11 @@ function intro(live) {
       element('li', {}, 'Then change that one setting in .env, start again, run again: the two stand side by side.', ...past),
     ),
   );
+}
+
+/** In red: the parts that do not answer, a sentence each. */
+function silent(live) {
+  return live.silent.length ? element('p', { class: 'silent', role: 'status' }, ...live.silent.map((one) => element('span', {}, one))) : null;
 }
 
 function settings(live) {
@@ -46,13 +51,17 @@ function now(live, pool) {
 
 function verdict(last) {
   const note = last.status === 'finished' ? '' : ` (${last.status})`;
+  const because = `${last.because}. `;
+  // Failures are always in sight and red; where they are the verdict itself, its own sentence says how many and which.
+  const red = last.bottleneck === 'failures' ? because : last.failed && `${last.failed}. `;
   const counts = `${last.requests} requests, ${figure(last.rps, 1)} a second, p50 ${figure(last.p50_ms)} ms, p99 ${figure(last.p99_ms)} ms: ${last.audit}.`;
   return element(
     'p',
     { class: 'verdict' },
     badge(last.bottleneck),
-    element('b', {}, `${(last.label || 'Last run') + note}: `),
-    `${last.because}. `,
+    element('b', { title: last.id }, `Last run here, ${last.name}${note}: `),
+    red ? element('b', { class: 'failed' }, red) : null,
+    red === because ? null : because,
     element('span', { class: 'advice' }, last.advice),
     ' ',
     element('span', { class: 'counts' }, counts),
@@ -64,6 +73,7 @@ function strip(live, pool) {
     'div',
     { class: 'strip' },
     element('dl', { class: 'settings' }, ...settings(live), now(live, pool)),
+    silent(live),
     live.run || live.state === 'stopping' || !live.last ? null : verdict(live.last),
   );
 }
@@ -73,11 +83,19 @@ class Panel {
     this.box = element('section', { id: 'sandbox', class: 'sandbox', hidden: true, 'aria-label': 'Pool Sandbox' });
     this.shown = '';
     this.since = { run: null, t: 0, point: null };
+    this.alert = '';
+    this.names = new Map();
     document.body.append(this.box);
     new ResizeObserver(() => this.place()).observe(this.box);
     addEventListener('resize', () => this.place());
     addEventListener('click', () => setTimeout(() => this.place(), 50), true);
-    new MutationObserver(() => this.place()).observe(document.getElementById('root'), { childList: true, subtree: true });
+    new MutationObserver(() => {
+      this.place();
+      this.reveal();
+      this.title();
+    }).observe(document.getElementById('root'), { childList: true, subtree: true, characterData: true });
+    // A second refusal with the same words changes nothing on the page.
+    addEventListener('submit', () => [300, 1000].forEach((ms) => setTimeout(() => this.reveal(true), ms)), true);
   }
 
   /** Lie right below Locust's header, in room made above its main part. */
@@ -93,7 +111,26 @@ class Panel {
     if (root.getPropertyValue('--sandbox-height') !== height) root.setProperty('--sandbox-height', height);
   }
 
+  /** Locust says what it refused beneath all fields of its form: bring that into sight. */
+  reveal(again = false) {
+    const alert = document.querySelector('#root form [role=alert], #root [role=presentation] [role=alert], #root main [role=alert]');
+    const words = alert ? alert.textContent : '';
+    if (words && (again || words !== this.alert)) alert.scrollIntoView({ block: 'center' });
+    this.alert = words;
+  }
+
+  /** The full ids, as tooltips of the names in the Runs tab: Locust's tables hold plain text. */
+  title() {
+    for (const cell of document.querySelectorAll('#root main tbody td:first-child')) {
+      const ids = this.names.get(cell.textContent.replace(/ \((interrupted|reset)\)$/, ''));
+      if (ids && cell.title !== ids) cell.title = ids;
+    }
+  }
+
   show(live) {
+    this.names = new Map();
+    for (const [name, id] of live.names) this.names.set(name, [this.names.get(name), id].filter(Boolean).join(', '));
+    this.title();
     const run = live.run ? live.run.id : null;
     if (this.since.run !== run) this.since = { run, t: 0, point: null };
     if (run && live.points.length) {
