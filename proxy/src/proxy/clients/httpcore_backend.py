@@ -5,7 +5,6 @@ It uses their public interface only and costs nothing that could be measured.
 
 import asyncio
 import select
-import socket
 import time
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
@@ -20,6 +19,7 @@ from proxy.early import write_unless_refused
 from proxy.watch import PoolWatch, current
 
 from .multiplex import Call, call
+from .readiness import Peer, Readiness
 
 SocketOptions = Iterable[Any] | None
 
@@ -44,6 +44,7 @@ class WatchedBackend(httpcore.AsyncNetworkBackend):
     ) -> None:
         self.write_error = write_error
         self.streams: set[WatchedStream] = set()
+        self._readiness = Readiness()
         self._watch = watch
         self._inner = inner if inner is not None else httpcore.AnyIOBackend()
         self._max_age_seconds = max_age_seconds
@@ -66,7 +67,9 @@ class WatchedBackend(httpcore.AsyncNetworkBackend):
         finally:
             if exchange is not None:
                 exchange.connected()
-        return WatchedStream(stream, self._watch, self.streams, self._max_age_seconds, self.write_error)
+        return WatchedStream(
+            stream, self._watch, self.streams, self._readiness, self._max_age_seconds, self.write_error
+        )
 
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: SocketOptions = None
@@ -91,6 +94,7 @@ class WatchedStream(httpcore.AsyncNetworkStream):
         inner: Any,
         watch: PoolWatch,
         streams: "set[WatchedStream]",
+        readiness: Readiness,
         max_age_seconds: float | None,
         write_error: type[Exception] = httpcore.WriteError,
     ) -> None:
@@ -106,8 +110,8 @@ class WatchedStream(httpcore.AsyncNetworkStream):
         self._born = time.monotonic()
         self._max_age_seconds = max_age_seconds
         self._served: object | None = None
-        self._socket: socket.socket | None = None
-        self._poll: Any = None
+        self._readiness = readiness
+        self._peer: Peer | None = None
         self._opened_ns = watch.opened()
         streams.add(self)
 
@@ -219,16 +223,12 @@ class WatchedStream(httpcore.AsyncNetworkStream):
         return self._max_age_seconds is not None and self.age_seconds > self._max_age_seconds
 
     def _is_readable(self) -> bool:
-        # the pool asks this of every idle connection for every request: to find the socket anew and register it each
-        # time, as the library does, takes a third of a request's time
-        if self._socket is None:
-            self._socket = self._inner.get_extra_info("socket")
-            if self._socket is None or not hasattr(select, "poll"):
+        if self._peer is None:
+            found = self._inner.get_extra_info("socket")
+            if found is None or not hasattr(select, "poll"):
                 return bool(self._inner.get_extra_info("is_readable"))
-            self._poll = select.poll()
-            if self._socket.fileno() >= 0:
-                self._poll.register(self._socket.fileno(), select.POLLIN)
-        return self._socket.fileno() < 0 or bool(self._poll.poll(0))
+            self._peer = self._readiness.join(found)
+        return self._peer.is_readable()
 
     def _count_closed(self) -> None:
         if self in self._streams:
