@@ -105,13 +105,16 @@ def test_capacity_makes_a_queue(run_mock) -> None:
         async with run_mock(latency="constant(30ms)", capacity=2) as running:
             tasks = [asyncio.create_task(running.ask("GET /work")) for _ in range(6)]
             await running.until(lambda: running.mock.capacity.waiting == 4)
-            assert running.mock.stats()["capacity"] == {"servers": 2, "busy": 2, "waiting": 4}
+            capacity = running.mock.capacity
+            assert (capacity.servers, capacity.busy, capacity.waiting, capacity.waits) == (2, 2, 4, 2)
             queued = sorted([timing((await task)[1]["server-timing"])["queue"] for task in tasks])
+            waited_ms = running.mock.stats()["capacity"]["waited_ms"]
+            assert waited_ms == {"count": 6, "sum": pytest.approx(sum(queued), abs=0.01)}
             # Rounds begin 30 ms apart; the requests came within part of one.
             assert max(queued[:2]) < 20
             assert min(queued[2:4]) > 15
             assert min(queued[4:]) > 45
-            assert running.mock.stats()["capacity"] == {"servers": 2, "busy": 0, "waiting": 0}
+            assert (capacity.busy, capacity.waiting) == (0, 0)
 
     asyncio.run(main())
 
