@@ -196,7 +196,7 @@ OUT_OF_BOUNDS = [
     "/drip?numbytes=0",
     "/drip?delay=x",
 ]
-NOT_FOUND = ["/", "/nothing", "/work/", "/-/stats", "/-/healthy", "/-/reset", "/docs", "/openapi.json"]
+NOT_FOUND = ["/", "/nothing", "/get/", "/-/stats", "/-/healthy", "/-/reset", "/docs", "/openapi.json"]
 
 
 def test_out_of_bounds(talk) -> None:
