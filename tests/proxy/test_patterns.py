@@ -5,6 +5,7 @@ import inspect
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -116,8 +117,14 @@ async def three_calls(proxy: RunningProxy, name: str) -> None:
 IN_THREADS = ("requests_per_call", "requests_session", "httpx_sync_shared", "httpx_sync_per_thread")
 
 
+MAY_FAIL = ("httpx_sync_shared",)
+"""httpcore 1.0.9's pool under threads: once, on a busy machine, one call of a hundred came back as a 500, and not again
+in 20,000. The pattern is shown as it is, so what must hold is that such a call is counted for what it was.
+"""
+
+
 @pytest.mark.parametrize("name", [*IN_THREADS, "stream_raw_with_headers", "buffered_by_content_type"])
-def test_the_counts_stay_exact_when_many_call_at_once(name: str) -> None:
+def test_the_counts_stay_exact_when_many_call_at_once(name: str, say: Callable[[str], None]) -> None:
     """A hundred calls by twenty at a time, in threads or not: nothing is lost, nothing is left over."""
 
     async def scenario() -> None:
@@ -125,16 +132,24 @@ def test_the_counts_stay_exact_when_many_call_at_once(name: str) -> None:
             async with running_proxy(upstream.url, max_connections=5, thread_tokens=8) as proxy:
                 gate = asyncio.Semaphore(20)
 
-                async def call() -> int:
+                async def call() -> tuple[int, bytes]:
                     async with gate:
-                        return split(await roundtrip(proxy.port, get(f"/-/patterns/{name}/")))[0]
+                        status, headers, _ = split(await roundtrip(proxy.port, get(f"/-/patterns/{name}/")))
+                        return status, dict(headers).get(b"x-proxy-error", b"")
 
-                assert set(await asyncio.gather(*(call() for _ in range(100)))) == {200}
+                answers = await asyncio.gather(*(call() for _ in range(100)))
                 pool = await proxy.pool()
-            assert pool["requests"]["received"] == pool["requests"]["answered"] == len(upstream.exchanges) == 100
-            assert pool["opened"] + pool["reused"] == 100
-            assert pool["opened"] == upstream.connections
+            codes = [code.decode() for status, code in answers if status != 200]
+            if codes:
+                say(f"{name}: {codes}")
+                assert name in MAY_FAIL, codes
+            counts = {"received": 100, "answered": 100 - len(codes), "failed": len(codes), "aborted": 0, "in_flight": 0}
+            assert pool["requests"] == counts
+            assert sum(pool["errors"].values()) == len(codes)
             assert (pool["active"], pool["waiting"], pool["connecting"]) == (0, 0, 0)
+            assert pool["opened"] == upstream.connections
+            if not codes:
+                assert len(upstream.exchanges) == pool["opened"] + pool["reused"] == 100
 
     asyncio.run(scenario())
 
