@@ -19,7 +19,7 @@ def pool_figures(before: Snapshot, after: Snapshot, window_seconds: float) -> Po
         return None
     timeouts = int(number(end, "timeouts") - number(start, "timeouts"))
     added = {name: _added(start, end, name) for name in ("opened", "reused", "closed")}
-    waits = _waits(section(start, "wait_ms"), section(end, "wait_ms"))
+    waits = distribution(section(start, "wait_ms"), section(end, "wait_ms"))
     if waits is None or min(timeouts, *(count or 0 for count in added.values())) < 0:
         return None
     held_ms = number(section(end, "hold_ms"), "sum") - number(section(start, "hold_ms"), "sum")
@@ -152,7 +152,8 @@ def _connections(start: Answer, end: Answer, opened: str, closed: str, current: 
     )
 
 
-def _waits(start: Answer, end: Answer) -> DistributionMs | None:
+def distribution(start: Answer, end: Answer) -> DistributionMs | None:
+    """Return what a run added to one of the proxy's histograms; None if it was reset meanwhile."""
     try:
         histogram = difference(_histogram(end), _histogram(start))
     except ValueError:

@@ -7,8 +7,8 @@ ledger tells runs apart and knows which requests were the slowest.
 from collections.abc import Sequence
 from typing import Any
 
-from lab.histogram import difference, percentile
 from lab.run_document import Ledger, PhaseMs
+from loadtest.figures import distribution
 from loadtest.snapshot import Answer, Snapshot, number, section
 
 SLOWEST_SHARE = 0.01
@@ -52,25 +52,10 @@ def shares_of(entries: Sequence[Answer]) -> dict[str, float]:
 
 
 def _phase(start: Answer, end: Answer, share: float | None) -> PhaseMs | None:
-    count = int(number(end, "count") - number(start, "count"))
-    if count <= 0:
+    took = distribution(start, end)
+    if took is None or took.count == 0:
         return None
-    try:
-        histogram = difference(_histogram(end), _histogram(start))
-    except ValueError:
-        return None
-    return PhaseMs(
-        count=count,
-        mean=round((number(end, "sum") - number(start, "sum")) / count, 3),
-        p50=percentile(histogram, 0.50),
-        p99=percentile(histogram, 0.99),
-        share_of_slowest=share,
-    )
-
-
-def _histogram(answer: Answer) -> dict[float, int]:
-    buckets = answer.get("histogram")
-    return {float(bound): int(count) for bound, count in buckets.items()} if isinstance(buckets, dict) else {}
+    return PhaseMs(count=took.count, mean=took.mean, p50=took.p50, p99=took.p99, share_of_slowest=share)
 
 
 def _milliseconds(value: Any) -> float:

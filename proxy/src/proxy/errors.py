@@ -1,11 +1,8 @@
 """The errors the proxy makes itself: a code, a status, a body. Never an upstream address or an exception's text."""
 
 import json
-import socket
 from dataclasses import dataclass
 from typing import Final
-
-import httpx
 
 STATUS_BY_CODE: Final[dict[str, int]] = {
     "bad_request": 400,
@@ -87,41 +84,3 @@ class ProxyError(Exception):
         if self.status == 503:
             headers.append((b"retry-after", b"1"))
         return headers
-
-
-def from_httpx(error: Exception) -> ProxyError:
-    """Map what httpx raised to a code. Order matters: a time-out is a TransportError too."""
-    match error:
-        case httpx.PoolTimeout():
-            code = "pool_exhausted"
-        case httpx.ConnectTimeout():
-            code = "upstream_connect_timeout"
-        case httpx.ReadTimeout():
-            code = "upstream_read_timeout"
-        case httpx.WriteTimeout():
-            code = "upstream_write_timeout"
-        case httpx.ConnectError():
-            code = "upstream_dns_error" if _is_dns(error) else "upstream_connect_error"
-        case httpx.ReadError() | httpx.WriteError() | httpx.CloseError():
-            code = "upstream_reset"
-        case httpx.LocalProtocolError():
-            code = "bad_request"  # the library cannot say what the caller said
-        case httpx.RemoteProtocolError():
-            code = "upstream_closed" if _was_closed(error) else "upstream_protocol_error"
-        case _:
-            code = "internal_error"
-    return ProxyError(code)
-
-
-def _is_dns(error: BaseException | None) -> bool:
-    """Say whether a name that did not resolve is among the causes of an error."""
-    while error is not None:
-        if isinstance(error, socket.gaierror):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def _was_closed(error: httpx.RemoteProtocolError) -> bool:
-    # httpcore tells "closed" from "not HTTP" by its text alone
-    return str(error).startswith(("Server disconnected", "peer closed connection"))
