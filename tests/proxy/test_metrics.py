@@ -63,7 +63,7 @@ def agree(pool: dict[str, Any], samples: dict[tuple[str, tuple[str, ...]], float
     for code, count in pool["errors"].items():
         assert samples["proxy_errors_total", (code,)] == count
     assert samples["proxy_errors_total", ("upstream_read_timeout",)] == 1
-    assert samples["http_client_connection_duration_seconds_count", ()] == pool["closed"] == 1
+    assert samples["http_client_connection_duration_seconds_count", ()] == pool["closed"] >= 1
     queue = "http_client_request_time_in_queue_seconds"
     assert samples[f"{queue}_count", ()] == samples[f"{queue}_bucket", ("+Inf",)] == pool["wait_ms"]["count"] == 13
     assert abs(samples[f"{queue}_sum", ()] - pool["wait_ms"]["sum"] / 1000) < 1e-9

@@ -59,12 +59,15 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def running_proxy(upstream_url: str, **settings: object) -> AsyncIterator[RunningProxy]:
-    """Serve the proxy by uvicorn in this loop."""
+async def running_proxy(
+    upstream_url: str, *, http: str = "proxy.connection:Connection", **settings: object
+) -> AsyncIterator[RunningProxy]:
+    """Serve the proxy by uvicorn in this loop, with the proxy's own protocol or another one."""
     app = create_app(Settings(upstream_url=upstream_url, **settings), ServerSettings())
     config = uvicorn.Config(
         app,
         port=0,
+        http=http,
         log_level="critical",
         access_log=False,
         date_header=False,

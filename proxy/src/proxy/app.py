@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypedDict
@@ -13,7 +13,7 @@ from proxy.admin import Admin
 from proxy.admin_routes import admin_router
 from proxy.clients.registry import build_client
 from proxy.counters import Counters
-from proxy.forwarder import Forwarder
+from proxy.forwarder import ForwardingApp
 from proxy.holders import Notices
 from proxy.ledger import Ledger
 from proxy.patterns.harness.bench import Bench
@@ -34,20 +34,30 @@ class State(TypedDict):
     bench: Bench
 
 
-def create_app(settings: Settings | None = None, server: ServerSettings | None = None) -> FastAPI:
-    """Build the proxy. Settings come from the environment unless they are given; nothing is opened before the start."""
+def create_app(
+    settings: Settings | None = None,
+    server: ServerSettings | None = None,
+    *,
+    when_open: Callable[[], object] | None = None,
+) -> FastAPI:
+    """Build the proxy. Settings come from the environment unless they are given; nothing is opened before the start.
+
+    `when_open` is called when everything is open and before the first request.
+    """
     settings = settings or Settings()
     server = server or ServerSettings()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
-            yield await _opened(stack, settings, server)
+            state = await _opened(stack, settings, server)
+            if when_open is not None:
+                when_open()
+            yield state
 
-    app = FastAPI(title="Pool Sandbox: proxy", lifespan=lifespan, openapi_url=None)
+    app = ForwardingApp(title="Pool Sandbox: proxy", lifespan=lifespan, openapi_url=None)
     app.include_router(admin_router())
     app.add_middleware(PatternRoutes)
-    app.add_middleware(Forwarder)
     return app
 
 

@@ -8,6 +8,7 @@ from typing import Final
 import anyio
 
 from proxy.asgi import Receive
+from proxy.connection import Line
 
 READ_AHEAD_BYTES: Final = 65_536
 """What is read of a body before anybody asks for it, so that a caller who leaves while it waits is noticed."""
@@ -24,14 +25,28 @@ class CallerGone(Exception):
 class Caller:
     """Reads of one caller, in a task of its own. `leave` is called when it left before its answer was whole.
 
+    A caller that sends no body is not read: its `line` tells when it leaves, where the server has one to give.
     `whole`: its request has come to its end. `gone`: it left.
     """
 
-    __slots__ = ("_answered", "_arrived", "_chunks", "_held", "_leave", "_reader", "_receive", "_room", "gone", "whole")
+    __slots__ = (
+        "_answered",
+        "_arrived",
+        "_chunks",
+        "_held",
+        "_leave",
+        "_line",
+        "_reader",
+        "_receive",
+        "_room",
+        "gone",
+        "whole",
+    )
 
-    def __init__(self, receive: Receive, leave: Callable[[], None]) -> None:
+    def __init__(self, receive: Receive, leave: Callable[[], None], line: Line | None = None) -> None:
         self._receive = receive
         self._leave = leave
+        self._line = line
         self._reader: asyncio.Task[None] | None = None
         self._chunks: deque[bytes] = deque()
         self._held = 0
@@ -49,7 +64,10 @@ class Caller:
 
     def attend(self) -> None:
         """Begin to read: the body if there is one, then nothing but notice when the caller leaves."""
-        if self._reader is None:
+        if self.whole and self._line is not None:
+            self.gone = self._line.lost
+            self._line.on_lost = self._note_gone
+        elif self._reader is None:
             self._reader = asyncio.create_task(self._read())
 
     async def body(self) -> AsyncIterator[bytes]:
@@ -91,6 +109,8 @@ class Caller:
     def end(self) -> None:
         """Read no more. A client that still asks for the body finds that nobody is there."""
         self.answered()
+        if self._line is not None:
+            self._line.on_lost = None
         if self._reader is not None:
             self._reader.cancel()
 

@@ -5,12 +5,11 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Final
 
-import anyio
-
 from proxy import forwarding, retry
 from proxy.asgi import Receive, Scope, Send
 from proxy.caller import Caller, CallerGone
 from proxy.clients import Answer
+from proxy.connection import line_of
 from proxy.counters import Cell
 from proxy.errors import ProxyError
 from proxy.pool import line
@@ -30,9 +29,8 @@ class Forwarded:
         self._upstreams = upstreams
         self._scope = scope
         self._send = send
-        # a scope, not task.cancel(): httpcore's clean-up is shielded against the one and not against the other
-        self._cancel = anyio.CancelScope()
-        self._caller = Caller(receive, self._cancel.cancel)
+        self._ending = upstreams.scope()
+        self._caller = Caller(receive, self._ending.cancel, line_of(scope))
         self._started = False
 
     async def run(self) -> None:
@@ -60,10 +58,10 @@ class Forwarded:
     async def _outcome(self) -> Cell:
         """Return what became of the request: ANSWERED, FAILED or ABORTED."""
         total = self._upstreams.total_timeout_seconds
-        if total is not None:
-            self._cancel.deadline = anyio.current_time() + total
         try:
-            with self._cancel:
+            with self._ending:
+                if total is not None:
+                    self._ending.cancel_after(total)
                 await self._forward()
                 return Cell.ANSWERED
         except ProxyError as error:
@@ -73,7 +71,7 @@ class Forwarded:
             pass
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not self._cancel.cancel_called or (task is not None and task.cancelling()):
+            if not self._ending.cancel_called or (task is not None and task.cancelling()):
                 raise
             # the scope's own cancellation: a library that is not written in Python raises it again without its mark
         except Exception:
@@ -93,6 +91,8 @@ class Forwarded:
             self._caller.expect_body(when_asked=forwarding.waits_for_continue(self._scope["headers"]))
         else:
             self._caller.attend()
+        if self._caller.gone:
+            raise CallerGone
         await upstreams.admission.enter()
         try:
             self._exchange.admitted()
@@ -105,8 +105,7 @@ class Forwarded:
         try:
             await self._pass_on(answer)
         finally:
-            with anyio.CancelScope(shield=True):
-                await answer.aclose()
+            await self._ending.finish(answer.aclose())
             self._exchange.released()
         # the end of the answer goes last: who has it finds the connection free
         if not self._caller.whole:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from proxy.clients import Answer, Client
 from proxy.forwarding import Outbound
 from proxy.mistakes import lines_of, unknown_variables
+from proxy.scope import Scope
 from proxy.settings import ServerSettings, Settings
 from proxy.watch import PoolWatch
 
@@ -102,6 +103,10 @@ class SwappableClient:
         except BaseException:
             now.end()
             raise
+
+    def scope(self, loop: asyncio.AbstractEventLoop) -> Scope:
+        """Return the newest client's."""
+        return self.inner.scope(loop)
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the libraries at work."""

@@ -1,11 +1,13 @@
 """What forwarding needs of the lifespan."""
 
+import asyncio
 import os
 from urllib.parse import urlsplit
 
 from proxy.admission import Admission
 from proxy.clients import Client
 from proxy.log import ThrottledLog
+from proxy.scope import Scope
 from proxy.settings import Settings
 from proxy.watch import PoolWatch
 
@@ -26,3 +28,8 @@ class Upstreams:
         self.retries = settings.retries
         self.total_timeout_seconds = settings.total_timeout_seconds
         self.log = ThrottledLog("proxy")
+        self._loop = asyncio.get_running_loop()
+
+    def scope(self) -> Scope:
+        """Return what can end the work on one request."""
+        return self.client.scope(self._loop)

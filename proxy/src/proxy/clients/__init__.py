@@ -4,10 +4,12 @@ What differs between them is not hidden: `unsupported` says which settings a lib
 it cannot send as it came is refused.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Protocol
 
 from proxy.forwarding import Outbound
+from proxy.scope import Scope
 
 
 class Answer(Protocol):
@@ -37,6 +39,9 @@ class Client(Protocol):
 
     async def send(self, outbound: Outbound, body: AsyncIterator[bytes] | None) -> Answer:
         """Send a request and return when the answer's head is there. Raises ProxyError."""
+
+    def scope(self, loop: asyncio.AbstractEventLoop) -> Scope:
+        """Return a scope of the kind by which this client's calls may be cancelled."""
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the libraries at work."""

@@ -14,6 +14,7 @@ import yarl
 from proxy.errors import ProxyError
 from proxy.forwarding import Outbound
 from proxy.phases import Phase
+from proxy.scope import Scope, TaskScope
 from proxy.settings import Settings
 from proxy.watch import PoolWatch, current
 
@@ -96,6 +97,10 @@ class AiohttpClient:
         if url.raw_path_qs != text:
             raise unsendable(NAME, "this request target as it is")
         return url
+
+    def scope(self, loop: asyncio.AbstractEventLoop) -> Scope:
+        """Return asyncio's own: this library bears it."""
+        return TaskScope(loop)
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the libraries at work."""

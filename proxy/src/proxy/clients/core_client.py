@@ -4,6 +4,7 @@ httpx's AsyncClient adds to this pool what a proxy must not have (redirects, coo
 invented headers); its limits, time-outs and errors are the pool's. The two libraries are twins: one class for both.
 """
 
+import asyncio
 import importlib.util
 import socket
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ import h11
 
 from proxy.errors import ProxyError
 from proxy.forwarding import Outbound
+from proxy.scope import AnyioScope, Scope
 from proxy.settings import Settings
 from proxy.watch import PoolWatch, current
 
@@ -143,6 +145,10 @@ class CoreClient:
             case _:
                 code = "internal_error"
         return ProxyError(code)
+
+    def scope(self, _loop: asyncio.AbstractEventLoop) -> Scope:
+        """Return anyio's: a pool of httpcore's loses slots to any other."""
+        return AnyioScope()
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the libraries at work."""

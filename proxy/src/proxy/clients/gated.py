@@ -14,6 +14,7 @@ import anyio
 from proxy.errors import ProxyError
 from proxy.forwarding import Outbound
 from proxy.gate import Gate
+from proxy.scope import Scope
 from proxy.settings import Settings
 from proxy.watch import current
 
@@ -50,6 +51,10 @@ class GatedClient:
             self.gate.leave()
             raise
         return GatedAnswer(answer, self.gate.leave)
+
+    def scope(self, loop: asyncio.AbstractEventLoop) -> Scope:
+        """Return the library's."""
+        return self._inner.scope(loop)
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the libraries at work."""

@@ -18,6 +18,7 @@ from pyreqwest.response import Response
 
 from proxy.errors import ProxyError
 from proxy.forwarding import Outbound
+from proxy.scope import Scope, TaskScope
 from proxy.settings import Settings
 from proxy.watch import PoolWatch, current
 
@@ -44,6 +45,7 @@ class PyreqwestClient:
         self._client = build(settings, limited=limited)
         self._permits = Permits(settings.max_connections) if limited else None
         self._background: set[asyncio.Task[Any]] = set()
+        self.loop = asyncio.get_running_loop()
         self._log = logging.getLogger("proxy")
         self._unreadable_logged = False
 
@@ -117,6 +119,10 @@ class PyreqwestClient:
                     self._log.warning("pyreqwest cannot read a %s header that is not ASCII: it is left out", name)
         return headers
 
+    def scope(self, loop: asyncio.AbstractEventLoop) -> Scope:
+        """Return asyncio's own: this library bears it."""
+        return TaskScope(loop)
+
     def versions(self) -> dict[str, str]:
         """Return the versions of the libraries at work."""
         return {"pyreqwest": pyreqwest.__version__}
@@ -182,7 +188,7 @@ class _Call:
         self._upload = upload
         self._ended = False
         self._exchange = current.get()
-        self._task = asyncio.ensure_future(_enter(request))
+        self._task = client.loop.create_task(_enter(request))
 
     async def head(self) -> Response:
         """Wait for the answer's head. Who is cancelled meanwhile leaves the call behind, abandoned."""
