@@ -1,9 +1,11 @@
-"""uvicorn's HTTP/1.1 connection, which tells a request at once when its caller has left.
+"""uvicorn's HTTP/1.1 connection, as the proxy needs it: it tells when the caller leaves, and can hold a head back.
 
-ASGI has one way to hear of that: to wait for `http.disconnect`, which takes a task for each request and a tenth of its
-time. The connection knows it anyway. Under any other server there is no line, and `Caller` waits the ASGI way.
+ASGI has one way to hear that a caller has left: to wait for `http.disconnect`, which takes a task for each request and
+a tenth of its time. The connection knows it anyway. And uvicorn writes the head of an answer at once, so that a small
+answer takes two system calls and two packets. Under any other server there is no line, and neither is done.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -15,9 +17,10 @@ SCOPE_KEY: Final = "proxy.line"
 class Line:
     """The connection as a request sees it. One request of a connection is worked on at a time: one listener."""
 
-    __slots__ = ("lost", "on_lost")
+    __slots__ = ("hold", "lost", "on_lost")
 
-    def __init__(self) -> None:
+    def __init__(self, hold: Callable[[], None]) -> None:
+        self.hold = hold
         self.lost = False
         self.on_lost: Callable[[], None] | None = None
 
@@ -28,12 +31,59 @@ class Line:
             self.on_lost()
 
 
+class HoldingTransport:
+    """A transport that can keep the next write for the one after it, up to the event loop's next turn."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._inner = transport
+        self._loop = loop
+        self._holding = False
+        self._held = b""
+        self._flushing: asyncio.Handle | None = None
+        # taken over as they are: looked up several times a request
+        self.is_closing = transport.is_closing
+        self.pause_reading = transport.pause_reading
+        self.resume_reading = transport.resume_reading
+        self.get_extra_info = transport.get_extra_info
+        self.set_protocol = transport.set_protocol
+
+    def hold(self) -> None:
+        """Keep the next write."""
+        self._holding = True
+
+    def write(self, data: bytes) -> None:
+        """Write, or keep it until the next one, or until the loop has done what it has to do now."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+            self._inner.write(self._held + data)
+        elif self._holding:
+            self._holding = False
+            self._held = data
+            self._flushing = self._loop.call_soon(self._flush)
+        else:
+            self._inner.write(data)
+
+    def close(self) -> None:
+        """Write what is kept, and close."""
+        self._flush()
+        self._inner.close()
+
+    def _flush(self) -> None:
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+            self._inner.write(self._held)
+
+
 class Connection(HttpToolsProtocol):
     """uvicorn's own protocol with a line for each connection."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._line = Line()
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Accepted."""
+        holding = HoldingTransport(transport, self.loop)
+        self._line = Line(holding.hold)
+        super().connection_made(holding)  # type: ignore[arg-type] # all of a transport that uvicorn asks for
 
     def on_message_begin(self) -> None:
         """A request begins to arrive."""

@@ -30,7 +30,8 @@ class Forwarded:
         self._scope = scope
         self._send = send
         self._ending = upstreams.scope()
-        self._caller = Caller(receive, self._ending.cancel, line_of(scope))
+        self._line = line_of(scope)
+        self._caller = Caller(receive, self._ending.cancel, self._line)
         self._started = False
 
     async def run(self) -> None:
@@ -143,6 +144,8 @@ class Forwarded:
         exchange.status = answer.status
         if timing := exchange.answering(headers):
             headers.append((b"server-timing", timing))
+        if self._line is not None:
+            self._line.hold()  # for the first piece of the body, if it is here already
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
         self._started = True
         async for chunk in chunks:

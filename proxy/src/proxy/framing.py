@@ -47,11 +47,15 @@ def check_answer(headers: Headers) -> bytes | None:
     # no name and no value may hold what could end a line
     if len(joined) + len(text) > ANSWER_HEAD_BYTES or _NO_VALUE.search(text) or not (all(names) and _is_token(joined)):
         raise ProxyError("upstream_protocol_error")
-    codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
-    lengths = {part.strip() for name, value in headers if name == b"content-length" for part in value.split(b",")}
+    codings: list[bytes] = []
+    lengths: set[bytes] = set()
+    if b"transfer-encoding" in names:
+        codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
+    if b"content-length" in names:
+        lengths = {part.strip() for name, value in headers if name == b"content-length" for part in value.split(b",")}
     if codings not in ([], [b"chunked"]) or len(lengths) + len(codings) > 1:
         raise ProxyError("upstream_protocol_error")
-    length = next(iter(lengths), None)
+    length = lengths.pop() if lengths else None
     if length is not None and not length.isdigit():
         raise ProxyError("upstream_protocol_error")
     return length
