@@ -12,9 +12,11 @@ class Wire(asyncio.Transport):
         self.told: list[bytes | str] = []
 
     def write(self, data: Any) -> None:
+        """Note a write."""
         self.told.append(bytes(data))
 
     def close(self) -> None:
+        """Note the close."""
         self.told.append("closed")
 
 

@@ -53,8 +53,8 @@ def test_a_swap_under_load_loses_nothing_and_shortens_the_wait(queue: str) -> No
             pool = await proxy.pool()
             assert pool["max"] == 20
             assert (pool["active"], pool["waiting"]) == (0, 0)
-            # the old pool is closed: its two connections, and nothing else
-            assert pool["closed"] == 2
+            # the old pool is closed: its two connections, and those that httpcore itself had closed by then
+            assert pool["closed"] == 2 if queue == "gate" else 2 <= pool["closed"] <= 4
             assert pool["requests"]["answered"] == pool["requests"]["received"] == 32
             assert (await put(proxy.port, {}))[1]["draining"] == 0
 

@@ -1,0 +1,100 @@
+"""One call through pyreqwest, and its answer: cancelling the caller does not stop it, so it has a life of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.request import StreamRequest
+from pyreqwest.response import Response
+
+from proxy.watch import current
+
+from .pyreqwest_errors import proxy_error
+from .upload import Upload
+
+
+class Call:
+    """One call in a task of its own, from its sending to its end, whoever waits for it.
+
+    `done` is called once, when the library has let go of it; `abandon` when nobody waits for it any more and the
+    library has not.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        request: StreamRequest,
+        done: Callable[[], None],
+        upload: Upload | None,
+        abandon: Callable[["Call"], None],
+    ) -> None:
+        self._abandon = abandon
+        self._request = request
+        self._done = done
+        self._upload = upload
+        self._ended = False
+        self._exchange = current.get()
+        self._task = loop.create_task(_enter(request))
+
+    async def head(self) -> Response:
+        """Wait for the answer's head. Who is cancelled meanwhile leaves the call behind, abandoned."""
+        try:
+            return await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            if self._upload is not None:
+                self._upload.give_up()
+            self._abandon(self)
+            raise
+        except PyreqwestError as error:
+            self._let_go()
+            if self._upload is not None and self._upload.failure is not None:
+                raise self._upload.failure from None
+            raise proxy_error(error) from error
+        except BaseException:
+            self._let_go()
+            raise
+
+    async def end(self) -> None:
+        """Wait for the head if it is not there, and let go. Safe to call twice."""
+        try:
+            await self._task
+            if self._exchange is not None:
+                self._exchange.released()  # before the next request has the slot
+            if not self._ended:
+                await self._request.__aexit__(None, None, None)
+        except Exception:
+            pass  # it ended one way or the other, and nobody waits to hear how
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._done()
+
+
+class PyreqwestAnswer:
+    """An answer whose body has not been read yet."""
+
+    def __init__(self, call: Call, response: Response, headers: list[tuple[bytes, bytes]]) -> None:
+        self._call = call
+        self._reader = response.body_reader
+        self.status = response.status
+        self.headers = headers
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """Yield the body's bytes as they come, nothing decoded. Raises ProxyError if they stop too early."""
+        read = self._reader.read_chunk
+        try:
+            while (chunk := await read()) is not None:
+                yield bytes(chunk)
+        except PyreqwestError as error:
+            raise proxy_error(error) from error
+
+    async def aclose(self) -> None:
+        """Give the connection back, or close it if the body was not read to its end."""
+        await self._call.end()
+
+
+async def _enter(request: StreamRequest) -> Response:
+    return await request.__aenter__()
