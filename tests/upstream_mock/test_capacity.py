@@ -6,7 +6,7 @@ import random
 import pytest
 
 from upstream_mock.caller import Caller
-from upstream_mock.capacity import Capacity
+from upstream_mock.capacity import Capacity, QueueFullError
 
 
 def test_never_more_than_n_and_in_order_of_arrival() -> None:
@@ -89,16 +89,101 @@ def test_who_goes_while_being_let_in_gives_the_server_back(leaves: bool) -> None
     asyncio.run(main())
 
 
+def test_a_full_line_refuses_at_once() -> None:
+    """With room for 2, the fourth caller at one server is refused; whoever leaves the line makes room."""
+
+    async def main() -> None:
+        capacity, gone = Capacity(1, queue=2), Caller()
+        assert await capacity.enter(Caller())
+        tasks = [asyncio.create_task(capacity.enter(caller)) for caller in (gone, Caller())]
+        await asyncio.sleep(0)
+        for _ in range(3):
+            with pytest.raises(QueueFullError):
+                await capacity.enter(Caller())
+        assert (capacity.waiting, capacity.refused) == (2, 3)
+        gone.leave()
+        assert await tasks[0] is False
+        late = asyncio.create_task(capacity.enter(Caller()))
+        await asyncio.sleep(0)
+        capacity.leave()
+        assert await tasks[1]
+        capacity.leave()
+        assert await late
+        capacity.leave()
+        assert (capacity.busy, capacity.waiting, capacity.refused) == (0, 0, 3)
+        capacity.reset()
+        assert capacity.refused == 0
+
+    asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_no_room_to_wait() -> None:
+    """With a queue of 0 there is a free server or none."""
+
+    async def main() -> None:
+        capacity = Capacity(2, queue=0)
+        for _ in range(2):
+            assert await capacity.enter(Caller())
+        with pytest.raises(QueueFullError):
+            await capacity.enter(Caller())
+        capacity.leave()
+        assert await capacity.enter(Caller())
+
+    asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_who_was_handed_a_server_does_not_wait_any_more() -> None:
+    """Though he has not woken up yet: between the two, whoever comes finds room in the line."""
+
+    async def main() -> None:
+        capacity = Capacity(1, queue=1)
+        assert await capacity.enter(Caller())
+        first = asyncio.create_task(capacity.enter(Caller()))
+        await asyncio.sleep(0)
+        capacity.leave()
+        assert (capacity.busy, capacity.waiting) == (1, 0)
+        second = asyncio.create_task(capacity.enter(Caller()))
+        assert await first
+        capacity.leave()
+        assert await second
+        assert capacity.refused == 0
+
+    asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_those_who_left_are_not_kept() -> None:
+    """10,000 impatient callers before one server that is never free: the line stays short."""
+
+    async def main() -> None:
+        capacity = Capacity(1)
+        assert await capacity.enter(Caller())
+        for _ in range(10_000):
+            caller = Caller()
+            task = asyncio.create_task(capacity.enter(caller))
+            await asyncio.sleep(0)
+            caller.leave()
+            assert not await task
+        assert capacity.waiting == 0
+        assert len(capacity._line) < 100
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("queue", [None, 100])
 @pytest.mark.parametrize("seed", range(5))
-def test_a_storm_loses_no_server(seed: int) -> None:
+def test_a_storm_loses_no_server(seed: int, queue: int | None) -> None:
     """2,000 callers, of whom many hang up or are cancelled at any moment: at the end all servers are free."""
 
     async def main() -> None:
-        draw, capacity, most = random.Random(seed), Capacity(4), 0
+        draw, capacity, most, refused = random.Random(seed), Capacity(4, queue), 0, 0
 
         async def one(caller: Caller) -> None:
-            nonlocal most
-            if not await capacity.enter(caller):
+            nonlocal most, refused
+            try:
+                if not await capacity.enter(caller):
+                    return
+            except QueueFullError:
+                refused += 1
                 return
             most = max(most, capacity.busy)
             try:
@@ -118,6 +203,8 @@ def test_a_storm_loses_no_server(seed: int) -> None:
             work += [task, asyncio.create_task(disturb(task, caller))]
         await asyncio.gather(*work, return_exceptions=True)
         assert most == 4
+        assert capacity.refused == refused
+        assert (refused > 0) == (queue is not None)
         assert (capacity.busy, capacity.waiting) == (0, 0)
 
     asyncio.run(main())

@@ -16,9 +16,9 @@ STATS = {
         "requests_per_connection",
     },
     "requests": {"started", "completed", "abandoned", "in_flight"},
-    "capacity": {"servers", "busy", "waiting", "waited_ms"},
+    "capacity": {"servers", "queue", "busy", "waiting", "refused", "waited_ms"},
     "runs": {"r1"},
-    "lateness_ms": {"count", "mean", "max"},
+    "lateness_ms": {"count", "mean", "p50", "p99", "max"},
     "process": {"pid", "cpu_seconds", "uptime_seconds"},
 }
 
@@ -54,6 +54,8 @@ def test_the_documents(run_mock) -> None:
                 assert "upstream_requests_started_total 3\n" in metrics
                 assert 'upstream_connections_closed_total{by="client"} 1\n' in metrics
                 assert "upstream_lateness_seconds_count 3\n" in metrics
+                assert 'upstream_lateness_seconds{quantile="0.99"} ' in metrics
+                assert "upstream_capacity_refused_total 0\n" in metrics
 
                 assert (await client.get("/-/reset")).status_code == 405
                 assert (await client.post("/-/reset")).status_code == 200

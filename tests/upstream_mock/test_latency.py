@@ -2,23 +2,56 @@
 
 import math
 import statistics
+from collections.abc import Callable
 
 import pytest
 
 from upstream_mock.duration import parse_duration
-from upstream_mock.latency import (
-    DISTRIBUTIONS,
-    Constant,
-    Exponential,
-    Latency,
-    Lognormal,
-    Normal,
-    Uniform,
-    parse_latency,
-)
+from upstream_mock.latency import shapes
+from upstream_mock.latency.draws import Latency
+from upstream_mock.latency.parse import allowed, distributions, parse_latency
+from upstream_mock.latency.shapes.bimodal import Bimodal
+from upstream_mock.latency.shapes.constant import Constant
+from upstream_mock.latency.shapes.empirical import Empirical
+from upstream_mock.latency.shapes.exponential import Exponential
+from upstream_mock.latency.shapes.lognormal import Lognormal
+from upstream_mock.latency.shapes.normal import Normal
+from upstream_mock.latency.shapes.pareto import Pareto
+from upstream_mock.latency.shapes.uniform import Uniform
 
 DRAWS = 20_000
 PINNED = [0.96439957219527, 0.6711177079380118, 0.006684657074239375]
+
+
+FILE = """# measured at noon
+10ms
+30ms   # a comment of its own
+
+20ms
+1s
+"""
+NEW_SHAPE = """
+from dataclasses import dataclass
+from typing import ClassVar
+from upstream_mock.latency.distribution import Distribution, Seconds
+
+@dataclass(frozen=True)
+class Triple(Distribution):
+    example: ClassVar[str] = "triple(1ms)"
+    third: Seconds
+
+    def quantile(self, u):
+        return 3 * self.third
+"""
+NAMES = sorted(distributions())
+
+
+@pytest.fixture
+def example(tmp_path) -> Callable[[str], str]:
+    """The example of a distribution, with a file that is there."""
+    file = tmp_path / "latencies.txt"
+    file.write_text(FILE)
+    return lambda name: distributions()[name].example.replace("/path/of/file", str(file))
 
 
 def draws(text: str, seed: int = 1, count: int = DRAWS) -> list[float]:
@@ -36,7 +69,9 @@ def test_a_duration(text: str, seconds: float) -> None:
     assert parse_duration(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "100", "ms", "-1ms", "1m", "1e3ms", "1,5s", "nan", "infs", "1 ms s", "3601s"])
+@pytest.mark.parametrize(
+    "text", ["", "100", "ms", "-1ms", "1m", "1e3ms", "1,5s", "nan", "infs", "1 ms s", "\u0661ms", "3601s"]
+)
 def test_no_duration(text: str) -> None:
     """Anything else is refused, no unit and more than an hour included."""
     with pytest.raises(ValueError, match=r"is not a duration|is longer than"):
@@ -53,6 +88,9 @@ def test_no_duration(text: str) -> None:
         ("lognormal(100ms, 400ms)", Lognormal(0.1, 0.4)),
         ("lognormal(p99=400ms, median=100ms)", Lognormal(0.1, 0.4)),
         ("exponential(2s)", Exponential(2.0)),
+        ("pareto(100ms, p99=400ms)", Pareto(0.1, 0.4)),
+        ("bimodal(50ms, 500ms, share=0.1)", Bimodal(0.05, 0.5, 0.1)),
+        ("bimodal(50ms, 500ms, .25)", Bimodal(0.05, 0.5, 0.25)),
     ],
 )
 def test_a_distribution(text: str, meant: object) -> None:
@@ -60,10 +98,88 @@ def test_a_distribution(text: str, meant: object) -> None:
     assert parse_latency(text) == meant
 
 
-def test_every_example_is_understood() -> None:
-    """What an error message recommends works."""
-    for name, shape in DISTRIBUTIONS.items():
-        assert type(parse_latency(shape.example)) is DISTRIBUTIONS[name]
+def test_every_example_is_understood(example) -> None:
+    """What an error message recommends works; each name is that of a file."""
+    assert NAMES == ["bimodal", "constant", "empirical", "exponential", "lognormal", "normal", "pareto", "uniform"]
+    for name, shape in distributions().items():
+        assert type(parse_latency(example(name))) is shape
+
+
+def test_a_new_distribution_is_one_file(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put into the folder, it is known by its name and recommended by its example."""
+    (tmp_path / "triple.py").write_text(NEW_SHAPE)
+    monkeypatch.setattr(shapes, "__path__", [*shapes.__path__, str(tmp_path)])
+    distributions.cache_clear()
+    try:
+        assert parse_latency("triple(10ms)").quantile(0.5) == pytest.approx(0.03)
+        assert "triple(1ms)" in allowed()
+    finally:
+        distributions.cache_clear()
+
+
+def test_latencies_of_a_file(example) -> None:
+    """Comments and empty lines are left out; each line is drawn equally often, in the seed's order."""
+    text = example("empirical")
+    assert parse_latency(text) == Empirical((0.01, 0.02, 0.03, 1.0))
+    drawn = draws(text)
+    for seconds in (0.01, 0.02, 0.03, 1.0):
+        assert drawn.count(seconds) / DRAWS == pytest.approx(0.25, abs=4 * math.sqrt(0.25 * 0.75 / DRAWS))
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        ("10ms\n\n# x\n5\n", ":4: '5' is not a duration"),
+        ("10ms\n2h\n", ":2: '2h' is not a duration"),
+        ("10ms 20ms", ":1: '10ms 20ms' is not a duration"),
+        ("3601s", ":1: '3601s' is longer than"),
+        ("# nothing\n", ": no duration in it"),
+        ("\xff\n" * 3, ":1: "),
+        ("x" * 100_000, ":1: 'x"),
+    ],
+)
+def test_a_bad_file_of_latencies(tmp_path, content: str, wrong: str) -> None:
+    """File and line are said, and no more of the line than one can read."""
+    file = tmp_path / "f"
+    file.write_bytes(content.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"^/") as caught:
+        parse_latency(f"empirical({file})")
+    assert str(caught.value).startswith(f"{file}{wrong}")
+    assert len(str(caught.value)) < 200 + len(str(file))
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"), [("/no/such/file", "No such file"), ("/", "Is a directory"), ("/dev/zero", ":1: ")]
+)
+def test_a_file_of_latencies_that_is_none(path: str, wrong: str) -> None:
+    """Also one that has no end."""
+    with pytest.raises(ValueError, match=wrong):
+        parse_latency(f"empirical({path})")
+
+
+def test_a_request_has_no_file_read(example) -> None:
+    """Or anybody could ask which files there are."""
+    with pytest.raises(ValueError, match="empirical only as the mock starts"):
+        parse_latency(example("empirical"), by_request=True)
+    with pytest.raises(ValueError, match="empirical only as the mock starts"):
+        parse_latency("empirical(/etc/passwd)", by_request=True)
+
+
+def test_a_request_with_its_own_distribution_uses_up_one_draw() -> None:
+    """The others' draws stay what they are, and its own is the seed's too."""
+    plain, mixed = draws("uniform(0ms, 1s)", count=30), Latency(parse_latency("uniform(0ms, 1s)"), 1)
+    own = parse_latency("uniform(0ms, 50s)")
+    drawn = [mixed.draw(own if index % 3 == 1 else None) for index in range(30)]
+    assert drawn == [pytest.approx(seconds * (50 if index % 3 == 1 else 1)) for index, seconds in enumerate(plain)]
+
+
+def test_a_draw_is_an_hour_at_most() -> None:
+    """A tail without end would ask the timer for more nanoseconds than it can count."""
+    drawn = draws("pareto(1us, p99=3600s)", count=2000)
+    assert max(drawn) == 3600.0
+    assert drawn.count(3600.0) < 200
+    own, latency = parse_latency("bimodal(1us, 3600s, share=0.005)", by_request=True), Latency(Constant(0.0), 1)
+    assert {latency.draw(own) for _ in range(2000)} == {1e-6, 60.0}
 
 
 @pytest.mark.parametrize(
@@ -76,7 +192,15 @@ def test_every_example_is_understood() -> None:
         ("constant()", "'' is not a duration"),
         ("constant(1)", "'1' is not a duration"),
         ("constant(1s, 2s)", "'2s' is one too many"),
-        ("uniform(1s)", "needs 2 durations"),
+        ("uniform(1s)", r"uniform\(low, high\) lacks high"),
+        ("bimodal(p=1)", "'p=1' is one too many or unknown"),
+        ("bimodal(1s, 2s, 3)", "'3' is not a share"),
+        ("bimodal(1s, 2s, share=-0.1)", "'-0.1' is not a share"),
+        ("bimodal(1s, 2s, share=10%)", "'10%' is not a share"),
+        ("bimodal(1s, 2s)", "lacks share"),
+        ("bimodal(2s, 1s, share=0.5)", "first duration is above"),
+        ("pareto(400ms, p99=100ms)", "p99 not below it"),
+        ("empirical()", "cannot be read"),
         ("uniform(2s, 1s)", "first bound is above"),
         ("lognormal(100ms, p95=400ms)", "'p95=400ms' is one too many or unknown"),
         ("lognormal(100ms, median=400ms)", "'median=400ms' is one too many"),
@@ -91,10 +215,10 @@ def test_no_distribution(text: str, wrong: str) -> None:
         parse_latency(text)
 
 
-@pytest.mark.parametrize("name", DISTRIBUTIONS)
-def test_the_sequence_is_the_seeds(name: str) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_the_sequence_is_the_seeds(name: str, example) -> None:
     """The same seed draws the same; another draws something else, unless there is nothing to draw."""
-    text = DISTRIBUTIONS[name].example
+    text = example(name)
     assert draws(text, seed=5, count=50) == draws(text, seed=5, count=50)
     assert (draws(text, seed=5, count=50) == draws(text, seed=6, count=50)) == (name == "constant")
 
@@ -112,6 +236,7 @@ def test_the_sequence_is_the_same_in_every_python() -> None:
         ("uniform(50ms, 150ms)", 0.1, 0.1 / math.sqrt(12)),
         ("normal(100ms, 20ms)", 0.1, 0.02),
         ("exponential(100ms)", 0.1, 0.1),
+        ("bimodal(50ms, 550ms, share=0.1)", 0.1, 0.15),
     ],
 )
 def test_the_mean(text: str, mean: float, deviation: float, seed: int) -> None:
@@ -131,6 +256,10 @@ def test_the_mean(text: str, mean: float, deviation: float, seed: int) -> None:
         ("lognormal(100ms, p99=400ms)", 0.99, 0.4),
         ("exponential(100ms)", 0.5, 0.1 * math.log(2)),
         ("exponential(100ms)", 0.99, 0.1 * math.log(100)),
+        ("pareto(100ms, p99=400ms)", 0.5, 0.1),
+        ("pareto(100ms, p99=400ms)", 0.99, 0.4),
+        ("pareto(100ms, p99=400ms)", 0.9, 0.1 * 5 ** (math.log(4) / math.log(50))),
+        ("bimodal(50ms, 500ms, share=0.1)", 0.9, 0.5),
     ],
 )
 def test_the_quantiles(text: str, share: float, seconds: float, seed: int) -> None:
@@ -146,10 +275,10 @@ def test_no_latency_is_negative() -> None:
     assert 0.45 < drawn.count(0.0) / DRAWS < 0.55
 
 
-@pytest.mark.parametrize("name", DISTRIBUTIONS)
-def test_quantiles_are_finite_at_both_ends_and_rise(name: str) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_quantiles_are_finite_at_both_ends_and_rise(name: str, example) -> None:
     """random() may return 0.0 and everything below 1."""
-    shape = parse_latency(DISTRIBUTIONS[name].example)
+    shape = parse_latency(example(name))
     ends = [shape.quantile(u) for u in (0.0, 1e-9, 0.5, 1 - 2**-53)]
     assert all(map(math.isfinite, ends))
     assert ends == sorted(ends)

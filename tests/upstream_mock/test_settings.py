@@ -4,9 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from upstream_mock.cli import variables_table
-from upstream_mock.latency import ALLOWED
 from upstream_mock.mistakes import BadSettingsError, allowed, load_settings
-from upstream_mock.settings import Settings, variable
+from upstream_mock.settings import LATENCIES, Settings, variable
 
 PORTS = "allowed: 1 to 65535"
 MISTAKES = [
@@ -19,17 +18,24 @@ MISTAKES = [
     ("UPSTREAM_PORT", "-1", f"too small; {PORTS}"),
     ("UPSTREAM_CONTROL_PORT", "x", f"not a whole number; {PORTS}"),
     ("UPSTREAM_CONTROL_PORT", "8001", f"the same as UPSTREAM_PORT; {PORTS}"),
-    ("UPSTREAM_LATENCY", "100ms", f"not a distribution; allowed: {ALLOWED}"),
+    ("UPSTREAM_LATENCY", "100ms", f"not a distribution; allowed: {LATENCIES}"),
     (
         "UPSTREAM_LATENCY",
         "constant(100)",
-        f"'100' is not a duration (a number and us, ms or s); allowed: {ALLOWED}",
+        f"'100' is not a duration (a number and us, ms or s); allowed: {LATENCIES}",
     ),
     ("UPSTREAM_SEED", "-1", "too small; allowed: 0 to 4294967295"),
     ("UPSTREAM_SEED", "9" * 5000, "too large; allowed: 0 to 4294967295"),
     ("UPSTREAM_CAPACITY", "0", "too small; allowed: 1 to 100000"),
     ("UPSTREAM_CAPACITY", "none", "not a whole number; allowed: 1 to 100000"),
     ("UPSTREAM_PAYLOAD_BYTES", "-5", "too small; allowed: 0 to 100000000"),
+    ("UPSTREAM_QUEUE", "-1", "too small; allowed: 0 to 1000000"),
+    ("UPSTREAM_CHUNKS", "0", "too small; allowed: 1 to 10000"),
+    ("UPSTREAM_CHUNK_GAP_MS", "1s", "not a number; allowed: 0 to 60000"),
+    ("UPSTREAM_ENCODING", "br", "not one of these; allowed: identity, gzip"),
+    ("UPSTREAM_FRAMING", "none", "not one of these; allowed: content-length, chunked, close"),
+    ("UPSTREAM_TRAILERS", "maybe", "not one of these; allowed: true, false"),
+    ("UPSTREAM_CONTENT", "xml", "not one of these; allowed: json, sse"),
     ("UPSTREAM_ERROR_RATE", "1.5", "too large; allowed: 0 to 1"),
     ("UPSTREAM_ERROR_RATE", "nan", "not a number; allowed: 0 to 1"),
     ("UPSTREAM_ERROR_RATE", "5%", "not a number; allowed: 0 to 1"),
@@ -47,6 +53,45 @@ def test_a_mistake_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value
     with pytest.raises(BadSettingsError) as caught:
         load_settings()
     assert caught.value.lines == [f"{name}={value!r}: {line}"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        (
+            {"UPSTREAM_TRAILERS": "true", "UPSTREAM_FRAMING": "close"},
+            "UPSTREAM_TRAILERS='true': there are no trailers with close, only with chunked; allowed: true, false",
+        ),
+        (
+            {"UPSTREAM_CONTENT": "sse", "UPSTREAM_CHUNKS": "20", "UPSTREAM_PAYLOAD_BYTES": "159"},
+            "UPSTREAM_CONTENT='sse': 20 events need 160 bytes at least, not 159; allowed: json, sse",
+        ),
+        (
+            {"UPSTREAM_CONTENT": "sse", "UPSTREAM_CHUNKS": "x"},
+            "UPSTREAM_CHUNKS='x': not a whole number; allowed: 1 to 10000",
+        ),
+    ],
+)
+def test_variables_that_cannot_stand_together(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], line: str
+) -> None:
+    """The later of them is named, and what it would need."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(BadSettingsError) as caught:
+        load_settings()
+    assert caught.value.lines == [line]
+
+
+def test_a_bad_file_of_latencies_is_named_with_its_line(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    """Before anything listens."""
+    file = tmp_path / "latencies.txt"
+    file.write_text("10ms\nsoon\n")
+    monkeypatch.setenv("UPSTREAM_LATENCY", f"empirical({file})")
+    with pytest.raises(BadSettingsError) as caught:
+        load_settings()
+    wrong = f"{file}:2: 'soon' is not a duration (a number and us, ms or s)"
+    assert caught.value.lines == [f"UPSTREAM_LATENCY='empirical({file})': {wrong}; allowed: {LATENCIES}"]
 
 
 @pytest.mark.parametrize(
@@ -94,12 +139,19 @@ def test_good_values_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         "UPSTREAM_LATENCY": "lognormal(100ms, p99=400ms)",
         "UPSTREAM_SEED": 7,
         "UPSTREAM_CAPACITY": 3,
-        "UPSTREAM_PAYLOAD_BYTES": 0,
+        "UPSTREAM_QUEUE": 0,
+        "UPSTREAM_PAYLOAD_BYTES": 800,
         "UPSTREAM_ERROR_RATE": 0.25,
+        "UPSTREAM_CHUNKS": 100,
+        "UPSTREAM_CHUNK_GAP_MS": 0.5,
+        "UPSTREAM_ENCODING": "gzip",
+        "UPSTREAM_FRAMING": "chunked",
+        "UPSTREAM_TRAILERS": True,
+        "UPSTREAM_CONTENT": "sse",
         "UPSTREAM_KEEPALIVE_SECONDS": 0.5,
     }
     for name, value in given.items():
-        monkeypatch.setenv(name, str(value))
+        monkeypatch.setenv(name, "true" if value is True else str(value))
     assert load_settings().variables() == given
 
 

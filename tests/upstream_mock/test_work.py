@@ -1,29 +1,18 @@
 """/work: what the environment describes, over real sockets."""
 
 import asyncio
-import json
 import time
 
 import httpx
 import pytest
 
-from upstream_mock.latency import Latency, parse_latency
-from upstream_mock.work import payload
+from upstream_mock.latency.draws import Latency
+from upstream_mock.latency.parse import parse_latency
 
 
 def timing(header: str) -> dict[str, float]:
     """The parts of a Server-Timing header in milliseconds."""
     return {name: float(value) for name, _, value in (part.strip().partition(";dur=") for part in header.split(","))}
-
-
-@pytest.mark.parametrize("length", [0, 1, 13, 14, 15, 120, 70_000])
-def test_the_payload_has_its_length(length: int) -> None:
-    """Exactly so many bytes, JSON where JSON fits."""
-    body, content_type = payload(length)
-    assert len(body) == length
-    assert content_type == (b"application/json" if length >= 14 else b"text/plain; charset=utf-8")
-    if length >= 14:
-        assert set(json.loads(body)) == {"payload"}
 
 
 @pytest.mark.parametrize("length", [0, 5, 120, 65_536, 65_537, 400_000])

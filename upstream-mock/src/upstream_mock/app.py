@@ -8,10 +8,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
+from upstream_mock.asgi import Receive, Scope, Send
 from upstream_mock.mock import Mock
 from upstream_mock.settings import Settings
 from upstream_mock.words import words
-from upstream_mock.work import Receive, Scope, Send, Work
+from upstream_mock.work import Work
 
 WORK_PATH = "/work"
 

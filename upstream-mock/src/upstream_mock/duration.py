@@ -5,7 +5,7 @@ import re
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 LONGEST_SECONDS = 3600.0
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s)")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(us|ms|s)")
 
 
 def parse_duration(text: str) -> float:

@@ -27,7 +27,16 @@ def _families(mock: Mock) -> Iterator[tuple[str, str, str, Samples]]:
     yield "upstream_requests_in_flight", "gauge", "Requests being worked on or waiting.", {"": total.in_flight}
     yield "upstream_capacity_busy", "gauge", "Servers at work on /work.", {"": capacity.busy}
     yield "upstream_capacity_waiting", "gauge", "Requests to /work waiting for a server.", {"": capacity.waiting}
-    late = {"_count": float(lateness.count), "_sum": lateness.sum_ms / 1e3}
+    yield (
+        "upstream_capacity_refused_total",
+        "counter",
+        "Requests to /work that found the queue full.",
+        {"": capacity.refused},
+    )
+    # A summary that has seen nothing has no quantiles.
+    shares = (0.5, 0.99) if lateness.count else ()
+    late = {f'{{quantile="{share}"}}': lateness.quantile_ms(share) / 1e3 for share in shares}
+    late |= {"_count": float(lateness.count), "_sum": lateness.sum_ms / 1e3}
     yield "upstream_lateness_seconds", "summary", "Latency delivered minus latency drawn.", late
 
 

@@ -10,7 +10,8 @@ from random import Random
 from upstream_mock.caller import Caller
 from upstream_mock.capacity import Capacity
 from upstream_mock.counts import RequestCounts
-from upstream_mock.latency import Latency, parse_latency
+from upstream_mock.latency.draws import Latency
+from upstream_mock.latency.parse import parse_latency
 from upstream_mock.lateness import Lateness
 from upstream_mock.ledger import Ledger
 from upstream_mock.settings import Settings
@@ -33,7 +34,7 @@ class Mock:
         self.latency = Latency(parse_latency(settings.latency), settings.seed)
         # Errors have numbers of their own, so that ERROR_RATE does not change the latencies that are drawn.
         self.errors = Random(f"errors {settings.seed}")
-        self.capacity = Capacity(settings.capacity)
+        self.capacity = Capacity(settings.capacity, settings.queue)
         self.requests = RequestCounts()
         self.connections = Ledger()
         self.lateness = Lateness()
@@ -67,6 +68,7 @@ class Mock:
         """Zero the counters; open connections and requests in flight stay."""
         self.requests.reset()
         self.connections.reset()
+        self.capacity.reset()
         self.lateness.reset()
 
     def stats(self) -> dict[str, object]:
@@ -74,12 +76,7 @@ class Mock:
         return {
             "connections": self.connections.as_json(),
             "requests": self.requests.total.as_json(),
-            "capacity": {
-                "servers": self.capacity.servers,
-                "busy": self.capacity.busy,
-                "waiting": self.capacity.waiting,
-                "waited_ms": {"count": self.capacity.waits, "sum": self.capacity.waited_ms},
-            },
+            "capacity": self.capacity.as_json(),
             "runs": {key.decode("latin-1"): run.as_json() for key, run in self.requests.runs.items()},
             "lateness_ms": self.lateness.as_json(),
             "process": {

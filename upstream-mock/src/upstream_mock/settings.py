@@ -1,27 +1,17 @@
 """What the mock upstream can be told: UPSTREAM_ variables, validated before anything listens."""
 
 import re
-from typing import Annotated
+from typing import Annotated, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from upstream_mock.latency import ALLOWED, parse_latency
+from upstream_mock.fields import Decimal, Whole, one_of
+from upstream_mock.latency.parse import allowed, parse_latency
+from upstream_mock.payload import MAX_CHUNKS, Content, Encoding, Framing, Payload, crowded_events, misframed_trailers
 
 PREFIX = "UPSTREAM_"
-
-
-def _whole(value: object) -> object:
-    # pydantic would take "10.0" and "1_000" too.
-    if isinstance(value, str) and not re.fullmatch(r"[+-]?[0-9]+", value.strip()):
-        raise ValueError("not a whole number")
-    return value
-
-
-def _decimal(value: object) -> object:
-    if isinstance(value, str) and not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)", value.strip()):
-        raise ValueError("not a number")
-    return value
+LATENCIES = allowed()
 
 
 def _host(value: str) -> str:
@@ -33,10 +23,6 @@ def _host(value: str) -> str:
 def _latency(value: str) -> str:
     parse_latency(value)
     return value.strip()
-
-
-Whole = Annotated[int, BeforeValidator(_whole)]
-Decimal = Annotated[float, BeforeValidator(_decimal)]
 
 
 class Settings(BaseSettings):
@@ -64,8 +50,9 @@ class Settings(BaseSettings):
     )
     latency: Annotated[str, AfterValidator(_latency)] = Field(
         default="constant(100ms)",
-        description=f"How long /work takes, drawn for each request: {ALLOWED}; a draw below zero counts as zero.",
-        json_schema_extra={"allowed": ALLOWED},
+        description=f"How long /work takes, drawn for each request: {LATENCIES}; a draw below zero counts as "
+        "zero, one above an hour as an hour; empirical draws from a file, one duration a line.",
+        json_schema_extra={"allowed": LATENCIES},
     )
     seed: Whole = Field(
         default=1,
@@ -79,17 +66,56 @@ class Settings(BaseSettings):
         le=100_000,
         description="Requests to /work that are worked on at once; the others wait in line, unset is no limit.",
     )
+    queue: Whole | None = Field(
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="Requests to /work that may wait for a server; any more get 503 at once, unset is no limit.",
+    )
     payload_bytes: Whole = Field(
         default=120,
         ge=0,
         le=100_000_000,
-        description="Length of the answer's body in bytes; JSON from 14 bytes on, plain text below.",
+        description="Length of the answer's body in bytes, before encoding; JSON from 14 bytes on, plain text below.",
     )
     error_rate: Decimal = Field(
         default=0.0,
         ge=0,
         le=1,
         description="Share of the requests to /work that are answered 500 after their latency; 1 is all of them.",
+    )
+    chunks: Whole = Field(
+        default=1,
+        ge=1,
+        le=MAX_CHUNKS,
+        description="Writes that the answer's body comes in, or events; no more than it has bytes.",
+    )
+    chunk_gap_ms: Decimal = Field(
+        default=0.0,
+        ge=0,
+        le=60_000,
+        description="Pause between two chunks in milliseconds; the request has given back its server by then.",
+    )
+    encoding: Annotated[Encoding, one_of(*get_args(Encoding))] = Field(
+        default="identity",
+        description="Content-Encoding of the answer: gzip is compressed once, and sent whatever the client accepts.",
+        json_schema_extra={"allowed": ", ".join(get_args(Encoding))},
+    )
+    framing: Annotated[Framing, one_of(*get_args(Framing))] | None = Field(
+        default=None,
+        description="How the answer's end is told: its Content-Length, chunked, or by closing the connection (close); "
+        "unset is content-length, and chunked for events or trailers.",
+        json_schema_extra={"allowed": ", ".join(get_args(Framing))},
+    )
+    trailers: Annotated[bool, one_of("true", "false")] = Field(
+        default=False,
+        description="Send Content-Digest as a trailer after the body; needs chunked framing.",
+        json_schema_extra={"allowed": "true, false"},
+    )
+    content: Annotated[Content, one_of(*get_args(Content))] = Field(
+        default="json",
+        description="What the answer is: json, or sse for server-sent events, one a chunk, of 8 bytes at least.",
+        json_schema_extra={"allowed": ", ".join(get_args(Content))},
     )
     # A server that hangs up first races with the client's next request, and the client sees a reset. So the default
     # lies above the 5 s after which httpx drops an idle connection, and above most proxies' 60 s.
@@ -106,6 +132,34 @@ class Settings(BaseSettings):
         if value == info.data.get("port"):
             raise ValueError("the same as UPSTREAM_PORT")
         return value
+
+    @field_validator("trailers")
+    @classmethod
+    def _chunked(cls, value: bool, info: ValidationInfo) -> bool:
+        if wrong := misframed_trailers(value, info.data.get("framing")):
+            raise ValueError(wrong)
+        return value
+
+    @field_validator("content")
+    @classmethod
+    def _room(cls, value: Content, info: ValidationInfo) -> Content:
+        known = info.data
+        complete = "payload_bytes" in known and "chunks" in known  # else they have a line of their own
+        if complete and (wrong := crowded_events(value, known["payload_bytes"], known["chunks"])):
+            raise ValueError(wrong)
+        return value
+
+    def payload(self) -> Payload:
+        """What the answers of /work look like."""
+        return Payload(
+            length=self.payload_bytes,
+            chunks=self.chunks,
+            gap_seconds=self.chunk_gap_ms / 1e3,
+            encoding=self.encoding,
+            framing=self.framing,
+            trailers=self.trailers,
+            content=self.content,
+        )
 
     def variables(self) -> dict[str, object]:
         """The settings under their full variable names, as JSON takes them."""

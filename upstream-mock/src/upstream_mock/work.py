@@ -1,28 +1,22 @@
 """/work: what the environment describes. A raw ASGI path, since the mock must not be what a benchmark measures."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+import json
 from time import monotonic_ns
-from typing import Any
 
+from upstream_mock.answer import Answer
+from upstream_mock.asgi import Receive, Scope, Send
 from upstream_mock.caller import caller_of
+from upstream_mock.capacity import QueueFullError
 from upstream_mock.mock import Mock
+from upstream_mock.overrides import HEADERS, BadOverrideError, Overrides, Plan
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-PIECE_BYTES = 65_536
 _BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
-_JSON = b'{"payload":"%s"}'
-_SHORTEST_JSON = len(_JSON % b"")
+_LOOKED_FOR = _BODY_HEADERS | HEADERS.keys()
+_JSON = b"application/json"
 _ERROR_BODY = b'{"error":"UPSTREAM_ERROR_RATE"}'
-
-
-def payload(length: int) -> tuple[bytes, bytes]:
-    """A body of exactly `length` bytes and its content type: JSON, or text where JSON is too long."""
-    if length < _SHORTEST_JSON:
-        return b"x" * length, b"text/plain; charset=utf-8"
-    return _JSON % (b"x" * (length - _SHORTEST_JSON)), b"application/json"
+_FULL_BODY = b'{"error":"UPSTREAM_QUEUE"}'
+# How long it takes until somebody may wait again is not known; this is the shortest that is not "at once".
+_FULL_HEADERS = [(b"x-upstream-error", b"queue_full"), (b"retry-after", b"1")]
 
 
 def server_timing(*, queue_ms: float, work_ms: float, late_ms: float) -> bytes:
@@ -36,20 +30,36 @@ class Work:
     def __init__(self, mock: Mock) -> None:
         self._mock = mock
         self._error_rate = mock.settings.error_rate
-        body, content_type = payload(mock.settings.payload_bytes)
-        self._good = 200, body, _head(body, content_type)
-        self._bad = 500, _ERROR_BODY, _head(_ERROR_BODY, b"application/json")
+        answer = Answer(mock.settings.payload())
+        self._plan = Plan(answer)
+        self._overrides = Overrides(mock.settings.payload(), answer)
+
+    def pass_over(self) -> None:
+        """A request that does not get so far: its numbers are drawn all the same, and those after it stay."""
+        self._mock.latency.draw()
+        self._mock.errors.random()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Returns without an answer when the caller has left: there is nobody to give it to."""
-        mock = self._mock
+        mock, plan = self._mock, self._plan
+        if special := scope["query_string"] or _says_something(scope):
+            try:
+                plan = self._overrides.plan(scope)
+            except BadOverrideError as error:
+                self.pass_over()
+                await _answer_short(send, 400, json.dumps({"detail": str(error)}).encode(), [])
+                return
         # Drawn on arrival and for every request: the sequence is the seed's, whatever becomes of the request.
-        drawn, failing = mock.latency.draw(), mock.errors.random() < self._error_rate
-        if _has_body(scope) and not await _taken(receive):
+        drawn, failing = mock.latency.draw(plan.latency), mock.errors.random() < self._error_rate
+        if special and _has_body(scope) and not await _taken(receive):
             return
         caller = caller_of(scope)
         arrived = monotonic_ns()
-        if not await mock.capacity.enter(caller):
+        try:
+            if not await mock.capacity.enter(caller):
+                return
+        except QueueFullError:
+            await _answer_short(send, 503, _FULL_BODY, _FULL_HEADERS)
             return
         queued_ms = (monotonic_ns() - arrived) / 1e6
         mock.capacity.waited(queued_ms)
@@ -59,22 +69,31 @@ class Work:
             mock.capacity.leave()
         if pause is None:
             return
-        status, body, headers = self._bad if failing else self._good
         timing = server_timing(queue_ms=queued_ms, work_ms=pause.drawn_ms, late_ms=pause.late_ms)
-        await send({"type": "http.response.start", "status": status, "headers": [*headers, (b"server-timing", timing)]})
-        await _send_body(send, body)
+        if failing and plan.status is None:
+            await _answer_short(send, 500, _ERROR_BODY, [(b"server-timing", timing)])
+        else:
+            await plan.answer.give(mock, caller, scope, send, status=plan.status or 200, timing=timing)
 
 
-def _head(body: bytes, content_type: bytes) -> list[tuple[bytes, bytes]]:
-    return [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+async def _answer_short(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    length = (b"content-length", b"%d" % len(body))
+    head = [(b"content-type", _JSON), length, *headers]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _says_something(scope: Scope) -> bool:
+    # One look for all: a body to come and words for /work. receive() would cost a few per cent of a request even if
+    # there is nothing to receive.
+    for name, _ in scope["headers"]:  # noqa: SIM110 any() with a generator takes twice as long
+        if name in _LOOKED_FOR:
+            return True
+    return False
 
 
 def _has_body(scope: Scope) -> bool:
-    # Asked first, because receive() costs a few per cent of a request even if there is nothing to receive.
-    for name, _ in scope["headers"]:  # noqa: SIM110 any() with a generator takes twice as long
-        if name in _BODY_HEADERS:
-            return True
-    return False
+    return any(name in _BODY_HEADERS for name, _ in scope["headers"])
 
 
 async def _taken(receive: Receive) -> bool:
@@ -85,12 +104,3 @@ async def _taken(receive: Receive) -> bool:
             return False
         if not message.get("more_body"):
             return True
-
-
-async def _send_body(send: Send, body: bytes) -> None:
-    # In pieces, so that a slow reader is waited for instead of holding all of a large body in the socket's buffer.
-    start = 0
-    while len(body) - start > PIECE_BYTES:
-        await send({"type": "http.response.body", "body": body[start : start + PIECE_BYTES], "more_body": True})
-        start += PIECE_BYTES
-    await send({"type": "http.response.body", "body": body[start:]})

@@ -1,0 +1,52 @@
+"""What a distribution is: a small frozen class that knows its quantiles and how its arguments are written."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from statistics import NormalDist
+from typing import Annotated, Any, ClassVar, get_type_hints
+
+from upstream_mock.duration import parse_duration
+
+_NORMAL = NormalDist()
+_SMALLEST = 2.0**-54  # below what random() can return but for 0.0 itself, where a normal quantile is minus infinity
+
+
+def parse_share(text: str) -> float:
+    """A share of all requests; ValueError if it is no number from 0 to 1."""
+    if not re.fullmatch(r"[0-9]*\.?[0-9]+", text) or float(text) > 1:
+        raise ValueError(f"{text!r} is not a share (a number from 0 to 1)")
+    return float(text)
+
+
+Seconds = Annotated[float, parse_duration]
+Share = Annotated[float, parse_share]
+
+
+@dataclass(frozen=True)
+class Distribution(ABC):
+    """A distribution of latencies. Its name is its file's; its fields are what stands between the brackets.
+
+    A field's annotation says how its text is read: `Annotated[type, reader]`, the reader raises ValueError. A mistake
+    in several fields together is a ValueError of `__post_init__`.
+    """
+
+    example: ClassVar[str]
+    at_start_only: ClassVar[bool] = False
+    """Whether a request may not ask for it."""
+
+    @abstractmethod
+    def quantile(self, u: float) -> float:
+        """The latency in seconds which a share `u` (0 <= u < 1) of the draws stays below; may be negative."""
+
+    @classmethod
+    def readers(cls) -> dict[str, Callable[[str], Any]]:
+        """What reads the text of each argument, in order."""
+        hints = get_type_hints(cls, include_extras=True)
+        return {field.name: hints[field.name].__metadata__[0] for field in fields(cls)}
+
+
+def standard_normal(u: float) -> float:
+    """The quantile of the normal distribution with mean 0 and deviation 1, finite at 0 too."""
+    return _NORMAL.inv_cdf(max(u, _SMALLEST))
