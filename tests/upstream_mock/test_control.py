@@ -15,10 +15,11 @@ STATS = {
         "open_without_request",
         "requests_per_connection",
     },
-    "requests": {"started", "completed", "abandoned", "in_flight"},
+    "requests": {"started", "completed", "abandoned", "faulted", "in_flight"},
     "capacity": {"servers", "queue", "busy", "waiting", "refused", "waited_ms"},
     "runs": {"r1"},
     "lateness_ms": {"count", "mean", "p50", "p99", "max"},
+    "faults": set(),
     "process": {"pid", "cpu_seconds", "uptime_seconds"},
 }
 

@@ -35,7 +35,8 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 def counts(started: int, completed: int, abandoned: int, in_flight: int = 0) -> dict[str, int]:
     """As /-/stats has them."""
-    return {"started": started, "completed": completed, "abandoned": abandoned, "in_flight": in_flight}
+    ended = {"completed": completed, "abandoned": abandoned, "faulted": 0}
+    return {"started": started, **ended, "in_flight": in_flight}
 
 
 def test_200_at_once_of_whom_some_leave(run_mock, on_loop) -> None:

@@ -4,9 +4,11 @@ import pytest
 from pydantic import ValidationError
 
 from upstream_mock.cli import variables_table
+from upstream_mock.faults.harness.parse import allowed as allowed_faults
 from upstream_mock.mistakes import BadSettingsError, allowed, load_settings
 from upstream_mock.settings import LATENCIES, Settings, variable
 
+FAULTS = allowed_faults()
 PORTS = "allowed: 1 to 65535"
 MISTAKES = [
     ("UPSTREAM_HOST", "a b", f"not a host name or an IP address; {'allowed: an IP address or a host name'}"),
@@ -39,6 +41,9 @@ MISTAKES = [
     ("UPSTREAM_ERROR_RATE", "1.5", "too large; allowed: 0 to 1"),
     ("UPSTREAM_ERROR_RATE", "nan", "not a number; allowed: 0 to 1"),
     ("UPSTREAM_ERROR_RATE", "5%", "not a number; allowed: 0 to 1"),
+    ("UPSTREAM_FAULT", "EMTPY_RESPONSE", f"no such fault; did you mean EMPTY_RESPONSE?; allowed: {FAULTS}"),
+    ("UPSTREAM_FAULT", ";", f"names no fault; allowed: {FAULTS}"),
+    ("UPSTREAM_FAULT_RATE", "2", "too large; allowed: 0 to 1"),
     ("UPSTREAM_KEEPALIVE_SECONDS", "inf", "not a number; allowed: 0 to 86400"),
     ("UPSTREAM_KEEPALIVE_SECONDS", "-1", "too small; allowed: 0 to 86400"),
 ]
@@ -148,6 +153,8 @@ def test_good_values_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         "UPSTREAM_FRAMING": "chunked",
         "UPSTREAM_TRAILERS": True,
         "UPSTREAM_CONTENT": "sse",
+        "UPSTREAM_FAULT": "STATUS_503 rate=0.5; LIMIT_DATA after=1000 path=/work",
+        "UPSTREAM_FAULT_RATE": 0.125,
         "UPSTREAM_KEEPALIVE_SECONDS": 0.5,
     }
     for name, value in given.items():

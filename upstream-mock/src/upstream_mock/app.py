@@ -24,13 +24,21 @@ class DataApp(FastAPI):
         super().__init__(**extra)
         self.mock = mock
         self._work = Work(mock)
+        self._faults = mock.faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] == "http" and scope["path"] == WORK_PATH:
+        if scope["type"] == "http" and self._faults.may_strike(scope):
+            if not await self._faults.serve(self._answer, scope, receive, send) and scope["path"] == WORK_PATH:
+                self._work.pass_over()
+        elif scope["type"] == "http" and scope["path"] == WORK_PATH:
             await self._work(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._work if scope["path"] == WORK_PATH else super().__call__
+        await app(scope, receive, send)
 
 
 def create_app(settings: Settings | None = None, mock: Mock | None = None) -> DataApp:

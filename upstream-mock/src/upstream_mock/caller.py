@@ -4,6 +4,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from upstream_mock.timers import Wait
+from upstream_mock.wire import Wire
 
 SCOPE_KEY = "upstream_mock.caller"
 
@@ -15,10 +16,11 @@ class Caller:
     would do nothing but listen for the disconnect.
     """
 
-    __slots__ = ("_wait", "gone")
+    __slots__ = ("_wait", "gone", "wire")
 
-    def __init__(self) -> None:
+    def __init__(self, wire: Wire | None = None) -> None:
         self.gone = False
+        self.wire = wire  # his connection, for faults; None under a server that does not give it away
         self._wait: Wait | None = None
 
     async def wait(self, wait: Wait) -> bool:

@@ -3,9 +3,10 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.responses import PlainTextResponse
 
+from upstream_mock.faults.harness.page import rules_of
 from upstream_mock.metrics import CONTENT_TYPE, render
 from upstream_mock.mock import Mock
 
@@ -48,8 +49,25 @@ def create_control_app(mock: Mock) -> FastAPI:
         """The same numbers for Prometheus."""
         return PlainTextResponse(render(mock), media_type=CONTENT_TYPE)
 
+    _add_faults(router, mock)
     app.include_router(router)
     return app
+
+
+def _add_faults(router: APIRouter, mock: Mock) -> None:
+    @router.get("/faults")
+    async def faults() -> dict[str, object]:
+        """The rules in force and how often each struck."""
+        return mock.faults.as_json()
+
+    @router.put("/faults")
+    async def other_faults(request: Request) -> dict[str, object]:
+        """Replace them: UPSTREAM_FAULT's text, or `{"rules": [...]}`; nothing changes if one of them is bad."""
+        try:
+            mock.faults.replace(await rules_of(request))
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from None
+        return mock.faults.as_json()
 
 
 def _versions() -> dict[str, str]:

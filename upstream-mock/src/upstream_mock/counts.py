@@ -1,5 +1,6 @@
 """Counts of requests, in total and for each run: started = completed + abandoned + in flight."""
 
+import time
 from dataclasses import dataclass, field
 
 RUN_HEADER = b"x-sandbox-run"
@@ -9,11 +10,15 @@ RUN_ID_BYTES = 100  # of a longer id the beginning counts, so that nobody fills 
 
 @dataclass(slots=True)
 class Counts:
-    """What became of requests. `completed`: the answer was written out; `abandoned`: the caller left before that."""
+    """What became of requests. `completed`: the answer was written out; `abandoned`: it was not.
+
+    Of the abandoned, `faulted` are those whose answer a fault of the mock's own cut; the other callers left.
+    """
 
     started: int = 0
     completed: int = 0
     abandoned: int = 0
+    faulted: int = 0
     in_flight: int = 0
 
     def begin(self) -> None:
@@ -21,17 +26,18 @@ class Counts:
         self.started += 1
         self.in_flight += 1
 
-    def end(self, *, completed: bool) -> None:
+    def end(self, *, completed: bool, faulted: bool = False) -> None:
         """It is over, one way or the other."""
         self.in_flight -= 1
         if completed:
             self.completed += 1
         else:
             self.abandoned += 1
+            self.faulted += faulted
 
     def reset(self) -> None:
         """Zero, but for what is in flight."""
-        self.started = self.completed = self.abandoned = 0
+        self.started = self.completed = self.abandoned = self.faulted = 0
 
     def as_json(self) -> dict[str, int]:
         """For /-/stats."""
@@ -39,16 +45,18 @@ class Counts:
             "started": self.started,
             "completed": self.completed,
             "abandoned": self.abandoned,
+            "faulted": self.faulted,
             "in_flight": self.in_flight,
         }
 
 
 @dataclass(slots=True)
 class RequestCounts:
-    """The total and, by the value of x-sandbox-run, the newest 64 runs."""
+    """The total and, by the value of x-sandbox-run, the newest 64 runs. `run_began`: the newest one's first request."""
 
     total: Counts = field(default_factory=Counts)
     runs: dict[bytes, Counts] = field(default_factory=dict)
+    run_began: float | None = None
 
     def begin(self, headers: list[tuple[bytes, bytes]]) -> Counts | None:
         """Count a request in; returns its run's counts, to be given back to `end`, or None if it has no run."""
@@ -60,11 +68,11 @@ class RequestCounts:
                 return run
         return None
 
-    def end(self, run: Counts | None, *, completed: bool) -> None:
+    def end(self, run: Counts | None, *, completed: bool, faulted: bool = False) -> None:
         """Count it out."""
-        self.total.end(completed=completed)
+        self.total.end(completed=completed, faulted=faulted)
         if run is not None:
-            run.end(completed=completed)
+            run.end(completed=completed, faulted=faulted)
 
     def reset(self) -> None:
         """Zero everything; runs with nothing in flight are forgotten."""
@@ -79,4 +87,5 @@ class RequestCounts:
             if len(self.runs) >= RUNS_KEPT:
                 del self.runs[next(iter(self.runs))]  # a dict keeps its order: the oldest run is the first
             run = self.runs[key] = Counts()
+            self.run_began = time.monotonic()
         return run

@@ -38,6 +38,8 @@ def _families(mock: Mock) -> Iterator[tuple[str, str, str, Samples]]:
     late = {f'{{quantile="{share}"}}': lateness.quantile_ms(share) / 1e3 for share in shares}
     late |= {"_count": float(lateness.count), "_sum": lateness.sum_ms / 1e3}
     yield "upstream_lateness_seconds", "summary", "Latency delivered minus latency drawn.", late
+    if struck := {f'{{fault="{name}"}}': float(count) for name, count in mock.faults.struck.items()}:
+        yield "upstream_faults_total", "counter", "Requests struck by a fault.", struck
 
 
 def _family(name: str, kind: str, text: str, samples: Samples) -> str:

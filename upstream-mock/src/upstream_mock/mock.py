@@ -10,12 +10,13 @@ from random import Random
 from upstream_mock.caller import Caller
 from upstream_mock.capacity import Capacity
 from upstream_mock.counts import RequestCounts
+from upstream_mock.faults.harness.faults import Faults
 from upstream_mock.latency.draws import Latency
 from upstream_mock.latency.parse import parse_latency
 from upstream_mock.lateness import Lateness
 from upstream_mock.ledger import Ledger
 from upstream_mock.settings import Settings
-from upstream_mock.timers import Wheel
+from upstream_mock.timers import Wait, Wheel
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,13 @@ class Mock:
         self.requests = RequestCounts()
         self.connections = Ledger()
         self.lateness = Lateness()
+        self.faults = Faults(
+            settings.fault or "",
+            settings.fault_rate,
+            settings.seed,
+            began=lambda: self.requests.run_began,
+            until=self.until,
+        )
         self._wheel: Wheel | None = None
         self._started = time.monotonic()
 
@@ -45,9 +53,11 @@ class Mock:
     async def running(self) -> AsyncIterator[None]:
         """Holds the timer, on the loop this is entered in."""
         self._wheel = Wheel()
+        self.faults.look()
         try:
             yield
         finally:
+            self.faults.close()
             self._wheel.close()
             self._wheel = None
 
@@ -55,14 +65,18 @@ class Mock:
         """Let `seconds` pass; None, and at once, if the caller leaves meanwhile."""
         if seconds <= 0:
             return None if caller.gone else Pause(0.0, 0.0)
-        if self._wheel is None:
-            raise RuntimeError("the mock is not running")
         deadline = time.monotonic_ns() + round(seconds * 1e9)
-        if not await caller.wait(self._wheel.until(deadline)):
+        if not await caller.wait(self.until(deadline)):
             return None
         late_ms = (time.monotonic_ns() - deadline) / 1e6
         self.lateness.add(late_ms)
         return Pause(seconds * 1e3, late_ms)
+
+    def until(self, deadline_ns: int) -> Wait:
+        """The timer's future for a time of the monotonic clock."""
+        if self._wheel is None:
+            raise RuntimeError("the mock is not running")
+        return self._wheel.until(deadline_ns)
 
     def reset(self) -> None:
         """Zero the counters; open connections and requests in flight stay."""
@@ -70,6 +84,7 @@ class Mock:
         self.connections.reset()
         self.capacity.reset()
         self.lateness.reset()
+        self.faults.reset()
 
     def stats(self) -> dict[str, object]:
         """The document of /-/stats."""
@@ -79,6 +94,7 @@ class Mock:
             "capacity": self.capacity.as_json(),
             "runs": {key.decode("latin-1"): run.as_json() for key, run in self.requests.runs.items()},
             "lateness_ms": self.lateness.as_json(),
+            "faults": dict(self.faults.struck),
             "process": {
                 "pid": os.getpid(),
                 "cpu_seconds": time.process_time(),

@@ -13,6 +13,7 @@ import uvicorn
 
 from upstream_mock.app import create_app
 from upstream_mock.control import create_control_app
+from upstream_mock.door import Door
 from upstream_mock.mock import Mock
 from upstream_mock.protocol import Connection
 
@@ -27,14 +28,30 @@ class Server(uvicorn.Server):
     the shutdown, which would end the process by the signal instead of with exit code 0.
     """
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, door: Door | None = None) -> None:
         super().__init__(config)
+        self.door = door
         self.serving = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
         await super().startup(sockets=sockets)
+        if self.door is not None and sockets:
+            self.door.hang(sockets[0], self.servers, self._listen)
         self.serving.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open nothing any more, and end."""
+        ours = [] if self.door is None else self.door.unhang()
+        await super().shutdown(sockets=[*(sockets or []), *ours])
+
+    async def _listen(self, listener: socket.socket) -> asyncio.Server:
+        """Serve on a socket as uvicorn's `startup` does."""
+        make = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
+        state = {"server_state": self.server_state, "app_state": self.lifespan.state}
+        protocol = partial(make, config=self.config, **state)
+        loop, config = asyncio.get_running_loop(), self.config
+        return await loop.create_server(protocol, sock=listener, ssl=config.ssl, backlog=config.backlog)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -45,7 +62,7 @@ class Server(uvicorn.Server):
 def data_server(mock: Mock) -> Server:
     """The server of the data port, with the ledger's protocol."""
     protocol = cast("type[asyncio.Protocol]", partial(Connection, mock=mock))
-    return Server(_config(create_app(mock=mock), http=protocol, lifespan="on", date_header=True))
+    return Server(_config(create_app(mock=mock), http=protocol, lifespan="on", date_header=True), mock.faults.door)
 
 
 def control_server(mock: Mock) -> Server:

@@ -6,6 +6,7 @@ from typing import Annotated, get_args
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from upstream_mock.faults.harness import parse as faults
 from upstream_mock.fields import Decimal, Whole, one_of
 from upstream_mock.latency.parse import allowed, parse_latency
 from upstream_mock.payload import MAX_CHUNKS, Content, Encoding, Framing, Payload, crowded_events, misframed_trailers
@@ -22,6 +23,12 @@ def _host(value: str) -> str:
 
 def _latency(value: str) -> str:
     parse_latency(value)
+    return value.strip()
+
+
+def _fault(value: str) -> str:
+    if not faults.parse_rules(value):
+        raise ValueError("names no fault")
     return value.strip()
 
 
@@ -116,6 +123,21 @@ class Settings(BaseSettings):
         default="json",
         description="What the answer is: json, or sse for server-sent events, one a chunk, of 8 bytes at least.",
         json_schema_extra={"allowed": ", ".join(get_args(Content))},
+    )
+    fault: Annotated[str, AfterValidator(_fault)] | None = Field(
+        default=None,
+        description=(
+            "Faults of the data port, one rule or several parted by `;`, each `NAME [rate=0.1] [from=5s] [to=10s] "
+            "[path=/work] [first=3] [every=10] [what the fault itself takes]`; the first rule that strikes a request "
+            f"wins, unset strikes none. Names: {faults.names()}."
+        ),
+        json_schema_extra={"allowed": faults.allowed()},
+    )
+    fault_rate: Decimal = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Rate of the rules of UPSTREAM_FAULT that give none: the share of the requests in their reach.",
     )
     # A server that hangs up first races with the client's next request, and the client sees a reset. So the default
     # lies above the 5 s after which httpx drops an idle connection, and above most proxies' 60 s.

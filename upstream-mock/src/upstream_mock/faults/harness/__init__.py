@@ -1,0 +1,1 @@
+"""What all faults have in common: rules and their plan, and the hands they reach into a connection with."""

@@ -1,0 +1,23 @@
+"""A header longer than most clients read."""
+
+from dataclasses import dataclass
+
+from upstream_mock.faults.harness.exchange import Exchange, Message
+from upstream_mock.faults.harness.fault import Fault, count
+
+
+@dataclass(frozen=True)
+class HugeHeader(Fault):
+    """The answer, with one more header of `bytes` bytes; 300 KB is above the limits of most clients."""
+
+    bytes: int = count(300_000, least=1)
+
+    async def strike(self, exchange: Exchange) -> None:
+        """Answer, with the header."""
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"x-huge", b"h" * self.bytes)]
+            await exchange.send(message)
+
+        await exchange.answer(send)

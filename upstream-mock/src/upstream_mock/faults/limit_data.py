@@ -1,0 +1,27 @@
+"""Toxiproxy's limit_data: the answer's body ends too early, by FIN."""
+
+from dataclasses import dataclass
+
+from upstream_mock.faults.harness.body import BodyFault, Stopped
+from upstream_mock.faults.harness.exchange import Exchange
+from upstream_mock.faults.harness.fault import count
+
+
+@dataclass(frozen=True)
+class LimitData(BodyFault):
+    """The answer, after its latency, with `after` bytes of its body or all but the last one, whatever is less.
+
+    With Content-Length fewer bytes come than were promised, with chunks the last chunk is missing. Of an answer that
+    only ends with its connection (`UPSTREAM_FRAMING=close`) nobody can tell that it was cut.
+    """
+
+    after: int = count(64)
+
+    async def strike(self, exchange: Exchange) -> None:
+        """Answer, and stop."""
+
+        async def stop() -> bool:
+            await exchange.fin()
+            return False
+
+        await exchange.answer(Stopped(exchange, self.after, stop))

@@ -1,0 +1,22 @@
+"""An error status in place of the answer: Envoy's abort fault with `http_status`."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from upstream_mock.faults.harness.exchange import Exchange
+from upstream_mock.faults.harness.fault import Fault
+
+
+@dataclass(frozen=True)
+class Status(Fault):
+    """STATUS_503 and its kin: this status at once, with a small JSON body. The connection is kept."""
+
+    numbers: ClassVar[range] = range(400, 600)
+    number: int
+
+    async def strike(self, exchange: Exchange) -> None:
+        """Answer."""
+        body = b'{"error":"STATUS_%d"}' % self.number
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await exchange.send({"type": "http.response.start", "status": self.number, "headers": headers})
+        await exchange.send({"type": "http.response.body", "body": body})
