@@ -1,8 +1,9 @@
 """Requests per second through the proxy, against the snippet, nginx and itself; and what the ledger costs.
 
 The sides are interleaved: every round measures each of them once, so all see the same machine. Shown are medians and
-ratios; on shared cores read the ratios. The proxy has one core, wrk and the upstream have the other. Needs wrk; without
-nginx its side is left out and said. Every load is bounded, and what was started is ended.
+ratios; on shared cores read the ratios. The proxy has one core, wrk and the upstream have the other; where the mock is
+the one that is measured, it has the proxy's. Needs wrk; without nginx its side is left out and said. Every load is
+bounded, and what was started is ended. The mock alone: `--only mock --only mock-no-log --only httpx`.
 """
 
 import argparse
@@ -55,11 +56,14 @@ SIDES = {
         proxy("httpx-20-gate", 20, PROXY_QUEUE="gate"),
         Side("nginx", "nginx"),
         Side("mock", "mock"),
+        Side("mock-no-log", "mock", environment=(("UPSTREAM_LOG_ENTRIES", "0"),)),
     )
 }
 
 PLAN = [
-    *((name, 64) for name in ("snippet", "httpx", "httpx-no-ledger", "httpx2", "aiohttp-gate", "nginx", "mock")),
+    *((name, 64) for name in ("snippet", "httpx", "httpx-no-ledger", "httpx2", "aiohttp-gate", "nginx")),
+    ("mock", 64),
+    ("mock-no-log", 64),
     ("pyreqwest-gate", 8),
     ("pyreqwest-gate", 64),
     ("pyreqwest-gate", 256),
@@ -89,6 +93,7 @@ CHECKS = [
     Check("pyreqwest: ledger on / off", ("pyreqwest-gate", 64), ("pyreqwest-no-ledger", 64), 0.9),
     Check("httpx, 200 waiting for 20: gate / client", ("httpx-20-gate", 220), ("httpx-20", 220)),
     Check("the mock alone / httpx through the proxy", ("mock", 64), ("httpx", 64), 20),
+    Check("the mock: log on / off", ("mock", 64), ("mock-no-log", 64), 0.9),
 ]
 
 WARM_UP_SECONDS = 6
@@ -120,7 +125,7 @@ def main() -> int:
         plan = [entry for entry in plan if entry[0] != "nginx"]
         print("nginx is not installed: its side is left out")
     found: dict[tuple[str, int], list[Measured]] = {entry: [] for entry in plan}
-    with mock() as upstream:
+    with mock(LOAD_CORE) as upstream:
         for number in range(1, arguments.rounds + 1):
             for name, load in plan:
                 with side(SIDES[name], upstream) as port:
@@ -205,11 +210,12 @@ def milliseconds(text: str) -> float:
 
 
 @contextlib.contextmanager
-def mock() -> Iterator[int]:
-    """Run the mock upstream without a delay, on the core that the load has."""
+def mock(core: str, **environment: str) -> Iterator[int]:
+    """Run the mock upstream without a delay, on one core."""
     port, control = free_port(), free_port()
     variables = {"UPSTREAM_PORT": port, "UPSTREAM_CONTROL_PORT": control, "UPSTREAM_LATENCY": "constant(0ms)"}
-    with process([sys.executable, "-m", "upstream_mock"], LOAD_CORE, port, "/work", **variables):
+    variables |= environment
+    with process([sys.executable, "-m", "upstream_mock"], core, port, "/work", **variables):
         yield port
 
 
@@ -217,7 +223,8 @@ def mock() -> Iterator[int]:
 def side(which: Side, upstream: int) -> Iterator[int]:
     """Run one side, on a core of its own, and give its port."""
     if which.program == "mock":
-        yield upstream
+        with mock(PROXY_CORE, **dict(which.environment)) as alone:
+            yield alone
         return
     port = free_port()
     url = f"http://127.0.0.1:{upstream}"
@@ -245,7 +252,9 @@ def process(command: list[str], core: str, port: int, path: str, **variables: ob
     """Run a command on one core until it answers; end it afterwards."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(map(str, SOURCES))}
     environment |= {name: str(value) for name, value in variables.items()}
-    running = subprocess.Popen(["taskset", "-c", core, *command], env=environment, stderr=subprocess.DEVNULL)
+    running = subprocess.Popen(
+        ["taskset", "-c", core, *command], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         deadline = time.monotonic() + 20
         while True:

@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from upstream_mock.certificates import certificate, names
 from upstream_mock.mock import Mock
 from upstream_mock.server import control_server, data_server
 from upstream_mock.settings import Settings
 from upstream_mock.sockets import listen
+from upstream_mock.tls import server_context
 
 SOURCE = Path(__file__).parents[2] / "upstream-mock" / "src"
 
@@ -70,9 +72,11 @@ RunMock = Callable[..., AbstractAsyncContextManager[Running]]
 @contextlib.asynccontextmanager
 async def _run_mock(**settings: object) -> AsyncIterator[Running]:
     mock = Mock(Settings(**settings))  # type: ignore[arg-type]
-    servers = [data_server(mock), control_server(mock)]
+    told = mock.settings
+    secure = None if told.tls == "off" else server_context(told, certificate(told.tls_directory, names(told.host)))
+    servers = [data_server(mock, secure), control_server(mock)]
     # Port 0 is none a user may set, but the way to one that nobody has.
-    sockets = [listen("127.0.0.1", 0, "port"), listen("127.0.0.1", 0, "control_port")]
+    sockets = [listen("127.0.0.1", 0, "port", told.backlog), listen("127.0.0.1", 0, "control_port")]
     ports = [each.getsockname()[1] for each in sockets]
     pairs = zip(servers, sockets, strict=True)
     tasks = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in pairs]

@@ -15,6 +15,7 @@ STATS = {
         "open_without_request",
         "requests_per_connection",
     },
+    "tls": {"handshakes", "resumed", "failed", "failed_by", "left", "versions", "alpn"},
     "requests": {"started", "completed", "abandoned", "faulted", "in_flight"},
     "capacity": {"servers", "queue", "busy", "waiting", "refused", "waited_ms"},
     "runs": {"r1"},

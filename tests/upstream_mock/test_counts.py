@@ -11,6 +11,7 @@ from uvicorn.server import ServerState
 from upstream_mock.app import create_app
 from upstream_mock.counts import RUNS_KEPT, RequestCounts
 from upstream_mock.ledger import Ledger
+from upstream_mock.marks import marks
 from upstream_mock.mock import Mock
 from upstream_mock.protocol import Connection
 from upstream_mock.settings import Settings
@@ -222,9 +223,9 @@ def test_reset_keeps_what_is_open_and_in_flight(run_mock) -> None:
 def test_the_newest_runs_are_kept() -> None:
     """64 of them; a forgotten run's last request does no harm."""
     requests = RequestCounts()
-    first = requests.begin([(b"x-sandbox-run", b"0")])
+    first = requests.begin(b"0")
     for index in range(1, RUNS_KEPT + 10):
-        requests.end(requests.begin([(b"x-sandbox-run", b"%d" % index)]), completed=True)
+        requests.end(requests.begin(b"%d" % index), completed=True)
     requests.end(first, completed=True)
     assert list(requests.runs) == [b"%d" % index for index in range(10, RUNS_KEPT + 10)]
     assert requests.total.completed == RUNS_KEPT + 10
@@ -232,9 +233,7 @@ def test_the_newest_runs_are_kept() -> None:
 
 def test_a_long_run_id_is_cut() -> None:
     """Nobody fills the memory with headers."""
-    requests = RequestCounts()
-    requests.begin([(b"x-sandbox-run", b"a" * 60_000)])
-    assert max(map(len, requests.runs)) == 100
+    assert marks([(b"x-sandbox-run", b"a" * 60_000)]) == (b"a" * 100, b"", b"")
 
 
 def test_the_ledger_balances() -> None:

@@ -197,7 +197,7 @@ def test_the_door(run_mock, on_loop: OnLoop, say) -> None:
             assert seconds >= 1.49  # loops round their timers to a millisecond or so
             assert b"200 OK" in (await asyncio.to_thread(converse, running.data, GET, 0.1)).head
             assert running.mock.stats()["faults"] == {"STOP_ACCEPTING": 1}
-            say(f"shut for 1500 ms: the connection that waited in the backlog was answered after {seconds * 1e3:.0f} ms")
+            say(f"shut for 1500 ms: who waited in the backlog was answered after {seconds * 1e3:.0f} ms")
 
     on_loop(main())
 

@@ -46,6 +46,21 @@ MISTAKES = [
     ("UPSTREAM_FAULT_RATE", "2", "too large; allowed: 0 to 1"),
     ("UPSTREAM_KEEPALIVE_SECONDS", "inf", "not a number; allowed: 0 to 86400"),
     ("UPSTREAM_KEEPALIVE_SECONDS", "-1", "too small; allowed: 0 to 86400"),
+    ("UPSTREAM_MAX_REQUESTS_PER_CONNECTION", "0", "too small; allowed: 1 to 1000000"),
+    ("UPSTREAM_ACCEPT_PER_SECOND", "0", "too small; allowed: 0.1 to 10000"),
+    ("UPSTREAM_BACKLOG", "0", "too small; allowed: 1 to 65535"),
+    ("UPSTREAM_TLS", "true", "no such choice; allowed: off, on, 1.2, 1.3"),
+    (
+        "UPSTREAM_HTTP2",
+        "true",
+        "needs UPSTREAM_TLS; allowed: true or false, and true only with UPSTREAM_TLS and without UPSTREAM_FAULT",
+    ),
+    (
+        "UPSTREAM_HTTP2",
+        "2",
+        "neither true nor false; allowed: true or false, and true only with UPSTREAM_TLS and without UPSTREAM_FAULT",
+    ),
+    ("UPSTREAM_LOG_ENTRIES", "all", "not a whole number; allowed: 0 to 1000000"),
 ]
 
 
@@ -156,10 +171,29 @@ def test_good_values_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         "UPSTREAM_FAULT": "STATUS_503 rate=0.5; LIMIT_DATA after=1000 path=/work",
         "UPSTREAM_FAULT_RATE": 0.125,
         "UPSTREAM_KEEPALIVE_SECONDS": 0.5,
+        "UPSTREAM_MAX_REQUESTS_PER_CONNECTION": 100,
+        "UPSTREAM_ACCEPT_PER_SECOND": 2.5,
+        "UPSTREAM_BACKLOG": 1,
+        "UPSTREAM_TLS": "1.3",
+        "UPSTREAM_TLS_DIRECTORY": "/certificates",
+        "UPSTREAM_HTTP2": False,
+        "UPSTREAM_LOG_ENTRIES": 0,
     }
     for name, value in given.items():
-        monkeypatch.setenv(name, "true" if value is True else str(value))
+        monkeypatch.setenv(name, str(value).lower() if isinstance(value, bool) else str(value))
     assert load_settings().variables() == given
+
+
+def test_faults_and_http2_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault reaches beneath HTTP/1.1 only: a run that asks for both would see fewer than it asked for."""
+    monkeypatch.setenv("UPSTREAM_TLS", "on")
+    monkeypatch.setenv("UPSTREAM_HTTP2", "true")
+    assert load_settings().http2
+    monkeypatch.setenv("UPSTREAM_FAULT", "EMPTY_RESPONSE")
+    with pytest.raises(BadSettingsError) as caught:
+        load_settings()
+    allowed_too = "allowed: true or false, and true only with UPSTREAM_TLS and without UPSTREAM_FAULT"
+    assert caught.value.lines == [f"UPSTREAM_HTTP2='true': the faults of UPSTREAM_FAULT are of HTTP/1.1; {allowed_too}"]
 
 
 def test_the_control_port_must_differ_from_a_moved_port(monkeypatch: pytest.MonkeyPatch) -> None:

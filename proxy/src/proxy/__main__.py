@@ -28,10 +28,12 @@ def main(arguments: Sequence[str]) -> int:
     if arguments:
         return 0
     from proxy.server import EXIT_SURROUNDINGS, PortTaken, serve  # --check must not wait for these imports
+    from proxy.trust import NotTrustworthy, await_ca_file
 
     try:
+        await_ca_file(Settings())
         return serve(Settings(), ServerSettings())
-    except PortTaken as error:
+    except (PortTaken, NotTrustworthy) as error:
         print(error, file=sys.stderr)
         return EXIT_SURROUNDINGS
 

@@ -1,14 +1,17 @@
 """python -m upstream_mock [--check | --help]."""
 
 import asyncio
+import ssl
 import sys
+from functools import partial
 
 from upstream_mock.cli import parse_arguments
 from upstream_mock.mistakes import BadSettingsError, load_settings
 from upstream_mock.settings import Settings
-from upstream_mock.sockets import CannotListenError, listen
+from upstream_mock.sockets import listen
+from upstream_mock.surroundings import SurroundingsError
 
-BAD_SETTINGS, CANNOT_LISTEN, INTERRUPTED = 2, 3, 130
+BAD_SETTINGS, SURROUNDINGS, INTERRUPTED = 2, 3, 130
 
 
 def main(arguments: list[str]) -> int:
@@ -20,30 +23,43 @@ def main(arguments: list[str]) -> int:
     except BadSettingsError as error:
         print(error, file=sys.stderr)
         return BAD_SETTINGS
-    except CannotListenError as error:
+    except SurroundingsError as error:
         print(error, file=sys.stderr)
-        return CANNOT_LISTEN
+        return SURROUNDINGS
 
 
 def _serve(settings: Settings) -> int:
     with (
-        listen(settings.host, settings.port, "port") as data,
+        listen(settings.host, settings.port, "port", settings.backlog) as data,
         listen(settings.host, settings.control_port, "control_port") as control,
     ):
+        # Before the imports that take long, for whoever waits for ca.pem.
+        tls = None if settings.tls == "off" else _tls(settings)
         # Here, because FastAPI takes half a second to import, which --check and a port in use need not wait for.
         from upstream_mock.mock import Mock
         from upstream_mock.server import loop_factory, serve
 
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            return runner.run(serve(Mock(settings), data, control, lambda: print(_banner(settings), flush=True)))
+            announce = partial(print, _banner(settings), flush=True)
+            return runner.run(serve(Mock(settings), data, control, announce, tls))
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    from upstream_mock.certificates import certificate, names
+    from upstream_mock.tls import server_context
+
+    return server_context(settings, certificate(settings.tls_directory, names(settings.host)))
 
 
 def _banner(settings: Settings) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    scheme = "http" if settings.tls == "off" else "https"
+    trust = "" if settings.tls == "off" else f", clients trust {settings.tls_directory / 'ca.pem'}"
     capacity = "unlimited" if settings.capacity is None else settings.capacity
     return (
-        f"upstream-mock: http://{host}:{settings.port} (control {settings.control_port}), latency {settings.latency}, "
-        f"capacity {capacity}, payload {settings.payload_bytes} bytes, errors {settings.error_rate:g}"
+        f"upstream-mock: {scheme}://{host}:{settings.port} (control {settings.control_port}), "
+        f"latency {settings.latency}, capacity {capacity}, "
+        f"payload {settings.payload_bytes} bytes, errors {settings.error_rate:g}{trust}"
     )
 
 

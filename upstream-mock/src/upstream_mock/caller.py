@@ -16,11 +16,12 @@ class Caller:
     would do nothing but listen for the disconnect.
     """
 
-    __slots__ = ("_wait", "gone", "wire")
+    __slots__ = ("_wait", "gone", "unserved", "wire")
 
     def __init__(self, wire: Wire | None = None) -> None:
         self.gone = False
         self.wire = wire  # his connection, for faults; None under a server that does not give it away
+        self.unserved = False  # his request waits in line or was refused: so far it was not executed
         self._wait: Wait | None = None
 
     async def wait(self, wait: Wait) -> bool:

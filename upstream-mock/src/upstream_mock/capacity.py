@@ -43,6 +43,7 @@ class Capacity:
         if self.servers is None or self.busy < self.servers:
             self.busy += 1
             return True
+        caller.unserved = True
         if self.queue is not None and self.waiting >= self.queue:
             self.refused += 1
             raise QueueFullError
@@ -61,6 +62,7 @@ class Capacity:
                 self.waiting -= 1
                 # He who left stays in the line until his turn comes, and is passed over then.
                 turn.cancel()
+        caller.unserved = not entered
         return entered
 
     def leave(self) -> None:

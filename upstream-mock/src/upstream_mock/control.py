@@ -2,15 +2,18 @@
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi import APIRouter, FastAPI, HTTPException, Query, Request
 from fastapi.responses import PlainTextResponse
 
+from upstream_mock.clock import Clock
 from upstream_mock.faults.harness.page import rules_of
 from upstream_mock.metrics import CONTENT_TYPE, render
 from upstream_mock.mock import Mock
+from upstream_mock.witness import RequestLog
 
-_PACKAGES = ("fastapi", "starlette", "uvicorn", "httptools", "uvloop", "pydantic")
+_PACKAGES = ("fastapi", "starlette", "uvicorn", "httptools", "uvloop", "pydantic", "zttp", "trustme", "cryptography")
 
 
 def create_control_app(mock: Mock) -> FastAPI:
@@ -51,6 +54,7 @@ def create_control_app(mock: Mock) -> FastAPI:
 
     _add_faults(router, mock)
     app.include_router(router)
+    app.include_router(_witness(mock))
     return app
 
 
@@ -68,6 +72,30 @@ def _add_faults(router: APIRouter, mock: Mock) -> None:
         except ValueError as error:
             raise HTTPException(400, str(error)) from None
         return mock.faults.as_json()
+
+
+def _witness(mock: Mock) -> APIRouter:
+    """The logs. With UPSTREAM_LOG_ENTRIES=0 they are there and empty, but for the connections that are open."""
+    router = APIRouter(prefix="/-")
+    since_number = Annotated[int, Query(ge=0, description="the `next` of the answer before")]
+    nothing = RequestLog(0, Clock.now())
+
+    @router.get("/connections")
+    async def connections(since: since_number = 0) -> dict[str, object]:
+        """The connections of the data port, open and closed, by id."""
+        return {"kept": mock.settings.log_entries, **mock.connections.page(since)}
+
+    @router.get("/requests")
+    async def requests(run: str | None = None, since: since_number = 0) -> dict[str, object]:
+        """The requests that ended, of one run or of all."""
+        return {"kept": mock.settings.log_entries, **(mock.log or nothing).page(run, since)}
+
+    @router.get("/executions")
+    async def executions() -> dict[str, object]:
+        """How often each POST or PATCH was executed, by run and by its idempotency-key or x-request-id."""
+        return {"kept": mock.settings.log_entries, **(mock.log or nothing).executions.as_json()}
+
+    return router
 
 
 def _versions() -> dict[str, str]:

@@ -3,9 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
-RUN_HEADER = b"x-sandbox-run"
 RUNS_KEPT = 64
-RUN_ID_BYTES = 100  # of a longer id the beginning counts, so that nobody fills the memory with headers
 
 
 @dataclass(slots=True)
@@ -58,19 +56,26 @@ class RequestCounts:
     runs: dict[bytes, Counts] = field(default_factory=dict)
     run_began: float | None = None
 
-    def begin(self, headers: list[tuple[bytes, bytes]]) -> Counts | None:
+    def begin(self, run: bytes) -> Counts | None:
         """Count a request in; returns its run's counts, to be given back to `end`, or None if it has no run."""
-        self.total.begin()
-        for name, value in headers:
-            if name == RUN_HEADER and value:
-                run = self._run(value[:RUN_ID_BYTES])
-                run.begin()
-                return run
-        return None
+        total = self.total
+        total.started += 1  # not by begin(): every request comes here, and a call costs as much as all of this
+        total.in_flight += 1
+        if not run:
+            return None
+        counts = self._run(run)
+        counts.begin()
+        return counts
 
     def end(self, run: Counts | None, *, completed: bool, faulted: bool = False) -> None:
         """Count it out."""
-        self.total.end(completed=completed, faulted=faulted)
+        total = self.total
+        total.in_flight -= 1
+        if completed:
+            total.completed += 1
+        else:
+            total.abandoned += 1
+            total.faulted += faulted
         if run is not None:
             run.end(completed=completed, faulted=faulted)
 

@@ -59,9 +59,12 @@ class Door:
         if self._spare is None:
             self._spare = self._listener.dup()
             # asyncio's server accepts in one turn of the loop and takes in what it accepted in the next one, which a
-            # closed server refuses: so first it accepts no more, and then it is closed. uvloop's has no such gap.
-            loop.remove_reader(self._listener)
-            loop.call_soon(self._close)
+            # closed server refuses: so first it accepts no more, and then it is closed. uvloop's has no reader and no
+            # such gap, and would let somebody in meanwhile.
+            if loop.remove_reader(self._listener):
+                loop.call_soon(self._close)
+            else:
+                self._close()
         if self._backlog is not None:
             self._spare.listen(self._backlog)
         if self._opening is not None:
@@ -71,6 +74,7 @@ class Door:
     def _close(self) -> None:
         while self._hung and self._servers:
             self._servers.pop().close()
+            self._listener.close()  # most servers have done it; whose accept loop is our own has not
 
     def _open(self) -> None:
         self._close()

@@ -16,6 +16,8 @@ _WORDS = {
     "int_type": "not a whole number",
     "int_parsing_size": "too large",
     "float_parsing": "not a number",
+    "bool_parsing": "neither true nor false",
+    "literal_error": "no such choice",
     "greater_than_equal": "too small",
     "less_than_equal": "too large",
 }

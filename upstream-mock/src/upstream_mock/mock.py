@@ -9,14 +9,17 @@ from random import Random
 
 from upstream_mock.caller import Caller
 from upstream_mock.capacity import Capacity
+from upstream_mock.clock import Clock
 from upstream_mock.counts import RequestCounts
 from upstream_mock.faults.harness.faults import Faults
+from upstream_mock.handshakes import Handshakes
 from upstream_mock.latency.draws import Latency
 from upstream_mock.latency.parse import parse_latency
 from upstream_mock.lateness import Lateness
 from upstream_mock.ledger import Ledger
 from upstream_mock.settings import Settings
 from upstream_mock.timers import Wait, Wheel
+from upstream_mock.witness import RequestLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,9 @@ class Mock:
         self.errors = Random(f"errors {settings.seed}")
         self.capacity = Capacity(settings.capacity, settings.queue)
         self.requests = RequestCounts()
-        self.connections = Ledger()
+        self.connections = Ledger(settings.log_entries)
+        self.handshakes = Handshakes()
+        self.log = RequestLog(settings.log_entries, Clock.now()) if settings.log_entries else None
         self.lateness = Lateness()
         self.faults = Faults(
             settings.fault or "",
@@ -83,6 +88,9 @@ class Mock:
         self.requests.reset()
         self.connections.reset()
         self.capacity.reset()
+        self.handshakes.reset()
+        if self.log is not None:
+            self.log.reset()
         self.lateness.reset()
         self.faults.reset()
 
@@ -90,6 +98,7 @@ class Mock:
         """The document of /-/stats."""
         return {
             "connections": self.connections.as_json(),
+            "tls": self.handshakes.as_json(),
             "requests": self.requests.total.as_json(),
             "capacity": self.capacity.as_json(),
             "runs": {key.decode("latin-1"): run.as_json() for key, run in self.requests.runs.items()},

@@ -2,26 +2,25 @@
 
 The counting is here and not in the app because only the protocol knows when an answer was written out and who hung
 up. It leans on inner methods of uvicorn, as the pinned version has them: `_start_asgi_task`, `on_response_complete`,
-`timeout_keep_alive_handler`, `_unset_keepalive_if_required`; for faults, on what a cycle says of itself.
+`timeout_keep_alive_handler`, `_unset_keepalive_if_required`.
 """
 
-import contextlib
-import fcntl
-import socket
-import struct
-import sys
-import termios
+from time import monotonic_ns
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from upstream_mock.breakable import Breakable
 from upstream_mock.caller import SCOPE_KEY, Caller
 from upstream_mock.counts import Counts
+from upstream_mock.farewell import farewell
 from upstream_mock.ledger import ClosedBy
+from upstream_mock.marks import marks
 from upstream_mock.mock import Mock
+from upstream_mock.traffic import traffic
 
 
-class Connection(HttpToolsProtocol):
+class Connection(Breakable):
     """One connection to the data port; to faults, which reach beneath HTTP, it is a `Wire`."""
 
     def __init__(self, *args: Any, mock: Mock, **kwargs: Any) -> None:
@@ -34,37 +33,50 @@ class Connection(HttpToolsProtocol):
         self._closed_by: ClosedBy | None = None
         self._running: RequestResponseCycle | None = None
         self._run: Counts | None = None
+        self._began_ns = 0
+        self._log = mock.log
+        self._handshakes = mock.handshakes
+        self._most_requests = mock.settings.max_requests_per_connection
 
     def connection_made(self, transport: Any) -> None:
-        """Accepted."""
+        """Accepted, and with TLS the hands are shaken."""
         super().connection_made(transport)
-        self._entry = self._ledger.opened()
+        self._entry = self._ledger.opened(self._handshakes.made(transport))
 
     def on_message_begin(self) -> None:
         """A request begins to arrive; the app finds its caller in the scope."""
         super().on_message_begin()
+        if not self._entry.first_byte_ns:
+            self._entry.first_byte_ns = monotonic_ns()
         self.scope[SCOPE_KEY] = self.caller  # type: ignore[literal-required] # a key of our own
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         # A pipelined request comes here only when the one before it was answered: one runs at a time.
         self._ledger.request(self._entry)
-        self._run = self._requests.begin(cycle.scope["headers"])  # type: ignore[arg-type] # a list, in uvicorn
+        self._marks = marks(cycle.scope["headers"])
+        self._run = self._requests.begin(self._marks[0])
         self._running = cycle
+        self._began_ns = monotonic_ns()
+        if self._most_requests is not None and self._entry.carried >= self._most_requests:
+            cycle.keep_alive = False  # uvicorn says `Connection: close` then, and does so
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         """The app has given its last byte; to a client who has hung up already it was not written."""
         self._finish(completed=self._closed_by is None)
         super().on_response_complete()
+        if self._entry.tls is not None and self._said_good_bye():
+            farewell(self.loop, self.transport, self._entry)
 
     def eof_received(self) -> None:
         """The client closed its side; uvicorn then closes ours, answered or not."""
-        self._closed_by = self._closed_by or "client"
+        self._closed_by = self._closed_by or ("server" if self._said_good_bye() else "client")
 
     def timeout_keep_alive_handler(self) -> None:
         """Idle for too long."""
         self._closed_by = self._closed_by or "server-idle"
         super().timeout_keep_alive_handler()
+        farewell(self.loop, self.transport, self._entry)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Gone: whoever works for this caller stops."""
@@ -75,91 +87,48 @@ class Connection(HttpToolsProtocol):
             # uvicorn says so to the newest request only, which may be one in the pipeline.
             self._running.disconnected = True
             self._finish(completed=False)
-        self._ledger.closed(self._entry, self._closed_by or ("server" if exc is None else "client-reset"))
+        if self._entry.tls is None:  # with TLS the socket is closed by now
+            self._entry.bytes_in, self._entry.bytes_out = traffic(self.transport.get_extra_info("socket"))
+        self._ledger.closed(self._entry, self._closed_by or self._who_closed(exc))
         self.caller.leave()
+
+    def shutdown(self) -> None:
+        """The server ends, and an idle connection with it; no fault holds a request any longer."""
+        self._faults.hurry()
+        idle = self.cycle is None or self.cycle.response_complete
+        super().shutdown()
+        if idle:
+            self._closed_by = self._closed_by or "server"
+            farewell(self.loop, self.transport, self._entry)
+
+    def send_400_response(self, msg: str) -> None:
+        """That was no HTTP; uvicorn says so and hangs up."""
+        self._closed_by = self._closed_by or "server"
+        super().send_400_response(msg)
+
+    def _who_closed(self, exc: Exception | None) -> ClosedBy:
+        if self._entry.tls is None:
+            return "server" if exc is None else "client-reset"
+        # Under TLS nobody tells us of a client's FIN. It was his, unless our last answer said that we close; an error
+        # is then a client's who did not answer our close_notify.
+        if self._said_good_bye():
+            return "server"
+        return "client" if exc is None else "client-reset"
+
+    def _said_good_bye(self) -> bool:
+        return self.cycle is not None and self.cycle.response_complete and not self.cycle.keep_alive
 
     def _finish(self, *, completed: bool, faulted: bool = False) -> None:
         if self._running is not None:
             self._requests.end(self._run, completed=completed, faulted=faulted)
+            if self._log is not None:
+                self._log.add(
+                    self._running.scope,
+                    self._marks,
+                    self._entry.number,
+                    self._began_ns,
+                    completed=completed,
+                    executed=not self.caller.unserved,
+                )
+            self.caller.unserved = False
             self._running = self._run = None
-
-    def shutdown(self) -> None:
-        """The mock is to end: no fault holds a request any longer."""
-        self._faults.hurry()
-        super().shutdown()
-
-    # What faults do; upstream_mock.wire has it in words.
-
-    @property
-    def carried(self) -> int:
-        """Requests so far."""
-        return self._entry.carried
-
-    @property
-    def body_due(self) -> bool:
-        """Not all of the request has come."""
-        cycle = self._running
-        return cycle is not None and cycle.more_body and not cycle.waiting_for_100_continue
-
-    @property
-    def unsent(self) -> int:
-        """Bytes in the transport's buffer and, on Linux, in the kernel's."""
-        ours = self.transport.get_write_buffer_size()
-        with contextlib.suppress(OSError):  # closed meanwhile, or a system that does not tell
-            ours += int.from_bytes(fcntl.ioctl(self._socket(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
-        return ours
-
-    async def write(self, data: bytes) -> None:
-        """Past HTTP."""
-        if self._running is not None:
-            self.transport.write(data)
-            await self.flow.drain()
-
-    def answered(self, *, close: bool) -> None:
-        """As uvicorn does it after an answer's last byte."""
-        cycle = self._running
-        if cycle is not None:
-            cycle.response_started = cycle.response_complete = True
-            cycle.message_event.set()
-            if close or not cycle.keep_alive:
-                self.transport.close()
-            self.on_response_complete()
-
-    def answered_early(self) -> None:
-        """Deaf before the answer counts as given, so that no pipelined request begins."""
-        self.parser = _Deaf()  # type: ignore[assignment] # all that uvicorn asks of it is feed_data
-        self.pipeline.clear()
-        self.answered(close=False)
-        self._closed_by = self._closed_by or "server"
-        if self.transport.can_write_eof() and not self.transport.is_closing():
-            self.transport.write_eof()
-
-    def cut(self, *, reset: bool) -> None:
-        """End it; uvicorn takes the caller for gone, and neither answers for the app nor complains of it."""
-        cycle = self._running
-        if cycle is None:
-            return
-        self._finish(completed=False, faulted=self._closed_by is None)
-        self._closed_by = self._closed_by or "server"
-        cycle.disconnected = True
-        cycle.message_event.set()
-        if reset:
-            self._socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.transport.abort()
-        else:
-            self.transport.close()
-
-    def close(self) -> None:
-        """What `answered_early` left open."""
-        self.transport.close()
-
-    def _socket(self) -> socket.socket:
-        found: socket.socket = self.transport.get_extra_info("socket")
-        return found
-
-
-class _Deaf:
-    """A parser that hears nothing."""
-
-    def feed_data(self, data: bytes) -> None:
-        """Thrown away."""

@@ -5,17 +5,19 @@ import contextlib
 import logging
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, cast
 
 import uvicorn
 
+from upstream_mock.accept import Acceptor, Turns
 from upstream_mock.app import create_app
 from upstream_mock.control import create_control_app
-from upstream_mock.door import Door
 from upstream_mock.mock import Mock
 from upstream_mock.protocol import Connection
+from upstream_mock.settings import Settings
 
 # A draining server waits so long for its callers; above the 20 s that /drip may take.
 GRACE_SECONDS = 30
@@ -28,30 +30,14 @@ class Server(uvicorn.Server):
     the shutdown, which would end the process by the signal instead of with exit code 0.
     """
 
-    def __init__(self, config: uvicorn.Config, door: Door | None = None) -> None:
+    def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.door = door
         self.serving = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
         await super().startup(sockets=sockets)
-        if self.door is not None and sockets:
-            self.door.hang(sockets[0], self.servers, self._listen)
         self.serving.set()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open nothing any more, and end."""
-        ours = [] if self.door is None else self.door.unhang()
-        await super().shutdown(sockets=[*(sockets or []), *ours])
-
-    async def _listen(self, listener: socket.socket) -> asyncio.Server:
-        """Serve on a socket as uvicorn's `startup` does."""
-        make = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
-        state = {"server_state": self.server_state, "app_state": self.lifespan.state}
-        protocol = partial(make, config=self.config, **state)
-        loop, config = asyncio.get_running_loop(), self.config
-        return await loop.create_server(protocol, sock=listener, ssl=config.ssl, backlog=config.backlog)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -59,10 +45,58 @@ class Server(uvicorn.Server):
         yield
 
 
-def data_server(mock: Mock) -> Server:
-    """The server of the data port, with the ledger's protocol."""
-    protocol = cast("type[asyncio.Protocol]", partial(Connection, mock=mock))
-    return Server(_config(create_app(mock=mock), http=protocol, lifespan="on", date_header=True), mock.faults.door)
+class DataServer(Server):
+    """The data port's: has a door, and accepts by itself where the loop's own server cannot do what is asked of it."""
+
+    def __init__(self, config: uvicorn.Config, mock: Mock, tls: ssl.SSLContext | None) -> None:
+        super().__init__(config)
+        self._door = mock.faults.door
+        self._broke = mock.handshakes.broke
+        self._per_second = mock.settings.accept_per_second
+        self._tls = tls
+        self._own = tls is not None or self._per_second is not None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, with the loop's server or with our own."""
+        listeners = sockets or []
+        await super().startup([] if self._own else listeners)
+        if self._own:
+            self.servers += [await self._listen(listener) for listener in listeners]
+        if listeners:
+            self._door.hang(listeners[0], self.servers, self._listen)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open nothing any more, and end."""
+        await super().shutdown(sockets=[*(sockets or []), *self._door.unhang()])
+
+    async def _listen(self, listener: socket.socket) -> asyncio.Server:
+        """Serve on a socket: as uvicorn's `startup` does, or by our own loop."""
+        make = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
+        state = {"server_state": self.server_state, "app_state": self.lifespan.state}
+        protocol = partial(make, config=self.config, **state)
+        if self._own:
+            turns = Turns(self._per_second)
+            acceptor = Acceptor(listener, protocol, turns=turns, tls=self._tls, broke=self._broke)
+            return cast("asyncio.Server", acceptor)
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(protocol, sock=listener, backlog=self.config.backlog)
+
+
+def data_server(mock: Mock, tls: ssl.SSLContext | None = None) -> Server:
+    """The server of the data port, with the ledger's protocols; https if it is given a context."""
+    protocol = cast("type[asyncio.Protocol]", partial(_connection(mock.settings), mock=mock))
+    config = _config(
+        create_app(mock=mock), http=protocol, lifespan="on", date_header=True, backlog=mock.settings.backlog
+    )
+    return DataServer(config, mock, tls)
+
+
+def _connection(settings: Settings) -> Callable[..., asyncio.Protocol]:
+    if not settings.http2:
+        return Connection
+    from upstream_mock.http2 import Negotiated  # what speaks HTTP/2 need not be loaded for those who don't
+
+    return Negotiated
 
 
 def control_server(mock: Mock) -> Server:
@@ -70,12 +104,18 @@ def control_server(mock: Mock) -> Server:
     return Server(_config(create_control_app(mock), http="httptools", lifespan="off"))
 
 
-async def serve(mock: Mock, data: socket.socket, control: socket.socket, announce: Callable[[], None]) -> int:
-    """Serve on two listening sockets until SIGTERM or SIGINT and every answer begun is out.
+async def serve(
+    mock: Mock,
+    data: socket.socket,
+    control: socket.socket,
+    announce: Callable[[], None],
+    tls: ssl.SSLContext | None = None,
+) -> int:
+    """Serve on two listening sockets until SIGTERM or SIGINT and every answer begun is out; with `tls`, data by https.
 
     Calls `announce` once both serve. Returns the exit code: 0, or 130 after SIGINT. A second SIGINT does not wait.
     """
-    servers = [data_server(mock), control_server(mock)]
+    servers = [data_server(mock, tls), control_server(mock)]
     codes: list[int] = []
 
     def stop(number: int) -> None:
@@ -87,6 +127,8 @@ async def serve(mock: Mock, data: socket.socket, control: socket.socket, announc
                 # The requests that are cut short now would each print a trace.
                 logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
+    # The loops warn of each write through TLS to a client who has just left, which is no news here.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)

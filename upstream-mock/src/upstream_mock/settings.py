@@ -1,7 +1,8 @@
 """What the mock upstream can be told: UPSTREAM_ variables, validated before anything listens."""
 
 import re
-from typing import Annotated, get_args
+from pathlib import Path
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -147,6 +148,51 @@ class Settings(BaseSettings):
         le=86_400,
         description="How long an idle connection is kept open; then the mock closes it.",
     )
+    max_requests_per_connection: Whole | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Requests a connection may carry; the last answer says `Connection: close` (HTTP/2: GOAWAY) and "
+        "the mock hangs up, unset is no limit.",
+    )
+    accept_per_second: Decimal | None = Field(
+        default=None,
+        ge=0.1,
+        le=10_000,
+        description="Connections accepted per second, evenly spaced; the others wait in the kernel's backlog, "
+        "connected but unread, unset is as many as come.",
+    )
+    backlog: Whole = Field(
+        default=2048,
+        ge=1,
+        le=65_535,
+        description="Connections that may wait to be accepted (listen(2), the kernel takes one more and at most "
+        "net.core.somaxconn); beyond it SYNs are dropped, and connecting takes 1 s, 2 s and more.",
+    )
+    tls: Literal["off", "on", "1.2", "1.3"] = Field(
+        default="off",
+        description="Speak https, with a certificate of its own making: on is TLS 1.2 and 1.3, or one of them only; a "
+        "client that offers no such version fails its handshake.",
+        json_schema_extra={"allowed": "off, on, 1.2, 1.3"},
+    )
+    tls_directory: Path = Field(
+        default=Path(".sandbox/certificates"),
+        description="Directory of the mock's certificate authority, made if missing: clients trust its ca.pem "
+        "(PROXY_CA_FILE); one that cannot be written stops the start.",
+        json_schema_extra={"allowed": "a directory that can be written"},
+    )
+    http2: bool = Field(
+        default=False,
+        description="Offer HTTP/2 beside HTTP/1.1 in the TLS handshake (ALPN); without UPSTREAM_TLS a mistake.",
+        json_schema_extra={"allowed": "true or false, and true only with UPSTREAM_TLS and without UPSTREAM_FAULT"},
+    )
+    log_entries: Whole = Field(
+        default=10_000,
+        ge=0,
+        le=1_000_000,
+        description="Finished requests, closed connections and ids of POSTs that are remembered, each so many; the "
+        "oldest go first, and 0 keeps no log.",
+    )
 
     @field_validator("control_port")
     @classmethod
@@ -182,6 +228,16 @@ class Settings(BaseSettings):
             trailers=self.trailers,
             content=self.content,
         )
+
+    @field_validator("http2")
+    @classmethod
+    def _secure_http2(cls, value: bool, info: ValidationInfo) -> bool:
+        # No client of the sandbox speaks HTTP/2 without TLS by itself (it would have to know beforehand).
+        if value and info.data.get("tls", "on") == "off":
+            raise ValueError("needs UPSTREAM_TLS")
+        if value and info.data.get("fault"):
+            raise ValueError("the faults of UPSTREAM_FAULT are of HTTP/1.1")
+        return value
 
     def variables(self) -> dict[str, object]:
         """The settings under their full variable names, as JSON takes them."""

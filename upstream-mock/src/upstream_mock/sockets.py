@@ -5,16 +5,20 @@ import os
 import socket
 
 from upstream_mock.settings import variable
+from upstream_mock.surroundings import SurroundingsError
 
 BACKLOG = 2048
 
 
-class CannotListenError(Exception):
+class CannotListenError(SurroundingsError):
     """A port or host cannot be had; the message is one line and names the variable."""
 
 
-def listen(host: str, port: int, field: str) -> socket.socket:
-    """A listening socket; `field` names the port's setting for the message of CannotListenError."""
+def listen(host: str, port: int, field: str, backlog: int = BACKLOG) -> socket.socket:
+    """A listening socket; `field` names the port's setting for the message of CannotListenError.
+
+    `backlog` connections and one more may wait to be accepted; further ones are not even connected.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -29,7 +33,7 @@ def listen(host: str, port: int, field: str) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         # At once: two sockets may be bound to one port, but only one of them can listen.
-        listener.listen(BACKLOG)
+        listener.listen(backlog)
     except OSError as error:
         listener.close()
         raise CannotListenError(_why(error, host, port, field)) from None

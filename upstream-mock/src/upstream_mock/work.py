@@ -47,6 +47,7 @@ class Work:
                 plan = self._overrides.plan(scope)
             except BadOverrideError as error:
                 self.pass_over()
+                caller_of(scope).unserved = True
                 await _answer_short(send, 400, json.dumps({"detail": str(error)}).encode(), [])
                 return
         # Drawn on arrival and for every request: the sequence is the seed's, whatever becomes of the request.

@@ -42,6 +42,7 @@ class Exchange:
     async def answer(self, send: Send | None = None) -> None:
         """Let the app answer, through `send` if something is to be done to what it says."""
         self.asked = True
+        self.caller.unserved = False
         await self.serve(self.scope, self.receive, _Around(send, self.send) if send else self.send)
 
     async def pause(self, seconds: float) -> bool:

@@ -91,6 +91,7 @@ class Faults:
             await app(scope, receive, send)
             return True
         exchange = Exchange(scope, receive, send, app, caller, wire, self._pause, self._random)
+        caller.unserved = True
         await found.strike(exchange)
         return exchange.asked
 
