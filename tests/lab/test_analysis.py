@@ -2,7 +2,9 @@ import pytest
 
 from lab.audit import audit
 from lab.compare import compare
+from lab.evidence import Evidence
 from lab.histogram import difference, mean, percentile
+from lab.network import network_line
 from lab.run_document import (
     ConnectionWitness,
     DistributionMs,
@@ -11,12 +13,13 @@ from lab.run_document import (
     PartSettings,
     ProxyWitness,
     SettingsAtEnds,
+    StandIn,
     Totals,
     UpstreamWitness,
     Verdict,
     Witnesses,
 )
-from lab.verdict import Evidence, judge
+from lab.verdict import judge
 from support.documents import pool, run_document
 
 
@@ -210,6 +213,73 @@ def test_requests_that_gave_up_in_the_queue_are_the_pools_and_no_throughput() ->
     found = verdict(timeouts=850, evidence=gave_up)
     assert found.bottleneck == "pool"
     assert "instead of 27," in found.advice
+
+
+def stand_in(p50: float, p99: float) -> StandIn:
+    return StandIn(engine="tun", lateness_ms=DistributionMs(count=5000, p50=p50, p99=p99), cpu_cores=0.2)
+
+
+@pytest.mark.parametrize(("part", "name"), [("link", "the link"), ("mock", "the mock upstream")])
+def test_a_stand_in_that_is_mostly_late_is_the_limit_whatever_else_is(part: str, name: str) -> None:
+    """The pool is full, but of requests that waited for the link or the mock themselves."""
+    found = verdict(evidence={part: stand_in(12.0, 40.0), "rtt_ms": 40.0})
+    assert found.bottleneck == {"link": "link", "mock": "upstream"}[part]
+    assert found.because.startswith(f"{name} was late: p50 12.0 ms, where ")
+    assert "free core" in found.advice or "a core" in found.advice
+
+
+def test_a_stand_in_that_is_late_now_and_then_is_said_beside_the_limit() -> None:
+    """And is the limit where there is no other."""
+    late = {"link": stand_in(0.1, 3.0), "rtt_ms": 40.0}
+    beside = verdict(evidence=late)
+    assert beside.bottleneck == "pool"
+    assert beside.because.endswith("; the link was late: p99 3.0 ms, where 2.0 ms would do")
+    alone = verdict(**IDLE, evidence=late)
+    assert (alone.bottleneck, alone.because) == ("link", "the link was late: p99 3.0 ms, where 2.0 ms would do")
+
+
+def test_how_late_is_late_depends_on_what_is_stood_for() -> None:
+    """Two milliseconds, or a twentieth of the round trip, or of the latency outside the pool."""
+    assert verdict(**IDLE, evidence={"link": stand_in(0.1, 3.0), "rtt_ms": 80.0}).bottleneck == "none"
+    assert verdict(**IDLE, evidence={"mock": stand_in(0.1, 9.0)}).bottleneck == "none"
+    assert verdict(**IDLE, evidence={"mock": stand_in(0.1, 11.0)}).bottleneck == "upstream"
+    assert verdict(**IDLE, evidence={"link": StandIn(engine="netem"), "mock": StandIn()}).bottleneck == "none"
+
+
+def test_a_link_without_cpu_is_named() -> None:
+    """Above 85 % of its core it is the limit, late or not."""
+    cores = {"proxy": 0.3, "upstream": 0.1, "link": 0.9, "generator": 0.2}
+    found = verdict(evidence={"cpu_cores": cores})
+    assert (found.bottleneck, found.because.startswith("the link used 0.90 cores")) == ("cpu", True)
+
+
+MEASURED = {"warm_request_ms": {"p50": 75.31, "n": 10}}
+
+
+@pytest.mark.parametrize(
+    ("network", "link", "line"),
+    [
+        (None, None, None),
+        ({"says": "same-host", "engine": "off", "measured": None}, None, "same-host, nothing emulated"),
+        ({"says": "edge", "engine": "relay"}, None, "edge, by relay"),
+        (
+            {"says": "edge, RTT 75 ms", "engine": "tun", "measured": MEASURED},
+            stand_in(0.081, 0.4),
+            "edge, RTT 75 ms, by tun, 75.3 ms measured; lateness p50 0.08, p99 0.40 ms",
+        ),
+        (
+            {"says": "edge", "engine": "netem", "measured": MEASURED},
+            StandIn(engine="netem", lateness_ms=DistributionMs(count=0)),
+            "edge, by netem, 75.3 ms measured",
+        ),
+        ({"engine": 3, "measured": "soon"}, None, "unknown, nothing emulated"),
+    ],
+)
+def test_the_network_of_a_run_in_a_line(
+    network: dict[str, object] | None, link: StandIn | None, line: str | None
+) -> None:
+    """Profile, engine, what it measured itself, and how late it was: what is known of them."""
+    assert network_line(network, link) == line
 
 
 def with_settings(run_id: str, rps: float, **proxy: object):

@@ -102,7 +102,7 @@ def test_a_plain_process_takes_the_relay_and_says_why_and_what_it_measured(echo:
     """Never tun on a machine's own network; configured stands beside measured, and data goes through."""
     process = Process(NET_RTT_MS="20", NET_UPSTREAM_PORT=str(echo))
     assert process.said.startswith(
-        "link: engine=relay (no tun: a plain process in the machine's own network namespace)"
+        "link: engine=relay (no netem, no tun: a plain process in the machine's own network namespace)"
     )
     assert "rtt 20 ms configured, fresh request 4" in process.said
     config = process.ask("config")

@@ -186,8 +186,8 @@ def median_columns(laboratory: Laboratory, *sizes: int, times: int = 15) -> tupl
 
 def test_handshake_and_requests_cost_a_round_trip(laboratory: Laboratory) -> None:
     """connect() and a small request one round trip each; 30 kB two on a fresh connection and one on a warm one."""
-    _, said = laboratory.link(NET_RTT_MS="40")
-    assert said.startswith("link: engine=tun (real packets in a network namespace of its own) rtt 40 ms configured, ")
+    _, said = laboratory.link(NET_RTT_MS="40", NET_ENGINE="tun")
+    assert said.startswith("link: engine=tun (NET_ENGINE=tun) rtt 40 ms configured, ")
     for expected, sizes in (([1, 1, 1], (100, 100)), ([1, 2, 1], (30_000, 30_000))):
         least, median = median_columns(laboratory, *sizes)
         if any(taken > count * RTT + 0.005 for taken, count in zip(median, expected, strict=True)):

@@ -123,6 +123,57 @@ def test_three_witnesses_agree_and_the_verdict_names_the_pool() -> None:
     assert RunDocument.model_validate_json(run.model_dump_json()) == run
 
 
+def late(before: dict[str, Any] | None, after: dict[str, Any], **more: Any) -> RunDocument:
+    """A run in which link and mock told this of their lateness at its beginning and its end."""
+    ends = []
+    for snapshot, told in ((BEFORE, before), (AFTER, after)):
+        answers = {name: {**(getattr(snapshot, name) or {}), "lateness_ms": told} for name in ("network", "upstream")}
+        ends.append(replace(snapshot, **(answers if told is not None else {"network": None})))
+    return document(seen(before=ends[0], after=ends[1], **more))
+
+
+def test_how_late_the_link_and_the_mock_were_is_of_the_run_alone() -> None:
+    """A hundred that left 50 ms late before it began are not in it."""
+    before = {"count": 100, "p99": 50.0, "histogram": {"0.1": 10, "50": 100}}
+    run = late(before, {"count": 4096, "p99": 50.0, "histogram": {"0.1": 990, "0.5": 20, "50": 100}})
+    for part in (run.link, run.upstream):
+        assert part is not None
+        assert part.lateness_ms is not None
+        assert (part.lateness_ms.count, part.lateness_ms.p50, part.lateness_ms.p99) == (1000, 0.1, 0.5)
+    assert run.link is not None
+    assert (run.link.engine, run.upstream and run.upstream.cpu_cores) == ("relay", 0.05)
+    assert "late" not in run.verdict.because
+    assert RunDocument.model_validate_json(run.model_dump_json()) == run
+
+
+def test_quantiles_without_a_histogram_are_the_runs_only_if_it_was_the_first() -> None:
+    """What was late before cannot be taken out of them."""
+    after = {"count": 500, "p50": 0.2, "p99": 7.0}
+    first = late({"count": 0}, after).upstream
+    later = late({"count": 400, "p50": 0.1, "p99": 7.0}, after).upstream
+    assert first is not None
+    assert first.lateness_ms is not None
+    assert (first.lateness_ms.count, first.lateness_ms.p99) == (500, 7.0)
+    assert later is not None
+    assert later.lateness_ms is not None
+    assert (later.lateness_ms.count, later.lateness_ms.p99) == (100, None)
+
+
+def test_a_late_link_is_in_the_verdict() -> None:
+    """Here beside the pool, which was full."""
+    run = late({"histogram": {}}, {"histogram": {"0.1": 900, "8.5": 100}})
+    assert run.verdict.bottleneck == "pool"
+    assert "the link was late: p99 8.5 ms" in run.verdict.because
+
+
+@pytest.mark.parametrize("before", [{"count": 9, "histogram": {"0.1": 9}}, {"count": 9}, None])
+def test_a_link_that_was_restarted_or_came_late_tells_no_lateness(before: dict[str, Any] | None) -> None:
+    """Its counters began anew."""
+    run = late(before, {"count": 3, "histogram": {"0.1": 3}} if before and "histogram" in before else {"count": 3})
+    assert run.link is not None
+    assert run.link.lateness_ms is None
+
+
 def test_a_lost_request_is_named() -> None:
     """One that Locust counted and the proxy did not."""
     run = document(seen(counts=replace(COUNTS, requests=981)))

@@ -69,4 +69,7 @@ def test_the_strip_marks_what_changed_since_the_last_run() -> None:
     words = {word["variable"]: (word["value"], word["was"]) for word in settings_words(now, last)}
     assert words["PROXY_MAX_CONNECTIONS"] == ("20", "10")
     assert words["NET_PROFILE"] == ("lan, RTT 2.5 ms", None)
+    by = {"engine": "tun", "measured": {"warm_request_ms": {"p50": 2.57}}}
+    made = {word["variable"]: (word["value"], word["was"]) for word in settings_words(now, last, by)}
+    assert made["NET_PROFILE"] == ("lan, RTT 2.5 ms (tun, 2.6 ms measured)", None)
     assert "UPSTREAM_LATENCY" not in words  # nobody answers for it: that is said in a sentence, not in each field

@@ -91,4 +91,4 @@ def test_reset_forgets_every_wait() -> None:
     lateness.add(5.0)
     lateness.reset()
     assert lateness == Lateness()
-    assert lateness.as_json() == {"count": 0, "mean": 0.0, "p50": 0.0, "p99": 0.0, "max": 0.0}
+    assert lateness.as_json() == {"count": 0, "mean": 0.0, "p50": 0.0, "p99": 0.0, "max": 0.0, "histogram": {}}

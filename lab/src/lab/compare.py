@@ -19,6 +19,7 @@ _LIMITS = {
     "pool": "the pool",
     "cpu": "CPU",
     "upstream": "the upstream",
+    "link": "the link",
     "loop": "a blocked event loop",
     "failures": "failures",
     "none": "nothing in the proxy",

@@ -174,10 +174,22 @@ class Generator(_Part):
     cpu_warning: bool = False
 
 
+class StandIn(_Part):
+    """How a part kept up that stands for something real: the link for a network, the mock for an upstream.
+
+    `lateness_ms` is when things left minus when they were due, during the run; null if the part does not tell, as with
+    packets that the kernel itself holds back. `cpu_cores` as in the document's own.
+    """
+
+    engine: str | None = None
+    lateness_ms: DistributionMs | None = None
+    cpu_cores: float | None = None
+
+
 class Verdict(_Part):
     """What limited the run, the figures that say so, and what to change."""
 
-    bottleneck: Literal["pool", "cpu", "upstream", "loop", "failures", "none"]
+    bottleneck: Literal["pool", "cpu", "upstream", "link", "loop", "failures", "none"]
     because: str
     advice: str
 
@@ -225,6 +237,8 @@ class RunDocument(BaseModel):
     audit: Audit
     generator: Generator
     network: dict[str, Any] | None = None
+    link: StandIn | None = None
+    upstream: StandIn | None = None
     prediction: dict[str, Any] | None = None
     verdict: Verdict
     series: list[SeriesPoint]

@@ -5,11 +5,12 @@ without CPU makes every other figure look bad; a queue in the upstream fills the
 bottleneck only if requests waited for a connection while all connections were busy.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Literal
 
-from lab.run_document import Generator, LatencyMs, Pool, Totals, Verdict
+from lab.evidence import Evidence
+from lab.late import ADVICE, NAMES, Part, late
+from lab.run_document import Pool, Verdict
 
 FAILING_SHARE = 0.5
 """Share of failed requests above which a run measured failures and not throughput."""
@@ -31,7 +32,7 @@ WAIT_SHARE = 0.10
 
 POOL_EXHAUSTED = "503 pool_exhausted"
 
-_NAMES = {"proxy": "the proxy", "upstream": "the mock upstream", "link": "the link", "generator": "Locust"}
+_NAMES = {**NAMES, "proxy": "the proxy", "generator": "Locust"}
 _CPU_ADVICE = {
     "proxy": "More connections will not help: set UVICORN_WORKERS=2 (each worker has a pool of its own), or send less.",
     "upstream": "The mock itself was the limit: what you see of the pool is not to be trusted. Send less.",
@@ -40,42 +41,12 @@ _CPU_ADVICE = {
 }
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """The figures of a run. `cpu_cores` maps proxy, upstream, link and generator to mean cores used; `workers` are the
-    proxy's processes; `in_proxy_ms` is the mean time from a request's first step in the proxy to its last; and
-    `upstream_queue_ms` the mean wait for one of the upstream's `upstream_servers`. None: not known.
-    """
-
-    totals: Totals
-    latency_ms: LatencyMs
-    pool: Pool | None
-    cpu_cores: Mapping[str, float | None]
-    generator: Generator
-    users: int = 0
-    workers: int = 1
-    errors: Mapping[str, int] = field(default_factory=dict)
-    in_proxy_ms: float | None = None
-    upstream_queue_ms: float | None = None
-    upstream_servers: int | None = None
-
-    @property
-    def pool_wait_ms(self) -> float:
-        """Mean wait for a connection."""
-        return (self.pool.wait_ms.mean or 0.0) if self.pool else 0.0
-
-    def share_of_latency(self, milliseconds: float) -> float:
-        """Return the part of the users' mean latency that a time is."""
-        return milliseconds / self.latency_ms.mean if self.latency_ms.mean else 0.0
-
-
 def judge(seen: Evidence) -> Verdict:
     """Name what limited a run."""
     found = next(verdict for rule in RULES if (verdict := rule(seen)) is not None)
-    failed = seen.totals.failures
-    if failed and found.bottleneck != "failures":
-        return found.model_copy(update={"because": f"{found.because}; {_failures(seen)}"})
-    return found
+    notes = [_failures(seen)] if seen.totals.failures and found.bottleneck != "failures" else []
+    notes += [] if found.advice in ADVICE.values() else _late(seen, "p99").values()
+    return found.model_copy(update={"because": "; ".join([found.because, *notes])}) if notes else found
 
 
 def _nothing(seen: Evidence) -> Verdict | None:
@@ -103,6 +74,29 @@ def _cpu(seen: Evidence) -> Verdict | None:
     if seen.pool is not None and seen.pool.wait_ms.mean is not None:
         because += f"; requests waited {seen.pool_wait_ms:.0f} ms for one of {seen.pool.max} connections"
     return _verdict("cpu", because, _CPU_ADVICE.get(part, "Send less."))
+
+
+def _mostly_late(seen: Evidence) -> Verdict | None:
+    """More than half of what left did so late: no other figure of the run is of the network or upstream asked for."""
+    return _late_verdict(_late(seen, "p50"))
+
+
+def _sometimes_late(seen: Evidence) -> Verdict | None:
+    """Nothing else was the limit; the slowest requests are the stand-in's own."""
+    return _late_verdict(_late(seen, "p99"))
+
+
+def _late(seen: Evidence, quantile: Literal["p50", "p99"]) -> dict[Part, str]:
+    outside_pool_ms = (seen.latency_ms.mean or 0.0) - seen.pool_wait_ms
+    found: dict[Part, str | None] = {
+        "link": late("link", seen.link, seen.rtt_ms, quantile),
+        "upstream": late("upstream", seen.mock, outside_pool_ms, quantile),
+    }
+    return {part: words for part, words in found.items() if words is not None}
+
+
+def _late_verdict(parts: dict[Part, str]) -> Verdict | None:
+    return next((_verdict(part, "; ".join(parts.values()), ADVICE[part]) for part in parts), None)
 
 
 def _upstream(seen: Evidence) -> Verdict | None:
@@ -160,11 +154,14 @@ def _free(seen: Evidence) -> Verdict:
     )
 
 
-RULES: tuple[Callable[[Evidence], Verdict | None], ...] = (_nothing, _failing, _cpu, _upstream, _pool, _loop, _free)
+RULES: tuple[Callable[[Evidence], Verdict | None], ...] = (
+    *(_nothing, _failing, _cpu, _mostly_late),
+    *(_upstream, _pool, _loop, _sometimes_late, _free),
+)
 
 
 def _verdict(
-    bottleneck: Literal["pool", "cpu", "upstream", "loop", "failures", "none"], because: str, advice: str
+    bottleneck: Literal["pool", "cpu", "upstream", "link", "loop", "failures", "none"], because: str, advice: str
 ) -> Verdict:
     return Verdict(bottleneck=bottleneck, because=because, advice=advice)
 

@@ -10,6 +10,7 @@ import sys
 
 from link import namespace, privileges
 from link.choose import UnavailableError, choose
+from link.command import SetUpError
 from link.engine import build
 from link.environment import mistakes, usage, variable
 from link.settings import Settings
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     try:
         return _run(Settings())
-    except (UnavailableError, namespace.SetUpError) as error:
+    except (UnavailableError, SetUpError) as error:
         return _fail(str(error), SURROUNDINGS_FAILED)
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from link import namespace
 from link.choose import Choice, Surroundings
+from link.kernel import Netem
 from link.lateness import Lateness
 from link.measure import Measured
 from link.off import Off
@@ -42,6 +43,8 @@ def build(settings: Settings, surroundings: Surroundings, choice: Choice, listen
     """
     if surroundings.own_namespace and not missing(own_capabilities()):
         namespace.clear(settings.upstream_port, settings.port)
+    if choice.engine == "netem":
+        return Netem(settings.conditions, settings.upstream_port)
     if choice.engine == "tun":
         return Tun(settings.conditions, settings.upstream_port, seed=settings.seed)
     if choice.engine == "relay" and listener:

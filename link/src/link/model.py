@@ -26,18 +26,22 @@ EPSILON = 1e-9
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a link emulates; None for a rate means unlimited, `queue` is how much time's worth waits before a rate."""
+    """What a link emulates; None for a rate means unlimited, `queue` is how much time's worth waits before a rate.
+
+    `loss` is the share of the packets lost each way, 0 to 1.
+    """
 
     rtt: float = 0.0
     jitter: float = 0.0
     down: float | None = None
     up: float | None = None
     queue: float = 0.1
+    loss: float = 0.0
 
     @property
     def nothing(self) -> bool:
         """Whether there is nothing to emulate."""
-        return not self.rtt and not self.jitter and self.down is None and self.up is None
+        return not self.rtt and not self.jitter and self.down is None and self.up is None and not self.loss
 
 
 class Stage(Protocol):

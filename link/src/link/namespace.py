@@ -4,37 +4,36 @@ import fcntl
 import os
 import stat
 import struct
-import subprocess
 from pathlib import Path
 
-from link import routes
+from link import qdiscs, routes
 from link.choose import Surroundings
+from link.command import fails, run
 from link.privileges import missing, own_capabilities
 
 TUN = Path("/dev/net/tun")
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
+IFF_UP = 0x1
 TUN_MAJOR, TUN_MINOR = 10, 200
 NAMED = Path("/run/netns")
 NET = Path("/sys/class/net")
 IPV4 = Path("/proc/sys/net/ipv4")
 
 
-class SetUpError(Exception):
-    """The kernel refused something; the message says what."""
-
-
 def look() -> Surroundings:
-    """Return what this place allows. Opens and closes a TUN device, which leaves nothing behind."""
+    """Return what this place allows. Tries a TUN device, a qdisc on the loopback and an IFB; leaves nothing behind."""
     own = owns_namespace()
     if not own:
         return Surroundings(own_namespace=False)
     lacking = missing(own_capabilities())
     return Surroundings(
         own_namespace=True,
+        no_netem=lacking or qdiscs.no_netem(),
+        no_ifb=lacking or qdiscs.no_ifb(interfaces()),
         no_tun=lacking or _no_tun(),
         no_forwarding=_no_forwarding(),
-        no_redirect=lacking or _fails(["iptables", "-w", "2", "-t", "nat", "-S", "PREROUTING"]),
+        no_redirect=lacking or fails(["iptables", "-w", "2", "-t", "nat", "-S", "PREROUTING"]),
     )
 
 
@@ -69,28 +68,29 @@ def open_tun() -> int:
 
 def clear(port: int, relay_port: int) -> None:
     """Remove what an earlier link left in this namespace, whatever engine it had."""
-    if batch := routes.clear(routes.preferences(_run(["ip", "rule", "show"]))):
+    if batch := routes.clear(routes.preferences(run(["ip", "rule", "show"]))):
         _ip(batch)
-    while _fails(routes.redirection("-C", port, relay_port)) is None:
-        _run(routes.redirection("-D", port, relay_port))
+    while fails(routes.redirection("-C", port, relay_port)) is None:
+        run(routes.redirection("-D", port, relay_port))
+    qdiscs.clear(interfaces())
 
 
 def lead_through_tun(port: int, probe_port: int, *, incoming: bool) -> None:
     """Route the replies of `port` and of `probe_port` into the device; with `incoming` the requests to `port` too."""
-    interfaces = _interfaces()
-    mtu = min((int(_read(NET / name / "mtu")) for name in interfaces), default=1500)
+    present = interfaces()
+    mtu = min((int(_read(NET / name / "mtu")) for name in present), default=1500)
     cubic = "cubic" in _read(IPV4 / "tcp_available_congestion_control").split()
     _ip(routes.device(mtu, cubic=cubic))
-    _ip(routes.rules(port, probe_port, interfaces=interfaces if incoming else []))
+    _ip(routes.rules(port, probe_port, interfaces=present if incoming else []))
 
 
 def lead_to_relay(port: int, relay_port: int) -> None:
     """Redirect connections to `port` that come from elsewhere to the relay."""
-    _run(routes.redirection("-A", port, relay_port))
+    run(routes.redirection("-A", port, relay_port))
 
 
 def _no_tun() -> str | None:
-    for name in _interfaces():
+    for name in interfaces():
         filters = [_read(IPV4 / "conf" / each / "rp_filter") or "0" for each in ("all", name)]
         if max(filters) == "1":
             return "strict reverse path filter (rp_filter=1), which drops what comes in where replies leave by tun"
@@ -98,7 +98,7 @@ def _no_tun() -> str | None:
         os.close(open_tun())
     except OSError as error:
         return f"{TUN}: {error.strerror}"
-    return _fails(["ip", "rule", "show"])
+    return fails(["ip", "rule", "show"])
 
 
 def _no_forwarding() -> str | None:
@@ -109,35 +109,18 @@ def _no_forwarding() -> str | None:
     return None
 
 
-def _interfaces() -> list[str]:
+def interfaces() -> list[str]:
+    """Return the interfaces but the loopback and the tun engine's own device."""
     return sorted(path.name for path in NET.iterdir() if path.name not in {"lo", routes.DEVICE})
 
 
+def carrying() -> list[str]:
+    """Return the interfaces that are up: some kernels give every namespace tunnels that are not."""
+    return [name for name in interfaces() if int(_read(NET / name / "flags") or "0", 16) & IFF_UP]
+
+
 def _ip(batch: str) -> None:
-    _run(["ip", "-batch", "-"], batch)
-
-
-def _run(command: list[str], text: str = "") -> str:
-    # The lock's usual place, /run, is not writable in a container with a read-only root.
-    environment = os.environ | {"XTABLES_LOCKFILE": "/tmp/xtables.lock"}
-    try:
-        done = subprocess.run(
-            command, input=text, text=True, capture_output=True, env=environment, timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise SetUpError(f"{command[0]}: {error}") from error
-    if done.returncode:
-        said = done.stderr.strip().splitlines()
-        raise SetUpError(f"{' '.join(command)}: {said[0] if said else f'exit {done.returncode}'}")
-    return done.stdout
-
-
-def _fails(command: list[str]) -> str | None:
-    try:
-        _run(command)
-    except SetUpError as error:
-        return str(error)
-    return None
+    run(["ip", "-batch", "-"], batch)
 
 
 def _inode(path: Path) -> int | None:

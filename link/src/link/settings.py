@@ -6,12 +6,13 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from link.model import Conditions
+from link.netem import cannot
 from link.profiles import PROFILES
 
 PREFIX = "NET_"
 
 ProfileName = Literal["same-host", "same-az", "cross-az", "slow-4g", "3g", "edge"]
-EngineWish = Literal["auto", "tun", "relay", "off"]
+EngineWish = Literal["auto", "netem", "tun", "relay", "off"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Milliseconds = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
 Megabits = Annotated[float, Field(ge=0.01, le=100_000, allow_inf_nan=False)]
@@ -51,8 +52,9 @@ class Settings(BaseSettings):
     )
     engine: EngineWish = Field(
         "auto",
-        description="What emulates the network: tun (packets, needs a network namespace of its own), relay (bytes), "
-        "off, or auto for the best to be had. An engine that cannot be had: exit 3 and one line.",
+        description="What emulates the network: netem (the kernel, where it can) or tun (packets; both need a network "
+        "namespace of their own), relay (bytes), off, or auto for the first to be had. An engine that cannot be "
+        "had: exit 3 and one line.",
     )
     rtt_ms: Milliseconds | None = Field(
         None, description="Full round trip time in milliseconds, paid by the handshake and by every reply."
@@ -102,7 +104,9 @@ def contradictions(settings: Settings) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     wanted = settings.conditions
     if settings.engine == "off" and not wanted.nothing:
-        found.append(("engine", f"contradicts {_asked(settings)}, which needs one; allowed: auto, tun, relay"))
+        found.append(("engine", f"contradicts {_asked(settings)}, which needs one; allowed: auto, netem, tun, relay"))
+    if settings.engine == "netem" and (unable := cannot(wanted)):
+        found.append(("engine", f"netem has no {' and no '.join(unable)}; allowed: auto, tun, relay"))
     if wanted.jitter > wanted.rtt:
         name = "jitter_ms" if settings.jitter_ms is not None else "rtt_ms"
         found.append((name, f"jitter of {wanted.jitter * 1e3:g} ms is above the round trip of {wanted.rtt * 1e3:g} ms; "

@@ -47,7 +47,10 @@ class State:
         """Return the answer of `/-/stats`."""
         return {
             **self.engine.stats(),
-            "lateness_ms": self.engine.lateness.summary_ms(),
+            "lateness_ms": {
+                **self.engine.lateness.summary_ms(),
+                "histogram": self.engine.lateness.histogram_ms(),
+            },
             "process": {"cpu_seconds": round(time.process_time(), 3)},
         }
 
@@ -59,7 +62,7 @@ class State:
         figures = self.measured.summary_ms()
         what = " ".join(_figure(name, value) for name, value in configured(self.settings.conditions).items() if value)
         said += f" {what or 'nothing'} configured, "
-        if self.choice.engine == "tun":
+        if self.choice.engine in {"netem", "tun"}:
             return said + f"connect {figures['connect_ms']['p50']:.1f} ms measured"
         fresh, warm = figures["fresh_request_ms"]["p50"], figures["warm_request_ms"]["p50"]
         return (

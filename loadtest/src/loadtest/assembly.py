@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 from lab.audit import audit
+from lab.evidence import Evidence
 from lab.run_document import (
     Generator,
     PartSettings,
@@ -22,8 +23,8 @@ from lab.run_document import (
     Totals,
     Witnesses,
 )
-from lab.verdict import Evidence, judge
-from loadtest import figures
+from lab.verdict import judge
+from loadtest import figures, stand_in
 from loadtest.counts import Counts
 from loadtest.phases import Phases, ledger_of, phases_ms
 from loadtest.snapshot import Answer, Snapshot
@@ -61,6 +62,8 @@ def document(seen: Observation) -> RunDocument:
     generator = seen.generator.model_copy(update={"achieved_rps": totals.rps})
     cores = figures.cpu_cores(seen.before, seen.after, generator.cpu_cores)
     witnesses = witnesses_of(seen)
+    link = stand_in.link(seen.before, seen.after, cores["link"])
+    mock = stand_in.upstream(seen.before, seen.after, cores["upstream"])
     ledger, slowest = ledger_of(seen.ledger_entries or [], seen.ledger_dropped, seen.run_id)
     phases = phases_ms(seen.before, seen.after, slowest)
     return RunDocument(
@@ -86,6 +89,8 @@ def document(seen: Observation) -> RunDocument:
         audit=audit(witnesses),
         generator=generator,
         network=network(seen.before.network_config or seen.after.network_config),
+        link=link,
+        upstream=mock,
         verdict=judge(
             Evidence(
                 totals=totals,
@@ -99,6 +104,9 @@ def document(seen: Observation) -> RunDocument:
                 in_proxy_ms=_in_proxy_ms(phases),
                 upstream_queue_ms=figures.upstream_queue_ms(seen.before, seen.after),
                 upstream_servers=figures.upstream_servers(seen.after),
+                link=link,
+                mock=mock,
+                rtt_ms=stand_in.rtt_ms(seen.after),
             )
         ),
         series=list(seen.series),

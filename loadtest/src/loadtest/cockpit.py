@@ -18,6 +18,7 @@ from lab.store import RunNotFound, RunSummary
 from loadtest.assembly import part_settings
 from loadtest.names import short_name
 from loadtest.recorder import Recorder
+from loadtest.snapshot import Snapshot
 from loadtest.strip import last_words, settings_words, silent_words
 
 STATIC = Path(__file__).with_name("static")
@@ -33,7 +34,7 @@ class Cockpit:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._settings: tuple[float, PartSettings] | None = None
+        self._settings: tuple[float, Snapshot] | None = None
 
     def blueprint(self, web_ui: WebUI, base_path: str) -> Blueprint:
         """Return the routes. Health and static files are open, the rest is behind Locust's login if that is on."""
@@ -67,11 +68,12 @@ class Cockpit:
         """The state, the settings in force, the run under way since second `since`, and the verdict of the last one."""
         since, run, last = request.args.get("since", 0.0, type=float), self._recorder.current, self._recorder.last
         before = last.settings.start if last is not None and run is None else None
-        in_force, summaries = self._in_force(), self._recorder.store.summaries()
+        snapshot, in_force = self._in_force()
+        summaries = self._recorder.store.summaries()
         return {
             "state": self._state(),
             "run": run and {"id": run.id, "label": run.label, "t_seconds": run.elapsed(), "of_seconds": run.of_seconds},
-            "settings": settings_words(in_force, before),
+            "settings": settings_words(in_force, before, snapshot.network_config),
             "silent": silent_words(in_force, self._urls()),
             "points": [point.model_dump() for point in self._recorder.points() if point.t_seconds > since],
             "last": last_words(last) if last is not None else None,
@@ -81,7 +83,7 @@ class Cockpit:
 
     def settings(self) -> ResponseReturnValue:
         """The settings in force, as the parts report them."""
-        return self._in_force().model_dump(mode="json")
+        return self._in_force()[1].model_dump(mode="json")
 
     def runs(self) -> ResponseReturnValue:
         """All runs in short, newest first."""
@@ -125,15 +127,14 @@ class Cockpit:
     def _state(self) -> str:
         return str(self._recorder.runner.state) if self._recorder.idle.is_set() else "stopping"
 
-    def _in_force(self) -> PartSettings:
-        """During a run the settings it began with; otherwise what the parts say now, asked at most every 2 s."""
+    def _in_force(self) -> tuple[Snapshot, PartSettings]:
+        """During a run what the parts said as it began; otherwise what they say now, asked at most every 2 s."""
         run = self._recorder.current
         if run is not None:
-            return part_settings(run.before, run.load_settings)
+            return run.before, part_settings(run.before, run.load_settings)
         if self._settings is None or time.monotonic() - self._settings[0] > SETTINGS_KEPT_SECONDS:
-            snapshot = self._recorder.surroundings().snapshot()
-            self._settings = time.monotonic(), part_settings(snapshot, self._load())
-        return self._settings[1]
+            self._settings = time.monotonic(), self._recorder.surroundings().snapshot()
+        return self._settings[1], part_settings(self._settings[1], self._load())
 
     def _urls(self) -> dict[str, str]:
         """Return where each part is asked for its settings."""

@@ -21,6 +21,7 @@ LIMITS = {
     "loop": "event loop",
     "failures": "requests failed",
     "upstream": "upstream",
+    "link": "link",
     "none": "none",
 }
 EMPTY: dict[str, str | int | float] = {key: "no runs yet" if key == "run" else "" for key, _ in COLUMNS}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lab.network import engine_words
 from lab.run_document import PartSettings, RunDocument
 from loadtest.names import short_name
 
@@ -24,8 +25,12 @@ _KINDS_SHOWN = 3
 _NETWORK_DETAIL = {"NET_RTT_MS": "RTT {} ms", "NET_LOSS_PCT": "{} % loss", "NET_BW_DOWN_MBIT": "{} Mbit/s down"}
 
 
-def settings_words(settings: PartSettings, before: PartSettings | None = None) -> list[dict[str, Any]]:
+def settings_words(
+    settings: PartSettings, before: PartSettings | None = None, network: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """Return title, variable and value of the settings in sight; `was` is the value `before`, where it differs.
+
+    Of the network, what the link answered at `/-/config` says by which engine it is made and what that measured.
 
     Parts that do not answer are left out: `silent_words` names them.
     """
@@ -39,11 +44,16 @@ def settings_words(settings: PartSettings, before: PartSettings | None = None) -
             {
                 "title": title,
                 "variable": variable,
-                "value": value,
+                "value": value + (_made_by(network) if variable == "NET_PROFILE" else ""),
                 "was": was if was != value else None,
             }
         )
     return words
+
+
+def _made_by(network: Mapping[str, Any] | None) -> str:
+    words = engine_words(network or {})
+    return f" ({words})" if words else ""
 
 
 def silent_words(settings: PartSettings, urls: Mapping[str, str]) -> list[str]:

@@ -51,12 +51,17 @@ class Lateness:
         self.sum_ms = self.max_ms = 0.0
         self._buckets = _no_waits()
 
-    def as_json(self) -> dict[str, float]:
-        """For /-/stats."""
+    def as_json(self) -> dict[str, object]:
+        """For /-/stats. `histogram` is upper bound in ms to count: two of them tell what was between."""
         return {
             "count": self.count,
             "mean": self.sum_ms / self.count if self.count else 0.0,
             "p50": self.quantile_ms(0.5),
             "p99": self.quantile_ms(0.99),
             "max": self.max_ms,
+            "histogram": {
+                f"{math.expm1((index + 1) * _GROWTH) / 1e3:.4g}": count
+                for index, count in enumerate(self._buckets)
+                if count
+            },
         }

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.cli.console import number
+from lab.network import network_line
 from lab.run_document import RunDocument
 
 
@@ -25,6 +26,8 @@ def _figures(document: RunDocument) -> Table:
     totals, latency, pool = document.totals, document.latency_ms, document.pool
     table = _two_columns()
     table.add_row("load", f"{document.users} users, {document.window_seconds:.0f} s measured")
+    if network := network_line(document.network, document.link):
+        table.add_row("network", network)
     table.add_row("requests", f"{totals.requests}, {totals.failures} failed, {totals.rps:.1f} a second")
     table.add_row(
         "latency",

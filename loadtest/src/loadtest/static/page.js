@@ -31,6 +31,7 @@ export const LIMITS = {
   loop: 'Limit: the event loop',
   failures: 'Requests failed',
   upstream: 'Limit: the upstream',
+  link: 'Limit: the link',
   none: 'No limit reached',
 };
 

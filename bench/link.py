@@ -1,0 +1,219 @@
+"""What the link itself costs: requests a second and CPU through each engine against without it, and how late it is.
+
+Mock upstream and link stand in a network namespace of their own, wrk in another. Rounds are interleaved; shown are
+medians and ratios, and on shared cores only the ratios mean something. The link has one core, wrk and the mock have the
+other. How late things leave is asked of the link after a steady 1,000 requests a second; netem's packets do not pass
+through it, so it has no lateness and takes no CPU that could be told. Needs root, iproute2, iptables and wrk; what the
+kernel has not is left out and said. Every load is bounded. Exit 1 if an engine is later than it may be.
+"""
+
+import argparse
+import contextlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / each) for each in ("link/src", "upstream-mock/src", "tests")]
+
+from support.laboratory import Laboratory, cannot  # noqa: E402
+
+SIDES: dict[str, dict[str, str]] = {
+    "without": {},
+    "off": {"NET_ENGINE": "off"},
+    **{
+        f"{engine} {rtt} ms": {"NET_ENGINE": engine, "NET_RTT_MS": rtt}
+        for engine in ("relay", "tun", "netem")
+        for rtt in ("0", "1")
+    },
+}
+LINK_CORE, LOAD_CORE = "0", "1"
+CONNECTIONS = 64
+STEADY_RPS, STEADY_CONNECTIONS = 1000, 50
+LATE_MS = {"p50": 1.0, "p99": 5.0}
+"""What an engine's lateness may be at a steady load: below what would be taken for the upstream's."""
+
+STEADY = """
+import asyncio, sys
+host, seconds, rate, connections = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+async def main():
+    ways = [await asyncio.open_connection(host, 8001) for _ in range(connections)]
+    free = asyncio.Queue()
+    for way in ways:
+        free.put_nowait(way)
+    async def one(way):
+        reader, writer = way
+        writer.write(b"GET /work HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n")
+        head = (await reader.readuntil(b"\\r\\n\\r\\n")).lower()
+        await reader.readexactly(int(head.partition(b"content-length:")[2].split(None, 1)[0]))
+        free.put_nowait(way)
+    loop = asyncio.get_running_loop()
+    begin, tasks, missed = loop.time(), set(), 0
+    for number in range(int(rate * seconds)):
+        await asyncio.sleep(begin + number / rate - loop.time())
+        if free.empty():
+            missed += 1
+            continue
+        task = loop.create_task(one(free.get_nowait()))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+    await asyncio.gather(*tasks)
+    print(missed)
+asyncio.run(main())
+"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One round of one side. `late_ms` holds p50 and p99, `cpu_us` the link's CPU a request; None: it has none."""
+
+    rps: float
+    p50_ms: float
+    cpu_us: float | None
+    late_ms: dict[str, float | None]
+
+
+def main() -> int:
+    """Measure and print; 1 if an engine was too late, 3 if something is missing here."""
+    options = parse()
+    reason = cannot() or (None if shutil.which("wrk") and shutil.which("taskset") else "needs wrk and taskset")
+    if reason:
+        print(f"bench/link.py: {reason}", file=sys.stderr)
+        return 3
+    found: dict[str, list[Measured]] = {name: [] for name in SIDES}
+    laboratory = Laboratory()
+    try:
+        with mock(laboratory):
+            for number in range(1, options.rounds + 1):
+                for name in list(found):
+                    one = one_round(laboratory, SIDES[name], options.seconds)
+                    if one is None:
+                        print(f"{name}: not to be had here, left out")
+                        del found[name]
+                        continue
+                    found[name].append(one)
+                    print(f"round {number}: {name:12} {one.rps:9.0f} requests/s", flush=True)
+    finally:
+        laboratory.close()
+    return show(found)
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default 3)")
+    parser.add_argument("--seconds", type=int, default=3, help="length of each load (default 3)")
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def mock(laboratory: Laboratory) -> Iterator[None]:
+    """Run the mock upstream without a delay, on the core that the load has."""
+    variables = {"UPSTREAM_HOST": "0.0.0.0", "UPSTREAM_LATENCY": "constant(0ms)"}
+    process = laboratory.start("-m", "upstream_mock", **variables)
+    pinned(process.pid, LOAD_CORE)
+    deadline = time.monotonic() + 20
+    while True:
+        with contextlib.suppress(OSError):
+            laboratory.ask()
+            break
+        if time.monotonic() > deadline:
+            raise SystemExit("the mock upstream does not listen")
+        time.sleep(0.05)
+    yield
+    laboratory.stop(process)
+
+
+def one_round(laboratory: Laboratory, variables: dict[str, str], seconds: int) -> Measured | None:
+    """Return what wrk and the link say of one load of each kind; None if the engine cannot be had."""
+    process = None
+    if variables:
+        process, said = laboratory.link(**variables)
+        if not said:
+            laboratory.stop(process)
+            return None
+        pinned(process.pid, LINK_CORE)
+    before = cpu_seconds(laboratory, process)
+    rps, p50 = wrk(laboratory, seconds)
+    used = cpu_seconds(laboratory, process) - before
+    steady(laboratory, seconds)
+    late: dict[str, Any] = laboratory.control("stats")["lateness_ms"] if process else {}
+    if process:
+        laboratory.stop(process)
+    through = process is not None and variables["NET_ENGINE"] in {"relay", "tun"}
+    return Measured(rps, p50, 1e6 * used / (rps * seconds) if through else None, late)
+
+
+def cpu_seconds(laboratory: Laboratory, process: subprocess.Popen[str] | None) -> float:
+    """Return the CPU a link has used, by its own word."""
+    return float(laboratory.control("stats")["process"]["cpu_seconds"]) if process else 0.0
+
+
+def pinned(pid: int, core: str) -> None:
+    """Give a process with all its threads one core."""
+    subprocess.run(["taskset", "-a", "-c", "-p", core, str(pid)], check=True, capture_output=True)
+
+
+def wrk(laboratory: Laboratory, seconds: int) -> tuple[float, float]:
+    """Return requests a second and their median in milliseconds under as much load as passes."""
+    url = f"http://{laboratory.address[0]}:{laboratory.address[1]}/work"
+    text = near(laboratory, "wrk", "-t1", f"-c{CONNECTIONS}", "--latency", f"-d{seconds}s", url)
+    rate, half = re.search(r"Requests/sec:\s+(\S+)", text), re.search(r"50%\s+([\d.]+)(us|ms|s)", text)
+    if not rate or not half:
+        raise SystemExit(f"wrk said nothing that can be read:\n{text}")
+    return float(rate[1]), float(half[1]) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[half[2]]
+
+
+def steady(laboratory: Laboratory, seconds: int) -> None:
+    """Send a steady load, the same whatever comes back."""
+    load = [str(value) for value in (laboratory.address[0], seconds, STEADY_RPS, STEADY_CONNECTIONS)]
+    missed = int(near(laboratory, sys.executable, "-c", STEADY, *load))
+    if missed > 0.1 * STEADY_RPS * seconds:
+        print(f"  {missed} of {STEADY_RPS * seconds:.0f} steady requests found no free connection")
+
+
+def near(laboratory: Laboratory, *command: str) -> str:
+    """Run a command in the clients' namespace, on the load's core; return what it says."""
+    whole = ["ip", "netns", "exec", laboratory.near, "taskset", "-c", LOAD_CORE, *command]
+    return subprocess.run(whole, check=True, capture_output=True, text=True, timeout=120).stdout
+
+
+def show(found: dict[str, list[Measured]]) -> int:
+    """Print medians and ratios; return 1 if an engine was later than it may be."""
+    without = statistics.median(one.rps for one in found["without"])
+    print(
+        f"\n{'side':12} {'requests/s':>11} {'of without':>11} {'p50 ms':>8} {'CPU us':>8} {'late p50':>9} {'p99 ms':>8}"
+    )
+    late = []
+    for name, rounds in found.items():
+        rps, p50 = (statistics.median(getattr(one, key) for one in rounds) for key in ("rps", "p50_ms"))
+        cpu = median([one.cpu_us for one in rounds])
+        lateness = {each: median([one.late_ms.get(each) for one in rounds]) for each in LATE_MS}
+        late += [f"{name} {each}" for each, most in LATE_MS.items() if (lateness[each] or 0.0) > most]
+        figures = f"{shown(cpu, 0):>8} {shown(lateness['p50'], 3):>9} {shown(lateness['p99'], 3):>8}"
+        print(f"{name:12} {rps:>11.0f} {rps / without:>11.2f} {p50:>8.2f} {figures}")
+    print(f"\n{'MISSED' if late else 'ok':12}  lateness at {STEADY_RPS} requests/s: p50 at most {LATE_MS['p50']:g} ms, "
+          f"p99 at most {LATE_MS['p99']:g} ms{': ' + ', '.join(late) if late else ''}")  # fmt: skip
+    return 1 if late else 0
+
+
+def median(values: list[float | None]) -> float | None:
+    """Return the median of what is known."""
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
+def shown(value: float | None, digits: int) -> str:
+    """Return a figure, or a dash for none."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""How the link and the mock kept up during a run: how late they were, and what CPU they took. Pure.
+
+What left late is counted in a histogram since a part started; a run's is the difference between its end and its
+beginning. Quantiles alone have no such difference: they are of the run only if nothing had been counted before it.
+"""
+
+from lab.histogram import difference, percentile
+from lab.run_document import DistributionMs, StandIn
+from loadtest.snapshot import Answer, Snapshot, number, section
+
+
+def link(before: Snapshot, after: Snapshot, cpu_cores: float | None) -> StandIn | None:
+    """Return how the link kept up; None if it did not answer at the end."""
+    if after.network is None:
+        return None
+    engine = (after.network_config or before.network_config or {}).get("engine")
+    lateness = _lateness(before.network, after.network)
+    return StandIn(engine=engine if isinstance(engine, str) else None, lateness_ms=lateness, cpu_cores=cpu_cores)
+
+
+def upstream(before: Snapshot, after: Snapshot, cpu_cores: float | None) -> StandIn | None:
+    """Return how the mock kept up; None if it did not answer at the end."""
+    if after.upstream is None:
+        return None
+    return StandIn(lateness_ms=_lateness(before.upstream, after.upstream), cpu_cores=cpu_cores)
+
+
+def rtt_ms(snapshot: Snapshot) -> float:
+    """Return the round trip the link is set to; 0 if it does not say."""
+    return number(section(snapshot.network_config, "configured"), "rtt_ms")
+
+
+def _lateness(before: Answer | None, after: Answer | None) -> DistributionMs | None:
+    start, end = section(before, "lateness_ms"), section(after, "lateness_ms")
+    if before is None or not end:
+        return None
+    if not isinstance(end.get("histogram"), dict):
+        counts = int(number(start, "count")), int(number(end, "count"))
+        return _by_quantiles(end, *counts)
+    try:
+        added = difference(_histogram(end), _histogram(start))
+    except ValueError:  # restarted meanwhile
+        return None
+    return DistributionMs(count=sum(added.values()), p50=percentile(added, 0.5), p99=percentile(added, 0.99))
+
+
+def _by_quantiles(end: Answer, count_before: int, count: int) -> DistributionMs | None:
+    if count < count_before:  # restarted meanwhile
+        return None
+    known = count_before == 0 and count > 0
+    p50, p99 = (_known(end, name) if known else None for name in ("p50", "p99"))
+    return DistributionMs(count=count - count_before, p50=p50, p99=p99)
+
+
+def _histogram(answer: Answer) -> dict[float, int]:
+    buckets = answer.get("histogram")
+    return {float(bound): int(count) for bound, count in buckets.items()} if isinstance(buckets, dict) else {}
+
+
+def _known(answer: Answer, key: str) -> float | None:
+    value = answer.get(key)
+    return float(value) if isinstance(value, int | float) else None
