@@ -5,7 +5,8 @@ from random import Random
 
 import pytest
 
-from link.model import Conditions, Delay, Direction, Lane, Serialiser, directions, wire_size
+from link.model import Conditions, Direction, Lane, directions, wire_size
+from link.stages import Delay, Serialiser
 from link.window import INITIAL, LARGEST, Window
 
 MBIT = 1e6
@@ -79,14 +80,18 @@ def test_a_relay_waits_where_a_packet_is_dropped() -> None:
 
 
 def test_one_more_stage_is_one_more_class() -> None:
-    """A stage that drops makes the lane say so, and does not disturb the packets after it: room for loss, partition."""
+    """A stage that drops makes the lane say so, is counted under its name, and leaves the packets after it alone."""
 
-    class Partition:
+    class Odd:
+        why = "odd"
+
         def through(self, at: float, size: int) -> float | None:
-            return None if 1.0 <= at < 2.0 else at
+            return None if size % 2 else at
 
-    lane = Lane(Direction([Partition(), Delay(0.04, 0.0, Random(1))]))
-    assert [lane.deadline(at, 1) for at in (0.5, 1.5, 2.5)] == [pytest.approx(0.54), None, pytest.approx(2.54)]
+    direction = Direction([Odd(), Delay(0.04, 0.0, Random(1))])
+    lane = Lane(direction)
+    assert [lane.deadline(at, at) for at in (2, 3, 4)] == [pytest.approx(2.04), None, pytest.approx(4.04)]
+    assert direction.dropped == {"odd": 1}
 
 
 def test_headers_are_charged_per_segment() -> None:

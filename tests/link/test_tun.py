@@ -288,3 +288,81 @@ def test_ctrl_c_ends_it_with_130(laboratory: Laboratory) -> None:
     """SIGINT is graceful and says so in its exit code."""
     process, _ = laboratory.link(NET_RTT_MS="40")
     assert laboratory.stop(process, signal.SIGINT) == 130
+
+
+def idle(laboratory: Laboratory, seconds: float) -> str:
+    """Return what a second request on a connection that rested meets."""
+
+    def work() -> str:
+        with socket.create_connection(UPSTREAM, timeout=1) as client:
+            client.sendall(b"0 1\n")
+            assert client.recv(1) == b"x"
+            time.sleep(seconds)
+            try:
+                client.sendall(b"0 1\n")
+                return client.recv(1).decode()
+            except TimeoutError:
+                return "timeout"
+            except ConnectionResetError:
+                return "reset"
+
+    met: str = laboratory.inside(laboratory.near, work)
+    return met
+
+
+@pytest.mark.parametrize(("mode", "met"), [("silent", "timeout"), ("rst", "reset")])
+def test_an_idle_connection_is_forgotten_and_a_new_one_works(
+    laboratory: Laboratory, mode: str, met: str, say: Callable[[str], None]
+) -> None:
+    """A request within the time passes, one after it meets the mode, and a new connection is fine."""
+    laboratory.link(NET_RTT_MS="20", NET_IDLE_DROP_SECONDS="0.6", NET_IDLE_DROP_MODE=mode)
+    assert idle(laboratory, 0.2) == "x"
+    assert idle(laboratory, 1.0) == met
+    assert min(laboratory.ask(1)) >= 0.02
+    say(f"idle drop, {mode}: after 1.0 s of rest {met}; a new connection works")
+
+
+def test_a_loss_each_way_makes_connects_wait_a_second(laboratory: Laboratory, say: Callable[[str], None]) -> None:
+    """Of 500 connects at 2 % each way about 4 % take a second or more, within four deviations."""
+    laboratory.link(NET_RTT_MS="40", NET_LOSS_PCT="2")
+
+    def connect(_: int) -> float:
+        begin = time.perf_counter()
+        socket.create_connection(UPSTREAM, timeout=20).close()
+        return time.perf_counter() - begin
+
+    def work() -> list[float]:
+        with ThreadPoolExecutor(100) as pool:
+            return list(pool.map(connect, range(500)))
+
+    taken: list[float] = laboratory.inside(laboratory.near, work)
+    late = sum(seconds >= 1 for seconds in taken)
+    share = 1 - 0.98**2
+    assert abs(late - 500 * share) <= 4 * (500 * share * (1 - share)) ** 0.5
+    assert min(taken) >= RTT
+    say(f"2 % loss each way: {late} of 500 connects took a second or more (expected {500 * share:.0f})")
+
+
+def test_conditions_change_while_it_runs_and_a_reset_is_told(
+    laboratory: Laboratory, say: Callable[[str], None]
+) -> None:
+    """A link asked for with nothing to emulate takes a round trip, then resets, then a partition that rejects."""
+    laboratory.link(NET_ENGINE="tun")
+
+    def put(**asked: object) -> Any:
+        request = urllib.request.Request("http://127.0.0.1:8092/-/config", json.dumps(asked).encode(), method="PUT")
+        return laboratory.inside(laboratory.far, lambda: json.load(urllib.request.urlopen(request, timeout=5)))
+
+    assert max(laboratory.ask(1)) < RTT
+    assert put(NET_RTT_MS=40)["measured"] is None
+    least = min(laboratory.ask(1))
+    assert least >= RTT
+    put(NET_RESET_PCT=100)
+    with pytest.raises(ConnectionResetError):
+        laboratory.ask(1)
+    put(NET_RESET_PCT=0, NET_PARTITION="0s-", NET_PARTITION_MODE="reject")
+    with pytest.raises(ConnectionRefusedError):
+        laboratory.ask(1)
+    put(NET_PARTITION="off")
+    assert min(laboratory.ask(1)) >= RTT
+    say(f"changed while running: least {1e3 * least:.1f} ms at 40 ms; reset, refused and back")

@@ -1,11 +1,12 @@
-"""The control port: healthy, config, stats. Nothing of it is on the data path."""
+"""The control port: healthy, config and its change, stats. Nothing of it is on the data path."""
 
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
 
-from link.state import State
+from link.change import LARGEST_BODY, MistakenError, changed
+from link.state import CannotError, State
 
 
 def create_app(state: State) -> FastAPI:
@@ -22,6 +23,22 @@ def create_app(state: State) -> FastAPI:
     @app.get("/-/config")
     async def config() -> dict[str, Any]:
         """Tell settings, versions, the engine and why, configured beside measured."""
+        return state.config()
+
+    @app.put("/-/config", response_model=None)
+    async def change(request: Request) -> Response | dict[str, Any]:
+        """Change conditions while the link runs, all or nothing: 400 and a line per mistake, 409 if it cannot be."""
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > LARGEST_BODY:
+                return PlainTextResponse(f"the body is longer than {LARGEST_BODY} bytes\n", status_code=400)
+        try:
+            state.change(*changed(state.settings, body))
+        except MistakenError as error:
+            return PlainTextResponse(f"{error}\n", status_code=400)
+        except CannotError as error:
+            return PlainTextResponse(f"{error}\n", status_code=409)
         return state.config()
 
     @app.get("/-/stats")

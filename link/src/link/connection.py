@@ -5,10 +5,15 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from link.course import Course
 from link.half import Half, reset
-from link.model import ACK, Lane
+from link.middlebox import Flow, Middlebox, Verdict, begins
+from link.model import ACK
+from link.recovery import syn_time_out
 from link.wheel import Wheel
-from link.window import Window
+
+LINGER = 60.0
+"""Seconds an upstream is left with a connection whose client has gone unheard: really it would be for ever."""
 
 
 class Connection:
@@ -17,34 +22,64 @@ class Connection:
     def __init__(
         self,
         wheel: Wheel,
-        lanes: tuple[Lane, Lane],
-        rtt: float,
+        course: Course,
         *,
         dial: Callable[["Connection"], Coroutine[Any, Any, None]],
         on_gone: Callable[["Connection"], None],
     ):
         self._wheel = wheel
-        self._lane, up = lanes
+        self._course = course
         self._dial_upstream = dial
         self._on_gone = on_gone
         self._dialling: asyncio.Task[None] | None = None
-        # Acknowledgements of the upstream's bytes come back at once, those of the client's take the way down.
-        self.down = Half(wheel, self._lane, Window(rtt), ack_delay=0.0, on_end=self._half_ended)
-        self.up = Half(wheel, up, Window(rtt), ack_delay=rtt, on_end=self._half_ended)
+        self._flow = Flow(time.monotonic())
+        self._opens = 0.0
+        self._unheard = False
+        self.down = Half(wheel, course, down=True, on_end=self._half_ended)
+        self.up = Half(wheel, course, down=False, on_end=self._half_ended)
         self.client = Side(self, out=self.up, into=self.down)
         self.upstream = Side(self, out=self.down, into=self.up)
+
+    def changed(self, rtt: float, *, watched: bool) -> None:
+        """Go on under other conditions; if nobody `watched` for idle connections before, this one counts as seen."""
+        self.down.retime(rtt)
+        self.up.retime(rtt)
+        if not watched:
+            self._flow.seen = time.monotonic()
 
     def connected(self, side: "Side") -> None:
         """A side stands: the client's begins the handshake, the upstream's may come after the client has left."""
         if side is self.client:
-            self._wheel.at(self._lane.arrival(time.monotonic(), ACK), self._dial)
-        elif self.client.closed and side.transport:
+            self._knock(0)
+        elif (self.client.closed or self._flow.reset) and side.transport:
             reset(side.transport)
+
+    def received(self, side: "Side", data: bytes) -> None:
+        """A side has sent bytes."""
+        box = self._course.box
+        if box is not None and not self._passes(box, side, payload=True):
+            return
+        peer = self.upstream if side is self.client else self.client
+        if self._unheard and peer.closed and not self._course.blocked(time.monotonic()):
+            self._refuse(side)  # its peer's system has nothing it belongs to any more
+        else:
+            side.out.feed(data)
+
+    def ended(self, side: "Side") -> None:
+        """A side has sent its FIN."""
+        box = self._course.box
+        passes = box is None or self._passes(box, side, payload=False)
+        if passes:
+            side.out.end()
+        if side is self.client and (not passes or self._course.blocked(time.monotonic())):
+            self._linger()
 
     def lost(self, side: "Side", error: Exception | None) -> None:
         """A side's socket is gone: by a RST if there is an error, else because this relay closed it."""
-        if error is not None:
+        if error is not None and self._heard():
             side.out.reset()
+        elif self._unheard and side is self.client and not self.upstream.closed:
+            self._linger()
         self._settle()
 
     def abort(self) -> None:
@@ -60,9 +95,61 @@ class Connection:
         self.abort()
         self._settle()
 
+    def _knock(self, tries: int) -> None:
+        # The handshake, which the client's system believes to be over: a SYN that is lost is sent again.
+        now = time.monotonic()
+        if self.client.closed:
+            return
+        self._flow.seen = now
+        if self._course.rejects(now):
+            self._refuse(self.client)
+        elif not self._course.handshake_lost(now):
+            self._opens = self.down.lane.arrival(now, ACK) + self._course.conditions.accept_delay
+            self._wheel.at(self._opens, self._dial)
+        elif (again := syn_time_out(tries)) is not None:
+            self._wheel.at(now + again, lambda: self._knock(tries + 1))
+        else:
+            self.refused()
+
     def _dial(self) -> None:
-        if not self.client.closed and not self.down.ended:
+        if not self.client.closed and not self.down.ended and not self._flow.reset:
             self._dialling = asyncio.get_running_loop().create_task(self._dial_upstream(self))
+
+    def _passes(self, box: Middlebox, side: "Side", *, payload: bool) -> bool:
+        first = payload and begins(self._flow, from_client=side is self.client)
+        verdict = box.meet(self._flow, time.monotonic(), begins_request=first)
+        if verdict is Verdict.PASS:
+            return True
+        self._unheard = True
+        if verdict is not Verdict.VANISH:
+            self._refuse(side)
+        if verdict is Verdict.RESET:
+            self.up.abort()
+        return False
+
+    def _heard(self) -> bool:
+        # Whether a RST that a side has sent gets through.
+        box = self._course.box
+        now = time.monotonic()
+        if self._course.blocked(now) or (box and box.meet(self._flow, now, begins_request=False) is not Verdict.PASS):
+            self._unheard = True
+        return not self._unheard
+
+    def _refuse(self, side: "Side") -> None:
+        # Only this side is told: by a RST, which takes its time to the client, and after the handshake.
+        self._unheard = True
+        if side is self.client:
+            now = time.monotonic()
+            self._wheel.at(self.down.lane.arrival(now, ACK) + max(0.0, self._opens - now), self.down.abort)
+        else:
+            self.up.abort()
+
+    def _linger(self) -> None:
+        self._wheel.at(time.monotonic() + LINGER, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._unheard or self._course.blocked(time.monotonic()):
+            self.abort()
 
     def _half_ended(self) -> None:
         if self.down.ended and self.up.ended:
@@ -95,12 +182,12 @@ class Side(asyncio.Protocol):
         self._connection.connected(self)
 
     def data_received(self, data: bytes) -> None:
-        """Send on what was read."""
-        self.out.feed(data)
+        """Send on what was read, if the network lets it."""
+        self._connection.received(self, data)
 
     def eof_received(self) -> bool:
         """Send on a FIN; the socket stays open for the other direction."""
-        self.out.end()
+        self._connection.ended(self)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -8,6 +8,7 @@ from link.choose import Choice, Surroundings
 from link.kernel import Netem
 from link.lateness import Lateness
 from link.measure import Measured
+from link.model import Conditions
 from link.off import Off
 from link.privileges import missing, own_capabilities
 from link.relay import Relay
@@ -31,6 +32,18 @@ class Engine(Protocol):
     async def measure(self) -> Measured | None:
         """Time real sockets through the engine; None if there is no engine. Raises TimeoutError or OSError."""
 
+    def refuses(self, conditions: Conditions) -> tuple[str, str] | None:
+        """Return why these conditions cannot be had without a new start: a field of the settings and a sentence."""
+
+    def change(self, conditions: Conditions, since: float) -> None:
+        """Emulate these conditions from now on, on open connections too; a partition counts its seconds from `since`.
+
+        Only after `refuses` has returned None for them.
+        """
+
+    def limits(self, conditions: Conditions) -> list[str]:
+        """Return what of these conditions is emulated otherwise than real, a sentence each."""
+
     def stats(self) -> dict[str, Any]:
         """Return the counters."""
 
@@ -46,7 +59,8 @@ def build(settings: Settings, surroundings: Surroundings, choice: Choice, listen
     if choice.engine == "netem":
         return Netem(settings.conditions, settings.upstream_port)
     if choice.engine == "tun":
-        return Tun(settings.conditions, settings.upstream_port, seed=settings.seed)
+        no_forwarding = surroundings.no_forwarding
+        return Tun(settings.conditions, settings.upstream_port, seed=settings.seed, no_forwarding=no_forwarding)
     if choice.engine == "relay" and listener:
         if choice.redirect:
             namespace.lead_to_relay(settings.upstream_port, settings.port)

@@ -36,13 +36,18 @@ def variable(field: str) -> str:
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:
     known = [variable(name) for name in Settings.model_fields]
-    lines = []
-    for name in sorted(environ):
-        if name.upper().startswith(PREFIX) and name.upper() not in known and environ[name]:
-            near = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(known)}"
-            lines.append(f"{name}='{environ[name]}': no such variable; {hint}")
-    return lines
+    return [
+        unknown(name, environ[name], known)
+        for name in sorted(environ)
+        if name.upper().startswith(PREFIX) and name.upper() not in known and environ[name]
+    ]
+
+
+def unknown(name: str, value: str, known: list[str]) -> str:
+    """Return the line about a variable that does not exist, with the one of the `known` that was meant, if there is."""
+    near = difflib.get_close_matches(name.upper(), known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(known)}"
+    return f"{name}='{value}': no such variable; {hint}"
 
 
 def _invalid(environ: Mapping[str, str]) -> list[str]:
@@ -50,8 +55,13 @@ def _invalid(environ: Mapping[str, str]) -> list[str]:
     try:
         Settings()
     except ValidationError as error:
-        return [line for detail in error.errors() for line in _lines(detail, given)]
+        return lines(error, given)
     return []
+
+
+def lines(error: ValidationError, given: Mapping[str, str]) -> list[str]:
+    """Return one line per mistake that a validation found, with the values as they were given, by variable."""
+    return [line for detail in error.errors() for line in _lines(detail, given)]
 
 
 def _lines(detail: ErrorDetails, given: Mapping[str, str]) -> list[str]:
@@ -59,13 +69,18 @@ def _lines(detail: ErrorDetails, given: Mapping[str, str]) -> list[str]:
     if isinstance(cause, Contradictions):
         return [_line(name, given, sentence) for name, sentence in cause.pairs]
     name = str(detail["loc"][0])
-    sentence = f"{_wrong(detail['type'])}; allowed: {_allowed(Settings.model_fields[name])}"
+    wrong = str(cause) if isinstance(cause, ValueError) else _wrong(detail["type"])
+    sentence = f"{wrong}; allowed: {_allowed(Settings.model_fields[name])}"
     return [_line(name, given, sentence)]
 
 
 def _line(field: str, given: Mapping[str, str], sentence: str) -> str:
     default = Settings.model_fields[field].default
-    value = given.get(variable(field)) or ("" if default is None else str(default))
+    return line(field, given.get(variable(field)) or ("" if default is None else str(default)), sentence)
+
+
+def line(field: str, value: str, sentence: str) -> str:
+    """Return the line that says what is wrong with a field."""
     return f"{variable(field)}='{value}': {sentence}"
 
 
@@ -74,6 +89,8 @@ def _wrong(kind: str) -> str:
         return "not a whole number"
     if kind in {"float_parsing", "float_type", "finite_number"}:
         return "not a number"
+    if kind == "string_type":
+        return "not a text"
     return {"greater_than_equal": "too small", "less_than_equal": "too large", "literal_error": "unknown"}.get(
         kind, kind
     )
@@ -83,8 +100,8 @@ def _allowed(field: FieldInfo) -> str:
     literal = [
         choice for part in _parts(field.annotation) for choice in typing.get_args(part) if isinstance(choice, str)
     ]
-    if literal:
-        return ", ".join(literal)
+    if chosen := literal or field.examples:
+        return ", ".join(map(str, chosen))
     limits = [
         *field.metadata,
         *(item for part in _parts(field.annotation) for item in getattr(part, "__metadata__", ())),

@@ -7,7 +7,9 @@ import struct
 import time
 from collections.abc import Callable
 
+from link.course import Course
 from link.model import ACK, MSS, Lane, wire_size
+from link.recovery import time_out
 from link.wheel import Wheel
 from link.window import Window
 
@@ -26,13 +28,14 @@ class Half:
     Memory is bounded: at most FULL bytes wait, and at most a window is under way or lies unread before a slow sink.
     """
 
-    def __init__(self, wheel: Wheel, lane: Lane, window: Window, *, ack_delay: float, on_end: Callable[[], None]):
+    def __init__(self, wheel: Wheel, course: Course, *, down: bool, on_end: Callable[[], None]):
         self.bytes = 0
         self.ended = False
+        self.lane = Lane(course.down if down else course.up)
+        self._down = down
         self._wheel = wheel
-        self._lane = lane
-        self._window = window
-        self._ack_delay = ack_delay
+        self._course = course
+        self._window = Window(course.conditions.rtt)
         self._on_end = on_end
         self._source: asyncio.Transport | None = None
         self._sink: asyncio.Transport | None = None
@@ -40,6 +43,11 @@ class Half:
         self._under_way = 0
         self._unacknowledged: list[tuple[int, bool]] = []
         self._held = self._paused = self._retrying = self._closing = False
+        self._tries = 0
+
+    def retime(self, rtt: float) -> None:
+        """Go on with another round trip."""
+        self._window.retime(rtt)
 
     def attach_source(self, transport: asyncio.Transport) -> None:
         """Say where the bytes come from, so that it can be paused."""
@@ -68,7 +76,7 @@ class Half:
     def reset(self) -> None:
         """The source sent a RST: it arrives after what is under way, and what had not left yet never does."""
         self._waiting.clear()
-        self._wheel.at(self._lane.arrival(time.monotonic(), ACK), self.abort)
+        self._wheel.at(self.lane.arrival(time.monotonic(), ACK), self.abort)
 
     def abort(self) -> None:
         """Reset the sink at once."""
@@ -91,10 +99,12 @@ class Half:
     def _pump(self) -> None:
         while self._waiting and self._sink and not self._retrying:
             now = time.monotonic()
+            if self._blocked(now):
+                break
             size = min(len(self._waiting), CHUNK, self._window.room(now))
             if size <= 0 or size < min(len(self._waiting), MSS):
                 break  # the next acknowledgement pumps again
-            room_at = self._lane.room_at(now)
+            room_at = self.lane.room_at(now)
             if room_at > now:
                 self._retrying = True
                 self._wheel.at(room_at, self._retry)
@@ -103,10 +113,21 @@ class Half:
         if self._paused and len(self._waiting) < FULL // 2 and self._source:
             self._paused = False
             self._source.resume_reading()
-        if self._closing and not self._waiting and self._sink:
+        ready = self._closing and not self._waiting and not self._retrying and self._sink
+        if ready and not self._blocked(time.monotonic()):
             self._closing = False
             self._under_way += 1
-            self._travel(self._lane.arrival(time.monotonic(), ACK), self._finish)
+            self._travel(self.lane.arrival(time.monotonic(), ACK), self._finish)
+
+    def _blocked(self, now: float) -> bool:
+        # What a partition swallows is sent again after a time-out, and after a longer one each time.
+        if not self._course.blocked(now):
+            self._tries = 0
+            return False
+        self._retrying = True
+        self._wheel.at(now + time_out(self._course.conditions.rtt, self._tries), self._retry)
+        self._tries += 1
+        return True
 
     def _retry(self) -> None:
         self._retrying = False
@@ -117,7 +138,9 @@ class Half:
         del self._waiting[:size]
         limited = self._window.sent(size, more=bool(self._waiting))
         self._under_way += 1
-        self._travel(self._lane.arrival(now, wire_size(size)), lambda: self._deliver(chunk, limited))
+        if late := self._course.stall(size, more=bool(self._waiting)):
+            self._window.lost(now)
+        self._travel(self.lane.arrival(now, wire_size(size), late), lambda: self._deliver(chunk, limited))
 
     def _travel(self, when: float, arrive: Callable[[], None]) -> None:
         if self._under_way == 1 and when <= time.monotonic():
@@ -136,8 +159,10 @@ class Half:
             self._acknowledge(len(chunk), limited)
 
     def _acknowledge(self, size: int, limited: bool) -> None:
-        if self._ack_delay:
-            self._wheel.at(time.monotonic() + self._ack_delay, lambda: self._acknowledged(size, limited))
+        # Acknowledgements of the upstream's bytes come back at once, those of the client's take the way down.
+        delay = 0.0 if self._down else self._course.conditions.rtt
+        if delay:
+            self._wheel.at(time.monotonic() + delay, lambda: self._acknowledged(size, limited))
         else:
             self._acknowledged(size, limited)
 

@@ -76,7 +76,10 @@ def clear(port: int, relay_port: int) -> None:
 
 
 def lead_through_tun(port: int, probe_port: int, *, incoming: bool) -> None:
-    """Route the replies of `port` and of `probe_port` into the device; with `incoming` the requests to `port` too."""
+    """Route the replies of `port` and of `probe_port` into the device; with `incoming` the requests to `port` too.
+
+    IPv4 only: what comes by IPv6 is not led, and the upstream must not be offered there.
+    """
     present = interfaces()
     mtu = min((int(_read(NET / name / "mtu")) for name in present), default=1500)
     cubic = "cubic" in _read(IPV4 / "tcp_available_congestion_control").split()
@@ -105,7 +108,7 @@ def _no_forwarding() -> str | None:
     # A packet that early demultiplexing has given to a socket is not forwarded any more, so not led through the device.
     for name, value in (("ip_forward", "1"), ("ip_early_demux", "0")):
         if _read(IPV4 / name) != value:
-            return f"bandwidth to the upstream needs the sysctl net.ipv4.{name}={value}"
+            return f"leading requests through the link needs the sysctl net.ipv4.{name}={value}"
     return None
 
 

@@ -6,13 +6,15 @@ bytes instead: the upstream sees a connection one round trip after it was made, 
 
 import asyncio
 import socket
-from random import Random
+import time
 from typing import Any
 
 from link.connection import Connection, Side
+from link.course import Course
 from link.lateness import Lateness
+from link.limits import of_relay
 from link.measure import Measured, echo, measure
-from link.model import Conditions, Lane, directions
+from link.model import Conditions
 from link.wheel import Wheel
 
 BACKLOG = 4096
@@ -27,7 +29,7 @@ class Relay:
         self._listener = listener
         self._seed = seed
         self._upstream = upstream
-        self._down, self._up = directions(conditions, Random(seed))
+        self._course = Course(seed)
         self._open: set[Connection] = set()
         self._accepted = self._refused = self._bytes_down = self._bytes_up = 0
         self._server: asyncio.Server | None = None
@@ -36,6 +38,8 @@ class Relay:
     async def start(self) -> None:
         """Serve the connections of the listener, a bound socket, which is the relay's from now on."""
         loop = asyncio.get_running_loop()
+        now = time.monotonic()
+        self._course.change(self._conditions, now, now)
         self._wheel = Wheel(loop, self.lateness)
         self._server = await loop.create_server(self._connection, sock=self._listener, backlog=BACKLOG)
 
@@ -50,17 +54,36 @@ class Relay:
             self._wheel.close()
 
     async def measure(self) -> Measured:
-        """Time requests through a private relay of the same model to an echo of its own; connect() is not delayed."""
+        """Time requests through a private relay of the same model to an echo of its own; connect() is not delayed.
+
+        They meet delay and bandwidth, but no loss, no reset and no partition: those would only be found by chance.
+        """
         behind, before = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
         address = before.getsockname()
         async with echo(behind):
-            private = Relay(self._conditions, before, behind.getsockname(), seed=self._seed)
+            private = Relay(self._conditions.calm(), before, behind.getsockname(), seed=self._seed)
             private.lateness = self.lateness
             await private.start()
             try:
                 return await measure(*address)
             finally:
                 await private.stop()
+
+    def refuses(self, conditions: Conditions) -> tuple[str, str] | None:  # noqa: ARG002 - an Engine is told them
+        """Return None: a relay takes any conditions."""
+        return None
+
+    def change(self, conditions: Conditions, since: float) -> None:
+        """Emulate these conditions from now on, on what is open too; a partition counts its seconds from `since`."""
+        watched = self._conditions.idle_drop is not None
+        self._conditions = conditions
+        self._course.change(conditions, time.monotonic(), since)
+        for connection in self._open:
+            connection.changed(conditions.rtt, watched=watched)
+
+    def limits(self, conditions: Conditions) -> list[str]:
+        """Return what is emulated otherwise than real, a sentence each."""
+        return of_relay(conditions)
 
     def stats(self) -> dict[str, Any]:
         """Return the counters, as `/-/stats` shows them."""
@@ -72,12 +95,11 @@ class Relay:
         }
         down = self._bytes_down + sum(connection.down.bytes for connection in self._open)
         up = self._bytes_up + sum(connection.up.bytes for connection in self._open)
-        return {"connections": connections, "bytes": {"down": down, "up": up}}
+        return {"connections": connections, "bytes": {"down": down, "up": up}, "struck_by": self._course.struck()}
 
     def _connection(self) -> Side:
         assert self._wheel is not None
-        lanes = (Lane(self._down), Lane(self._up))
-        connection = Connection(self._wheel, lanes, self._conditions.rtt, dial=self._dial, on_gone=self._forget)
+        connection = Connection(self._wheel, self._course, dial=self._dial, on_gone=self._forget)
         self._accepted += 1
         self._open.add(connection)
         return connection.client

@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import uvicorn
 
@@ -51,11 +52,12 @@ async def serve(state: State, control: socket.socket) -> int:
     _on_signals(code)
     await state.engine.start()
     serving = asyncio.create_task(server.serve(sockets=[control]))
-    measuring = asyncio.create_task(_measure(state, server))
+    measuring: asyncio.Task[Any] = asyncio.create_task(_measure_at_start(state, server))
     try:
         await asyncio.wait({code, measuring}, return_when=asyncio.FIRST_COMPLETED)
         if not code.done() and not measuring.result():
             return SURROUNDINGS_FAILED
+        measuring = asyncio.create_task(_measure_changes(state))
         return int(await code)
     finally:
         measuring.cancel()
@@ -65,16 +67,37 @@ async def serve(state: State, control: socket.socket) -> int:
         await state.engine.stop()
 
 
-async def _measure(state: State, server: ControlServer) -> bool:
+async def _measure_at_start(state: State, server: ControlServer) -> bool:
     await server.listening.wait()  # starting it takes the loop's time, which would be measured too
+    if not await _measure(state):
+        return False
+    state.ready = True
+    return True
+
+
+async def _measure_changes(state: State) -> None:
+    """Measure again whenever conditions have changed; a change while that is under way begins it anew."""
+    while True:
+        await state.changed.wait()
+        state.changed.clear()
+        measuring, changed = asyncio.create_task(_measure(state)), asyncio.create_task(state.changed.wait())
+        try:
+            await asyncio.wait({measuring, changed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            measuring.cancel()
+            changed.cancel()
+            await asyncio.wait({measuring, changed})
+
+
+async def _measure(state: State) -> bool:
     try:
-        state.measured = await state.engine.measure()
+        await state.measure()
     except (OSError, TimeoutError) as error:
         log.error("link: engine=%s lets nothing through: %s", state.choice.engine, error or type(error).__name__)
         return False
-    state.lateness_at_start = state.engine.lateness.summary_ms()
-    state.ready = True
     log.info("%s", state.line())
+    for limit in state.engine.limits(state.settings.conditions):
+        log.info("link: %s", limit)
     if warning := state.warning():
         log.warning("%s", warning)
     return True

@@ -1,24 +1,54 @@
 """The link's settings: the NET_ variables."""
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from link.model import Conditions
 from link.netem import cannot
+from link.partition import OFF, parse
 from link.profiles import PROFILES
 
 PREFIX = "NET_"
 
-ProfileName = Literal["same-host", "same-az", "cross-az", "slow-4g", "3g", "edge"]
+
+def _written(text: str) -> str:
+    parse(text)
+    return text
+
+
+if TYPE_CHECKING:
+    ProfileName = str
+else:
+    ProfileName = Literal[tuple(PROFILES)]
 EngineWish = Literal["auto", "netem", "tun", "relay", "off"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Milliseconds = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
 Megabits = Annotated[float, Field(ge=0.01, le=100_000, allow_inf_nan=False)]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+IdleSeconds = Annotated[float, Field(ge=0.1, le=86_400, allow_inf_nan=False)]
+PartitionSeconds = Annotated[str, AfterValidator(_written)]
 QueueMilliseconds = Annotated[float, Field(ge=1, le=10_000, allow_inf_nan=False)]
 
 DEFAULT_QUEUE_MS = 100.0
+
+CHANGEABLE = (
+    "profile",
+    "rtt_ms",
+    "jitter_ms",
+    "loss_pct",
+    "bw_down_mbit",
+    "bw_up_mbit",
+    "queue_ms",
+    "idle_drop_seconds",
+    "idle_drop_mode",
+    "reset_pct",
+    "partition",
+    "partition_mode",
+    "accept_delay_ms",
+)
+"""The fields that say what is emulated: they may be changed while the link runs."""
 
 
 class Contradictions(ValueError):
@@ -64,6 +94,11 @@ class Settings(BaseSettings):
         description="Deviation of what is added to each trip, in milliseconds (half a normal distribution, cut at "
         "three deviations; packets are never reordered).",
     )
+    loss_pct: Percent | None = Field(
+        None,
+        description="Share of packets lost, in per cent, each way for itself; TCP sends them again, a SYN after 1, 3 "
+        "and 7 seconds. At 100 nothing passes.",
+    )
     bw_down_mbit: Megabits | None = Field(
         None, description="Bandwidth from the upstream in Mbit/s, shared by all connections; beyond it replies queue."
     )
@@ -75,8 +110,42 @@ class Settings(BaseSettings):
         description="Time's worth of bytes that waits before a bandwidth limit (100 ms if unset); a full queue drops "
         "packets (tun) or holds the sender back (relay).",
     )
+    idle_drop_seconds: IdleSeconds | None = Field(
+        None,
+        description="Seconds without a packet after which a connection is forgotten, as a NAT or load balancer does: "
+        "what is sent on it later meets NET_IDLE_DROP_MODE; a new connection works.",
+    )
+    idle_drop_mode: Literal["silent", "rst"] = Field(
+        "silent",
+        description="What becomes of packets of a forgotten connection: they vanish (silent), or who sent them gets a "
+        "reset (rst).",
+    )
+    reset_pct: Percent = Field(
+        0.0,
+        description="Share of requests, in per cent, that meet a connection reset instead of reaching the upstream; "
+        "both sides get it.",
+    )
+    partition: PartitionSeconds = Field(
+        OFF,
+        description="Seconds in which nothing passes, counted from the link's start, or from when it was set by PUT "
+        "/-/config: 5s-10s, or 5s- for good.",
+        examples=[OFF, "5s-10s", "5s-"],
+    )
+    partition_mode: Literal["blackhole", "reject"] = Field(
+        "blackhole",
+        description="What becomes of packets in a partition: they vanish (blackhole), or who sent them gets a reset, "
+        "which refuses a new connection (reject).",
+    )
+    accept_delay_ms: Milliseconds = Field(
+        0.0,
+        description="Milliseconds a handshake takes beyond the round trip, as with an upstream that is slow to accept; "
+        "from 1000 on clients send their SYN again.",
+    )
     seed: int = Field(
-        1, ge=0, le=2**63 - 1, description="Seed of the random numbers, so that a run's jitter can be repeated."
+        1,
+        ge=0,
+        le=2**63 - 1,
+        description="Seed of the random numbers, so that a run's jitter and losses can be repeated.",
     )
 
     @property
@@ -88,7 +157,14 @@ class Settings(BaseSettings):
             jitter=_over(self.jitter_ms, profile.jitter_ms) / 1e3,
             down=_rate(self.bw_down_mbit, profile.bw_down_mbit),
             up=_rate(self.bw_up_mbit, profile.bw_up_mbit),
-            queue=_over(self.queue_ms, DEFAULT_QUEUE_MS) / 1e3,
+            queue=_over(self.queue_ms, profile.queue_ms or DEFAULT_QUEUE_MS) / 1e3,
+            loss=_over(self.loss_pct, profile.loss_pct) / 100,
+            resets=self.reset_pct / 100,
+            idle_drop=self.idle_drop_seconds,
+            idle_reset=self.idle_drop_mode == "rst",
+            partition=parse(self.partition),
+            partition_reset=self.partition_mode == "reject",
+            accept_delay=self.accept_delay_ms / 1e3,
         )
 
     @model_validator(mode="after")
@@ -125,10 +201,12 @@ def contradictions(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _asked(settings: Settings) -> str:
-    for name in ("rtt_ms", "jitter_ms", "bw_down_mbit", "bw_up_mbit"):
+    for name in CHANGEABLE:
         value = getattr(settings, name)
-        if value:
-            return f"{PREFIX}{name.upper()}={value:g}"
+        if value and value != Settings.model_fields[name].default:
+            return (
+                f"{PREFIX}{name.upper()}={value:g}" if isinstance(value, float) else f"{PREFIX}{name.upper()}={value}"
+            )
     return f"{PREFIX}PROFILE={settings.profile}"
 
 
@@ -141,13 +219,25 @@ def _rate(value: float | None, profile: float | None) -> float | None:
     return None if mbit is None else mbit * 1e6
 
 
-def configured(conditions: Conditions) -> dict[str, float | None]:
-    """Return the conditions in the units of the variables, as `/-/config` shows them."""
+def configured(conditions: Conditions) -> dict[str, float | str | None]:
+    """Return the conditions in the units of the variables, as `/-/config` shows them; None where there is none."""
     limited = conditions.down is not None or conditions.up is not None
+    partition = conditions.partition
     return {
         "rtt_ms": conditions.rtt * 1e3,
         "jitter_ms": conditions.jitter * 1e3,
+        "loss_pct": round(conditions.loss * 100, 9),
         "bw_down_mbit": conditions.down / 1e6 if conditions.down else None,
         "bw_up_mbit": conditions.up / 1e6 if conditions.up else None,
         "queue_ms": conditions.queue * 1e3 if limited else None,
+        "idle_drop_seconds": conditions.idle_drop,
+        "idle_drop_mode": _mode(conditions.idle_drop, conditions.idle_reset, "rst", "silent"),
+        "reset_pct": round(conditions.resets * 100, 9),
+        "partition": str(partition) if partition else None,
+        "partition_mode": _mode(partition, conditions.partition_reset, "reject", "blackhole"),
+        "accept_delay_ms": conditions.accept_delay * 1e3,
     }
+
+
+def _mode(there: object, answered: bool, yes: str, no: str) -> str | None:
+    return None if there is None else yes if answered else no

@@ -1,5 +1,6 @@
-"""What the control port tells about: the settings, the engine, and what was measured at start."""
+"""What the control port tells about and changes: the settings, the engine, and what was measured."""
 
+import asyncio
 import importlib.metadata
 import platform
 import time
@@ -8,25 +9,59 @@ from typing import Any
 
 from link.choose import Choice
 from link.engine import Engine
+from link.environment import line
 from link.lateness import quantile_ms
 from link.measure import Measured
 from link.settings import PREFIX, Settings, configured
 
 TOLERANCE_MS = 2.0
 TOLERANCE = 0.1
+UNITS = {"mbit": "Mbit/s", "pct": "%", "seconds": "s"}
 LIBRARIES = ("fastapi", "uvicorn", "pydantic")
+
+
+class CannotError(Exception):
+    """The engine in force cannot do what is asked; the message is the line to answer."""
 
 
 @dataclass
 class State:
-    """One link that runs; `ready` once it has measured itself, or has nothing to measure."""
+    """One link that runs; `ready` once it has measured itself, or has nothing to measure.
+
+    `since` is where a partition's seconds count from. `measured` is None after a change, until it is measured again.
+    """
 
     settings: Settings
     choice: Choice
     engine: Engine
     measured: Measured | None = None
-    lateness_at_start: dict[str, float | int | None] = field(default_factory=dict)
+    lateness_measured: dict[str, float | int | None] = field(default_factory=dict)
     ready: bool = False
+    since: float = field(default_factory=time.monotonic)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def change(self, wanted: Settings, named: set[str]) -> None:
+        """Take over other conditions at once, all of them or none; `named` are the fields that were asked for.
+
+        Raises CannotError if the engine in force cannot emulate them.
+        """
+        refused = self.engine.refuses(wanted.conditions)
+        if refused:
+            name, why = refused
+            raise CannotError(line(name, str(getattr(wanted, name)), why))
+        if "partition" in named:
+            self.since = time.monotonic()
+        self.engine.change(wanted.conditions, self.since)
+        self.settings = wanted
+        self.measured = None
+        self.changed.set()
+
+    async def measure(self) -> None:
+        """Measure the conditions in force. Raises TimeoutError or OSError if nothing gets through."""
+        settings = self.settings
+        measured = await self.engine.measure()
+        if settings is self.settings:  # else it is of what was in force before
+            self.measured, self.lateness_measured = measured, self.engine.lateness.summary_ms()
 
     def config(self) -> dict[str, Any]:
         """Return the answer of `/-/config`."""
@@ -41,6 +76,7 @@ class State:
             "because": self.choice.because,
             "configured": configured(self.settings.conditions),
             "measured": self._measured(),
+            "limits": self.engine.limits(self.settings.conditions),
         }
 
     def stats(self) -> dict[str, Any]:
@@ -84,10 +120,12 @@ class State:
     def _measured(self) -> dict[str, Any] | None:
         if self.measured is None:
             return None
-        lateness = {name: self.lateness_at_start.get(name) for name in ("p50", "p99")}
+        lateness = {name: self.lateness_measured.get(name) for name in ("p50", "p99")}
         return {**self.measured.summary_ms(), "lateness_ms": lateness}
 
 
-def _figure(name: str, value: float) -> str:
+def _figure(name: str, value: float | str) -> str:
+    if isinstance(value, str):
+        return f"{name.replace('_', ' ')} {value}"
     what, unit = name.rsplit("_", 1)
-    return f"{what.replace('_', ' ')} {value:g} {'Mbit/s' if unit == 'mbit' else unit}"
+    return f"{what.replace('_', ' ')} {value:g} {UNITS.get(unit, unit)}"

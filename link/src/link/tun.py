@@ -1,6 +1,6 @@
 """The tun engine: real packets of a real TCP, read from a TUN device, held back as the link model says, re-injected.
 
-Only the upstream's replies (and, for a bandwidth towards it, the requests) are led here by the routes; connect()
+The upstream's replies are led here by the routes, and the requests where the conditions concern them; connect()
 itself takes a round trip, and slow start, retransmission and idling are the kernel's own.
 """
 
@@ -12,13 +12,14 @@ import socket
 import sys
 import threading
 import time
-from random import Random
 from typing import Any
 
 from link.lateness import Lateness
+from link.limits import REQUESTS
 from link.measure import Measured, echo, measure
-from link.model import Conditions, Lane, directions
+from link.model import Conditions
 from link.namespace import lead_through_tun, open_tun
+from link.passage import Passage
 from link.routes import MARK, PROBE_ADDRESS
 
 SO_MARK = 36
@@ -29,31 +30,38 @@ BATCH = 64
 SWITCH_INTERVAL = 0.0005
 """Seconds after which the control port's thread hands over to the packets' own; Python's 5 ms are late."""
 
-FLOWS = 4096
-"""Flows remembered before those that are over are forgotten."""
-
 
 class Tun:
-    """Moves packets in a thread of its own. Built with privileges, run without."""
+    """Moves packets in a thread of its own. Built with privileges, run without.
 
-    def __init__(self, conditions: Conditions, port: int, *, seed: int):
+    The requests are led through the device too if the conditions concern them, or if there are none yet: then the
+    engine was asked for in order to be told later. `no_forwarding` is why they cannot be, or None.
+    """
+
+    def __init__(self, conditions: Conditions, port: int, *, seed: int, no_forwarding: str | None = None):
         self.lateness = Lateness()
+        wanted = conditions.concerns_requests or conditions.nothing
+        self._both_ways = wanted and no_forwarding is None
+        self._can_forward = no_forwarding is None
+        self._no_requests = no_forwarding or "nothing set at the link's start concerned them"
+        self._conditions = conditions
         self._probe = socket.create_server(("0.0.0.0", 0), backlog=128)
-        self._down, self._up = directions(conditions, Random(seed))
-        self._ports = {port.to_bytes(2), self._probe.getsockname()[1].to_bytes(2)}
-        self._lanes: dict[bytes, Lane] = {}
-        self._packets = self._bytes = self._dropped = self._failed = 0
+        probe_port = self._probe.getsockname()[1]
+        self._passage = Passage(port, probe_port, seed=seed, both_ways=self._both_ways)
+        self._packets = self._bytes = self._failed = 0
         self._tun = open_tun()
         self._raw = socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.IPPROTO_RAW)
         self._raw.setsockopt(socket.SOL_SOCKET, SO_MARK, MARK)
         self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        lead_through_tun(port, self._probe.getsockname()[1], incoming=conditions.up is not None)
+        lead_through_tun(port, probe_port, incoming=self._both_ways)
         self._wake, self._waker = os.pipe()
         self._thread = threading.Thread(target=self._move, name="tun", daemon=True)
 
     async def start(self) -> None:
         """Begin to move packets."""
         sys.setswitchinterval(SWITCH_INTERVAL)
+        now = time.monotonic()
+        self._passage.change(self._conditions, now, now)
         self._thread.start()
 
     async def stop(self) -> None:
@@ -66,19 +74,51 @@ class Tun:
             os.close(descriptor)
 
     async def measure(self) -> Measured:
-        """Time handshakes and requests to an echo of the link's own: its replies go as the upstream's do."""
-        port = self._probe.getsockname()[1]
-        async with echo(self._probe):
-            return await measure(PROBE_ADDRESS, port)
+        """Time handshakes and requests to an echo of the link's own: its replies go as the upstream's do.
+
+        They meet delay and bandwidth, but no loss, no reset and no partition: those would only be found by chance.
+        """
+        async with echo(self._probe.dup()):
+            return await measure(PROBE_ADDRESS, self._probe.getsockname()[1])
+
+    def refuses(self, conditions: Conditions) -> tuple[str, str] | None:
+        """Return a variable these conditions ask too much with, without its prefix, and why; None if they are fine."""
+        if conditions.up is None or self._both_ways:
+            return None
+        return "bw_up_mbit", f"{self._no_requests}; {self._instead()}"
+
+    def change(self, conditions: Conditions, since: float) -> None:
+        """Emulate these conditions from now on; a partition counts its seconds from `since`."""
+        self._passage.change(conditions, time.monotonic(), since)
+
+    def limits(self, conditions: Conditions) -> list[str]:
+        """Return what is emulated otherwise than real, a sentence each."""
+        said = []
+        if conditions.concerns_requests and not self._both_ways:
+            said.append(
+                f"Requests reach the upstream whatever the network does ({self._no_requests}): loss both ways, idle "
+                f"drop, reset and partition strike the replies; {self._instead()}."
+            )
+        return said + ([REQUESTS] if conditions.resets else [])
 
     def stats(self) -> dict[str, Any]:
         """Return the counters, as `/-/stats` shows them."""
-        packets = {"carried": self._packets, "dropped": self._dropped, "failed": self._failed}
+        dropped = self._passage.dropped()
+        packets = {
+            "carried": self._packets,
+            "dropped": sum(dropped.values()),
+            "failed": self._failed,
+            "dropped_by": dropped,
+        }
         return {"packets": packets, "bytes": {"carried": self._bytes}}
+
+    def _instead(self) -> str:
+        return "start the link with it set" if self._can_forward else "set that sysctl on the service `network`"
 
     def _move(self) -> None:
         held: list[tuple[float, int, bytes]] = []
         count = 0
+        take = self._passage.take
         while True:
             self._send_due(held)
             timeout = max(0.0, held[0][0] - time.monotonic()) if held else None
@@ -90,26 +130,9 @@ class Tun:
             with contextlib.suppress(BlockingIOError):
                 for _ in range(BATCH):
                     packet = os.read(self._tun, 65535)
-                    count += 1
-                    due = self._due(packet)
-                    if due is not None:
-                        heapq.heappush(held, (due, count, packet))
-
-    def _due(self, packet: bytes) -> float | None:
-        header = (packet[0] & 15) * 4
-        if packet[0] >> 4 != 4 or len(packet) < header + 4:
-            return None
-        flow = packet[12:20] + packet[header : header + 4]
-        lane = self._lanes.get(flow)
-        now = time.monotonic()
-        if lane is None:
-            if len(self._lanes) >= FLOWS:
-                self._lanes = {key: each for key, each in self._lanes.items() if each.last > now}
-            from_upstream = packet[header : header + 2] in self._ports
-            lane = self._lanes[flow] = Lane(self._down if from_upstream else self._up)
-        due = lane.deadline(now, len(packet))
-        self._dropped += due is None
-        return due
+                    for due, leaving in take(packet, time.monotonic()):
+                        count += 1
+                        heapq.heappush(held, (due, count, leaving))
 
     def _send_due(self, held: list[tuple[float, int, bytes]]) -> None:
         now = time.monotonic()

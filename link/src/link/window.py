@@ -1,6 +1,9 @@
-"""How much a TCP sender has under way: slow start, and again after idling. For engines without a real TCP."""
+"""How much a TCP sender has under way: slow start, after idling, after a loss. For engines without a real TCP."""
+
+import math
 
 from link.model import MSS
+from link.recovery import MIN_RTO
 
 INITIAL = 10 * MSS
 """RFC 6928's initial window, Linux's default."""
@@ -8,8 +11,8 @@ INITIAL = 10 * MSS
 LARGEST = 4 << 20
 """Linux's default limit of a socket's send buffer (tcp_wmem): bounds what one connection holds in memory."""
 
-MIN_RTO = 0.2
-"""Linux's least retransmission time-out in seconds, to which the round trip is added."""
+SMALLEST = 2 * MSS
+"""RFC 5681's least slow start threshold."""
 
 
 class Window:
@@ -17,15 +20,25 @@ class Window:
 
     A window that is used fully grows by what is acknowledged, so it doubles every round trip (slow start, RFC 5681).
     Idle, it halves per time-out down to the initial window (RFC 5681 section 4.1, Linux's tcp_slow_start_after_idle).
+    A loss halves it, once a round trip; from there it grows by a segment a round trip (RFC 5681 section 3.1).
     Without a round trip there is nothing to wait for and the window is open from the start.
     """
 
     def __init__(self, rtt: float):
         self.size = INITIAL if rtt else LARGEST
         self.in_flight = 0
-        self._slow_start = rtt > 0
-        self._rto = MIN_RTO + rtt
+        self._rtt = rtt
+        self._threshold: float = math.inf
+        self._recovers_until = 0.0
         self._idle_since: float | None = None
+
+    def retime(self, rtt: float) -> None:
+        """Go on with another round trip. A window that had none to wait for has not been measured: it begins anew."""
+        if rtt and not self._rtt:
+            self.size, self._threshold = INITIAL, math.inf
+        elif not rtt:
+            self.size = LARGEST
+        self._rtt = rtt
 
     def room(self, now: float) -> int:
         """Return how many bytes may be sent now."""
@@ -40,15 +53,24 @@ class Window:
         self._idle_since = None
         return more or 2 * self.in_flight >= self.size
 
+    def lost(self, now: float) -> None:
+        """Halve the window for a loss, unless that was done for another of the same round trip."""
+        if self._rtt and now >= self._recovers_until:
+            self.size = max(SMALLEST, self.size // 2)
+            self._threshold = self.size
+            self._recovers_until = now + self._rtt
+
     def acknowledged(self, now: float, size: int, *, limited: bool) -> None:
         """Count bytes as arrived; `limited` is what `sent` returned for them."""
         self.in_flight -= size
         if limited:
-            self.size = min(LARGEST, self.size + size)
+            grown = size if self.size < self._threshold else max(1, MSS * size // self.size)
+            self.size = min(LARGEST, self.size + grown)
         if not self.in_flight:
             self._idle_since = now
 
     def _shrink(self, idle: float) -> None:
-        while self._slow_start and idle > self._rto and self.size > INITIAL:
+        rto = MIN_RTO + self._rtt
+        while self._rtt and idle > rto and self.size > INITIAL:
             self.size = max(INITIAL, self.size // 2)
-            idle -= self._rto
+            idle -= rto

@@ -30,7 +30,7 @@ from loadtest.phases import Phases, ledger_of, phases_ms
 from loadtest.snapshot import Answer, Snapshot
 from loadtest.strip import network_words
 
-NETWORK_KEYS = ("engine", "because", "says", "configured", "measured")
+NETWORK_KEYS = ("engine", "because", "says", "configured", "measured", "limits")
 
 
 @dataclass(frozen=True)

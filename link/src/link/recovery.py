@@ -1,0 +1,50 @@
+"""What TCP needs to recover from a loss, in seconds, by formula: for an engine that has no packets to lose.
+
+A lost SYN is sent again after 1, 2, 4 ... seconds (RFC 6298's first time-out, Linux's tcp_syn_retries of 6). A lost
+segment with others behind it is found a round trip later (RFC 8985, RACK), the last of several by a tail loss probe
+two round trips later (Linux's TLP), a single one only by the retransmission time-out; each further loss doubles it.
+"""
+
+from collections.abc import Callable
+
+MIN_RTO = 0.2
+"""Linux's least retransmission time-out in seconds, to which the round trip is added."""
+
+LONGEST_RTO = 120.0
+"""Linux's TCP_RTO_MAX."""
+
+RETRIES = 15
+"""Linux's tcp_retries2: what is lost more often than that is not sent again."""
+
+SYN_RTO = 1.0
+SYN_RETRIES = 6
+
+
+def time_out(rtt: float, tries: int) -> float:
+    """Return the retransmission time-out after so many that ran out before."""
+    return min(LONGEST_RTO, (MIN_RTO + rtt) * 2.0 ** min(tries, RETRIES))
+
+
+def syn_time_out(tries: int) -> float | None:
+    """Return after how long a SYN that was lost is sent again; None when the kernel gives up."""
+    return SYN_RTO * 2.0**tries if tries < SYN_RETRIES else None
+
+
+def stall(segments: int, *, more: bool, loss: float, rtt: float, random: Callable[[], float]) -> float:
+    """Return how much later a flight arrives because of what was lost of it; 0 if nothing was.
+
+    `more` waits behind the flight, so that its last segment is not the last. Segments behind the lost one wait for it.
+    """
+    longest = 0.0
+    for index in range(segments):
+        if random() >= loss:
+            continue
+        alone = segments == 1 and not more
+        tail = index == segments - 1 and not more
+        wait = time_out(rtt, 0) if alone else 2 * rtt if tail else rtt
+        tries = int(alone)
+        while random() < loss and tries < RETRIES:
+            wait += time_out(rtt, tries)
+            tries += 1
+        longest = max(longest, wait)
+    return longest

@@ -1,0 +1,91 @@
+"""What happens to one packet on its way, one class each: a queue before a rate, a flight, a loss, a partition.
+
+Times are seconds of one clock, sizes bytes on the wire, rates bits per second. A new one is one class more.
+"""
+
+from random import Random
+from typing import Protocol
+
+from link.partition import Partition
+
+DROPS = ("queue", "loss", "partition", "idle", "reset")
+"""Why a packet does not get through: always counted, be it 0. A stage of another name is counted when it drops."""
+
+EPSILON = 1e-9
+"""Seconds below which two times are the same."""
+
+
+class Stage(Protocol):
+    """One thing that happens to a packet; `why` names it where dropped packets are counted."""
+
+    why: str
+
+    def through(self, at: float, size: int) -> float | None:
+        """Return when a packet that reaches this stage at `at` leaves it; None if it is dropped here."""
+
+
+class Serialiser:
+    """A pipe of limited rate with a queue before it, shared by every connection of one direction."""
+
+    why = "queue"
+
+    def __init__(self, rate: float, queue: float):
+        self.busy_until = 0.0
+        self._rate = rate
+        self._queue = queue
+
+    def through(self, at: float, size: int) -> float | None:
+        """Return when the packet's last bit is on the wire; None if the queue before it is full."""
+        if self.busy_until - at > self._queue + EPSILON:
+            return None
+        self.busy_until = max(at, self.busy_until) + 8 * size / self._rate
+        return self.busy_until
+
+    def room_at(self, now: float) -> float:
+        """Return when the queue takes the next packet: `now`, or later for those who wait rather than lose."""
+        return max(now, self.busy_until - self._queue)
+
+
+class Delay:
+    """A fixed time of flight plus jitter, never negative: half a normal distribution, cut at three deviations."""
+
+    why = "delay"
+
+    def __init__(self, delay: float, jitter: float, rng: Random):
+        self._delay = delay
+        self._jitter = jitter
+        self._rng = rng
+
+    def through(self, at: float, size: int) -> float:  # noqa: ARG002 - a Stage is told the size
+        """Return when the packet has flown."""
+        if not self._jitter:
+            return at + self._delay
+        return at + self._delay + min(abs(self._rng.gauss(0.0, self._jitter)), 3 * self._jitter)
+
+
+class Loss:
+    """Every packet is lost with the same probability, whatever became of those before it."""
+
+    why = "loss"
+
+    def __init__(self, share: float, rng: Random):
+        self._share = share
+        self._random = rng.random
+
+    def through(self, at: float, size: int) -> float | None:  # noqa: ARG002 - a Stage is told the size
+        """Return `at`, or None for one that is lost."""
+        return None if self._random() < self._share else at
+
+
+class Blackhole:
+    """Nothing passes while a partition holds, and nobody is told."""
+
+    why = "partition"
+
+    def __init__(self, partition: Partition, since: float):
+        self._partition = partition
+        self._since = since
+
+    def through(self, at: float, size: int) -> float | None:  # noqa: ARG002 - a Stage is told the size
+        """Return `at`, or None while it holds."""
+        return None if self._partition.holds(at - self._since) else at
