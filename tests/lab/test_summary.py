@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lab.cli.summary import print_summary
-from lab.run_document import DistributionMs, RunDocument, StandIn
+from lab.run_document import DistributionMs, PartSettings, RunDocument, SettingsAtEnds, StandIn
 from support.documents import run_document
 
 
@@ -28,3 +28,22 @@ def test_the_network_in_force_is_named_with_engine_and_measurement() -> None:
 def test_without_a_link_there_is_no_network_to_name() -> None:
     """What was not heard is not made up."""
     assert "network" not in summary(run_document())
+
+
+def test_conditions_have_a_row_each() -> None:
+    """The upstream's, what was changed during the run, who was struck; what is not as in reality by its number."""
+    known = {"UPSTREAM_LATENCY": "constant(9ms)", "UPSTREAM_CAPACITY": 4, "UPSTREAM_QUEUE": 2}
+    start = PartSettings(upstream=known, network={"NET_RTT_MS": 0.0})
+    end = PartSettings(upstream=known, network={"NET_RTT_MS": 80.0})
+    said = summary(
+        run_document(
+            settings=SettingsAtEnds(start=start, end=end),
+            network={"says": "edge", "engine": "relay", "limits": ["one", "two"]},
+            link=StandIn(engine="relay", struck={"reset": 2}),
+        )
+    )
+    assert "not as in reality: 2 things, named in the document under network.limits" in said
+    assert "upstream  constant(9ms), at once 4, 2 may wait" in said
+    assert "changed   during the run: NET_RTT_MS 0 -> 80" in said
+    assert "struck    link: reset 2" in said
+    assert {"changed", "struck", "upstream"}.isdisjoint(summary(run_document()).split())

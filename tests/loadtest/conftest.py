@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from support.servers import environment, free_port
+from support.servers import environment, free_port, part
 
 LIMIT, HOLD_SECONDS = 4, 0.02
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -31,6 +31,7 @@ class Target:
         self.in_flight = self.waiting = self.opened = 0
         self.wait_ms = self.hold_ms = 0.0
         self.run_id: str | None = None
+        self.faults: list[str] = []
         self._began = time.monotonic()
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -104,6 +105,8 @@ class Target:
         if path == "/-/config":
             settings = {"PROXY_MAX_CONNECTIONS": LIMIT, "UPSTREAM_LATENCY": "constant(20ms)"}
             return {"service": "target", "settings": settings, "versions": {"python": "3"}}
+        if path == "/-/faults":
+            return {"rules": self.faults}
         if path == "/-/pool":
             mine = self.received.get(self.run_id or "", 0)
             return {
@@ -215,11 +218,11 @@ class WebUi:
         return dict(self.json(f"/lab/runs/{runs[0]['id']}.json"))
 
 
-@pytest.fixture
-def web_ui(variables: dict[str, str], target: Target) -> Iterator[WebUi]:
-    """Locust with its web UI on a port of its own."""
+@contextmanager
+def serving(variables: dict[str, str], target: Target, **more: str) -> Iterator[WebUi]:
+    """Run Locust with its web UI on a port of its own, until it serves."""
     port = free_port()
-    with locust(variables, LOCUST_WEB_PORT=str(port)) as process:
+    with locust(variables, LOCUST_WEB_PORT=str(port), **more) as process:
         ui, deadline = WebUi(port, process, target), time.monotonic() + 30
         while True:
             try:
@@ -230,3 +233,25 @@ def web_ui(variables: dict[str, str], target: Target) -> Iterator[WebUi]:
                 assert time.monotonic() < deadline, "the web UI did not start"
                 time.sleep(0.05)
         yield ui
+
+
+@pytest.fixture
+def web_ui(variables: dict[str, str], target: Target) -> Iterator[WebUi]:
+    """Locust with its web UI; nobody answers for the link."""
+    with serving(variables, target) as ui:
+        yield ui
+
+
+@pytest.fixture
+def linked_ui(variables: dict[str, str], target: Target) -> Iterator[tuple[WebUi, str]]:
+    """Locust with its web UI and a relay that is set to much; the second is the address of the relay's control port."""
+    url = f"http://127.0.0.1:{(control := free_port())}"
+    net = {
+        "NET_PORT": free_port(),
+        "NET_CONTROL_PORT": control,
+        "NET_UPSTREAM_PORT": target.port,
+        "NET_ENGINE": "relay",
+    }
+    rough = {"NET_PROFILE": "cross-region", "NET_IDLE_DROP_SECONDS": 3, "NET_PARTITION": "900s-903s"}
+    with part("link", f"{url}/-/healthy", **net, **rough), serving(variables, target, LAB_NET_CONTROL_URL=url) as ui:
+        yield ui, url

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lab.changed import changed_words
 from lab.run_document import Generator, RunDocument
 from loadtest import figures
 from loadtest.assembly import Observation, document
@@ -251,3 +252,39 @@ def test_a_health_probe_is_no_connection_of_the_pools() -> None:
     before = replace(BEFORE, upstream={**(BEFORE.upstream or {}), "connections": probing})
     after = replace(AFTER, upstream={**(AFTER.upstream or {}), "connections": probed})
     assert figures.upstream_connections(before, after) == figures.upstream_connections(BEFORE, AFTER)
+
+
+def told(snapshot: Snapshot, rules: list[str], faults: dict[str, int], refused: int, **struck: int) -> Snapshot:
+    """A snapshot in which the mock tells of rules, and mock and link of whom they have struck."""
+    return replace(
+        snapshot,
+        upstream_config={"settings": {"UPSTREAM_FAULT": "STATUS_503"}},
+        upstream_faults={"rules": rules},
+        upstream={**(snapshot.upstream or {}), "faults": faults, "capacity": {"servers": 4, "refused": refused}},
+        network={"struck_by": struck},
+    )
+
+
+def test_faults_and_refusals_are_of_the_run_alone_and_rules_those_in_force() -> None:
+    """Whatever the mock was started with: they can be changed while it runs, and that is told."""
+    before = told(BEFORE, ["STATUS_503"], {"STATUS_503": 5}, 7, loss=3)
+    run = document(seen(before=before, after=told(AFTER, ["A", "B"], {"STATUS_503": 6, "A": 2}, 9, loss=4)))
+    assert run.settings.start.upstream == {"UPSTREAM_FAULT": "STATUS_503"}
+    assert run.settings.end.upstream == {"UPSTREAM_FAULT": "A; B"}
+    assert changed_words(run.settings) == "UPSTREAM_FAULT STATUS_503 -> A; B"
+    assert run.upstream is not None
+    assert run.link is not None
+    assert (run.upstream.struck, run.upstream.refused, run.link.struck) == ({"STATUS_503": 1, "A": 2}, 2, {"loss": 1})
+    assert RunDocument.model_validate_json(run.model_dump_json()) == run
+
+
+def test_counts_that_shrank_are_not_of_the_run() -> None:
+    """The mock was restarted, or reset; and tun counts packets by what dropped them."""
+    run = document(seen(before=told(BEFORE, [], {"A": 5}, 7), after=told(AFTER, [], {}, 0)))
+    assert run.upstream is not None
+    assert (run.upstream.struck, run.upstream.refused) == (None, None)
+    assert run.settings.end.upstream == {"UPSTREAM_FAULT": None}
+    before, after = ({"packets": {"dropped_by": {"loss": count}}} for count in (2, 9))
+    tun = document(seen(before=replace(BEFORE, network=before), after=replace(AFTER, network=after)))
+    assert tun.link is not None
+    assert tun.link.struck == {"loss": 7}

@@ -1,5 +1,7 @@
 """What somebody sees who opens Locust's UI for the first time, in a real browser."""
 
+import json
+import urllib.request
 from typing import Any
 
 import pytest
@@ -115,4 +117,40 @@ def test_two_runs_are_compared_by_ticking_them(web_ui: Any) -> None:
         assert browser.evaluate("document.querySelector('#runs a').target") == "_blank"
         browser.open(f"{web_ui.url}/lab/?run=nosuch")
         browser.wait_for("document.getElementById('comparison')?.innerText === 'No such run: nosuch'")
+        assert browser.errors == []
+
+
+@pytest.mark.browser
+def test_the_network_in_force_and_its_change_during_a_run_are_in_sight(linked_ui: Any) -> None:
+    """By a real relay: conditions, measurement, what it cannot do; then what was changed while a run was under way."""
+    ui, link = linked_ui
+    ui.target.faults = ["STATUS_503 rate=0.05"]
+    with Browser(1000, 700) as browser:
+        ui.start(run_time="5s")
+        browser.open(ui.url)
+        shown = "document.getElementById('sandbox').innerText"
+        browser.wait_for("!!document.querySelector('#sandbox .strip')")
+        before = browser.wait_for(f"{shown}.includes('ms measured') && {shown}")
+        words = ("cross-region, RTT ", "idle drop after 3 s (silent)", "partition 900s-903s (blackhole)", "(relay, ")
+        assert [one for one in words if one not in before] == []
+        assert "STATUS_503 rate=0.05" in before
+        assert browser.evaluate("document.querySelector('#sandbox details li').checkVisibility()") is False
+        browser.evaluate("document.querySelector('#sandbox summary').click()")
+        ask = urllib.request.Request(f"{link}/-/config", json.dumps({"NET_RTT_MS": 20}).encode(), method="PUT")
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(ask, timeout=10) as answer:
+            assert answer.status == 200
+        ui.target.faults = []
+        browser.wait_for("document.querySelectorAll('#sandbox .changed del').length === 2")
+        assert browser.evaluate("document.querySelector('#sandbox .changed del').title") == "when the run began"
+        assert browser.evaluate("document.querySelector('#sandbox details li').checkVisibility()") is True
+        changed = browser.wait_for("document.querySelector('#sandbox .verdict .during')?.innerText")
+        said = "Changed during the run: NET_RTT_MS unset \u2192 20, UPSTREAM_FAULT STATUS_503 rate=0.05 \u2192 unset."
+        assert changed.strip() == said
+        assert browser.evaluate(OVERLAPS) == []
+        strip_width = browser.evaluate("document.querySelector('#sandbox .strip').scrollWidth")
+        assert strip_width <= browser.evaluate("document.documentElement.clientWidth")
+        browser.open(f"{ui.url}/lab/")
+        row = browser.wait_for("document.querySelector('#runs .because')?.innerText")
+        assert "Network: cross-region, RTT " in row
+        assert "changed during the run: NET_RTT_MS unset \u2192 20" in row
         assert browser.errors == []

@@ -7,7 +7,7 @@ import pytest
 from lab.run_document import PartSettings
 from loadtest.counts import Counts
 from loadtest.open_run import OpenRun
-from loadtest.snapshot import Snapshot, Surroundings
+from loadtest.snapshot import Answer, Snapshot, Surroundings
 from loadtest.strip import settings_words
 
 
@@ -73,3 +73,28 @@ def test_the_strip_marks_what_changed_since_the_last_run() -> None:
     made = {word["variable"]: (word["value"], word["was"]) for word in settings_words(now, last, by)}
     assert made["NET_PROFILE"] == ("lan, RTT 2.5 ms (tun, 2.6 ms measured)", None)
     assert "UPSTREAM_LATENCY" not in words  # nobody answers for it: that is said in a sentence, not in each field
+
+
+def words_of(now: PartSettings, last: PartSettings | None = None, *networks: Answer) -> dict[str, tuple[str, str]]:
+    """Return value and former value of each variable in sight."""
+    return {word["variable"]: (word["value"], word["was"]) for word in settings_words(now, last, *networks)}
+
+
+def test_of_a_network_that_changed_only_what_is_no_more_is_struck_out() -> None:
+    """Or what has come to it."""
+    settings = PartSettings(network={"NET_PROFILE": "edge"})
+    before, now = ({"configured": {"rtt_ms": rtt, "loss_pct": 1.0}} for rtt in (5.0, 80.0))
+    assert words_of(settings, settings, now, before)["NET_PROFILE"] == ("edge, RTT 80 ms, 1 % loss", "RTT 5 ms")
+    more = {**before, "configured": {**before["configured"], "reset_pct": 2.0}}
+    assert words_of(settings, settings, more, before)["NET_PROFILE"][1] == "without 2 % reset"
+
+
+def test_servers_and_faults_are_in_sight_where_there_are_any() -> None:
+    """Now, or in the last run."""
+    calm, rough = (
+        PartSettings(upstream={"UPSTREAM_CAPACITY": servers, "UPSTREAM_QUEUE": 3, "UPSTREAM_FAULT": fault})
+        for servers, fault in ((None, None), (4, "STATUS_503"))
+    )
+    assert {"UPSTREAM_CAPACITY", "UPSTREAM_FAULT"}.isdisjoint(words_of(calm))
+    assert words_of(rough)["UPSTREAM_CAPACITY"] == ("4, 3 may wait", None)
+    assert words_of(calm, rough)["UPSTREAM_FAULT"] == ("none", "STATUS_503")

@@ -110,3 +110,16 @@ def test_only_locusts_invitation_is_changed() -> None:
     records = [logging.LogRecord("locust.main", logging.INFO, "main.py", 1, text, (), None) for text in texts]
     assert all(without_invitation(record) for record in records)
     assert [record.getMessage() for record in records] == ["Starting web interface ...", "Run time limit set"]
+
+
+def test_what_was_changed_is_said_of_the_last_run_and_in_its_row() -> None:
+    """And whom a condition struck; failures are said once, in red."""
+    ends = {"start": {"network": {"NET_RTT_MS": 0.0}}, "end": {"network": {"NET_RTT_MS": 80.0}}}
+    because = "the pool was full; 2 of 10 requests failed (500 upstream 2); the link was late"
+    judged = {"bottleneck": "pool", "because": because, "advice": "Change it."}
+    document = run(10, {"500 upstream": 2}, settings=ends, verdict=judged, link={"struck": {"reset": 2}})
+    said = last_words(document)
+    assert (said["changed"], said["struck"]) == ("NET_RTT_MS 0 -> 80", "link: reset 2")
+    assert said["because"] == "the pool was full; the link was late"
+    assert str(row(summarise(document))["because"]).endswith("; changed during the run: NET_RTT_MS 0 -> 80")
+    assert "changed" not in str(row(summarise(run(10, {}))))

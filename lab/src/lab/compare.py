@@ -7,13 +7,17 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
-from lab.run_document import RunDocument
+from lab.changed import PARTS, changes
+from lab.network import measured_ms, plain
+from lab.run_document import RunDocument, StandIn
 
 _OWN_TO_EACH_RUN = frozenset({"LAB_RUN_ID", "LAB_RUN_LABEL", "LAB_PROGRESS", "LAB_RUNS_DIR", "LOCUST_HEADLESS"})
 """Settings that differ between any two runs and explain nothing."""
 
 _WIRING = re.compile(r"_(?:HOST|PORT|CONTROL_URL)$")
 """Where the parts listen: other in Compose than as processes, and no cause of anything."""
+
+_ENGINE = "network's engine"
 
 _LIMITS = {
     "pool": "the pool",
@@ -74,12 +78,23 @@ _FIGURES: list[tuple[str, str, Callable[[RunDocument], float | None]]] = [
 ]
 
 
+_WHERE_THERE_ARE: list[tuple[str, str, Callable[[RunDocument], float | None]]] = [
+    ("round trip as measured", "ms", lambda run: measured_ms(run.network) if _emulated(run) else None),
+    ("refused by the upstream's queue", "", lambda run: run.upstream.refused if run.upstream else None),
+    ("struck by faults", "", lambda run: _struck(run.upstream)),
+    ("struck by the network", "", lambda run: _struck(run.link)),
+]
+"""Figures that are shown only where one of the runs has any."""
+
+
 def compare(documents: Sequence[RunDocument]) -> Comparison:
     """Hold runs against the first of them. Needs at least two."""
     if len(documents) < 2:
         raise ValueError("a comparison needs at least two runs")
     settings = _differences([_settings(document) for document in documents])
     outcomes = [_outcome(name, unit, [figure(run) for run in documents]) for name, unit, figure in _FIGURES]
+    rare = [_outcome(name, unit, [figure(run) for run in documents]) for name, unit, figure in _WHERE_THERE_ARE]
+    outcomes += [outcome for outcome in rare if any(outcome.values)]
     return Comparison(
         runs=[document.label or document.id for document in documents],
         settings=settings,
@@ -89,7 +104,7 @@ def compare(documents: Sequence[RunDocument]) -> Comparison:
 
 
 def _settings(document: RunDocument) -> dict[str, Any]:
-    start = document.settings.start
+    start, changed = document.settings.start, changes(document.settings)
     versions = {
         f"{part}'s {library}": version
         for part, libraries in document.versions.items()
@@ -97,14 +112,28 @@ def _settings(document: RunDocument) -> dict[str, Any]:
     }
     return (
         versions
-        | {"status": document.status}
+        | {"status": document.status, _ENGINE: _engine(document)}
         | {
             name: _shown_address(value) if name == "PROXY_UPSTREAM_URL" else value
-            for part in (start.load, start.proxy, start.network, start.upstream)
-            for name, value in (part or {}).items()
+            for part in PARTS
+            for name, value in (getattr(start, part) or {}).items()
             if name not in _OWN_TO_EACH_RUN and not _WIRING.search(name)
         }
+        | {name: f"{plain(old)}, then {plain(new)}" for name, (old, new) in changed.items()}
     )
+
+
+def _engine(document: RunDocument) -> str | None:
+    """Return what emulated the network; None if nothing did, for then its conditions are the difference."""
+    return str((document.network or {}).get("engine")) if _emulated(document) else None
+
+
+def _emulated(document: RunDocument) -> bool:
+    return (document.network or {}).get("engine") not in (None, "off")
+
+
+def _struck(part: StandIn | None) -> float | None:
+    return sum(part.struck.values()) if part is not None and part.struck is not None else None
 
 
 def _shown_address(url: Any) -> Any:
@@ -115,7 +144,13 @@ def _shown_address(url: Any) -> Any:
 def _differences(settings: Sequence[dict[str, Any]]) -> list[Difference]:
     names = sorted({name for one in settings for name in one})
     rows = [Difference(name=name, values=[one.get(name) for one in settings]) for name in names]
-    return [row for row in rows if any(value != row.values[0] for value in row.values[1:])]
+    return [row for row in rows if _differs(row)]
+
+
+def _differs(row: Difference) -> bool:
+    """An engine differs from another engine only: from none by what it is to emulate."""
+    values = [value for value in row.values if value is not None] if row.name == _ENGINE else row.values
+    return any(value != values[0] for value in values[1:])
 
 
 def _outcome(name: str, unit: str, values: list[float | None]) -> Outcome:

@@ -10,8 +10,8 @@ from lab.run_document import Generator, LatencyMs, Pool, StandIn, Totals
 class Evidence:
     """The figures of a run. `cpu_cores` maps proxy, upstream, link and generator to mean cores used; `workers` are the
     proxy's processes; `in_proxy_ms` is the mean time from a request's first step in the proxy to its last;
-    `upstream_queue_ms` the mean wait for one of the upstream's `upstream_servers`; `link` and `mock` how they kept up.
-    None: not known.
+    `upstream_queue_ms` the mean wait for one of the upstream's `upstream_servers`, of which `upstream_places` may wait;
+    `link` and `mock` how they kept up. None: not known.
     """
 
     totals: Totals
@@ -25,6 +25,7 @@ class Evidence:
     in_proxy_ms: float | None = None
     upstream_queue_ms: float | None = None
     upstream_servers: int | None = None
+    upstream_places: int | None = None
     link: StandIn | None = None
     mock: StandIn | None = None
     rtt_ms: float = 0.0

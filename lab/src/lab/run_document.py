@@ -27,7 +27,7 @@ class PartSettings(_Part):
 
 
 class SettingsAtEnds(_Part):
-    """Settings when the run began and when it ended: a difference means a part was restarted meanwhile."""
+    """Settings when the run began and when it ended: a difference is a change meanwhile, by hand or by a restart."""
 
     start: PartSettings
     end: PartSettings
@@ -178,12 +178,15 @@ class StandIn(_Part):
     """How a part kept up that stands for something real: the link for a network, the mock for an upstream.
 
     `lateness_ms` is when things left minus when they were due, during the run; null if the part does not tell, as with
-    packets that the kernel itself holds back. `cpu_cores` as in the document's own.
+    packets that the kernel itself holds back. `cpu_cores` as in the document's own. `struck` is how often it did what
+    by which condition or fault, `refused` how many found its queue full; null where it does not tell.
     """
 
     engine: str | None = None
     lateness_ms: DistributionMs | None = None
     cpu_cores: float | None = None
+    struck: dict[str, int] | None = None
+    refused: int | None = None
 
 
 class Verdict(_Part):

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from lab.changed import changed_words
 from lab.run_document import RunDocument
 
 
@@ -36,6 +37,7 @@ class RunSummary(BaseModel):
     because: str
     advice: str
     network: str
+    changed: str = ""
 
 
 def new_run_id(now: datetime) -> str:
@@ -64,6 +66,7 @@ def summarise(document: RunDocument) -> RunSummary:
         because=document.verdict.because,
         advice=document.verdict.advice,
         network=str(network.get("says", network.get("engine", ""))),
+        changed=changed_words(document.settings),
     )
 
 

@@ -10,7 +10,9 @@ from typing import Literal
 
 from lab.evidence import Evidence
 from lab.late import ADVICE, NAMES, Part, late
+from lab.refused import REFUSED_ADVICE, REFUSED_SHARE, only_refused, refused
 from lab.run_document import Pool, Verdict
+from lab.struck import struck_words
 
 FAILING_SHARE = 0.5
 """Share of failed requests above which a run measured failures and not throughput."""
@@ -44,7 +46,10 @@ _CPU_ADVICE = {
 def judge(seen: Evidence) -> Verdict:
     """Name what limited a run."""
     found = next(verdict for rule in RULES if (verdict := rule(seen)) is not None)
-    notes = [_failures(seen)] if seen.totals.failures and found.bottleneck != "failures" else []
+    told = found.bottleneck == "failures" or (found.advice == REFUSED_ADVICE and only_refused(seen))
+    notes = [_failures(seen)] if seen.totals.failures and not told else []
+    struck = struck_words(seen.link, seen.mock) if seen.totals.failures else ""
+    notes += [f"struck on purpose: {struck}"] if struck else []
     notes += [] if found.advice in ADVICE.values() else _late(seen, "p99").values()
     return found.model_copy(update={"because": "; ".join([found.because, *notes])}) if notes else found
 
@@ -53,6 +58,11 @@ def _nothing(seen: Evidence) -> Verdict | None:
     if seen.totals.requests:
         return None
     return _verdict("none", "no request was made", "Run it with users and for longer.")
+
+
+def _mostly_refused(seen: Evidence) -> Verdict | None:
+    """Before CPU: users whom nobody keeps waiting ask again at once, and keep everybody busy."""
+    return refused(seen, FAILING_SHARE)
 
 
 def _failing(seen: Evidence) -> Verdict | None:
@@ -100,6 +110,8 @@ def _late_verdict(parts: dict[Part, str]) -> Verdict | None:
 
 
 def _upstream(seen: Evidence) -> Verdict | None:
+    if (refusing := refused(seen, REFUSED_SHARE)) is not None:
+        return refusing
     queued = seen.upstream_queue_ms or 0.0
     if seen.upstream_servers is None or seen.share_of_latency(queued) < WAIT_SHARE or queued < seen.pool_wait_ms:
         return None
@@ -155,7 +167,7 @@ def _free(seen: Evidence) -> Verdict:
 
 
 RULES: tuple[Callable[[Evidence], Verdict | None], ...] = (
-    *(_nothing, _failing, _cpu, _mostly_late),
+    *(_nothing, _mostly_refused, _failing, _cpu, _mostly_late),
     *(_upstream, _pool, _loop, _sometimes_late, _free),
 )
 

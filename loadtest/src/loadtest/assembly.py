@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from lab.audit import audit
 from lab.evidence import Evidence
+from lab.network import network_words
 from lab.run_document import (
     Generator,
     PartSettings,
@@ -28,7 +29,6 @@ from loadtest import figures, stand_in
 from loadtest.counts import Counts
 from loadtest.phases import Phases, ledger_of, phases_ms
 from loadtest.snapshot import Answer, Snapshot
-from loadtest.strip import network_words
 
 NETWORK_KEYS = ("engine", "because", "says", "configured", "measured", "limits")
 
@@ -104,6 +104,7 @@ def document(seen: Observation) -> RunDocument:
                 in_proxy_ms=_in_proxy_ms(phases),
                 upstream_queue_ms=figures.upstream_queue_ms(seen.before, seen.after),
                 upstream_servers=figures.upstream_servers(seen.after),
+                upstream_places=figures.upstream_places(seen.after),
                 link=link,
                 mock=mock,
                 rtt_ms=stand_in.rtt_ms(seen.after),
@@ -143,7 +144,7 @@ def part_settings(snapshot: Snapshot, load: Mapping[str, Any]) -> PartSettings:
         load=dict(load),
         proxy=_settings(snapshot.proxy_config),
         network=_settings(snapshot.network_config),
-        upstream=_settings(snapshot.upstream_config),
+        upstream=_upstream(snapshot),
     )
 
 
@@ -164,7 +165,7 @@ def network(config: Answer | None) -> dict[str, Any] | None:
     if config is None:
         return None
     return {
-        "says": network_words(config.get("settings")),
+        "says": network_words(config),
         **{key: config[key] for key in NETWORK_KEYS if key in config},
     }
 
@@ -172,6 +173,15 @@ def network(config: Answer | None) -> dict[str, Any] | None:
 def rate(count: int, seconds: float) -> float:
     """Return events per second, 0 over no time."""
     return round(count / seconds, 3) if seconds > 0 else 0.0
+
+
+def _upstream(snapshot: Snapshot) -> dict[str, Any] | None:
+    """Return the mock's settings with the faults that are in force: they can be changed while it runs."""
+    settings = _settings(snapshot.upstream_config)
+    rules = (snapshot.upstream_faults or {}).get("rules")
+    if settings is None or not isinstance(rules, list):
+        return settings
+    return settings | {"UPSTREAM_FAULT": "; ".join(str(rule) for rule in rules) or None}
 
 
 def _settings(config: Answer | None) -> dict[str, Any] | None:

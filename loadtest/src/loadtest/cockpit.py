@@ -3,7 +3,7 @@
 import csv
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +13,8 @@ from flask.typing import ResponseReturnValue
 from locust.web import WebUI
 
 from lab.compare import compare
-from lab.run_document import PartSettings
+from lab.network import caveats
+from lab.run_document import PartSettings, RunDocument
 from lab.store import RunNotFound, RunSummary
 from loadtest.assembly import part_settings
 from loadtest.names import short_name
@@ -34,7 +35,7 @@ class Cockpit:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._settings: tuple[float, Snapshot] | None = None
+        self._settings: tuple[float, Snapshot | None, Snapshot] | None = None
 
     def blueprint(self, web_ui: WebUI, base_path: str) -> Blueprint:
         """Return the routes. Health and static files are open, the rest is behind Locust's login if that is on."""
@@ -67,13 +68,14 @@ class Cockpit:
     def live(self) -> ResponseReturnValue:
         """The state, the settings in force, the run under way since second `since`, and the verdict of the last one."""
         since, run, last = request.args.get("since", 0.0, type=float), self._recorder.current, self._recorder.last
-        before = last.settings.start if last is not None and run is None else None
         snapshot, in_force = self._in_force()
+        before, network = self._before(last)
         summaries = self._recorder.store.summaries()
         return {
             "state": self._state(),
             "run": run and {"id": run.id, "label": run.label, "t_seconds": run.elapsed(), "of_seconds": run.of_seconds},
-            "settings": settings_words(in_force, before, snapshot.network_config),
+            "settings": settings_words(in_force, before, snapshot.network_config, network),
+            "caveats": caveats(snapshot.network_config),
             "silent": silent_words(in_force, self._urls()),
             "points": [point.model_dump() for point in self._recorder.points() if point.t_seconds > since],
             "last": last_words(last) if last is not None else None,
@@ -127,14 +129,26 @@ class Cockpit:
     def _state(self) -> str:
         return str(self._recorder.runner.state) if self._recorder.idle.is_set() else "stopping"
 
-    def _in_force(self) -> tuple[Snapshot, PartSettings]:
-        """During a run what the parts said as it began; otherwise what they say now, asked at most every 2 s."""
+    def _before(self, last: RunDocument | None) -> tuple[PartSettings | None, Mapping[str, Any] | None]:
+        """What the settings in force are held against, and the link's words on it: the run under way, or the last."""
         run = self._recorder.current
         if run is not None:
-            return run.before, part_settings(run.before, run.load_settings)
-        if self._settings is None or time.monotonic() - self._settings[0] > SETTINGS_KEPT_SECONDS:
-            self._settings = time.monotonic(), self._recorder.surroundings().snapshot()
-        return self._settings[1], part_settings(self._settings[1], self._load())
+            return part_settings(run.before, run.load_settings), run.before.network_config
+        if last is None:
+            return None, None
+        network = last.network and {**last.network, "settings": last.settings.start.network or {}}
+        return last.settings.start, network
+
+    def _in_force(self) -> tuple[Snapshot, PartSettings]:
+        """What the parts say now, asked at most every 2 s; during a run only what may be changed then."""
+        run = self._recorder.current
+        begun = run.before if run is not None else None
+        kept = self._settings
+        if kept is None or kept[1] is not begun or time.monotonic() - kept[0] > SETTINGS_KEPT_SECONDS:
+            asked = self._recorder.surroundings()
+            now = asked.snapshot() if begun is None else asked.conditions(begun)
+            self._settings = kept = time.monotonic(), begun, now
+        return kept[2], part_settings(kept[2], self._load() if run is None else run.load_settings)
 
     def _urls(self) -> dict[str, str]:
         """Return where each part is asked for its settings."""

@@ -5,6 +5,9 @@ import re
 ERROR_HEADER = "x-proxy-error"
 """The proxy's own errors carry their code here; an error of the upstream comes without it."""
 
+UPSTREAM_HEADER = "x-upstream-error"
+"""The mock says here why it refused, and the proxy passes it on."""
+
 _CODE = re.compile(r"[a-z0-9_]{1,40}")
 
 
@@ -15,17 +18,24 @@ class RequestFailed(Exception):
         return str(self)
 
 
-def failure_name(status: int, proxy_error: str | None, error: BaseException | None) -> str | None:
+def failure_name(
+    status: int, proxy_error: str | None, error: BaseException | None, upstream_error: str | None = None
+) -> str | None:
     """Return what a request's outcome is counted as, or None for a success.
 
-    1. An answer with an error status: `503 pool_exhausted` if the proxy made it itself, else `500 upstream`.
+    1. An answer with an error status: `503 pool_exhausted` if the proxy made it itself, else `500 upstream`,
+       with the upstream's own word if it gave one: `503 upstream queue_full`.
     2. No whole answer: the class of what broke, looked for below the client's own wrapper.
     """
     if status >= 400:
         if proxy_error is None:
-            return f"{status} upstream"
-        return f"{status} {proxy_error if _CODE.fullmatch(proxy_error) else 'unknown'}"
+            return f"{status} upstream" + (f" {_code(upstream_error)}" if upstream_error is not None else "")
+        return f"{status} {_code(proxy_error)}"
     if error is not None:
         cause = getattr(error, "original", None) or error
         return type(cause).__name__
     return None if status else "no answer"
+
+
+def _code(said: str) -> str:
+    return said if _CODE.fullmatch(said) else "unknown"

@@ -103,6 +103,11 @@ def upstream_servers(snapshot: Snapshot) -> int | None:
     return _whole(section(snapshot.upstream, "capacity"), "servers")
 
 
+def upstream_places(snapshot: Snapshot) -> int | None:
+    """Return how many requests may wait for one of the mock's servers; None if without limit."""
+    return _whole(section(snapshot.upstream, "capacity"), "queue")
+
+
 def cpu_cores(before: Snapshot, after: Snapshot, generator: float | None) -> dict[str, float | None]:
     """Return the mean cores each part used between the snapshots: CPU seconds over wall seconds."""
     pairs = {

@@ -7,6 +7,7 @@ COLUMNS = (
     ("run", "Run"),
     ("users", "Users"),
     ("connections", "Pool max"),
+    ("network", "Network"),
     ("rps", "RPS"),
     ("median", "p50 ms"),
     ("slowest", "p99 ms"),
@@ -35,12 +36,13 @@ def row(summary: RunSummary) -> dict[str, str | int | float]:
         "run": short_name(summary.label, summary.started_at, summary.id) + note,
         "users": summary.users,
         "connections": _cell(summary.max_connections),
+        "network": summary.network or "-",
         "rps": round(summary.rps, 1),
         "median": _cell(summary.p50_ms),
         "slowest": _cell(summary.p99_ms),
         "failures": summary.failures,
         "verdict": LIMITS.get(summary.bottleneck, summary.bottleneck),
-        "because": summary.because,
+        "because": summary.because + (f"; changed during the run: {summary.changed}" if summary.changed else ""),
         "advice": summary.advice,
     }
 

@@ -1,7 +1,7 @@
 """What the other parts say of themselves at one moment, fetched over HTTP; a part that does not answer is None."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -24,6 +24,7 @@ class Snapshot:
     proxy_config: Answer | None = None
     network_config: Answer | None = None
     upstream_config: Answer | None = None
+    upstream_faults: Answer | None = None
     pool: Answer | None = None
     upstream: Answer | None = None
     network: Answer | None = None
@@ -44,16 +45,24 @@ class Surroundings:
             "proxy_config": f"{self.proxy_url}/-/config",
             "network_config": f"{self.net_control_url}/-/config",
             "upstream_config": f"{self.upstream_control_url}/-/config",
+            "upstream_faults": f"{self.upstream_control_url}/-/faults",
             "pool": f"{self.proxy_url}/-/pool",
             "upstream": f"{self.upstream_control_url}/-/stats",
             "network": f"{self.net_control_url}/-/stats",
             "ledger": f"{self.proxy_url}/-/ledger?since=end&limit=1",
         }
-        greenlets = {name: gevent.spawn(self._get, url) for name, url in asked.items()}
-        gevent.joinall(list(greenlets.values()))
-        answers = {name: greenlet.value for name, greenlet in greenlets.items()}
+        answers = self._get_all(asked)
         ledger = answers.pop("ledger") or {}
         return Snapshot(at=time.monotonic(), ledger_cursor=ledger.get("next"), **answers)
+
+    def conditions(self, before: Snapshot) -> Snapshot:
+        """Return that snapshot with the link's conditions and the mock's faults as now: a run may see them change."""
+        asked = {
+            "network_config": f"{self.net_control_url}/-/config",
+            "upstream_faults": f"{self.upstream_control_url}/-/faults",
+        }
+        heard = {name: answer for name, answer in self._get_all(asked).items() if answer is not None}
+        return replace(before, **heard)
 
     def ledger(self, cursor: str | None) -> tuple[list[Answer], int] | None:
         """Return the entries of the proxy's ledger since a cursor, and how many are lost; None if it cannot be read."""
@@ -85,6 +94,11 @@ class Surroundings:
             if (not in_flight(snapshot, run_id) and not silent(before, snapshot)) or time.monotonic() > deadline:
                 return snapshot
             gevent.sleep(0.05)
+
+    def _get_all(self, asked: dict[str, str]) -> dict[str, Any]:
+        greenlets = {name: gevent.spawn(self._get, url) for name, url in asked.items()}
+        gevent.joinall(list(greenlets.values()))
+        return {name: greenlet.value for name, greenlet in greenlets.items()}
 
     def _get(self, url: str) -> Answer | None:
         try:

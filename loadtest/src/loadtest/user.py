@@ -4,7 +4,7 @@ import gevent
 from locust import FastHttpUser, constant, task
 from locust.user.task import LOCUST_STATE_STOPPING
 
-from loadtest.failures import ERROR_HEADER, RequestFailed, failure_name
+from loadtest.failures import ERROR_HEADER, UPSTREAM_HEADER, RequestFailed, failure_name
 from loadtest.patterns import target
 
 RUN_HEADER = "x-sandbox-run"
@@ -36,7 +36,8 @@ class ClosedLoopUser(FastHttpUser):
         path = target(options.pattern, options.request_path)
         with self.client.get(path, headers={RUN_HEADER: options.run_id}, catch_response=True) as response:
             headers = response.headers or {}
-            name = failure_name(response.status_code, headers.get(ERROR_HEADER), response.request_meta["exception"])
+            codes = headers.get(ERROR_HEADER), response.request_meta["exception"], headers.get(UPSTREAM_HEADER)
+            name = failure_name(response.status_code, *codes)
             if name is not None:
                 response.failure(RequestFailed(name))
         if response.status_code == 0:

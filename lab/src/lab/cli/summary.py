@@ -6,9 +6,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lab.changed import changed_words
 from lab.cli.console import number
-from lab.network import network_line
+from lab.network import caveats, network_line
 from lab.run_document import RunDocument
+from lab.struck import struck_words
+from lab.upstream import upstream_words
 
 
 def print_summary(console: Console, document: RunDocument, path: Path) -> None:
@@ -28,6 +31,12 @@ def _figures(document: RunDocument) -> Table:
     table.add_row("load", f"{document.users} users, {document.window_seconds:.0f} s measured")
     if network := network_line(document.network, document.link):
         table.add_row("network", network)
+    if unlike := caveats(document.network):
+        table.add_row("", Text(f"not as in reality: {len(unlike)} things, named in the document under network.limits"))
+    if upstream := upstream_words(document.settings.start.upstream):
+        table.add_row("upstream", Text(upstream))
+    if changed := changed_words(document.settings):
+        table.add_row(Text("changed", style="bold"), Text(f"during the run: {changed}"))
     table.add_row("requests", f"{totals.requests}, {totals.failures} failed, {totals.rps:.1f} a second")
     table.add_row(
         "latency",
@@ -44,6 +53,8 @@ def _figures(document: RunDocument) -> Table:
         table.add_row("time", phases_line(document))
     if document.errors:
         table.add_row("errors", ", ".join(f"{kind}: {count}" for kind, count in document.errors.items()))
+    if struck := struck_words(document.link, document.upstream):
+        table.add_row("struck", Text(struck))
     return table
 
 

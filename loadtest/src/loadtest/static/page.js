@@ -37,6 +37,9 @@ export const LIMITS = {
 
 export const badge = (bottleneck) => element('span', { class: `badge ${bottleneck}` }, LIMITS[bottleneck] || bottleneck);
 
+/** Changes as `NET_RTT_MS 0 -> 80`, with an arrow that no line break parts. */
+export const arrows = (text) => text.replaceAll('->', '\u2192');
+
 export const figure = (value, digits = 0) =>
   value === null || value === undefined
     ? '-'

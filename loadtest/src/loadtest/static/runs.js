@@ -1,6 +1,6 @@
 // The page of past runs: a table, and two or more of them side by side.
 
-import { badge, element, fetchJson, figure, prefersDark } from './page.js';
+import { arrows, badge, element, fetchJson, figure, prefersDark } from './page.js';
 
 const body = document.body;
 const rows = document.getElementById('runs');
@@ -28,7 +28,7 @@ function row(run) {
     number(run.p50_ms),
     number(run.p99_ms),
     number(run.failures),
-    element('td', { class: 'because' }, badge(run.bottleneck), run.because),
+    element('td', { class: 'because' }, badge(run.bottleneck), run.because, run.changed ? element('b', {}, `; changed during the run: ${arrows(run.changed)}`) : null, run.network ? element('span', { class: 'surroundings' }, `Network: ${run.network}`) : null),
   );
   box.addEventListener('change', () => {
     if (box.checked) chosen.add(run.id);
@@ -80,12 +80,12 @@ async function showComparison() {
     const answer = await fetchJson(`compare.json?${query}`);
     const columns = answer.runs.length + 1;
     const settings = answer.settings.map(({ name, values }) =>
-      element('tr', {}, element('th', {}, name), ...values.map((value) => element('td', { class: 'number' }, shown(value)))),
+      element('tr', {}, element('th', {}, name), ...values.map((value) => element('td', { class: 'number setting' }, shown(value)))),
     );
     const same = element('tr', {}, element('td', { colspan: columns }, 'No setting differs.'));
     comparison.replaceChildren(
       element('h2', {}, 'Comparison'),
-      element('p', { class: 'sentence' }, answer.sentence),
+      element('p', { class: 'sentence' }, arrows(answer.sentence)),
       element(
         'div',
         { class: 'scroll' },

@@ -1,7 +1,7 @@
 // On Locust's page: three lines before the first run, then a strip with the settings in force and the verdict.
 // Mounted outside React's #root; it needs of Locust's page only its <header>, its <main> and role=tablist.
 
-import { badge, element, fetchJson, figure, prefersDark } from './page.js';
+import { arrows, badge, element, fetchJson, figure, prefersDark } from './page.js';
 
 const POLL_MS = { running: 1000, waiting: 3000 };
 
@@ -30,13 +30,27 @@ function silent(live) {
   return live.silent.length ? element('p', { class: 'silent', role: 'status' }, ...live.silent.map((one) => element('span', {}, one))) : null;
 }
 
+/** One line, unfolded by a click: what the link's engine does otherwise than a real network. */
+function caveats(live) {
+  const count = live.caveats.length;
+  return count
+    ? element(
+        'details',
+        { class: 'caveats' },
+        element('summary', {}, `The network is emulated: ${count} ${count === 1 ? 'thing is' : 'things are'} not as in reality`),
+        element('ul', {}, ...live.caveats.map((one) => element('li', {}, one))),
+      )
+    : null;
+}
+
 function settings(live) {
+  const when = live.run ? 'when the run began' : 'in the last run';
   return live.settings.map(({ title, variable, value, was }) =>
     element(
       'div',
       { title: variable, class: was === null ? null : 'changed' },
       element('dt', {}, title),
-      element('dd', {}, value, was === null ? null : element('del', { title: 'in the last run' }, was)),
+      element('dd', {}, value, was === null ? null : element('del', { title: when }, was)),
     ),
   );
 }
@@ -62,6 +76,8 @@ function verdict(last) {
     element('b', { title: last.id }, `Last run here, ${last.name}${note}: `),
     red ? element('b', { class: 'failed' }, red) : null,
     red === because ? null : because,
+    last.changed ? element('b', { class: 'during' }, `Changed during the run: ${arrows(last.changed)}. `) : null,
+    last.struck && last.failed === '' ? `Struck on purpose, ${last.struck}. ` : null,
     element('span', { class: 'advice' }, last.advice),
     ' ',
     element('span', { class: 'counts' }, counts),
@@ -73,6 +89,7 @@ function strip(live, pool) {
     'div',
     { class: 'strip' },
     element('dl', { class: 'settings' }, ...settings(live), now(live, pool)),
+    caveats(live),
     silent(live),
     live.run || live.state === 'stopping' || !live.last ? null : verdict(live.last),
   );
@@ -140,8 +157,11 @@ class Panel {
     const started = live.run || live.last || live.state !== 'ready';
     const content = started ? strip(live, this.since.point) : intro(live);
     if (content.outerHTML !== this.shown) {
+      const unfolded = this.box.querySelector('details')?.open;
       this.shown = content.outerHTML;
       this.box.replaceChildren(content);
+      const fold = this.box.querySelector('details');
+      if (fold && unfolded) fold.open = true;
     }
     this.place();
   }

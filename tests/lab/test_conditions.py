@@ -1,0 +1,184 @@
+"""Network and upstream conditions in words: in force, changed during a run, compared, refused, struck."""
+
+from typing import Any
+
+import pytest
+
+from lab.changed import changed_words, changes
+from lab.compare import compare
+from lab.evidence import Evidence
+from lab.network import caveats, network_words
+from lab.run_document import (
+    Generator,
+    LatencyMs,
+    PartSettings,
+    RunDocument,
+    SettingsAtEnds,
+    StandIn,
+    Totals,
+    Verdict,
+)
+from lab.struck import struck_words
+from lab.upstream import fault_words, upstream_words
+from lab.verdict import judge
+from support.documents import pool, run_document
+
+ALL = {
+    "rtt_ms": 75.0,
+    "jitter_ms": 3.0,
+    "loss_pct": 0.5,
+    "bw_down_mbit": 1000.0,
+    "bw_up_mbit": None,
+    "queue_ms": 100.0,
+    "idle_drop_seconds": 3.0,
+    "idle_drop_mode": "rst",
+    "reset_pct": 2.0,
+    "partition": "5s-10s",
+    "partition_mode": "blackhole",
+    "accept_delay_ms": 20.0,
+}
+
+
+def test_a_profile_is_told_with_all_it_comes_to() -> None:
+    """Not only what was set by itself: the link says what profile and settings amount to."""
+    assert network_words({"settings": {"NET_PROFILE": "transatlantic"}, "configured": ALL}) == (
+        "transatlantic, RTT 75 ms, jitter 3 ms, 0.5 % loss, 1000 Mbit/s down, idle drop after 3 s (rst), 2 % reset, "
+        "partition 5s-10s (blackhole), accept delay 20 ms"
+    )
+
+
+def test_conditions_that_are_off_are_not_told() -> None:
+    """And what a link does not say is taken from its settings; one that says nothing has no name."""
+    settings = {"NET_PROFILE": "same-host", "NET_RTT_MS": 2.5, "NET_PARTITION": "off", "NET_IDLE_DROP_MODE": "silent"}
+    assert network_words({"settings": settings}) == "same-host, RTT 2.5 ms"
+    assert network_words({"settings": settings, "configured": dict.fromkeys(ALL)}) == "same-host"
+    assert network_words(None) == "unknown"
+
+
+def test_what_an_engine_cannot_do_is_passed_on_if_it_is_a_list() -> None:
+    """Nobody's answer is taken on trust."""
+    assert caveats({"limits": ["connect() is not delayed"]}) == ["connect() is not delayed"]
+    assert caveats({"limits": "none"}) == caveats(None) == []
+
+
+def test_the_upstream_is_told_where_it_is_more_than_its_latency() -> None:
+    """Servers, places in line, faults; a rate only where rules go by it; a long list is cut."""
+    known: dict[str, Any] = {"UPSTREAM_LATENCY": "constant(9ms)"}
+    assert upstream_words(known) == upstream_words(None) == ""
+    limited = known | {"UPSTREAM_CAPACITY": 4, "UPSTREAM_QUEUE": 0, "UPSTREAM_FAULT": "STATUS_503"}
+    assert upstream_words(limited) == "constant(9ms), at once 4, none may wait, faults: STATUS_503"
+    assert upstream_words(known | {"UPSTREAM_CAPACITY": 4}).endswith("4, any number may wait")
+    assert fault_words({"UPSTREAM_FAULT": "A", "UPSTREAM_FAULT_RATE": 0.1}) == "A, rate 0.1 where none is given"
+    assert len(fault_words({"UPSTREAM_FAULT": "STATUS_503; " * 300})) < 200
+
+
+def ends(start: dict[str, Any] | None, end: dict[str, Any] | None, *upstreams: dict[str, Any]) -> SettingsAtEnds:
+    """Settings of the link at both ends of a run, and of the mock."""
+    first, last = upstreams or (None, None)
+    return SettingsAtEnds(
+        start=PartSettings(network=start, upstream=first), end=PartSettings(network=end, upstream=last)
+    )
+
+
+def test_a_change_during_the_run_is_told_by_variable() -> None:
+    """Of every part; of one that was silent at one end nothing is known."""
+    changed = ends(
+        {"NET_RTT_MS": 0.0, "NET_SEED": 1},
+        {"NET_RTT_MS": 80.0, "NET_SEED": 1},
+        {"UPSTREAM_FAULT": None},
+        {"UPSTREAM_FAULT": "STATUS_500"},
+    )
+    assert changed_words(changed) == "NET_RTT_MS 0 -> 80, UPSTREAM_FAULT unset -> STATUS_500"
+    assert changes(ends({"NET_RTT_MS": 0.0}, None)) == changes(ends({"A": 1}, {"A": 1})) == {}
+
+
+def ran(run_id: str, settings: SettingsAtEnds, **more: Any) -> RunDocument:
+    return run_document(run_id, label=run_id, settings=settings, **more)
+
+
+def test_a_change_of_profile_is_the_one_setting_that_differs() -> None:
+    """Though it is also another engine than none: that follows from it."""
+    near, far = {"NET_PROFILE": "same-host"}, {"NET_PROFILE": "transatlantic"}
+    measured = {"warm_request_ms": {"p50": 77.2}}
+    result = compare(
+        [
+            ran("near", ends(near, near), network={"engine": "off"}),
+            ran("far", ends(far, far), network={"engine": "relay", "measured": measured}),
+        ]
+    )
+    assert result.sentence.startswith("One setting differs, NET_PROFILE same-host -> transatlantic: ")
+    (trip,) = (outcome for outcome in result.outcomes if outcome.name == "round trip as measured")
+    assert trip.values == [None, 77.2]
+
+
+def test_another_engine_is_a_difference() -> None:
+    """A relay's network is not that of the kernel."""
+    far = ends({"NET_PROFILE": "edge"}, {"NET_PROFILE": "edge"})
+    result = compare([ran("a", far, network={"engine": "relay"}), ran("b", far, network={"engine": "netem"})])
+    assert [(row.name, row.values) for row in result.settings] == [("network's engine", ["relay", "netem"])]
+
+
+def test_a_run_that_was_changed_is_compared_as_such() -> None:
+    """Neither end alone would say what it was."""
+    steady, changed = ends({"NET_RTT_MS": None}, {"NET_RTT_MS": None}), ends({"NET_RTT_MS": None}, {"NET_RTT_MS": 80.0})
+    result = compare([ran("a", steady), ran("b", changed)])
+    assert [(row.name, row.values) for row in result.settings] == [("NET_RTT_MS", [None, "unset, then 80"])]
+
+
+def test_who_was_struck_or_refused_is_compared_where_anybody_was() -> None:
+    """Else three rows of noughts would stand in every comparison."""
+    whole = ends({}, {})
+    calm = ran("calm", whole, link=StandIn(struck={"loss": 0}), upstream=StandIn(struck={}, refused=0))
+    rough = ran("rough", whole, link=StandIn(struck={"loss": 2, "reset": 1}), upstream=StandIn(struck={"A": 4}))
+    assert not {outcome.name for outcome in compare([calm, calm]).outcomes} & {"struck by faults"}
+    outcomes = {outcome.name: outcome.values for outcome in compare([calm, rough]).outcomes}
+    assert (outcomes["struck by the network"], outcomes["struck by faults"]) == ([0, 3], [0, 4])
+    assert "refused by the upstream's queue" not in outcomes
+
+
+def verdict(failures: int, errors: dict[str, int], **more: Any) -> Verdict:
+    """The verdict on a thousand requests, 200 ms each, with a full pool."""
+    evidence: dict[str, Any] = {
+        "totals": Totals(requests=1000, failures=failures, rps=100.0),
+        "latency_ms": LatencyMs(mean=200.0),
+        "pool": pool(),
+        "cpu_cores": {"proxy": 0.3},
+        "generator": Generator(),
+        "users": 20,
+        "errors": errors,
+    }
+    return judge(Evidence(**(evidence | more)))
+
+
+FULL = "503 upstream queue_full"
+
+
+@pytest.mark.parametrize("cores", [0.3, 0.95])
+def test_an_upstream_that_refuses_most_is_the_limit_and_nothing_else(cores: float) -> None:
+    """Not the failures, nor the CPU that refused users spend by asking again at once; it is said once."""
+    found = verdict(700, {FULL: 700}, upstream_servers=4, upstream_places=3, cpu_cores={"proxy": cores})
+    assert found.bottleneck == "upstream"
+    assert found.because == (
+        "the upstream refused 700 of 1000 requests (503 upstream queue_full): all its servers (UPSTREAM_CAPACITY=4) "
+        "were busy and all places in line (UPSTREAM_QUEUE=3) taken"
+    )
+
+
+def test_an_upstream_that_refuses_some_is_the_limit_before_the_pool() -> None:
+    """From a twentieth on; below it the pool speaks, and refusals are mentioned."""
+    some = verdict(80, {FULL: 60, "500 upstream": 20})
+    assert some.bottleneck == "upstream"
+    assert some.because.endswith("80 of 1000 requests failed (503 upstream queue_full 60, 500 upstream 20)")
+    few = verdict(40, {FULL: 40})
+    assert (few.bottleneck, "503 upstream queue_full 40" in few.because) == ("pool", True)
+
+
+def test_failures_are_told_with_those_who_were_struck_on_purpose() -> None:
+    """By name of the fault or of the network's condition, the most frequent first; not if nothing failed."""
+    mock, link = StandIn(struck={"STATUS_503": 3, "SLICER": 9}), StandIn(struck={"loss": 0, "idle": 2})
+    assert struck_words(link, mock) == "link: idle drop 2; mock: SLICER 9, STATUS_503 3"
+    assert struck_words(None, None) == ""
+    failed = verdict(900, {"503 upstream": 900}, mock=mock)
+    assert failed.bottleneck == "failures"
+    assert failed.because.endswith("; struck on purpose: mock: SLICER 9, STATUS_503 3")
+    assert "purpose" not in verdict(0, {}, mock=mock).because
