@@ -64,6 +64,18 @@ def test_the_next_run_starts_from_the_baseline_again(here: Clone, up: Foreground
     assert again["settings"]["start"]["upstream"]["UPSTREAM_LATENCY"] == "constant(50ms)"
 
 
+def test_a_run_takes_back_what_was_put_while_the_services_ran(here: Clone, up: Foreground) -> None:
+    """The pool's limit and the mock's faults are those of the settings again, and the run says what it restarted."""
+    limit = b'{"PROXY_MAX_CONNECTIONS": 3}'
+    mock = f"http://127.0.0.1:{here.environment['UPSTREAM_CONTROL_PORT']}"
+    for url, body in ((f"{here.proxy}/-/config", limit), (f"{mock}/-/faults", b"STATUS_503")):
+        with urllib.request.urlopen(urllib.request.Request(url, body, method="PUT")) as answer:
+            assert answer.status == 200
+    document = here.run_json("--users", "5", "--time", "2s")
+    assert document["settings"]["start"]["proxy"]["PROXY_MAX_CONNECTIONS"] == 10
+    assert document["totals"]["failures"] == 0
+
+
 def test_a_run_from_the_ui_is_accounted_for(here: Clone, up: Foreground, say: Say) -> None:
     """Local, in the web UI's own process."""
     here.run_json("--users", "1", "--time", "1s")  # back to the baseline

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,16 @@ def test_a_run_restarts_only_what_differs(clone: FakeClone) -> None:
         third_before = clone.pids()
         assert "nothing restarted" in clone.run("run").stderr
         assert clone.pids() == third_before
+
+
+def test_what_was_changed_while_it_ran_is_started_anew(clone: FakeClone) -> None:
+    """`PUT /-/config` changes a service and not its environment; the next run begins with what is configured."""
+    with clone.up():
+        before = clone.pids()
+        urllib.request.urlopen(f"http://127.0.0.1:{clone.ports['PROXY_PORT']}/change").close()
+        assert "restarted: proxy" in clone.run("run").stderr
+        assert {name for name in ALL if before[name] != clone.pids()[name]} == {"proxy"}
+        assert "nothing restarted" in clone.run("run").stderr
 
 
 def test_the_baseline_is_env_file_then_shell_of_up_then_this_shell(clone: FakeClone) -> None:

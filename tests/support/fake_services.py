@@ -3,8 +3,8 @@
 As a module: `SERVICES`, the sandbox's services with this file as their program. As a program:
 `python fake_services.py NAME` listens on the part's ports and says at /-/config what it was given;
 `python fake_services.py sandbox ROOT ARGUMENTS...` is the command line, on a clone of such services.
-`GET /die` ends it with exit code 7; the value `bad` fails the check; `die` ends it at start; `stubborn` ignores
-SIGTERM; `parent` has a child of its own; `slow` takes a second until it is ready; `never` is never ready. A run of
+`GET /die` ends it with exit code 7, after `GET /change` it says that it was changed; the value `bad` fails the check;
+`die` ends it at start; `stubborn` ignores SIGTERM; `parent` has a child of its own; `slow` takes a second until it is ready; `never` is never ready. A run of
 666 users measures nothing, in one of 667 every request fails.
 """
 
@@ -73,6 +73,8 @@ def handler(answer: dict[str, object]) -> type[BaseHTTPRequestHandler]:
             if self.path == "/die":
                 print("I was told to die", flush=True)
                 os._exit(7)
+            if self.path == "/change":
+                answer["changed"] = True
             unready = "never" in os.environ.values() and self.path == "/-/ready"
             body = json.dumps({"because": "the upstream sleeps"} if unready else answer).encode()
             self.send_response(503 if unready else 200)

@@ -40,6 +40,9 @@ class State:
     since: float = field(default_factory=time.monotonic)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def __post_init__(self) -> None:
+        self._started_with = self.settings
+
     def change(self, wanted: Settings, named: set[str]) -> None:
         """Take over other conditions at once, all of them or none; `named` are the fields that were asked for.
 
@@ -72,6 +75,7 @@ class State:
                 "python": platform.python_version(),
                 **{name: importlib.metadata.version(name) for name in LIBRARIES},
             },
+            "changed": self.settings != self._started_with,
             "engine": self.choice.engine,
             "because": self.choice.because,
             "configured": configured(self.settings.conditions),

@@ -45,6 +45,7 @@ class Cockpit:
             ("/", self.page),
             ("/live.json", self.live),
             ("/settings.json", self.settings),
+            ("/changed.json", self.changed),
             ("/runs.json", self.runs),
             ("/runs/<run_id>.json", self.run),
             ("/runs.csv", self.runs_csv),
@@ -86,6 +87,12 @@ class Cockpit:
     def settings(self) -> ResponseReturnValue:
         """The settings in force, as the parts report them."""
         return self._in_force()[1].model_dump(mode="json")
+
+    def changed(self) -> ResponseReturnValue:
+        """Which services were changed over HTTP since they started, asked now: a run begins with none of it."""
+        now = self._recorder.surroundings().snapshot()
+        configs = {"proxy": now.proxy_config, "link": now.network_config, "upstream-mock": now.upstream_config}
+        return {"services": [name for name, config in configs.items() if config and config.get("changed")]}
 
     def runs(self) -> ResponseReturnValue:
         """All runs in short, newest first."""

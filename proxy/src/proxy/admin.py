@@ -36,7 +36,7 @@ class Admin:
         notices: Notices | None,
         swappable: SwappableClient | None,
     ) -> None:
-        self._settings = settings
+        self._settings = self._started_with = settings
         self._server = server
         self._state_dir = state_dir
         self._upstreams = upstreams
@@ -51,6 +51,7 @@ class Admin:
         return {
             "service": "proxy",
             "settings": in_force(self._settings, self._server),
+            "changed": self._settings != self._started_with,
             "unsupported": self._client.unsupported(),
             "versions": versions | {"uvicorn": uvicorn.__version__},
             "pool": {

@@ -33,8 +33,11 @@ def create_control_app(mock: Mock) -> FastAPI:
 
     @router.get("/config")
     async def configuration() -> dict[str, object]:
-        """The settings in force under their variables' names, and the versions of what it runs on."""
-        return config
+        """The settings it started with under their variables' names, and the versions of what it runs on.
+
+        `changed`: the faults are others than those of its settings by now.
+        """
+        return {**config, "changed": mock.faults.changed}
 
     @router.get("/stats")
     async def stats() -> dict[str, object]:

@@ -53,10 +53,13 @@ class ComposeStack:
         before = {container.service: container.id for container in await self._compose.containers()}
         # By name: a run has its own Locust, so the one with the UI keeps its page whatever this run changes.
         services = [spec.name for spec in self._workspace.under_load]
+        stale = [] if self._own else [name for name in await self._changed_over_http() if name in services]
+        if stale:
+            await self._compose.restart(stale)
         await self._compose.up(services, build=self._own, on_line=lambda _line: None)
         after = {container.service: container.id for container in await self._compose.containers()}
         new = sorted(name for name, identity in after.items() if before.get(name) != identity)
-        restarted = [name for name in new if name in before]
+        restarted = sorted({*(name for name in new if name in before), *stale})
         return Applied([name for name in new if name not in before], restarted, [])
 
     async def ui_url(self) -> str | None:
@@ -101,6 +104,15 @@ class ComposeStack:
             await self._compose.remove(self._one_off)
         if self._own:
             await self._compose.down()
+
+    async def _changed_over_http(self) -> list[str]:
+        """Return the services that were changed while they run, by `PUT /-/config` say: Compose cannot know that."""
+        url = await self.ui_url()
+        content = await asyncio.to_thread(download, f"{url}/lab/changed.json") if url else None
+        with contextlib.suppress(ValueError):
+            said = json.loads(content or b"{}")
+            return [str(name) for name in said.get("services", [])]
+        return []
 
     async def _check(self, settings: Settings) -> None:
         clone, load = self._workspace.clone, self._workspace.load

@@ -77,6 +77,10 @@ class Compose:
         options = ["--detach", "--wait", "--wait-timeout", str(_WAIT_SECONDS), *(["--build"] if build else [])]
         await self._long(on_line, "up", *options, *services)
 
+    async def restart(self, services: Sequence[str]) -> None:
+        """Start services anew as they are."""
+        await self._long(lambda _line: None, "restart", *services)
+
     async def down(self, timeout_seconds: int | None = None) -> None:
         """Stop and remove everything but the volume of the runs. What has not ended by the time-out is killed."""
         patience = [] if timeout_seconds is None else ["--timeout", str(timeout_seconds)]

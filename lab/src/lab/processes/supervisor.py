@@ -115,7 +115,7 @@ class Supervisor:
         configs = {name: await self._config(name, pass_) for name in spec.after}
         environment = spec.environment(variables, self._wires(variables, configs))
         child = self._children.get(spec.name)
-        if child is None or child.exit_code is not None or child.environment != environment:
+        if child is None or child.exit_code is not None or child.environment != environment or await _altered(child):
             await self._replace(spec, child, environment, pass_)
         pass_.ready[spec.name].set()
 
@@ -188,3 +188,8 @@ class _Pass:
         self.started: list[str] = []
         self.restarted: list[str] = []
         self.changed: list[str] = []
+
+
+async def _altered(child: Child) -> bool:
+    """Whether a service was changed while it runs, by `PUT /-/config` say: its environment does not tell."""
+    return bool((await http.get_json(child.spec.config_url(child.environment))).get("changed"))

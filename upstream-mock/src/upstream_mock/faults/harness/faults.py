@@ -38,6 +38,12 @@ class Faults:
         self._draining = False
         self._schedule = Schedule(self._shut)
         self.replace(text)
+        self._started_with = self._rules()
+
+    @property
+    def changed(self) -> bool:
+        """Whether other rules are in force than at the start."""
+        return self._rules() != self._started_with
 
     def replace(self, text: str) -> None:
         """Put other rules in force, counted from their beginning; ValueError, and all stays, if one of them is bad."""
@@ -98,13 +104,16 @@ class Faults:
     def as_json(self) -> dict[str, object]:
         """For /-/faults: the rules as they were written, and what each has seen and struck."""
         return {
-            "rules": [each.rule.text for each in self.standing],
+            "rules": self._rules(),
             "in_force": [
                 {"rule": each.rule.text, "rate": each.rule.rate, "seen": each.seen, "struck": each.struck}
                 for each in self.standing
             ],
             "struck": dict(self.struck),
         }
+
+    def _rules(self) -> list[str]:
+        return [each.rule.text for each in self.standing]
 
     def _asked(self, scope: Scope, wire: Wire | None) -> Fault | None:
         found = asked(scope)
