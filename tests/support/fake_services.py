@@ -4,8 +4,8 @@ As a module: `SERVICES`, the sandbox's services with this file as their program.
 `python fake_services.py NAME` listens on the part's ports and says at /-/config what it was given;
 `python fake_services.py sandbox ROOT ARGUMENTS...` is the command line, on a clone of such services.
 `GET /die` ends it with exit code 7, after `GET /change` it says that it was changed; the value `bad` fails the check;
-`die` ends it at start; `stubborn` ignores SIGTERM; `parent` has a child of its own; `slow` takes a second until it is ready; `never` is never ready. A run of
-666 users measures nothing, in one of 667 every request fails.
+`die` ends it at start; `stubborn` ignores SIGTERM; `parent` has a child of its own; `slow` takes a second until it is
+ready; `never` is never ready. A run of 666 users measures nothing, in one of 667 every request fails.
 """
 
 import os
