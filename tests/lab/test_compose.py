@@ -48,6 +48,19 @@ def test_an_empty_value_reaches_compose(tmp_path: Path) -> None:
     assert Compose(tmp_path, {"PROXY_CLIENT": ""}).environment["PROXY_CLIENT"] == ""
 
 
+def test_a_mock_that_speaks_https_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """UPSTREAM_TLS alone wires the proxy to it; `off` does not, and who names the upstream himself is let be."""
+    for name in ("UPSTREAM_TLS", "PROXY_UPSTREAM_URL", "PROXY_CA_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    https = {"PROXY_UPSTREAM_URL": "https://upstream-mock:8001", "PROXY_CA_FILE": "/certificates/ca.pem"}
+    assert https.items() <= Compose(tmp_path, {"UPSTREAM_TLS": "1.3"}).environment.items()
+    for unset in ({}, {"UPSTREAM_TLS": ""}, {"UPSTREAM_TLS": "off"}):
+        assert not https.keys() & Compose(tmp_path, unset).environment.keys()
+    other = {"UPSTREAM_TLS": "on", "PROXY_UPSTREAM_URL": "https://example.org"}
+    assert Compose(tmp_path, other).environment["PROXY_UPSTREAM_URL"] == "https://example.org"
+    assert "PROXY_CA_FILE" not in Compose(tmp_path, other).environment
+
+
 def test_a_run_of_its_own(clone: FakeClone, engine: State) -> None:
     """With nothing up and an engine there, `run` takes Docker, starts only what it needs, and takes it down again."""
     run = clone.run("run", "--users", "7", "--json", "PROXY_MAX_CONNECTIONS=40")

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lab.changed import changed_words
+from lab.network import network_line
 from lab.run_document import RunDocument
 
 
@@ -48,7 +49,6 @@ def new_run_id(now: datetime) -> str:
 def summarise(document: RunDocument) -> RunSummary:
     """Return the summary of a run."""
     proxy = document.settings.start.proxy or {}
-    network = document.network or {}
     return RunSummary(
         id=document.id,
         label=document.label,
@@ -65,8 +65,8 @@ def summarise(document: RunDocument) -> RunSummary:
         bottleneck=document.verdict.bottleneck,
         because=document.verdict.because,
         advice=document.verdict.advice,
-        network=str(network.get("says", network.get("engine", ""))),
         changed=changed_words(document.settings),
+        network=network_line(document.network, None) or "",
     )
 
 

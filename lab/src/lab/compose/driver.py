@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.environment.failures import SurroundingsFailed
+from lab.processes.services import speaks_tls
 from lab.processes.spawn import read_lines
 
 _QUICK_SECONDS = 20.0
@@ -34,7 +35,8 @@ class Compose:
 
     def __init__(self, root: Path, variables: Mapping[str, str]) -> None:
         self._root = root
-        self.environment = {**os.environ, **variables}
+        shell = {**os.environ, **variables}
+        self.environment = {**shell, **tls_wiring(shell)}
 
     def is_possible(self) -> bool:
         """Whether there is anything to ask: a docker command, and a project in the clone."""
@@ -169,6 +171,19 @@ async def _end_group(process: asyncio.subprocess.Process) -> None:
             async with asyncio.timeout(_END_SECONDS):
                 await process.wait()
                 return
+
+
+def tls_wiring(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return what the proxy needs for a mock that speaks https, unless it is told itself which upstream to call.
+
+    docker-compose.yml cannot say it: its `${NAME:+value}` takes UPSTREAM_TLS=off for set.
+    """
+    if not speaks_tls(variables) or variables.get("PROXY_UPSTREAM_URL", "").strip():
+        return {}
+    return {
+        "PROXY_UPSTREAM_URL": "https://upstream-mock:8001",
+        "PROXY_CA_FILE": variables.get("PROXY_CA_FILE", "").strip() or "/certificates/ca.pem",
+    }
 
 
 def parse_rows(text: str) -> list[dict[str, Any]]:

@@ -1,6 +1,9 @@
 """The services of the sandbox, in the order in which they start; they stop in the reverse order."""
 
 import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from lab.environment.layers import Variables
 from lab.processes.service import LOOPBACK, Port, ServiceSpec, Wires
@@ -25,7 +28,17 @@ def _wire_proxy(wires: Wires) -> Variables:
     # Only the relay stands in the way of the proxy's connections; the link's other engines are under them, or off.
     through_relay = wires.configs.get("link", {}).get("engine") == "relay"
     upstream = _url(wires, NET_PORT if through_relay else UPSTREAM_PORT)
-    return {"PROXY_UPSTREAM_URL": upstream, "PROXY_ADMIN": "true"}  # it listens on loopback
+    admin = {"PROXY_ADMIN": "true"}  # it listens on loopback
+    mock = wires.configs.get("upstream-mock", {}).get("settings", {})
+    if not speaks_tls(mock):
+        return {"PROXY_UPSTREAM_URL": upstream, **admin}
+    authority = Path(str(mock.get("UPSTREAM_TLS_DIRECTORY")), "ca.pem")
+    return {"PROXY_UPSTREAM_URL": "https" + upstream.removeprefix("http"), "PROXY_CA_FILE": str(authority), **admin}
+
+
+def speaks_tls(variables: Mapping[str, Any]) -> bool:
+    """Whether the mock speaks https with these settings: then the proxy must call it so, and trust its authority."""
+    return str(variables.get("UPSTREAM_TLS") or "").strip() not in ("", "off")
 
 
 def _wire_locust(wires: Wires) -> Variables:
@@ -72,7 +85,7 @@ PROXY = ServiceSpec(
     ready_path="/-/ready",
     colour=36,
     wiring=_wire_proxy,
-    after=("link",),
+    after=("upstream-mock", "link"),
 )
 
 LOCUST = ServiceSpec(
