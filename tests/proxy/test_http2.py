@@ -1,4 +1,5 @@
 import asyncio
+import json
 from pathlib import Path
 
 import anyio
@@ -9,7 +10,7 @@ from proxy.errors import ProxyError
 from proxy.pool import gauges
 from support.direct import QUEUES, chunks, direct, eventually
 from support.h2_upstream import Stream, h2_upstream, make_authority, ok
-from support.raw_http import roundtrip, split
+from support.raw_http import get, roundtrip, split
 from support.servers import running_proxy
 
 NAMES = ["httpx", "httpx2", "pyreqwest"]
@@ -282,6 +283,29 @@ def test_answers_that_nobody_reads_do_not_use_up_the_connection(name: str, ca: P
             assert (await proxy.send())[2] == b"ok"
             await eventually(lambda: state.outbound_flow_control_window > 2**23)
             assert upstream.connections == 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_the_wait_for_an_answer_is_the_upstreams(name: str, ca: Path) -> None:
+    """And not `send`, though the task that waits writes frames of its own meanwhile: windows, settings."""
+
+    async def scenario() -> None:
+        async def script(stream: Stream) -> None:
+            await asyncio.sleep(0.1)
+            await ok(stream)
+
+        async with (
+            asyncio.timeout(10),
+            h2_upstream(ca, script) as upstream,
+            running_proxy(upstream.url, client=name, http2=True, ca_file=ca / "ca.pem") as proxy,
+        ):
+            for _ in range(2):
+                assert split(await roundtrip(proxy.port, get("/")))[0] == 200
+            entries = json.loads(split(await roundtrip(proxy.port, get("/-/ledger")))[2])["entries"]
+            assert [entry["phases_ms"]["upstream"] >= 99 for entry in entries] == [True, True]
+            assert [entry["kept"] for entry in entries] == [False, True]
 
     asyncio.run(scenario())
 

@@ -123,6 +123,8 @@ class WatchedStream(httpcore.AsyncNetworkStream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read what has come. Over HTTP/2 each stream has a time-out of its own instead."""
         if self.multiplexed:
+            if (request := call.get()) is not None:
+                request.listening = True
             data: bytes = await self._inner.read(max_bytes, None)
             self.read_at = asyncio.get_running_loop().time()
             return data
@@ -172,8 +174,8 @@ class WatchedStream(httpcore.AsyncNetworkStream):
                 await self._inner.write(buffer, timeout)
         if request is not None:
             request.wrote()
-        if exchange is not None:
-            exchange.sent()
+            if exchange is not None and request.sending:
+                exchange.sent()
 
     def left(self, request: "Call") -> None:
         """Note that a request has ended on this connection, well or not."""

@@ -34,6 +34,7 @@ class Call:
         self.stream: WatchedStream | None = None
         self.exchange = exchange
         self.moved_at = 0.0
+        self.listening = False  # its task has begun to read frames
         self._pool = pool
         self._settings = settings
         self._stream_id = 0
@@ -49,6 +50,12 @@ class Call:
         """Note that its task has written frames: once its body is sent they are other streams' or for windows."""
         if self._upload is not None and not self._upload.ended:
             self.moved()
+
+    @property
+    def sending(self) -> bool:
+        """Say whether what its task writes is its request, and not windows and settings of a connection it reads."""
+        uploading = self._upload is not None and not self._upload.ended
+        return uploading or not self.listening
 
     def moved(self) -> None:
         """Note that something was sent for it."""
