@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,9 +17,10 @@ from typing import Any
 import pytest
 
 from link.app import create_app
+from link.change import LARGEST_BODY
 from link.choose import Choice
 from link.off import Off
-from link.settings import Settings
+from link.settings import CHANGEABLE, Settings
 from link.state import State
 
 
@@ -57,6 +60,15 @@ class Process:
         """Return the control port's answer."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.control}/-/{path}", timeout=5) as answer:
             return json.load(answer)
+
+    def put(self, body: bytes) -> tuple[int, str]:
+        """Ask for other conditions; return status and body of the answer."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.control}/-/config", body, method="PUT")
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         """End it; return exit code and what was on stderr."""
@@ -139,6 +151,44 @@ def test_an_engine_that_cannot_be_had_is_one_line_and_exit_3() -> None:
     assert code == 3
     assert complaints.startswith("NET_ENGINE='tun': cannot be had here: a plain process")
     assert complaints.count("\n") == 1
+
+
+def test_conditions_are_changed_over_http_all_or_nothing_and_measured_again() -> None:
+    """A mistake is a line and a 400 that changes nothing; what is taken over is in force, shown and measured."""
+    process = Process(NET_ENGINE="relay")
+    before = process.ask("config")
+    assert process.put(b'{"NET_RTT_MS": 20, "NET_LOSS_PCT": 101, "NET_PORT": 1}') == (
+        400,
+        "NET_PORT='1': cannot be changed while the link runs; allowed: "
+        f"{', '.join(f'NET_{name.upper()}' for name in CHANGEABLE)}\n"
+        "NET_LOSS_PCT='101': too large; allowed: 0 to 100\n",
+    )
+    for body in (b"", b"[" * LARGEST_BODY, b"x" * (LARGEST_BODY + 1)):
+        code, said = process.put(body)
+        assert (code, said.count("\n")) == (400, 1)
+    assert process.ask("config") == before
+    code, said = process.put(b'{"NET_RTT_MS": 20}')
+    config = json.loads(said)
+    assert (code, config["configured"]["rtt_ms"], config["measured"]) == (200, 20.0, None)
+    deadline = time.monotonic() + 10
+    while not (measured := process.ask("config")["measured"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert measured["warm_request_ms"]["p50"] >= 20.0
+    assert process.put(b'{"NET_RTT_MS": null}')[0] == 200
+    assert process.ask("config")["configured"]["rtt_ms"] == 0.0
+    assert process.stop() == (0, "")
+
+
+def test_an_engine_that_cannot_do_what_is_asked_says_so_with_a_409() -> None:
+    """Nothing stands between proxy and upstream with the off engine: the line says how to start the link instead."""
+    process = Process()
+    code, said = process.put(b'{"NET_RTT_MS": 20}')
+    assert code == 409
+    assert said.startswith("NET_ENGINE='auto': no engine stands between")
+    assert "NET_ENGINE=relay" in said
+    assert process.ask("config")["configured"]["rtt_ms"] == 0.0
+    assert process.stop() == (0, "")
 
 
 def test_it_is_not_healthy_before_it_has_measured() -> None:

@@ -7,64 +7,17 @@ import socket
 import statistics
 import struct
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
 from link.model import Conditions
-from link.relay import Relay
+from support.relayed import ask, before, relayed, sized
 
 RTT = 0.04
 PAUSE = 0.25
 """Extra seconds a median may take before a measurement is repeated, once: a shared machine loses time."""
-
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-async def sized(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer each line, a number, with that many bytes."""
-    with suppress(ConnectionError):
-        while line := await reader.readline():
-            writer.write(b"x" * int(line))
-            await writer.drain()
-    writer.close()
-
-
-@asynccontextmanager
-async def relayed(conditions: Conditions, handler: Handler = sized) -> AsyncIterator[tuple[Relay, tuple[str, int]]]:
-    """Give a relay before an upstream with this handler, and the relay's address."""
-    upstream = await asyncio.start_server(handler, "127.0.0.1", 0)
-    async with before(conditions, upstream.sockets[0].getsockname()) as (relay, address):
-        yield relay, address
-    upstream.close()
-
-
-@asynccontextmanager
-async def before(conditions: Conditions, upstream: tuple[str, int]) -> AsyncIterator[tuple[Relay, tuple[str, int]]]:
-    """Give a relay before an address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    relay = Relay(conditions, listener, upstream, seed=1)
-    await relay.start()
-    try:
-        yield relay, listener.getsockname()
-    finally:
-        await relay.stop()
-
-
-async def ask(address: tuple[str, int], *sizes: int, rest: float = 0.0) -> list[float]:
-    """Return the seconds each request took on one new connection, the first from before connect()."""
-    begin = time.perf_counter()
-    reader, writer = await asyncio.open_connection(*address)
-    taken = []
-    for size in sizes:
-        writer.write(b"%d\n" % size)
-        await reader.readexactly(size)
-        taken.append(time.perf_counter() - begin)
-        await asyncio.sleep(rest)
-        begin = time.perf_counter()
-    writer.close()
-    return taken
 
 
 async def medians(address: tuple[str, int], *sizes: int, rest: float = 0.0) -> list[float]:
@@ -73,14 +26,15 @@ async def medians(address: tuple[str, int], *sizes: int, rest: float = 0.0) -> l
     return [statistics.median(column) for column in zip(*runs, strict=True)]
 
 
-async def check_round_trips(measure: Callable[[], Awaitable[list[float]]], expected: list[int]) -> None:
-    """Hold times against round trips: never less; a median at most 3 ms more, measured once again if it is."""
+async def check_round_trips(measure: Callable[[], Awaitable[list[float]]], expected: list[int]) -> list[float]:
+    """Return the medians after holding them against round trips: never less; at most 3 ms more, else measured again."""
     times = await measure()
     if any(taken > count * RTT + 0.003 for taken, count in zip(times, expected, strict=True)):
         await asyncio.sleep(PAUSE)
         times = await measure()
     for taken, count in zip(times, expected, strict=True):
         assert count * RTT <= taken <= count * RTT + 0.003
+    return times
 
 
 @pytest.mark.parametrize(
@@ -88,18 +42,20 @@ async def check_round_trips(measure: Callable[[], Awaitable[list[float]]], expec
     [((100, 100, 100), [2, 1, 1]), ((30_000, 30_000), [3, 1]), ((100_000, 100_000), [4, 1])],
 )
 def test_a_fresh_request_costs_handshake_and_slow_start_and_a_warm_one_a_round_trip(
-    sizes: tuple[int, ...], expected: list[int]
+    sizes: tuple[int, ...], expected: list[int], say: Callable[[str], None]
 ) -> None:
     """Small: two round trips, then one. 100 kB: four in all, then one."""
 
     async def main() -> None:
         async with relayed(Conditions(rtt=RTT)) as (_, address):
-            await check_round_trips(lambda: medians(address, *sizes), expected)
+            found = await check_round_trips(lambda: medians(address, *sizes), expected)
+            figures = ", ".join(f"{1e3 * taken:.1f}" for taken in found)
+            say(f"{sizes[0]} B at 40 ms: {figures} ms, handshake included; round trips {expected}")
 
     asyncio.run(main())
 
 
-def test_idling_costs_slow_start_again() -> None:
+def test_idling_costs_slow_start_again(say: Callable[[str], None]) -> None:
     """100 kB after a second of rest take three round trips on a connection that was warm."""
 
     async def main() -> None:
@@ -107,6 +63,7 @@ def test_idling_costs_slow_start_again() -> None:
             runs = await asyncio.gather(*(ask(address, 100_000, 100_000, rest=1.0) for _ in range(5)))
             second = statistics.median(run[1] for run in runs)
             assert 3 * RTT <= second < 4 * RTT
+            say(f"100 kB after 1 s of rest at 40 ms: {1e3 * second:.1f} ms")
 
     asyncio.run(main())
 

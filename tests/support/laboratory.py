@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +19,9 @@ from typing import Any
 
 PORT = 8001
 CLONE_NEWNET = 0x40000000
+PROBE = re.compile(r"50:.* sport ")
+"""The rule for the link's own measurement, whose port is another one each time."""
+
 SYSCTLS = (("ip_forward", "1"), ("ip_early_demux", "0"), ("conf/eth0/rp_filter", "0"))
 """What Compose gives the link's container by `sysctls`."""
 
@@ -117,10 +121,28 @@ class Laboratory:
         taken: list[float] = self.inside(self.near, lambda: ask(self.address, *sizes, upload=upload, rest=rest))
         return taken
 
+    def asks(self, times: int, *sizes: int, rest: float = 0.0, at_once: int = 5) -> list[list[float]]:
+        """Return what `ask` does for so many connections, of which some are there at one time."""
+        with ThreadPoolExecutor(at_once, initializer=lambda: enter(self.near)) as pool:
+            return list(pool.map(lambda _: ask(self.address, *sizes, rest=rest), range(times)))
+
     def control(self, path: str) -> Any:
         """Return what the link's control port answers, asked inside its own namespace."""
         url = f"http://127.0.0.1:8092/-/{path}"
         return self.inside(self.far, lambda: json.load(urllib.request.urlopen(url, timeout=30)))
+
+    def put(self, **asked: object) -> Any:
+        """Change the link's conditions by its control port; return what it answers."""
+        body = json.dumps(asked).encode()
+        request = urllib.request.Request("http://127.0.0.1:8092/-/config", body, method="PUT")
+        return self.inside(self.far, lambda: json.load(urllib.request.urlopen(request, timeout=30)))
+
+    def rules(self) -> str:
+        """Return the far namespace's routing rules, without the link's own probe's, and redirections."""
+        lines = [line for line in self.ip("-n", self.far, "rule").splitlines() if not PROBE.match(line)]
+        listing = ["iptables", "-t", "nat", "-S", "PREROUTING"]
+        nat: str = self.inside(self.far, lambda: subprocess.check_output(listing, text=True))
+        return "\n".join(lines) + "\n" + nat
 
     def close(self) -> None:
         """End what was started and remove the namespaces."""

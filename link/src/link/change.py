@@ -31,7 +31,7 @@ def changed(settings: Settings, body: bytes) -> tuple[Settings, set[str]]:
     fields = {name.removeprefix(PREFIX).lower(): value for name, value in asked.items() if name in known}
     fixed = f"cannot be changed while the link runs; allowed: {', '.join(map(variable, CHANGEABLE))}"
     found += [line(name, _text(value), fixed) for name, value in fields.items() if name not in CHANGEABLE]
-    strange = {name for name, value in fields.items() if isinstance(value, bool | list | dict)}
+    strange = [name for name, value in fields.items() if name in CHANGEABLE and isinstance(value, bool | list | dict)]
     found += [line(name, _text(fields[name]), "neither a number nor a text") for name in strange]
     good = {name: value for name, value in fields.items() if name in CHANGEABLE and name not in strange}
     values = settings.model_dump() | {name: _value(name, value) for name, value in good.items()}
@@ -48,7 +48,7 @@ def changed(settings: Settings, body: bytes) -> tuple[Settings, set[str]]:
 def _object(body: bytes) -> dict[str, Any]:
     try:
         asked = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MistakenError([f'the body is not JSON: {error}; allowed: {{"NET_RTT_MS": 80}}']) from error
     if not isinstance(asked, dict) or not asked:
         raise MistakenError(['the body is not an object of NET_ variables; allowed: {"NET_RTT_MS": 80}'])

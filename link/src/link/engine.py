@@ -65,5 +65,5 @@ def build(settings: Settings, surroundings: Surroundings, choice: Choice, listen
         if choice.redirect:
             namespace.lead_to_relay(settings.upstream_port, settings.port)
         upstream = (settings.upstream_host, settings.upstream_port)
-        return Relay(settings.conditions, listener, upstream, seed=settings.seed)
+        return Relay(settings.conditions, listener, upstream, seed=settings.seed, unseen=choice.redirect)
     return Off()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from link.course import Course
 from link.model import ACK, MSS, Lane, wire_size
-from link.recovery import time_out
+from link.recovery import again
 from link.wheel import Wheel
 from link.window import Window
 
@@ -120,12 +120,12 @@ class Half:
             self._travel(self.lane.arrival(time.monotonic(), ACK), self._finish)
 
     def _blocked(self, now: float) -> bool:
-        # What a partition swallows is sent again after a time-out, and after a longer one each time.
+        # What a partition swallows is sent again after a time-out, and then after a longer one each time.
         if not self._course.blocked(now):
             self._tries = 0
             return False
         self._retrying = True
-        self._wheel.at(now + time_out(self._course.conditions.rtt, self._tries), self._retry)
+        self._wheel.at(now + again(self._course.conditions.rtt, self._tries), self._retry)
         self._tries += 1
         return True
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from link import netem, qdiscs
 from link.lateness import Lateness
+from link.limits import IPV6
 from link.measure import Measured
 from link.model import Conditions
 from link.namespace import carrying
@@ -51,7 +52,7 @@ class Netem:
 
     def limits(self, conditions: Conditions) -> list[str]:
         """Return what of these conditions is emulated otherwise than real, a sentence each."""
-        return netem.limits(conditions)
+        return [IPV6, *netem.limits(conditions)]
 
     def stats(self) -> dict[str, Any]:
         """Return the kernel's counters, as `/-/stats` shows them; the probe's frames are among them."""

@@ -8,6 +8,21 @@ REQUESTS = (
 )
 
 
+IPV6 = "IPv6 is not emulated: what reaches the upstream by it does so at once, and untouched."
+
+
+def of_requests(conditions: Conditions) -> list[str]:
+    """Return the variables of these conditions for which an engine of packets has to see the requests too."""
+    set_to = {
+        "NET_BW_UP_MBIT": conditions.up,
+        "NET_LOSS_PCT": conditions.loss,
+        "NET_IDLE_DROP_SECONDS": conditions.idle_drop,
+        "NET_RESET_PCT": conditions.resets,
+        "NET_PARTITION": conditions.partition,
+    }
+    return [name for name, value in set_to.items() if value]
+
+
 def of_relay(conditions: Conditions) -> list[str]:
     """Return what a relay, which ends TCP on both sides, makes of these conditions, a sentence each."""
     said = []

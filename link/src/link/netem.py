@@ -58,9 +58,9 @@ def limits(conditions: Conditions) -> list[str]:
     """Return what netem does otherwise than a real network, or than the other engines, a sentence each."""
     found = []
     if needs_ifb(conditions):
-        found.append("large uploads are lost, or wait, in bundles of up to 64 kB, as the client sent them")
+        found.append("Large uploads are lost, or wait, in bundles of up to 64 kB, as the client sent them.")
     if conditions.loss or conditions.jitter:
-        found.append("the kernel draws its random numbers itself: NET_SEED does not repeat them")
+        found.append("The kernel draws its random numbers itself: NET_SEED does not repeat them.")
     return found
 
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 OFF = "off"
-WRITTEN = re.compile(r"(\d+(?:\.\d+)?)s-(?:(\d+(?:\.\d+)?)s)?")
+WRITTEN = re.compile(r"(\d+(?:\.\d+)?)s-(?:(\d+(?:\.\d+)?)s)?", re.ASCII)
 
 
 @dataclass(frozen=True)

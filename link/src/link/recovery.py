@@ -2,7 +2,9 @@
 
 A lost SYN is sent again after 1, 2, 4 ... seconds (RFC 6298's first time-out, Linux's tcp_syn_retries of 6). A lost
 segment with others behind it is found a round trip later (RFC 8985, RACK), the last of several by a tail loss probe
-two round trips later (Linux's TLP), a single one only by the retransmission time-out; each further loss doubles it.
+two round trips later (section 7 there), a single one by a probe after about a time-out. Only then come the time-outs
+themselves, each double the one before: a probe is none. Linux 6.18 through the tun engine at 40 ms, single segments:
+280 to 300 ms in all after one loss, 540 after two, 1040 after three, 2100 after four.
 """
 
 from collections.abc import Callable
@@ -25,6 +27,11 @@ def time_out(rtt: float, tries: int) -> float:
     return min(LONGEST_RTO, (MIN_RTO + rtt) * 2.0 ** min(tries, RETRIES))
 
 
+def again(rtt: float, tries: int) -> float:
+    """Return after how long a single segment that was lost so many times before is sent again: a probe comes first."""
+    return time_out(rtt, max(0, tries - 1))
+
+
 def syn_time_out(tries: int) -> float | None:
     """Return after how long a SYN that was lost is sent again; None when the kernel gives up."""
     return SYN_RTO * 2.0**tries if tries < SYN_RETRIES else None
@@ -33,7 +40,8 @@ def syn_time_out(tries: int) -> float | None:
 def stall(segments: int, *, more: bool, loss: float, rtt: float, random: Callable[[], float]) -> float:
     """Return how much later a flight arrives because of what was lost of it; 0 if nothing was.
 
-    `more` waits behind the flight, so that its last segment is not the last. Segments behind the lost one wait for it.
+    `more` waits behind the flight, so that its last segment is not the last. Segments behind the lost one wait for it;
+    of several that are lost the longest wait counts, for they are sent again in the same round trips.
     """
     longest = 0.0
     for index in range(segments):
@@ -41,8 +49,8 @@ def stall(segments: int, *, more: bool, loss: float, rtt: float, random: Callabl
             continue
         alone = segments == 1 and not more
         tail = index == segments - 1 and not more
-        wait = time_out(rtt, 0) if alone else 2 * rtt if tail else rtt
-        tries = int(alone)
+        wait = again(rtt, 0) if alone else 2 * rtt if tail else rtt
+        tries = 0
         while random() < loss and tries < RETRIES:
             wait += time_out(rtt, tries)
             tries += 1

@@ -12,7 +12,7 @@ from typing import Any
 from link.connection import Connection, Side
 from link.course import Course
 from link.lateness import Lateness
-from link.limits import of_relay
+from link.limits import IPV6, of_relay
 from link.measure import Measured, echo, measure
 from link.model import Conditions
 from link.wheel import Wheel
@@ -21,13 +21,25 @@ BACKLOG = 4096
 
 
 class Relay:
-    """Listens on one socket and forwards every connection to the upstream through the emulated link."""
+    """Listens on one socket and forwards every connection to the upstream through the emulated link.
 
-    def __init__(self, conditions: Conditions, listener: socket.socket, upstream: tuple[str, int], *, seed: int):
+    `unseen` when connections to the upstream's own port are led here, which is done for IPv4 only.
+    """
+
+    def __init__(
+        self,
+        conditions: Conditions,
+        listener: socket.socket,
+        upstream: tuple[str, int],
+        *,
+        seed: int,
+        unseen: bool = False,
+    ):
         self.lateness = Lateness()
         self._conditions = conditions
         self._listener = listener
         self._seed = seed
+        self._unseen = unseen
         self._upstream = upstream
         self._course = Course(seed)
         self._open: set[Connection] = set()
@@ -86,7 +98,7 @@ class Relay:
 
     def limits(self, conditions: Conditions) -> list[str]:
         """Return what is emulated otherwise than real, a sentence each."""
-        return of_relay(conditions)
+        return [*([IPV6] if self._unseen else []), *of_relay(conditions)]
 
     def stats(self) -> dict[str, Any]:
         """Return the counters, as `/-/stats` shows them."""

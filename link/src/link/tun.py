@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 from link.lateness import Lateness
-from link.limits import REQUESTS
+from link.limits import IPV6, REQUESTS, of_requests
 from link.measure import Measured, echo, measure
 from link.model import Conditions
 from link.namespace import lead_through_tun, open_tun
@@ -85,7 +85,7 @@ class Tun:
         """Return a variable these conditions ask too much with, without its prefix, and why; None if they are fine."""
         if conditions.up is None or self._both_ways:
             return None
-        return "bw_up_mbit", f"{self._no_requests}; {self._instead()}"
+        return "bw_up_mbit", f"{self._no_requests}; {self._instead(['NET_BW_UP_MBIT'])}"
 
     def change(self, conditions: Conditions, since: float) -> None:
         """Emulate these conditions from now on; a partition counts its seconds from `since`."""
@@ -93,11 +93,12 @@ class Tun:
 
     def limits(self, conditions: Conditions) -> list[str]:
         """Return what is emulated otherwise than real, a sentence each."""
-        said = []
+        said = [IPV6]
         if conditions.concerns_requests and not self._both_ways:
+            concerned = of_requests(conditions)
             said.append(
-                f"Requests reach the upstream whatever the network does ({self._no_requests}): loss both ways, idle "
-                f"drop, reset and partition strike the replies; {self._instead()}."
+                f"Requests reach the upstream whatever the network does ({self._no_requests}): "
+                f"{' and '.join(concerned)} can only strike the replies; {self._instead(concerned)}."
             )
         return said + ([REQUESTS] if conditions.resets else [])
 
@@ -112,8 +113,10 @@ class Tun:
         }
         return {"packets": packets, "bytes": {"carried": self._bytes}}
 
-    def _instead(self) -> str:
-        return "start the link with it set" if self._can_forward else "set that sysctl on the service `network`"
+    def _instead(self, variables: list[str]) -> str:
+        if self._can_forward:
+            return f"start the link with {' or '.join(variables)} set"
+        return "set that sysctl on the service `network`"
 
     def _move(self) -> None:
         held: list[tuple[float, int, bytes]] = []
