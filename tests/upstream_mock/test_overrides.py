@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from upstream_mock.answer import Answer
+from upstream_mock.asgi import WORDS_KEY
 from upstream_mock.latency.draws import Latency
 from upstream_mock.latency.parse import parse_latency
 from upstream_mock.overrides import KEPT, MAX_BYTES, BadOverrideError, Overrides
@@ -161,7 +162,7 @@ def test_out_of_bounds(run_mock) -> None:
 def scope(query: str, **headers: str) -> dict[str, object]:
     """What ASGI says of a request."""
     pairs = [(f"x-upstream-{name}".encode(), value.encode()) for name, value in headers.items()]
-    return {"query_string": query.encode(), "headers": [(b"host", b"mock"), *pairs]}
+    return {"query_string": query.encode(), WORDS_KEY: pairs}
 
 
 def test_plans_are_kept_within_bounds() -> None:

@@ -7,7 +7,7 @@ import httpx
 
 from upstream_mock.clock import Clock
 from upstream_mock.executions import Executions
-from upstream_mock.witness import PAGE, PATH_BYTES, WORDS, RequestLog
+from upstream_mock.witness import HEADS, PAGE, PATH_BYTES, RequestLog
 
 CLOCK = Clock(0)
 
@@ -60,8 +60,9 @@ def test_the_logs_over_http(run_mock, on_loop) -> None:
             "connection": 1,
             "execution": 1,
             "outcome": "completed",
+            "faulted": False,
         }
-        nobody = {"request_id": None, "idempotency_key": None, "method": "GET", "execution": None}
+        nobody = {"request_id": None, "idempotency_key": None, "method": "GET", "execution": None, "faulted": False}
         assert second == {"sequence": 2, "run": "b", "path": "/get", "connection": 1, "outcome": "completed"} | nobody
         assert third == {"sequence": 3, "run": "a", "path": "/work", "connection": 2, "outcome": "abandoned"} | nobody
         assert sequences(only_b) == [2]
@@ -125,13 +126,13 @@ def test_a_long_log_is_read_in_pages() -> None:
 
 
 def test_long_and_many_words_do_not_fill_the_memory() -> None:
-    """Of a long path the beginning is kept, and of many paths not all are remembered as words."""
+    """Of a long path the beginning is kept, and of many paths not all are remembered for good."""
     log = RequestLog(10, CLOCK)
     add(log, path=b"/" + b"a" * 60_000)
-    for number in range(2 * WORDS):
+    for number in range(2 * HEADS):
         add(log, path=b"/%d" % number)
-    assert len(log._words) == WORDS
-    assert log.page(None, 0)["requests"][-1]["path"] == f"/{2 * WORDS - 1}"
+    assert len(log._heads) == HEADS
+    assert log.page(None, 0)["requests"][-1]["path"] == f"/{2 * HEADS - 1}"
     log = RequestLog(10, CLOCK)
     add(log, path=b"/" + b"a" * 60_000)
     assert len(log.page(None, 0)["requests"][0]["path"]) == PATH_BYTES

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import sys
 from functools import partial
+from textwrap import shorten
 
 from upstream_mock.cli import parse_arguments
 from upstream_mock.mistakes import BadSettingsError, load_settings
@@ -54,13 +55,23 @@ def _tls(settings: Settings) -> ssl.SSLContext:
 def _banner(settings: Settings) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     scheme = "http" if settings.tls == "off" else "https"
-    trust = "" if settings.tls == "off" else f", clients trust {settings.tls_directory / 'ca.pem'}"
-    capacity = "unlimited" if settings.capacity is None else settings.capacity
-    return (
-        f"upstream-mock: {scheme}://{host}:{settings.port} (control {settings.control_port}), "
-        f"latency {settings.latency}, capacity {capacity}, "
-        f"payload {settings.payload_bytes} bytes, errors {settings.error_rate:g}{trust}"
-    )
+    capacity = "unlimited" if settings.capacity is None else str(settings.capacity)
+    parts = [
+        f"upstream-mock: {scheme}://{host}:{settings.port} (control {settings.control_port})",
+        f"latency {settings.latency}",
+        f"capacity {capacity}" if settings.queue is None else f"capacity {capacity} and queue {settings.queue}",
+        f"payload {settings.payload_bytes} bytes",
+        f"errors {settings.error_rate:g}",
+    ]
+    if settings.fault is not None:
+        rules = " ".join(settings.fault.split())
+        rate = "" if settings.fault_rate == 1 else f" (rate {settings.fault_rate:g} where none is given)"
+        parts.append(f"faults {shorten(rules, 200, placeholder=' ...')}{rate}")
+    if settings.http2:
+        parts.append("HTTP/2")
+    if settings.tls != "off":
+        parts.append(f"clients trust {settings.tls_directory / 'ca.pem'}")
+    return ", ".join(parts)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,10 @@ class Turns:
 
 
 class Acceptor:
-    """Looks to uvicorn like one of asyncio's servers. `broke` is told of handshakes that failed."""
+    """Looks to uvicorn like one of asyncio's servers. `broke` is told of handshakes that failed.
+
+    Those under way are in `beginning`, which is the owner's: they outlive an acceptor that is closed for a while.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Acceptor:
         turns: Turns,
         tls: ssl.SSLContext | None,
         broke: Callable[[Exception], None],
+        beginning: set[asyncio.Task[None]],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._listener = listener
@@ -57,17 +61,17 @@ class Acceptor:
         self._turns = turns
         self._tls = tls
         self._broke = broke
-        self._beginning: set[asyncio.Task[None]] = set()
+        self._beginning = beginning
         self._accepting = self._loop.create_task(self._accept())
 
     def close(self) -> None:
-        """Accept no more; handshakes that are not done are cut. The listening socket is the caller's to close."""
-        for task in (self._accepting, *self._beginning):
-            task.cancel()
+        """Accept no more. The listening socket is the caller's to close."""
+        self._accepting.cancel()
+        self._forget_listener()
 
     async def wait_closed(self) -> None:
         """Wait until that is done."""
-        await asyncio.wait([self._accepting, *self._beginning])
+        await asyncio.wait([self._accepting])
 
     async def _accept(self) -> None:
         while True:
@@ -94,6 +98,10 @@ class Acceptor:
         try:
             await readable.wait()
         finally:
+            self._forget_listener()
+
+    def _forget_listener(self) -> None:
+        if self._listener.fileno() >= 0:  # else it was closed, and forgotten before
             self._loop.remove_reader(self._listener)
 
     async def _begin(self, connection: socket.socket) -> None:

@@ -9,8 +9,7 @@ from upstream_mock.caller import Caller
 from upstream_mock.content import PIECE_BYTES, body_of
 from upstream_mock.mock import Mock
 from upstream_mock.payload import Payload
-
-BODILESS = frozenset({204, 304})
+from upstream_mock.short import BODILESS
 
 
 class Answer:

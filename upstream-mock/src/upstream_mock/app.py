@@ -9,6 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from upstream_mock.asgi import Receive, Scope, Send
+from upstream_mock.aside import put_aside
+from upstream_mock.caller import SCOPE_KEY
 from upstream_mock.mock import Mock
 from upstream_mock.settings import Settings
 from upstream_mock.words import words
@@ -28,10 +30,15 @@ class DataApp(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] == "http" and self._faults.may_strike(scope):
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        if SCOPE_KEY not in scope:  # under a server that is not ours
+            put_aside(scope)
+        if self._faults.may_strike(scope):
             if not await self._faults.serve(self._answer, scope, receive, send) and scope["path"] == WORK_PATH:
                 self._work.pass_over()
-        elif scope["type"] == "http" and scope["path"] == WORK_PATH:
+        elif scope["path"] == WORK_PATH:
             await self._work(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)

@@ -4,23 +4,22 @@ It leans on what the pinned uvicorn's cycle says of itself.
 """
 
 import contextlib
-import fcntl
 import socket
 import struct
-import sys
-import termios
 from abc import ABCMeta, abstractmethod
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from upstream_mock.farewell import farewell
 from upstream_mock.ledger import ClosedBy, Entry
+from upstream_mock.traffic import unacknowledged
 
 
 class Breakable(HttpToolsProtocol, metaclass=ABCMeta):
     """A connection that can be broken in every way that the faults know."""
 
     _entry: Entry
+    _socket: socket.socket
     _running: RequestResponseCycle | None
     _closed_by: ClosedBy | None
 
@@ -42,10 +41,11 @@ class Breakable(HttpToolsProtocol, metaclass=ABCMeta):
     @property
     def unsent(self) -> int:
         """Bytes in the transport's buffer and, on Linux, in the kernel's."""
-        ours = self.transport.get_write_buffer_size()
-        with contextlib.suppress(OSError):  # closed meanwhile, or a system that does not tell
-            ours += int.from_bytes(fcntl.ioctl(self._socket(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
-        return ours
+        unsent = 0
+        with contextlib.suppress(AttributeError, OSError):  # closed meanwhile, or a system that does not tell
+            unsent = self.transport.get_write_buffer_size()
+            unsent += unacknowledged(self._socket)
+        return unsent
 
     async def write(self, data: bytes) -> None:
         """Past HTTP."""
@@ -59,9 +59,9 @@ class Breakable(HttpToolsProtocol, metaclass=ABCMeta):
         if cycle is not None:
             cycle.response_started = cycle.response_complete = True
             cycle.message_event.set()
-            if close or not cycle.keep_alive:
+            cycle.keep_alive = cycle.keep_alive and not close
+            if not cycle.keep_alive:
                 self.transport.close()
-                farewell(self.loop, self.transport, self._entry)
             self.on_response_complete()
 
     def answered_early(self) -> None:
@@ -83,7 +83,7 @@ class Breakable(HttpToolsProtocol, metaclass=ABCMeta):
         cycle.disconnected = True
         cycle.message_event.set()
         if reset:
-            self._socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.transport.abort()
         else:
             self.close()
@@ -91,11 +91,7 @@ class Breakable(HttpToolsProtocol, metaclass=ABCMeta):
     def close(self) -> None:
         """With FIN."""
         self.transport.close()
-        farewell(self.loop, self.transport, self._entry)
-
-    def _socket(self) -> socket.socket:
-        found: socket.socket = self.transport.get_extra_info("socket")
-        return found
+        farewell(self.loop, self.transport, self._socket, self._entry)
 
 
 class _Deaf:

@@ -70,6 +70,8 @@ def _add_faults(router: APIRouter, mock: Mock) -> None:
     @router.put("/faults")
     async def other_faults(request: Request) -> dict[str, object]:
         """Replace them: UPSTREAM_FAULT's text, or `{"rules": [...]}`; nothing changes if one of them is bad."""
+        if mock.settings.http2:
+            raise HTTPException(409, "UPSTREAM_HTTP2 is on, and faults are of HTTP/1.1")
         try:
             mock.faults.replace(await rules_of(request))
         except ValueError as error:

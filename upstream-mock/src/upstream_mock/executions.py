@@ -17,6 +17,9 @@ class Executions:
         self._times: OrderedDict[tuple[bytes, bytes], int] = OrderedDict()
         self.forgotten = 0
 
+    def __len__(self) -> int:
+        return len(self._times)
+
     def add(self, marks: Marks) -> int:
         """Once more; returns how often by now, 0 for a request that has neither key nor id."""
         run, request_id, key = marks

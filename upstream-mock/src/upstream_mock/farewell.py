@@ -1,23 +1,22 @@
 """Closing a connection as servers do: say so, then FIN, without waiting for the client to agree."""
 
 import asyncio
-import fcntl
 import socket
-import struct
-import termios
 
 from upstream_mock.ledger import Entry
-from upstream_mock.traffic import traffic
+from upstream_mock.traffic import traffic, unacknowledged
 
 TLS_SECONDS = 0.1
 """How often it is looked whether all is out. asyncio would wait 30 s for the client's own close_notify; one that keeps
 the connection in a pool does not even look at ours before its next request."""
 
 
-def farewell(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, entry: Entry) -> None:
+def farewell(
+    loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, connection: socket.socket, entry: Entry
+) -> None:
     """To be called when `close()` was. Without TLS there is nothing to be done."""
     if entry.tls is not None:
-        loop.call_later(TLS_SECONDS, _hang_up, loop, transport, transport.get_extra_info("socket"), None)
+        loop.call_later(TLS_SECONDS, _hang_up, loop, transport, connection, None)
 
 
 def _hang_up(
@@ -25,7 +24,7 @@ def _hang_up(
 ) -> None:
     """Once the client has everything; a slow one is waited for, at most the 30 s."""
     try:
-        unsent = transport.get_write_buffer_size() or _unacknowledged(connection)
+        unsent = transport.get_write_buffer_size() or unacknowledged(connection)
     except (AttributeError, OSError, ValueError):  # it is closed
         return
     # The loop may have more, which it does not tell, and writes as soon as there is room: so nothing may have moved.
@@ -34,9 +33,3 @@ def _hang_up(
         loop.call_later(TLS_SECONDS, _hang_up, loop, transport, connection, acknowledged)
     else:
         transport.abort()
-
-
-def _unacknowledged(connection: socket.socket) -> int:
-    """Bytes in the socket's send queue (tcp(7), SIOCOUTQ)."""
-    count: int = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
-    return count

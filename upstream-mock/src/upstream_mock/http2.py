@@ -7,10 +7,12 @@ pinned version has them: `handle_request`, `handle_rst_stream`, `on_response_com
 import asyncio
 from dataclasses import dataclass
 from time import monotonic_ns
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.zttp_h2_impl import RequestResponseCycle, ZttpH2Protocol
 
+from upstream_mock.asgi import MARKS_KEY, Scope
+from upstream_mock.aside import put_aside
 from upstream_mock.caller import SCOPE_KEY, Caller
 from upstream_mock.counts import Counts
 from upstream_mock.farewell import farewell
@@ -18,6 +20,7 @@ from upstream_mock.ledger import ClosedBy
 from upstream_mock.marks import Marks, marks
 from upstream_mock.mock import Mock
 from upstream_mock.protocol import Connection
+from upstream_mock.traffic import socket_of
 
 NO_ERROR, REFUSED_STREAM = 0x0, 0x7
 """Error codes, RFC 9113 section 7. A refused stream was not worked on, so its request may be sent again."""
@@ -54,6 +57,7 @@ class Multiplexed(ZttpH2Protocol):
         """The hands are shaken, and HTTP/2 was agreed on."""
         super().connection_made(transport)
         self._entry = self._ledger.opened(self._handshakes.made(transport))
+        self._socket = socket_of(transport)
 
     def data_received(self, data: bytes) -> None:
         """Frames; among them may be the room that an answer waits for."""
@@ -77,9 +81,11 @@ class Multiplexed(ZttpH2Protocol):
         super().handle_request(event)
         # The app's task was made, but has not run yet.
         cycle, caller = self.cycles[number], Caller()
-        cycle.scope[SCOPE_KEY] = caller  # type: ignore[literal-required] # a key of our own
+        scope = cast("Scope", cycle.scope)  # which has keys of our own
+        scope[SCOPE_KEY] = caller
         self._ledger.request(self._entry)
-        marked = marks(cycle.scope["headers"])
+        put_aside(scope)
+        marked = marks(scope.get(MARKS_KEY, ()))
         self._exchanges[number] = Exchange(cycle, marked, self._requests.begin(marked[0]), caller, monotonic_ns())
         if self._most_requests is not None and self._entry.carried >= self._most_requests:
             # What is running is answered; the client is told that nothing after it will be, and comes anew.
@@ -122,7 +128,7 @@ class Multiplexed(ZttpH2Protocol):
         # Not retiring: the client has said GOAWAY.
         self._closed_by = self._closed_by or ("server" if self._retiring else "client")
         super()._close_connection()
-        farewell(self.loop, self.transport, self._entry)
+        farewell(self.loop, self.transport, self._socket, self._entry)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Gone: whoever works for this client stops."""

@@ -57,6 +57,11 @@ class Ledger:
     def __post_init__(self) -> None:
         self._gone = deque(maxlen=self.entries)
 
+    @property
+    def remembered(self) -> int:
+        """How many of those that closed are still known."""
+        return len(self._gone)
+
     def opened(self, tls: str | None = None) -> Entry:
         """A connection was accepted; with TLS, of that version."""
         self.accepted += 1

@@ -10,19 +10,17 @@ LONGEST = 100
 Marks = tuple[bytes, bytes, bytes]
 """Run, request id and idempotency key; empty where there is none."""
 
+NO_MARKS: Marks = (b"", b"", b"")
+
 
 def marks(headers: Iterable[tuple[bytes, bytes]]) -> Marks:
-    """The marks of a request, whose header names are in lower case; of two with one name the last counts."""
+    """The marks among headers that were put aside, names in lower case; of two with one name the last counts."""
     run = request_id = key = b""
     for name, value in headers:
-        # By length first: this runs for each header of each request.
-        length = len(name)
-        if length == 13:
-            if name == RUN_HEADER:
-                run = value[:LONGEST]
-        elif length == 12:
-            if name == ID_HEADER:
-                request_id = value[:LONGEST]
-        elif length == 15 and name == KEY_HEADER:
+        if name == RUN_HEADER:
+            run = value[:LONGEST]
+        elif name == ID_HEADER:
+            request_id = value[:LONGEST]
+        elif name == KEY_HEADER:
             key = value[:LONGEST]
     return run, request_id, key

@@ -24,6 +24,7 @@ def _families(mock: Mock) -> Iterator[tuple[str, str, str, Samples]]:
     yield "upstream_requests_started_total", "counter", "Requests that came.", {"": total.started}
     ended = {'{outcome="completed"}': float(total.completed), '{outcome="abandoned"}': float(total.abandoned)}
     yield "upstream_requests_ended_total", "counter", "Requests answered, or left by their caller.", ended
+    yield "upstream_requests_faulted_total", "counter", "Of the abandoned: cut by a fault.", {"": total.faulted}
     yield "upstream_requests_in_flight", "gauge", "Requests being worked on or waiting.", {"": total.in_flight}
     yield "upstream_capacity_busy", "gauge", "Servers at work on /work.", {"": capacity.busy}
     yield "upstream_capacity_waiting", "gauge", "Requests to /work waiting for a server.", {"": capacity.waiting}
@@ -38,8 +39,25 @@ def _families(mock: Mock) -> Iterator[tuple[str, str, str, Samples]]:
     late = {f'{{quantile="{share}"}}': lateness.quantile_ms(share) / 1e3 for share in shares}
     late |= {"_count": float(lateness.count), "_sum": lateness.sum_ms / 1e3}
     yield "upstream_lateness_seconds", "summary", "Latency delivered minus latency drawn.", late
+    yield from _handshakes(mock)
+    if mock.log is not None:
+        kept = {"requests": len(mock.log), "connections": ledger.remembered, "executions": len(mock.log.executions)}
+        rows = {f'{{log="{name}"}}': float(count) for name, count in kept.items()}
+        yield "upstream_log_entries", "gauge", "Rows that the witness pages remember.", rows
+        forgotten = mock.log.executions.forgotten
+        yield "upstream_log_executions_forgotten_total", "counter", "Ids of POSTs forgotten.", {"": forgotten}
     if struck := {f'{{fault="{name}"}}': float(count) for name, count in mock.faults.struck.items()}:
         yield "upstream_faults_total", "counter", "Requests struck by a fault.", struck
+
+
+def _handshakes(mock: Mock) -> Iterator[tuple[str, str, str, Samples]]:
+    if mock.settings.tls == "off":
+        return
+    tls = mock.handshakes
+    ended = {'{outcome="done"}': float(tls.done), '{outcome="left"}': float(tls.left)}
+    ended['{outcome="failed"}'] = float(tls.failed.total())
+    yield "upstream_tls_handshakes_total", "counter", "TLS handshakes, done or not; left is by the client.", ended
+    yield "upstream_tls_resumed_total", "counter", "Of those done: sessions that were resumed.", {"": tls.resumed}
 
 
 def _family(name: str, kind: str, text: str, samples: Samples) -> str:

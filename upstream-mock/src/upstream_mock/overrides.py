@@ -11,7 +11,7 @@ from typing import Any, get_args
 from urllib.parse import parse_qsl
 
 from upstream_mock.answer import Answer
-from upstream_mock.asgi import Scope
+from upstream_mock.asgi import WORDS_KEY, Scope
 from upstream_mock.duration import parse_duration
 from upstream_mock.latency.distribution import Distribution
 from upstream_mock.latency.draws import OWN_LONGEST_SECONDS
@@ -109,7 +109,7 @@ class Overrides:
     def plan(self, scope: Scope) -> Plan:
         """What this request gets; BadOverrideError says which of its words is wrong."""
         query: bytes = scope["query_string"]
-        given = [(HEADERS[name], value) for name, value in scope["headers"] if name in HEADERS]
+        given = [(HEADERS[name], value) for name, value in scope.get(WORDS_KEY, ()) if name in HEADERS]
         key = (query, *given)
         plan = self._plans.get(key)
         if plan is None:

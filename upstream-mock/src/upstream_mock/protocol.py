@@ -2,7 +2,7 @@
 
 The counting is here and not in the app because only the protocol knows when an answer was written out and who hung
 up. It leans on inner methods of uvicorn, as the pinned version has them: `_start_asgi_task`, `on_response_complete`,
-`timeout_keep_alive_handler`, `_unset_keepalive_if_required`.
+`timeout_keep_alive_handler`, `_unset_keepalive_if_required`, and what `on_header` does.
 """
 
 from time import monotonic_ns
@@ -10,14 +10,16 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from upstream_mock.asgi import MARKS_KEY, Headers
+from upstream_mock.aside import PLACES
 from upstream_mock.breakable import Breakable
 from upstream_mock.caller import SCOPE_KEY, Caller
 from upstream_mock.counts import Counts
 from upstream_mock.farewell import farewell
 from upstream_mock.ledger import ClosedBy
-from upstream_mock.marks import marks
+from upstream_mock.marks import NO_MARKS, marks
 from upstream_mock.mock import Mock
-from upstream_mock.traffic import traffic
+from upstream_mock.traffic import socket_of, traffic
 
 
 class Connection(Breakable):
@@ -42,6 +44,7 @@ class Connection(Breakable):
         """Accepted, and with TLS the hands are shaken."""
         super().connection_made(transport)
         self._entry = self._ledger.opened(self._handshakes.made(transport))
+        self._socket = socket_of(transport)
 
     def on_message_begin(self) -> None:
         """A request begins to arrive; the app finds its caller in the scope."""
@@ -50,10 +53,20 @@ class Connection(Breakable):
             self._entry.first_byte_ns = monotonic_ns()
         self.scope[SCOPE_KEY] = self.caller  # type: ignore[literal-required] # a key of our own
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """As uvicorn has it, word for word since another call would cost more than all of this; and put aside."""
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+        if (place := PLACES.get(name)) is not None:
+            self.scope.setdefault(place, []).append((name, value))  # type: ignore[misc]
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         # A pipelined request comes here only when the one before it was answered: one runs at a time.
         self._ledger.request(self._entry)
-        self._marks = marks(cycle.scope["headers"])
+        marked: Headers | None = cycle.scope.get(MARKS_KEY)  # type: ignore[assignment]
+        self._marks = marks(marked) if marked else NO_MARKS
         self._run = self._requests.begin(self._marks[0])
         self._running = cycle
         self._began_ns = monotonic_ns()
@@ -63,20 +76,22 @@ class Connection(Breakable):
 
     def on_response_complete(self) -> None:
         """The app has given its last byte; to a client who has hung up already it was not written."""
+        last = self._running is not None and not self._running.keep_alive
         self._finish(completed=self._closed_by is None)
         super().on_response_complete()
-        if self._entry.tls is not None and self._said_good_bye():
-            farewell(self.loop, self.transport, self._entry)
+        if last:  # it has said so, and closed
+            self._closed_by = self._closed_by or "server"
+            farewell(self.loop, self.transport, self._socket, self._entry)
 
     def eof_received(self) -> None:
         """The client closed its side; uvicorn then closes ours, answered or not."""
-        self._closed_by = self._closed_by or ("server" if self._said_good_bye() else "client")
+        self._closed_by = self._closed_by or "client"
 
     def timeout_keep_alive_handler(self) -> None:
         """Idle for too long."""
         self._closed_by = self._closed_by or "server-idle"
         super().timeout_keep_alive_handler()
-        farewell(self.loop, self.transport, self._entry)
+        farewell(self.loop, self.transport, self._socket, self._entry)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Gone: whoever works for this caller stops."""
@@ -88,7 +103,7 @@ class Connection(Breakable):
             self._running.disconnected = True
             self._finish(completed=False)
         if self._entry.tls is None:  # with TLS the socket is closed by now
-            self._entry.bytes_in, self._entry.bytes_out = traffic(self.transport.get_extra_info("socket"))
+            self._entry.bytes_in, self._entry.bytes_out = traffic(self._socket)
         self._ledger.closed(self._entry, self._closed_by or self._who_closed(exc))
         self.caller.leave()
 
@@ -99,7 +114,7 @@ class Connection(Breakable):
         super().shutdown()
         if idle:
             self._closed_by = self._closed_by or "server"
-            farewell(self.loop, self.transport, self._entry)
+            farewell(self.loop, self.transport, self._socket, self._entry)
 
     def send_400_response(self, msg: str) -> None:
         """That was no HTTP; uvicorn says so and hangs up."""
@@ -107,16 +122,11 @@ class Connection(Breakable):
         super().send_400_response(msg)
 
     def _who_closed(self, exc: Exception | None) -> ClosedBy:
-        if self._entry.tls is None:
-            return "server" if exc is None else "client-reset"
-        # Under TLS nobody tells us of a client's FIN. It was his, unless our last answer said that we close; an error
-        # is then a client's who did not answer our close_notify.
-        if self._said_good_bye():
-            return "server"
-        return "client" if exc is None else "client-reset"
-
-    def _said_good_bye(self) -> bool:
-        return self.cycle is not None and self.cycle.response_complete and not self.cycle.keep_alive
+        if exc is not None:
+            return "client-reset"
+        # Where we close we have said so, but for what uvicorn closes by itself; under TLS, nobody tells of a client's
+        # FIN.
+        return "server" if self._entry.tls is None else "client"
 
     def _finish(self, *, completed: bool, faulted: bool = False) -> None:
         if self._running is not None:
@@ -128,6 +138,7 @@ class Connection(Breakable):
                     self._entry.number,
                     self._began_ns,
                     completed=completed,
+                    faulted=faulted,
                     executed=not self.caller.unserved,
                 )
             self.caller.unserved = False

@@ -54,6 +54,7 @@ class DataServer(Server):
         self._broke = mock.handshakes.broke
         self._per_second = mock.settings.accept_per_second
         self._tls = tls
+        self._beginning: set[asyncio.Task[None]] = set()
         self._own = tls is not None or self._per_second is not None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -66,7 +67,9 @@ class DataServer(Server):
             self._door.hang(listeners[0], self.servers, self._listen)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open nothing any more, and end."""
+        """Open nothing any more, cut the handshakes that are not done, and end."""
+        for task in self._beginning:
+            task.cancel()
         await super().shutdown(sockets=[*(sockets or []), *self._door.unhang()])
 
     async def _listen(self, listener: socket.socket) -> asyncio.Server:
@@ -76,7 +79,9 @@ class DataServer(Server):
         protocol = partial(make, config=self.config, **state)
         if self._own:
             turns = Turns(self._per_second)
-            acceptor = Acceptor(listener, protocol, turns=turns, tls=self._tls, broke=self._broke)
+            acceptor = Acceptor(
+                listener, protocol, turns=turns, tls=self._tls, broke=self._broke, beginning=self._beginning
+            )
             return cast("asyncio.Server", acceptor)
         loop = asyncio.get_running_loop()
         return await loop.create_server(protocol, sock=listener, backlog=self.config.backlog)

@@ -1,15 +1,24 @@
-"""How many bytes a connection carried, as the kernel counted them."""
+"""What the kernel knows of a connection: the bytes it carried, and those it has not got rid of."""
 
+import asyncio
+import fcntl
 import socket
 import struct
-from typing import Any
+import sys
+import termios
 
 _BYTES = struct.Struct("=QQ")
 _ACKED_OFFSET = 120
 """tcpi_bytes_acked, then tcpi_bytes_received, in struct tcp_info of Linux 4.1 and later (include/uapi/linux/tcp.h)."""
 
 
-def traffic(connection: Any) -> tuple[int | None, int | None]:
+def socket_of(transport: asyncio.BaseTransport) -> socket.socket:
+    """The socket beneath a transport, through TLS if there is any."""
+    found: socket.socket = transport.get_extra_info("socket")
+    return found
+
+
+def traffic(connection: socket.socket) -> tuple[int | None, int | None]:
     """Bytes received, and bytes sent that the other side has acknowledged; None where unknown.
 
     One call into the kernel for a connection, instead of counting at every write.
@@ -22,3 +31,8 @@ def traffic(connection: Any) -> tuple[int | None, int | None]:
         return None, None
     acknowledged, received = _BYTES.unpack_from(info, _ACKED_OFFSET)
     return received, acknowledged
+
+
+def unacknowledged(connection: socket.socket) -> int:
+    """Bytes in the socket's send queue (tcp(7), SIOCOUTQ); OSError if it is closed or the system does not tell."""
+    return int.from_bytes(fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)

@@ -1,10 +1,11 @@
 """The witness's log: each request that ended.
 
 A ring that is written out only when somebody asks. One tuple a request would be the simpler thing, but ten thousand of
-them do not stay in the processor's cache, and freeing the oldest cost each request 1 to 2 us more.
+them do not stay in the processor's cache, and freeing the oldest cost each request 1 to 2 us more. So a request is 32
+bytes side by side: what is the same in many requests is kept once, and what few of them have is elsewhere.
 """
 
-from array import array
+from struct import Struct
 from time import monotonic_ns
 from typing import Any
 
@@ -15,14 +16,30 @@ from upstream_mock.marks import LONGEST, Marks
 PAGE = 1000
 """Rows of one answer; written in some milliseconds, in which the data port has to wait."""
 
+LOOKED_AT = 20_000
+"""So many requests are looked at for one answer, whichever run is asked for: a page may be short, or empty, and not be
+the last one."""
+
 PATH_BYTES = 200
 """Of a longer path the beginning is kept, so that nobody fills the memory with paths."""
 
-WORDS = 1000
-"""So many methods, paths and runs are kept once, however often they come."""
+HEADS = 1000
+"""So many triples of method, path and run are kept once, however often they come."""
 
-NUMBERS = 4
-"""Began and ended in ns (the latter negative if it was abandoned), connection, execution (0 if it was not counted)."""
+_RECORD = Struct("qqqiHH")
+"""Began and ended in ns, connection, execution (0 if it was not counted), number of its head (0 if that is beside), and
+flags."""
+
+_COMPLETED, _FAULTED, _BESIDE, _EXECUTED = 1, 2, 4, 8
+
+BATCH = 64
+"""So many requests are written down at once, unless somebody asks before."""
+
+Ended = tuple[str, bytes, Marks, int, int, int, int]
+"""Method, path, marks, connection, began and ended in ns, flags."""
+
+Head = tuple[str, bytes, bytes]
+"""Method, path and run."""
 
 _NOT_IDEMPOTENT = frozenset({"POST", "PATCH"})
 
@@ -31,69 +48,108 @@ class RequestLog:
     """The newest requests that ended, in the order in which they ended, numbered from 1."""
 
     def __init__(self, entries: int, clock: Clock) -> None:
-        self.executions = Executions(entries)
+        self._executions = Executions(entries)
+        self._pending: list[Ended] = []
         self._entries = entries
         self._clock = clock
         self._ended = self._forgotten = 0
-        self._words: dict[Any, Any] = {}
-        self._numbers = array("q", bytes(8 * NUMBERS * entries))  # of one request side by side, in one cache line
-        self._methods, self._paths, self._runs, self._ids, self._keys = ([b""] * entries for _ in range(5))
+        self._records = bytearray(_RECORD.size * entries)
+        self._heads: dict[Head, int] = {}
+        # Of those whose flag says so: request id, idempotency key, and the head if it has no number.
+        self._beside: list[tuple[bytes, bytes, Head | None] | None] = [None] * entries
 
-    def add(self, scope: Any, marks: Marks, connection: int, began_ns: int, *, completed: bool, executed: bool) -> None:
+    def __len__(self) -> int:
+        self._settle()
+        return min(self._ended - self._forgotten, self._entries)
+
+    def add(
+        self,
+        scope: Any,
+        marks: Marks,
+        connection: int,
+        began_ns: int,
+        *,
+        completed: bool,
+        executed: bool,
+        faulted: bool = False,
+    ) -> None:
         """One more has ended. `scope` is ASGI's; `executed` is False if the work was refused or never begun."""
-        at = self._ended % self._entries
-        self._ended += 1
-        method, path, words = scope["method"], scope["raw_path"], self._words
-        run, self._ids[at], self._keys[at] = marks
-        try:
-            self._methods[at], self._paths[at], self._runs[at] = words[method], words[path], words[run]
-        except KeyError:
-            self._methods[at], self._paths[at], self._runs[at] = map(self._word, (method, path, run))
-        times = self.executions.add(marks) if method in _NOT_IDEMPOTENT and executed else 0
-        at *= NUMBERS
-        numbers = self._numbers
-        numbers[at] = began_ns
-        numbers[at + 1] = monotonic_ns() if completed else -monotonic_ns()
-        numbers[at + 2] = connection
-        numbers[at + 3] = times
+        flags = _COMPLETED if completed else _FAULTED if faulted else 0
+        if executed and scope["method"] in _NOT_IDEMPOTENT:
+            flags |= _EXECUTED
+        # Written down later, many at once: code that runs once a request costs three times what it does in a loop.
+        self._pending.append((scope["method"], scope["raw_path"], marks, connection, began_ns, monotonic_ns(), flags))
+        if len(self._pending) >= BATCH:
+            self._settle()
+
+    @property
+    def executions(self) -> Executions:
+        """How often each id was executed."""
+        self._settle()
+        return self._executions
 
     def reset(self) -> None:
         """Forget all; the numbers go on."""
+        self._settle()
         self._forgotten = self._ended
-        self._words.clear()
-        self.executions.reset()
+        self._heads.clear()
+        self._executions.reset()
 
     def page(self, run: str | None, since: int) -> dict[str, object]:
-        """At most 1000 requests that ended after number `since`; go on with since=`next` while `more`."""
+        """At most 1000 requests that ended after number `since`; go on with since=`next` while `more`, none or many."""
+        self._settle()
         gone = max(self._forgotten, self._ended - self._entries)
         wanted = None if run is None else run.encode("latin-1", "replace")[:LONGEST]
+        heads = [None, *self._heads]
         rows: list[dict[str, object]] = []
         last = max(since, gone)
-        while last < self._ended and len(rows) < PAGE:
-            if wanted is None or self._runs[last % self._entries] == wanted:
-                rows.append(self._row(last))
+        end = min(self._ended, last + LOOKED_AT)
+        while last < end and len(rows) < PAGE:
+            self._write(last, heads, wanted, rows)
             last += 1
         return {"requests": rows, "oldest": gone + 1, "next": last, "more": last < self._ended}
 
-    def _word(self, word: Any) -> Any:
-        word = word[:PATH_BYTES]
-        if len(self._words) < WORDS:
-            self._words[word] = word
-        return word
+    def _settle(self) -> None:
+        heads, size = self._heads, _RECORD.size
+        for method, path, marks, connection, began_ns, ended_ns, flags in self._pending:
+            at = self._ended % self._entries
+            self._ended += 1
+            run, request_id, key = marks
+            head = heads.get((method, path, run)) or self._number((method, path, run))
+            if request_id or key or not head:
+                flags |= _BESIDE
+                self._beside[at] = request_id, key, None if head else (method, path[:PATH_BYTES], run)
+            times = self._executions.add(marks) if flags & _EXECUTED else 0
+            _RECORD.pack_into(self._records, at * size, began_ns, ended_ns, connection, times, head, flags)
+        self._pending.clear()
 
-    def _row(self, index: int) -> dict[str, object]:
+    def _number(self, head: Head) -> int:
+        """A new head's number, 0 if it is to be kept beside: as many are known, or nobody knows how long it is."""
+        if len(self._heads) >= HEADS or len(head[1]) > PATH_BYTES:
+            return 0
+        return self._heads.setdefault(head, len(self._heads) + 1)
+
+    def _write(self, index: int, heads: list[Head | None], wanted: bytes | None, rows: list[dict[str, object]]) -> None:
         at = index % self._entries
-        began_ns, ended_ns, connection, times = self._numbers[NUMBERS * at : NUMBERS * (at + 1)]
-        return {
-            "sequence": index + 1,
-            "run": self._runs[at].decode("latin-1") or None,
-            "request_id": self._ids[at].decode("latin-1") or None,
-            "idempotency_key": self._keys[at].decode("latin-1") or None,
-            "method": self._methods[at],
-            "path": self._paths[at].decode("latin-1"),
-            "connection": connection,
-            "execution": times or None,
-            "started": self._clock.unix(began_ns),
-            "outcome": "completed" if ended_ns > 0 else "abandoned",
-            "duration_ms": round((abs(ended_ns) - began_ns) / 1e6, 3),
-        }
+        began_ns, ended_ns, connection, times, number, flags = _RECORD.unpack_from(self._records, at * _RECORD.size)
+        beside = self._beside[at] if flags & _BESIDE else None
+        request_id, key, own = beside or (b"", b"", None)
+        method, path, run = heads[number] or own or ("", b"", b"")
+        if wanted is not None and run != wanted:
+            return
+        rows.append(
+            {
+                "sequence": index + 1,
+                "run": run.decode("latin-1") or None,
+                "request_id": request_id.decode("latin-1") or None,
+                "idempotency_key": key.decode("latin-1") or None,
+                "method": method,
+                "path": path.decode("latin-1"),
+                "connection": connection,
+                "execution": times or None,
+                "started": self._clock.unix(began_ns),
+                "outcome": "completed" if flags & _COMPLETED else "abandoned",
+                "faulted": bool(flags & _FAULTED),
+                "duration_ms": round((ended_ns - began_ns) / 1e6, 3),
+            }
+        )

@@ -1,18 +1,15 @@
 """/work: what the environment describes. A raw ASGI path, since the mock must not be what a benchmark measures."""
 
-import json
 from time import monotonic_ns
 
 from upstream_mock.answer import Answer
-from upstream_mock.asgi import Receive, Scope, Send
+from upstream_mock.asgi import WORDS_KEY, Receive, Scope, Send
 from upstream_mock.caller import caller_of
 from upstream_mock.capacity import QueueFullError
 from upstream_mock.mock import Mock
-from upstream_mock.overrides import HEADERS, BadOverrideError, Overrides, Plan
+from upstream_mock.overrides import BadOverrideError, Overrides, Plan
+from upstream_mock.short import answer_short, has_body, refuse
 
-_BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
-_LOOKED_FOR = _BODY_HEADERS | HEADERS.keys()
-_JSON = b"application/json"
 _ERROR_BODY = b'{"error":"UPSTREAM_ERROR_RATE"}'
 _FULL_BODY = b'{"error":"UPSTREAM_QUEUE"}'
 # How long it takes until somebody may wait again is not known; this is the shortest that is not "at once".
@@ -42,17 +39,17 @@ class Work:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Returns without an answer when the caller has left: there is nobody to give it to."""
         mock, plan = self._mock, self._plan
-        if special := scope["query_string"] or _says_something(scope):
+        if special := scope["query_string"] or WORDS_KEY in scope:
             try:
                 plan = self._overrides.plan(scope)
             except BadOverrideError as error:
                 self.pass_over()
                 caller_of(scope).unserved = True
-                await _answer_short(send, 400, json.dumps({"detail": str(error)}).encode(), [])
+                await refuse(send, str(error))
                 return
         # Drawn on arrival and for every request: the sequence is the seed's, whatever becomes of the request.
         drawn, failing = mock.latency.draw(plan.latency), mock.errors.random() < self._error_rate
-        if special and _has_body(scope) and not await _taken(receive):
+        if special and has_body(scope) and not await _taken(receive):
             return
         caller = caller_of(scope)
         arrived = monotonic_ns()
@@ -60,7 +57,7 @@ class Work:
             if not await mock.capacity.enter(caller):
                 return
         except QueueFullError:
-            await _answer_short(send, 503, _FULL_BODY, _FULL_HEADERS)
+            await answer_short(send, 503, _FULL_BODY, _FULL_HEADERS)
             return
         queued_ms = (monotonic_ns() - arrived) / 1e6
         mock.capacity.waited(queued_ms)
@@ -72,29 +69,9 @@ class Work:
             return
         timing = server_timing(queue_ms=queued_ms, work_ms=pause.drawn_ms, late_ms=pause.late_ms)
         if failing and plan.status is None:
-            await _answer_short(send, 500, _ERROR_BODY, [(b"server-timing", timing)])
+            await answer_short(send, 500, _ERROR_BODY, [(b"server-timing", timing)])
         else:
             await plan.answer.give(mock, caller, scope, send, status=plan.status or 200, timing=timing)
-
-
-async def _answer_short(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    length = (b"content-length", b"%d" % len(body))
-    head = [(b"content-type", _JSON), length, *headers]
-    await send({"type": "http.response.start", "status": status, "headers": head})
-    await send({"type": "http.response.body", "body": body})
-
-
-def _says_something(scope: Scope) -> bool:
-    # One look for all: a body to come and words for /work. receive() would cost a few per cent of a request even if
-    # there is nothing to receive.
-    for name, _ in scope["headers"]:  # noqa: SIM110 any() with a generator takes twice as long
-        if name in _LOOKED_FOR:
-            return True
-    return False
-
-
-def _has_body(scope: Scope) -> bool:
-    return any(name in _BODY_HEADERS for name, _ in scope["headers"])
 
 
 async def _taken(receive: Receive) -> bool:

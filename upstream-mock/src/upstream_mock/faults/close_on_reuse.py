@@ -1,6 +1,7 @@
 """The keep-alive race made on purpose: the server hangs up just when the next request of a kept connection comes."""
 
-from upstream_mock.faults.harness.exchange import Exchange, Scope
+from upstream_mock.asgi import Scope
+from upstream_mock.faults.harness.exchange import Exchange
 from upstream_mock.faults.harness.fault import Fault
 
 

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from upstream_mock.faults.harness.exchange import Exchange, Scope
+from upstream_mock.asgi import Scope
+from upstream_mock.faults.harness.exchange import Exchange
 from upstream_mock.faults.harness.fault import Fault, seconds
+from upstream_mock.short import has_body
 
 ANSWER = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 10\r\nconnection: close\r\n\r\ntoo large\n"
-_BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Early413(Fault):
 
     def reaches(self, scope: Scope, carried: int) -> bool:  # noqa: ARG002 every request of a connection alike
         """Uploads."""
-        return any(name in _BODY_HEADERS and value != b"0" for name, value in scope["headers"])
+        return has_body(scope)
 
     async def strike(self, exchange: Exchange) -> None:
         """Answer and hang up."""

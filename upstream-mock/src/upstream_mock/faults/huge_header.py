@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from upstream_mock.faults.harness.exchange import Exchange, Message
+from upstream_mock.asgi import Message
+from upstream_mock.faults.harness.exchange import Exchange
 from upstream_mock.faults.harness.fault import Fault, count
 
 

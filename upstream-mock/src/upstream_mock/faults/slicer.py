@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from upstream_mock.asgi import Message
 from upstream_mock.duration import LONGEST_SECONDS
 from upstream_mock.faults.harness.body import BodyFault
-from upstream_mock.faults.harness.exchange import Exchange, Message
+from upstream_mock.faults.harness.exchange import Exchange
 from upstream_mock.faults.harness.fault import count, seconds
 
 

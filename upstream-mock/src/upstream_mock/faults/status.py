@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from upstream_mock.faults.harness.exchange import Exchange
 from upstream_mock.faults.harness.fault import Fault
+from upstream_mock.short import answer_short
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,4 @@ class Status(Fault):
     async def strike(self, exchange: Exchange) -> None:
         """Answer."""
         body = b'{"error":"STATUS_%d"}' % self.number
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        await exchange.send({"type": "http.response.start", "status": self.number, "headers": headers})
-        await exchange.send({"type": "http.response.body", "body": body})
+        await answer_short(exchange.send, self.number, body)

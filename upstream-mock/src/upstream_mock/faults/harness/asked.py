@@ -1,11 +1,18 @@
 """What one request asks for: `?fault=NAME ...`, or the header x-upstream-fault."""
 
-import json
 from urllib.parse import parse_qsl
 
-from upstream_mock.faults.harness.exchange import Scope, Send
+from upstream_mock.asgi import WORDS_KEY, Scope
 
 FAULT_HEADER = b"x-upstream-fault"
+
+
+def may_ask(scope: Scope) -> bool:
+    """Whether a second look is worth it; every request comes here."""
+    if b"fault=" in scope["query_string"]:
+        return True
+    words = scope.get(WORDS_KEY)
+    return words is not None and any(name == FAULT_HEADER for name, _ in words)
 
 
 def asked(scope: Scope) -> tuple[str, str] | None:
@@ -14,15 +21,7 @@ def asked(scope: Scope) -> tuple[str, str] | None:
         for name, text in parse_qsl(scope["query_string"].decode("latin-1")):
             if name == "fault" and text.strip():
                 return name, text
-    for header, value in scope["headers"]:
+    for header, value in scope.get(WORDS_KEY, ()):
         if header == FAULT_HEADER and value.strip():
             return FAULT_HEADER.decode(), value.decode("latin-1")
     return None
-
-
-async def refuse(send: Send, line: str) -> None:
-    """400 and the line, in the form that httpbin's words refuse in."""
-    body = json.dumps({"detail": line}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": 400, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

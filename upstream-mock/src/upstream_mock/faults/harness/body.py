@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 
-from upstream_mock.faults.harness.exchange import Exchange, Message, Scope
+from upstream_mock.asgi import Message, Scope
+from upstream_mock.faults.harness.exchange import Exchange
 from upstream_mock.faults.harness.fault import Fault
-
-_BODILESS = (204, 304)
+from upstream_mock.short import BODILESS
 
 Then = Callable[[], Awaitable[bool]]
 
@@ -39,7 +39,7 @@ class Stopped:
             length = content_length(message)
             if length is not None:
                 self._room = min(self._room, length - 1)
-            self._passing = length == 0 or message["status"] in _BODILESS
+            self._passing = length == 0 or message["status"] in BODILESS
         elif message["type"] == "http.response.body" and not self._passing:
             await self._body(message)
             return

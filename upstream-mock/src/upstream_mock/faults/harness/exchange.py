@@ -3,19 +3,14 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
+from upstream_mock.asgi import App, Message, Receive, Scope, Send
 from upstream_mock.caller import Caller
 from upstream_mock.wire import Wire
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Pause = Callable[[Caller, float], Awaitable[bool]]
 
 BODY_SECONDS = 10.0  # a body that takes longer is not read to its end, or not sent, and what was to be FIN may be RST

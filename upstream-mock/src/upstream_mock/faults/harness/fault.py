@@ -4,9 +4,10 @@ from abc import ABC, abstractmethod
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, ClassVar
 
+from upstream_mock.asgi import Scope
 from upstream_mock.door import Door
 from upstream_mock.duration import parse_duration
-from upstream_mock.faults.harness.exchange import Exchange, Scope
+from upstream_mock.faults.harness.exchange import Exchange
 
 MOST_BYTES = 10_000_000
 

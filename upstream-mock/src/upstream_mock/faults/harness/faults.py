@@ -5,14 +5,16 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
+from upstream_mock.asgi import App, Receive, Scope, Send
 from upstream_mock.caller import Caller, caller_of
 from upstream_mock.door import Door
-from upstream_mock.faults.harness.asked import FAULT_HEADER, asked, refuse
-from upstream_mock.faults.harness.exchange import App, Exchange, Receive, Scope, Send
+from upstream_mock.faults.harness.asked import asked, may_ask
+from upstream_mock.faults.harness.exchange import Exchange
 from upstream_mock.faults.harness.fault import DoorFault, Fault
 from upstream_mock.faults.harness.parse import parse_fault, parse_rules
 from upstream_mock.faults.harness.schedule import Schedule
 from upstream_mock.faults.harness.standing import Standing
+from upstream_mock.short import refuse
 from upstream_mock.timers import Wait
 from upstream_mock.wire import Wire
 
@@ -76,13 +78,8 @@ class Faults:
         self._schedule.clear()
 
     def may_strike(self, scope: Scope) -> bool:
-        """Whether a request needs a second look. All in one place, for this is asked of every request."""
-        if self.standing or (scope["query_string"] and b"fault=" in scope["query_string"]):
-            return True
-        for name, _ in scope["headers"]:  # noqa: SIM110 any() with a generator takes twice as long
-            if name == FAULT_HEADER:
-                return True
-        return False
+        """Whether a request needs a second look; every request comes here."""
+        return bool(self.standing) or may_ask(scope)
 
     async def serve(self, app: App, scope: Scope, receive: Receive, send: Send) -> bool:
         """One request, struck or not. False if the app was not asked for an answer."""
