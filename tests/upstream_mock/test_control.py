@@ -58,6 +58,9 @@ def test_the_documents(run_mock) -> None:
                 assert "upstream_lateness_seconds_count 3\n" in metrics
                 assert 'upstream_lateness_seconds{quantile="0.99"} ' in metrics
                 assert "upstream_capacity_refused_total 0\n" in metrics
+                assert 'upstream_log_entries{log="requests"} 3\n' in metrics
+                assert 'upstream_log_entries{log="connections"} 1\n' in metrics
+                assert "upstream_tls" not in metrics
 
                 assert (await client.get("/-/reset")).status_code == 405
                 assert (await client.post("/-/reset")).status_code == 200

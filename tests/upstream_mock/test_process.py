@@ -30,6 +30,25 @@ def test_it_serves_both_ports_and_ends_with_0(start_process) -> None:
     assert mock.end(signal.SIGTERM) == (0, "", "")
 
 
+def test_the_first_line_names_queue_and_faults(start_process, tmp_path) -> None:
+    """What is in force and would be a riddle otherwise; a long list of rules is cut."""
+    rules = "STATUS_503  path=/none;" * 20
+    mock = start_process(
+        UPSTREAM_CAPACITY=2,
+        UPSTREAM_QUEUE=3,
+        UPSTREAM_FAULT=rules,
+        UPSTREAM_FAULT_RATE=0.5,
+        UPSTREAM_TLS="on",
+        UPSTREAM_TLS_DIRECTORY=tmp_path,
+    )
+    line = mock.line()
+    assert "capacity 2 and queue 3, " in line
+    assert "errors 0, faults STATUS_503 path=/none;STATUS_503 path=/none;" in line
+    assert f" ... (rate 0.5 where none is given), clients trust {tmp_path}/ca.pem\n" in line
+    assert len(line) < 600
+    assert mock.end(signal.SIGTERM) == (0, "", "")
+
+
 def test_requests_in_flight_are_answered_before_it_ends(start_process) -> None:
     """20 requests wait when SIGTERM comes; all get their answer, and nobody new gets in."""
     mock = start_process(UPSTREAM_LATENCY="constant(700ms)")

@@ -92,6 +92,10 @@ def test_failures_have_their_reason(run_mock, on_loop, tmp_path: Path) -> None:
             writer.close()
             await running.until(lambda: running.mock.handshakes.left == 1)
             assert dict(failed) == {"tlsv1_alert_unknown_ca": 1, "http_request": 1}
+            async with httpx.AsyncClient() as client:
+                metrics = (await client.get(f"http://127.0.0.1:{running.control}/-/metrics")).text
+            assert 'upstream_tls_handshakes_total{outcome="failed"} 2\n' in metrics
+            assert 'upstream_tls_handshakes_total{outcome="left"} 1\n' in metrics
             assert running.mock.connections.accepted == 0
             async with secure(running.data, trusting(tmp_path)) as (reader, writer):  # it still serves
                 writer.write(REQUEST % b"/work")

@@ -7,7 +7,7 @@ import httpx
 
 from upstream_mock.clock import Clock
 from upstream_mock.executions import Executions
-from upstream_mock.witness import HEADS, PAGE, PATH_BYTES, RequestLog
+from upstream_mock.witness import HEADS, LOOKED_AT, PAGE, PATH_BYTES, RequestLog
 
 CLOCK = Clock(0)
 
@@ -123,6 +123,17 @@ def test_a_long_log_is_read_in_pages() -> None:
             read += sequences(page)
             since, more = page["next"], page["more"]
         assert read == list(expected)
+
+
+def test_a_page_of_a_run_looks_at_so_many_requests() -> None:
+    """The data port waits meanwhile: whoever asks for a run that is far on gets an empty page, and goes on."""
+    log = RequestLog(LOOKED_AT + 10, CLOCK)
+    for number in range(LOOKED_AT + 10):
+        add(log, run=b"late" if number >= LOOKED_AT else b"")
+    page = log.page("late", 0)
+    assert (sequences(page), page["next"], page["more"]) == ([], LOOKED_AT, True)
+    page = log.page("late", LOOKED_AT)
+    assert (len(sequences(page)), page["more"]) == (10, False)
 
 
 def test_long_and_many_words_do_not_fill_the_memory() -> None:

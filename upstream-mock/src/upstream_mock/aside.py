@@ -1,7 +1,6 @@
 """Headers that are meant for the mock itself, put aside as they arrive: one look at each, for all who ask later.
 
-Run and ids, words for /work, a fault, a body to come: each had its own loop over the headers once, and the three of
-them cost a request to /work as much as the log does.
+Run and ids, words for /work, a fault, a body to come: each would need a loop of its own over every request's headers.
 """
 
 from upstream_mock.asgi import MARKS_KEY, WORDS_KEY, Scope

@@ -13,7 +13,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """`.check`: only look at the environment. Exits by itself after --help (0) and on an unknown option (2)."""
     parser = argparse.ArgumentParser(
         prog="python -m upstream_mock",
-        description="A mock upstream: answers after a latency, with a capacity, as the environment says.",
+        description="A mock upstream: as slow, as busy and as faulty as the environment says.",
         epilog=variables_table(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

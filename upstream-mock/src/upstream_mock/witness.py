@@ -1,8 +1,7 @@
 """The witness's log: each request that ended.
 
-A ring that is written out only when somebody asks. One tuple a request would be the simpler thing, but ten thousand of
-them do not stay in the processor's cache, and freeing the oldest cost each request 1 to 2 us more. So a request is 32
-bytes side by side: what is the same in many requests is kept once, and what few of them have is elsewhere.
+A ring that is written out only when somebody asks. Ten thousand requests in tuples do not stay in the processor's
+cache, so a request is 32 bytes side by side: what is the same in many is kept once, and what few have is elsewhere.
 """
 
 from struct import Struct
@@ -30,13 +29,7 @@ _RECORD = Struct("qqqiHH")
 """Began and ended in ns, connection, execution (0 if it was not counted), number of its head (0 if that is beside), and
 flags."""
 
-_COMPLETED, _FAULTED, _BESIDE, _EXECUTED = 1, 2, 4, 8
-
-BATCH = 64
-"""So many requests are written down at once, unless somebody asks before."""
-
-Ended = tuple[str, bytes, Marks, int, int, int, int]
-"""Method, path, marks, connection, began and ended in ns, flags."""
+_COMPLETED, _FAULTED, _BESIDE = 1, 2, 4
 
 Head = tuple[str, bytes, bytes]
 """Method, path and run."""
@@ -48,8 +41,7 @@ class RequestLog:
     """The newest requests that ended, in the order in which they ended, numbered from 1."""
 
     def __init__(self, entries: int, clock: Clock) -> None:
-        self._executions = Executions(entries)
-        self._pending: list[Ended] = []
+        self.executions = Executions(entries)
         self._entries = entries
         self._clock = clock
         self._ended = self._forgotten = 0
@@ -59,7 +51,6 @@ class RequestLog:
         self._beside: list[tuple[bytes, bytes, Head | None] | None] = [None] * entries
 
     def __len__(self) -> int:
-        self._settle()
         return min(self._ended - self._forgotten, self._entries)
 
     def add(
@@ -74,30 +65,26 @@ class RequestLog:
         faulted: bool = False,
     ) -> None:
         """One more has ended. `scope` is ASGI's; `executed` is False if the work was refused or never begun."""
+        at = self._ended % self._entries
+        self._ended += 1
+        run, request_id, key = marks
+        method = scope["method"]
         flags = _COMPLETED if completed else _FAULTED if faulted else 0
-        if executed and scope["method"] in _NOT_IDEMPOTENT:
-            flags |= _EXECUTED
-        # Written down later, many at once: code that runs once a request costs three times what it does in a loop.
-        self._pending.append((scope["method"], scope["raw_path"], marks, connection, began_ns, monotonic_ns(), flags))
-        if len(self._pending) >= BATCH:
-            self._settle()
-
-    @property
-    def executions(self) -> Executions:
-        """How often each id was executed."""
-        self._settle()
-        return self._executions
+        head = self._heads.get((method, scope["raw_path"], run)) or self._number((method, scope["raw_path"], run))
+        if request_id or key or not head:
+            flags |= _BESIDE
+            self._beside[at] = request_id, key, None if head else (method, scope["raw_path"][:PATH_BYTES], run)
+        times = self.executions.add(marks) if method in _NOT_IDEMPOTENT and executed else 0
+        _RECORD.pack_into(self._records, at * _RECORD.size, began_ns, monotonic_ns(), connection, times, head, flags)
 
     def reset(self) -> None:
         """Forget all; the numbers go on."""
-        self._settle()
         self._forgotten = self._ended
         self._heads.clear()
-        self._executions.reset()
+        self.executions.reset()
 
     def page(self, run: str | None, since: int) -> dict[str, object]:
-        """At most 1000 requests that ended after number `since`; go on with since=`next` while `more`, none or many."""
-        self._settle()
+        """At most 1000 requests that ended after number `since`; go on with since=`next` while `more`."""
         gone = max(self._forgotten, self._ended - self._entries)
         wanted = None if run is None else run.encode("latin-1", "replace")[:LONGEST]
         heads = [None, *self._heads]
@@ -108,20 +95,6 @@ class RequestLog:
             self._write(last, heads, wanted, rows)
             last += 1
         return {"requests": rows, "oldest": gone + 1, "next": last, "more": last < self._ended}
-
-    def _settle(self) -> None:
-        heads, size = self._heads, _RECORD.size
-        for method, path, marks, connection, began_ns, ended_ns, flags in self._pending:
-            at = self._ended % self._entries
-            self._ended += 1
-            run, request_id, key = marks
-            head = heads.get((method, path, run)) or self._number((method, path, run))
-            if request_id or key or not head:
-                flags |= _BESIDE
-                self._beside[at] = request_id, key, None if head else (method, path[:PATH_BYTES], run)
-            times = self._executions.add(marks) if flags & _EXECUTED else 0
-            _RECORD.pack_into(self._records, at * size, began_ns, ended_ns, connection, times, head, flags)
-        self._pending.clear()
 
     def _number(self, head: Head) -> int:
         """A new head's number, 0 if it is to be kept beside: as many are known, or nobody knows how long it is."""
