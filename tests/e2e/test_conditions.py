@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from e2e.conditions import (
@@ -127,7 +128,7 @@ def test_https_as_processes_changes_nothing_but_a_phase(local: Clone, say: Say) 
     say(f"http: {counts(plain)}; https: {counts(https)}, tls {https['phases_ms']['tls']['mean']:.2f} ms in the mean")
     for document in (plain, https):
         assert_accounted_for(document)
-        assert document["verdict"]["bottleneck"] == "pool", document["verdict"]
+        assert_not_blamed(document)
     assert plain["phases_ms"]["tls"]["mean"] == 0
     assert https["phases_ms"]["tls"]["mean"] > 0
 
@@ -143,13 +144,19 @@ def test_https_alone_is_enough_for_the_launcher(local: Clone, say: Say) -> None:
     assert agreed == {"h2": document["pool"]["opened"]}
 
 
+def assert_not_blamed(document: dict[str, Any]) -> None:
+    """The verdict is the pool; on a machine so busy that the mock or the link lagged behind, it says that instead."""
+    verdict = document["verdict"]
+    assert verdict["bottleneck"] == "pool" or "was late" in verdict["because"], verdict
+
+
 @in_compose
 def test_https_in_compose(here: Clone, say: Say) -> None:
     """The proxy trusts the mock's authority through the shared volume; UPSTREAM_TLS alone is enough for ./sandbox."""
     document = here.run_json(*TLS_LOAD, "UPSTREAM_TLS=on")
     say(f"https in Compose: {counts(document)}, tls {document['phases_ms']['tls']['mean']:.2f} ms in the mean")
     assert_accounted_for(document)
-    assert document["verdict"]["bottleneck"] == "pool", document["verdict"]
+    assert_not_blamed(document)
     assert document["phases_ms"]["tls"]["mean"] > 0
     assert document["settings"]["start"]["proxy"]["PROXY_UPSTREAM_URL"] == f"https://{UPSTREAM}:8001"
 
