@@ -104,8 +104,8 @@ def test_one_request_asks_for_a_fault_and_not_for_a_rule() -> None:
     ("pattern", "inside", "outside"),
     [
         ("/", ["/", "/work"], []),
-        ("/work", ["/work", "/work/", "/work/1"], ["/workshop", "/", "/a/work"]),
-        ("/work/", ["/work", "/work/1"], ["/workshop"]),
+        ("/status", ["/status", "/status/", "/status/1"], ["/statuses", "/", "/a/status"]),
+        ("/status/", ["/status", "/status/1"], ["/statuses"]),
         ("/*/1", ["/a/1", "/a/b/1"], ["/a/2", "/a/1/b"]),
         ("/status/5??", ["/status/503"], ["/status/404", "/status/5030"]),
     ],
