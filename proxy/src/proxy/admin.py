@@ -13,6 +13,7 @@ import uvicorn
 
 from proxy import board, ledger_reader
 from proxy.holders import Notices, merged, slots
+from proxy.journal import TICK_SECONDS
 from proxy.metrics import exposition
 from proxy.pool import pool_document
 from proxy.sampler import Sampler
@@ -76,21 +77,24 @@ class Admin:
         self._upstreams.total_timeout_seconds = settings.total_timeout_seconds
         return self.config() | {"draining": self._swappable.draining}
 
-    def pool(self) -> dict[str, Any]:
+    async def pool(self) -> dict[str, Any]:
         """Return the pool of all workers together."""
+        await self._settled()
         parts = [slots(self._upstreams.watch, self._client)]
         if self._notices is not None:
             parts += self._notices.of_others()
         return pool_document(self._sums(), self._settings, self._server.workers, told=self._told) | merged(parts)
 
-    def metrics(self) -> str:
+    async def metrics(self) -> str:
         """Return the metrics in Prometheus' text format."""
+        await self._settled()
         return exposition(self._sums(), self._settings, self._server.workers, told=self._told)
 
     async def ledger(self, since: str | None, limit: int) -> bytes | None:
         """Return a page of finished requests as JSON, None if none are kept. Raises ledger_reader.BadCursor."""
         if not self._settings.ledger:
             return None
+        await self._settled()
         # in a thread: a page of a thousand takes some 20 ms, and requests go on meanwhile
         return await asyncio.to_thread(ledger_reader.page_json, self._state_dir, since, limit)
 
@@ -115,6 +119,12 @@ class Admin:
     @property
     def _told(self) -> bool:
         return self._client.connections() is not None
+
+    async def _settled(self) -> None:
+        """Have every request that has ended by now entered, the other workers' too."""
+        self._sampler.sample()
+        if self._server.workers > 1:
+            await asyncio.sleep(2 * TICK_SECONDS)
 
     def _sums(self) -> board.Sums:
         self._sampler.sample()

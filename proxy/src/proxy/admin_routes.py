@@ -53,12 +53,12 @@ def admin_router() -> APIRouter:
     @router.get("/pool")
     async def pool(request: Request) -> Response:
         """Return the pool from inside, summed over the workers."""
-        return JSONResponse(_admin(request).pool())
+        return JSONResponse(await _admin(request).pool())
 
     @router.get("/metrics")
     async def metrics(request: Request) -> PlainTextResponse:
         """Return the metrics, summed over the workers."""
-        return PlainTextResponse(_admin(request).metrics(), media_type="text/plain; version=0.0.4")
+        return PlainTextResponse(await _admin(request).metrics(), media_type="text/plain; version=0.0.4")
 
     @router.get("/ledger")
     async def ledger(

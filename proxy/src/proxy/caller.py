@@ -22,6 +22,38 @@ class CallerGone(Exception):
     """The caller left, or nobody wants its body any more."""
 
 
+class Incoming:
+    """A caller's body as far as it has been read and not passed on."""
+
+    __slots__ = ("arrived", "chunks", "held_bytes", "room")
+
+    def __init__(self) -> None:
+        self.chunks: deque[bytes] = deque()
+        self.held_bytes = 0
+        self.arrived = asyncio.Event()
+        self.room = asyncio.Event()
+
+    def keep(self, chunk: bytes) -> None:
+        """Take a piece of it."""
+        if chunk:
+            self.chunks.append(chunk)
+            self.held_bytes += len(chunk)
+
+    def take(self) -> bytes:
+        """Return the next piece, which makes room for another."""
+        chunk = self.chunks.popleft()
+        self.held_bytes -= len(chunk)
+        self.room.set()
+        return chunk
+
+    def drop(self) -> None:
+        """Forget it: nobody wants it any more, and whoever waits for it looks why."""
+        self.chunks.clear()
+        self.held_bytes = 0
+        self.room.set()
+        self.arrived.set()
+
+
 class Caller:
     """Reads of one caller, in a task of its own. `leave` is called when it left before its answer was whole.
 
@@ -29,29 +61,14 @@ class Caller:
     `whole`: its request has come to its end. `gone`: it left.
     """
 
-    __slots__ = (
-        "_answered",
-        "_arrived",
-        "_chunks",
-        "_held",
-        "_leave",
-        "_line",
-        "_reader",
-        "_receive",
-        "_room",
-        "gone",
-        "whole",
-    )
+    __slots__ = ("_answered", "_incoming", "_leave", "_line", "_reader", "_receive", "gone", "whole")
 
     def __init__(self, receive: Receive, leave: Callable[[], None], line: Line | None = None) -> None:
         self._receive = receive
         self._leave = leave
         self._line = line
         self._reader: asyncio.Task[None] | None = None
-        self._chunks: deque[bytes] = deque()
-        self._held = 0
-        self._arrived = asyncio.Event()
-        self._room = asyncio.Event()
+        self._incoming: Incoming | None = None  # most send none
         self._answered = False
         self.whole = True
         self.gone = False
@@ -59,6 +76,7 @@ class Caller:
     def expect_body(self, *, when_asked: bool) -> None:
         """Prepare to read a body. `when_asked`: nothing is read, and no 100 Continue sent, until somebody wants it."""
         self.whole = False
+        self._incoming = Incoming()
         if not when_asked:
             self.attend()
 
@@ -72,39 +90,38 @@ class Caller:
 
     async def body(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes. Raises CallerGone if it stops before its end."""
+        incoming = self._incoming
+        if incoming is None:
+            return
         self.attend()
         while True:
-            while not self._chunks:
+            while not incoming.chunks:
                 if self.gone or self._answered:
                     raise CallerGone
                 if self.whole:
                     return
-                self._arrived.clear()
-                await self._arrived.wait()
+                incoming.arrived.clear()
+                await incoming.arrived.wait()
             if self.gone or self._answered:
                 raise CallerGone
-            chunk = self._chunks.popleft()
-            self._held -= len(chunk)
-            self._room.set()
-            yield chunk
+            yield incoming.take()
 
     async def linger(self) -> None:
         """Throw away what still comes of an upload that has been answered, for a moment."""
         self.answered()
-        if self.whole or self._reader is None:
+        incoming = self._incoming
+        if self.whole or self._reader is None or incoming is None:
             return
         with anyio.move_on_after(LINGER_SECONDS):
             while not (self.whole or self.gone):
-                self._arrived.clear()
-                await self._arrived.wait()
+                incoming.arrived.clear()
+                await incoming.arrived.wait()
 
     def answered(self) -> None:
         """Note that the answer is out but for its end: whoever leaves now misses nothing, and no body is wanted."""
         self._answered = True
-        self._chunks.clear()
-        self._held = 0
-        self._room.set()
-        self._arrived.set()
+        if self._incoming is not None:
+            self._incoming.drop()
 
     def end(self) -> None:
         """Read no more. A client that still asks for the body finds that nobody is there."""
@@ -115,25 +132,26 @@ class Caller:
             self._reader.cancel()
 
     async def _read(self) -> None:
-        while not self.whole:
-            while self._held >= READ_AHEAD_BYTES:
-                self._room.clear()
-                await self._room.wait()
+        if self._incoming is not None:
+            await self._read_body(self._incoming)
+        while not self.gone:
+            if (await self._receive())["type"] == "http.disconnect":
+                self._note_gone()
+                return
+
+    async def _read_body(self, incoming: Incoming) -> None:
+        while not (self.whole or self.gone):
+            while incoming.held_bytes >= READ_AHEAD_BYTES:
+                incoming.room.clear()
+                await incoming.room.wait()
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 self._note_gone()
                 return
-            self._keep(message.get("body", b""))
+            if not self._answered:
+                incoming.keep(message.get("body", b""))
             self.whole = not message.get("more_body", False)
-            self._arrived.set()
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._note_gone()
-
-    def _keep(self, chunk: bytes) -> None:
-        if chunk and not self._answered:
-            self._chunks.append(chunk)
-            self._held += len(chunk)
+            incoming.arrived.set()
 
     def _note_gone(self) -> None:
         if not self._answered:
@@ -141,4 +159,5 @@ class Caller:
             self._leave()
         elif not self.whole:
             self.gone = True
-        self._arrived.set()
+        if self._incoming is not None:
+            self._incoming.arrived.set()

@@ -23,19 +23,23 @@ _PHASES: Final = (
 PHASE_OF_STEP: Final = tuple(int(phase) for phase in _PHASES)  # looked up on every request: an enum's member is slow
 SEND_UNTOLD: Final = (Phase.SEND,)
 ALL_UNTOLD: Final = (Phase.CONNECT, Phase.TLS, Phase.SEND, Phase.UPSTREAM, Phase.NETWORK)
+# plain numbers, as in `claim`: looking up a member of an enum costs more than what is done with it
+_IN_UPSTREAM: Final = int(Phase.UPSTREAM)
+_IN_NETWORK: Final = int(Phase.NETWORK)
+_IN_OTHER: Final = int(Phase.OTHER)
 _NO_TIME: Final = [0] * len(Phase)
 
 
 class Clock:
-    """Where the time of one request went so far. Durations are in nanoseconds."""
+    """Where the time of one request went so far. Durations are in nanoseconds, `began_ns` is by `perf_counter_ns`."""
 
-    __slots__ = ("_began_ns", "_since_ns", "_step", "_untold", "spent_ns")
+    __slots__ = ("_since_ns", "_step", "_untold", "began_ns", "spent_ns")
 
     def __init__(self) -> None:
         self.spent_ns = _NO_TIME.copy()
         self._untold: tuple[Phase, ...] = ()
         self._step = ARRIVED
-        self._began_ns = self._since_ns = perf_counter_ns()
+        self.began_ns = self._since_ns = perf_counter_ns()
 
     def securing(self) -> None:
         """Note that the TLS handshake begins; without it, it began with the end of connecting."""
@@ -68,19 +72,25 @@ class Clock:
     def _split(self, reported: int | None) -> None:
         """Divide the wait for the first byte into what the upstream says it took, and the rest."""
         spent = self.spent_ns
-        waited_in, rest = Phase.UPSTREAM, Phase.NETWORK
-        if Phase.UPSTREAM in self._untold:
-            waited_in = rest = Phase.OTHER
+        waited_in, rest = (_IN_OTHER, _IN_OTHER) if self._untold is ALL_UNTOLD else (_IN_UPSTREAM, _IN_NETWORK)
         waited = spent[waited_in]
         if reported is not None:
+            if reported > waited:
+                reported = waited
             spent[waited_in] = 0
-            spent[Phase.UPSTREAM] = min(reported, waited)
-            spent[rest] += waited - min(reported, waited)
+            spent[_IN_UPSTREAM] = reported
+            spent[rest] += waited - reported
         elif waited:
             self._untold = (*self._untold, Phase.NETWORK)
 
-    def _own_up(self, untold_ever: tuple[Phase, ...]) -> None:
+    @property
+    def total_ns(self) -> int:
+        """From the beginning to the last step; of one that has ended, all its time."""
+        return self._since_ns - self.began_ns
+
+    def own_up(self) -> None:
         """Mark the phases that took no time as unknown where the client could not have told."""
-        for phase in (*self._untold, *untold_ever):
-            if self.spent_ns[phase] == 0:
-                self.spent_ns[phase] = UNKNOWN
+        spent = self.spent_ns
+        for phase in self._untold:
+            if spent[phase] == 0:
+                spent[phase] = UNKNOWN

@@ -11,7 +11,7 @@ import os
 import struct
 import time
 from bisect import bisect_left
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Iterable, MutableSequence, Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -124,21 +124,25 @@ class Cells:
         """Put one wait for a connection into its histogram."""
         self.add(_WAIT, nanoseconds)
 
-    def add_phases(self, spent_ns: Sequence[int], total_ns: int) -> None:
-        """Put a finished request into the histograms of its phases. A phase that is not known (-1) is left out."""
+    def add_phases(self, finished: Iterable[tuple[Sequence[int], int]]) -> None:
+        """Put finished requests, (ns by phase, ns in all) each, into the histograms of their phases, TOTAL and REQUEST.
+
+        A phase that is not known (-1) is left out.
+        """
+        rows = [(*spent_ns, total_ns, total_ns - spent_ns[0]) for spent_ns, total_ns in finished]
         cells = self.cells
-        at = HISTOGRAMS_AT
-        # in the order of Histogram; written out, as it is on every request
-        for nanoseconds in (*spent_ns, total_ns, total_ns - spent_ns[0]):
-            if nanoseconds > _FIRST_BOUND_NS:
-                cells[at] += nanoseconds
-                cells[at + 1 + bisect_left(_BOUNDS_NS, nanoseconds)] += 1
-            elif nanoseconds > 0:
-                cells[at] += nanoseconds
-                cells[at + 1] += 1
-            elif nanoseconds == 0:
-                cells[at + 1] += 1
-            at += HISTOGRAM_CELLS
+        for histogram, column in enumerate(zip(*rows, strict=True)):
+            at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
+            total = quick = 0
+            for nanoseconds in column:
+                if nanoseconds > _FIRST_BOUND_NS:
+                    total += nanoseconds
+                    cells[at + 1 + bisect_left(_BOUNDS_NS, nanoseconds)] += 1
+                elif nanoseconds >= 0:
+                    total += nanoseconds
+                    quick += 1
+            cells[at] += total
+            cells[at + 1] += quick
 
 
 class Counters(Cells):

@@ -73,7 +73,7 @@ class Exchange(Claim):
         if self._granted_ns:
             self.head_received()
         self._to(BODY, PHASE_OF_STEP[self._step])
-        if self._watch.ledger is None:
+        if self._watch.journal is None:
             return None
         self._split(reported_ns(upstream_headers))
         return server_timing(self.spent_ns)
@@ -83,14 +83,15 @@ class Exchange(Claim):
         self.end()
 
     def end(self) -> None:
-        """Note that nothing more happens: give back what is held and write the ledger. Leaving the `with` does it."""
+        """Note that nothing more happens: give back what is held and tell the journal. Leaving the `with` does it."""
         if self._step == ENDED:
             return
         self.released()
-        ended_ns = self._to(ENDED, PHASE_OF_STEP[self._step])
+        self._to(ENDED, PHASE_OF_STEP[self._step])
         watch = self._watch
-        if watch.ledger is not None:
-            if self._untold or watch.untold:
-                self._own_up(watch.untold)
-            watch.counters.add_phases(self.spent_ns, ended_ns - self._began_ns)
-            watch.ledger.append(self, ended_ns - self._began_ns)
+        if watch.journal is not None:
+            if watch.untold:
+                self._untold += (
+                    watch.untold
+                )  # of the client that served it: by the time it is entered there may be another
+            watch.journal.add(self)

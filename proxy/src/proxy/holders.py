@@ -19,9 +19,6 @@ from proxy.watch import Exchange, PoolWatch
 if TYPE_CHECKING:
     from proxy.clients import Client
 
-if TYPE_CHECKING:
-    from proxy.clients import Client
-
 SHOWN: Final = 10
 CONNECTIONS_SHOWN: Final = 100
 Slots = dict[str, Any]

@@ -10,6 +10,7 @@ import mmap
 import os
 import struct
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -48,27 +49,28 @@ class Ledger:
         HEADER.pack_into(self._map, 0, os.getpid(), self._slots, 0)
         self._head = memoryview(self._map)[: HEADER.size].cast("q")
 
-    def append(self, exchange: "Exchange", total_ns: int) -> None:
-        """Write down a request that has just ended."""
-        written = self._written
-        RECORD.pack_into(
-            self._map,
-            HEADER.size + RECORD.size * (written % self._slots),
-            written + 1,
-            time.time_ns() - total_ns,
-            total_ns,
-            *exchange.spent_ns,
-            exchange.status,
-            exchange.outcome,
-            _INDEX_OF_CODE[exchange.code],
-            exchange.kept,
-            exchange.method.encode("latin-1", "replace"),
-            exchange.request_id.encode("latin-1", "replace"),
-            exchange.run,
-            exchange.path,
-        )
-        self._written = written + 1
-        self._head[_WRITTEN_AT] = written + 1
+    def append(self, finished: Iterable["Exchange"], epoch_ns: int) -> None:
+        """Write down requests that have ended; `epoch_ns` is what makes their clock's readings ns since 1970."""
+        for exchange in finished:
+            at = HEADER.size + RECORD.size * (self._written % self._slots)
+            self._written += 1
+            RECORD.pack_into(
+                self._map,
+                at,
+                self._written,
+                exchange.began_ns + epoch_ns,
+                exchange.total_ns,
+                *exchange.spent_ns,
+                exchange.status,
+                exchange.outcome,
+                _INDEX_OF_CODE[exchange.code],
+                exchange.kept,
+                exchange.method.encode("latin-1", "replace"),
+                exchange.request_id.encode("latin-1", "replace"),
+                exchange.run,
+                exchange.path,
+            )
+            self._head[_WRITTEN_AT] = self._written
 
     def close(self) -> None:
         """Unmap and unlock; the file stays readable."""

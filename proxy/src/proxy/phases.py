@@ -28,9 +28,10 @@ NAMES: Final = tuple(phase.name.lower() for phase in Phase)
 UNKNOWN: Final = -1
 """In place of nanoseconds: the client cannot tell."""
 
-_IN_HEADER: Final = tuple(
-    (int(phase), phase.name.lower().encode() + b";dur=%.3f") for phase in Phase if phase is not Phase.BODY
-)
+_METRICS: Final = tuple(phase.name.lower().encode() + b";dur=" for phase in Phase)
+_BELOW_1_MS: Final = tuple(b"0.%03d" % microseconds for microseconds in range(1000))
+"""Most durations in a header are as short as that, and formatting is half of what a header takes."""
+
 _USUAL: Final = re.compile(rb"queue;dur=([0-9]+\.[0-9]+), work;dur=([0-9]+\.[0-9]+), late;dur=([0-9]+\.[0-9]+)")
 """As the mock writes it; three times as quick as looking for each."""
 
@@ -51,4 +52,9 @@ def reported_ns(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
 
 def server_timing(spent_ns: Sequence[int]) -> bytes:
     """Return the value of a Server-Timing header: the phases that took time so far, in ms with 3 decimals."""
-    return b", ".join([metric % (spent_ns[phase] / 1e6) for phase, metric in _IN_HEADER if spent_ns[phase] > 0])
+    shown = [
+        metric + (_BELOW_1_MS[spent // 1000] if spent < 1_000_000 else b"%.3f" % (spent / 1e6))
+        for metric, spent in zip(_METRICS, spent_ns, strict=True)
+        if spent > 0
+    ]
+    return b", ".join(shown)

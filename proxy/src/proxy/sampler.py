@@ -7,11 +7,11 @@ from typing import Final
 from proxy.clients import Client
 from proxy.counters import Cell, Counters, Histogram
 from proxy.holders import Notices, log_leaks, slots
+from proxy.journal import TICK_SECONDS
 from proxy.patterns.threads import thread_tokens
 from proxy.watch import PoolWatch
 
-LAG_EVERY_SECONDS: Final = 0.05
-_LAGS_A_ROUND: Final = 10
+_TICKS_A_ROUND: Final = 10
 
 
 class Sampler:
@@ -32,20 +32,24 @@ class Sampler:
         self._notices = notices
 
     async def run(self) -> None:
-        """Sample until cancelled: the loop's lag twenty times a second, the rest twice."""
+        """Sample until cancelled: the loop's lag and the journal twenty times a second, the rest twice."""
         while True:
             self.sample()
             if self._leak_threshold_seconds is not None:
                 log_leaks(self._watch, self._leak_threshold_seconds)
             if self._notices is not None:
                 self._notices.write(slots(self._watch, self._client))
-            for _ in range(_LAGS_A_ROUND):
-                due = time.perf_counter_ns() + round(LAG_EVERY_SECONDS * 1e9)
-                await asyncio.sleep(LAG_EVERY_SECONDS)
+            for _ in range(_TICKS_A_ROUND):
+                due = time.perf_counter_ns() + round(TICK_SECONDS * 1e9)
+                await asyncio.sleep(TICK_SECONDS)
                 self._counters.add(Histogram.LOOP_LAG, max(time.perf_counter_ns() - due, 0))
+                if self._watch.journal is not None:
+                    self._watch.journal.enter()
 
     def sample(self) -> None:
         """Take what can be read at once; also called when somebody asks, so that the answer is of now."""
+        if self._watch.journal is not None:
+            self._watch.journal.enter()
         cells = self._counters.cells
         cells[Cell.CPU_NS] = time.process_time_ns()
         cells[Cell.ABANDONED] = getattr(self._client, "abandoned", 0)

@@ -11,6 +11,7 @@ from typing import Any
 
 from proxy.counters import Cell, Cells, Histogram
 from proxy.exchange import Exchange, current
+from proxy.journal import Journal
 from proxy.ledger import Ledger
 from proxy.phases import Phase
 
@@ -27,7 +28,7 @@ class PoolWatch:
     def __init__(self, counters: Cells, ledger: Ledger | None = None) -> None:
         self.counters = counters
         self.cells = counters.cells
-        self.ledger = ledger
+        self.journal = None if ledger is None else Journal(counters, ledger)
         self.held: dict[Any, None] = {}
         self.untold: tuple[Phase, ...] = ()
         self._worker = os.urandom(4).hex()

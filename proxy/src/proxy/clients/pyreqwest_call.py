@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.request import StreamRequest
-from pyreqwest.response import Response
+from pyreqwest.response import Response, ResponseBodyReader
 
 from proxy.watch import current
 
@@ -32,14 +32,15 @@ class Call:
         self._request = request
         self._done = done
         self._upload = upload
-        self._ended = False
+        self._entered = self._ended = False
         self._exchange = current.get()
-        self._task = loop.create_task(_enter(request))
+        self._head: asyncio.Future[Response] = loop.create_future()
+        self._task = loop.create_task(self._enter())
 
     async def head(self) -> Response:
         """Wait for the answer's head. Who is cancelled meanwhile leaves the call behind, abandoned."""
         try:
-            return await asyncio.shield(self._task)
+            return await self._head
         except asyncio.CancelledError:
             if self._upload is not None:
                 self._upload.give_up()
@@ -60,12 +61,28 @@ class Call:
             await self._task
             if self._exchange is not None:
                 self._exchange.released()  # before the next request has the slot
-            if not self._ended:
+            if self._entered and not self._ended:
                 await self._request.__aexit__(None, None, None)
         except Exception:
             pass  # it ended one way or the other, and nobody waits to hear how
         finally:
             self._let_go()
+
+    async def _enter(self) -> None:
+        # what it ends with goes through a future of its own, which may be cancelled: asyncio.shield takes longer
+        head = self._head
+        try:
+            response = await self._request.__aenter__()
+        except asyncio.CancelledError:
+            head.cancel()
+            raise
+        except Exception as error:
+            if not head.done():
+                head.set_exception(error)
+            return
+        self._entered = True
+        if not head.done():
+            head.set_result(response)
 
     def _let_go(self) -> None:
         if not self._ended:
@@ -82,19 +99,31 @@ class PyreqwestAnswer:
         self.status = response.status
         self.headers = headers
 
-    async def body(self) -> AsyncIterator[bytes]:
+    def body(self) -> AsyncIterator[bytes]:
         """Yield the body's bytes as they come, nothing decoded. Raises ProxyError if they stop too early."""
-        read = self._reader.read_chunk
-        try:
-            while (chunk := await read()) is not None:
-                yield bytes(chunk)
-        except PyreqwestError as error:
-            raise proxy_error(error) from error
+        return _Chunks(self._reader)
 
     async def aclose(self) -> None:
         """Give the connection back, or close it if the body was not read to its end."""
         await self._call.end()
 
 
-async def _enter(request: StreamRequest) -> Response:
-    return await request.__aenter__()
+class _Chunks:
+    """An iterator by hand: the event loop keeps a list of asynchronous generators, which costs more than a chunk."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, reader: ResponseBodyReader) -> None:
+        self._read = reader.read_chunk
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            chunk = await self._read()
+        except PyreqwestError as error:
+            raise proxy_error(error) from error
+        if chunk is None:
+            raise StopAsyncIteration
+        return bytes(chunk)

@@ -25,10 +25,13 @@ from proxy.watch import PoolWatch, current
 from .permits import Permits
 from .pyreqwest_call import Call, PyreqwestAnswer
 from .pyreqwest_settings import build
+from .pyreqwest_thread import let_the_loop_finish
 from .upload import Upload
 from .upstream import NEEDS_HTTPS, header_text, origin, path_text, unsendable
 
 NAME: Final = "pyreqwest"
+_NAMED_WITHIN_SECONDS: Final = 0.2
+"""A thread names itself, when it has begun to run."""
 
 
 class PyreqwestClient:
@@ -46,6 +49,8 @@ class PyreqwestClient:
         self._permits = Permits(settings.max_connections) if limited else None
         self._background: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.get_running_loop()
+        if not let_the_loop_finish():
+            self._loop.call_later(_NAMED_WITHIN_SECONDS, let_the_loop_finish)
         self._log = logging.getLogger("proxy")
         self._unreadable_logged = False
 

@@ -1,0 +1,90 @@
+"""The journal: what is entered in batches is what would have been entered one by one, and nothing waits for long."""
+
+import asyncio
+import json
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from proxy import board, ledger_reader
+from proxy.counters import Cells, Histogram
+from proxy.journal import TICK_SECONDS
+from proxy.ledger import Ledger
+from proxy.watch import PoolWatch
+from support.raw_http import get, raw_upstream, roundtrip, split
+from support.servers import running_proxy
+
+
+def entries(directory: Path) -> list[dict[str, Any]]:
+    """All that is in the ledger's files now."""
+    return ledger_reader.page(directory, None, 10_000)["entries"]
+
+
+def test_batches_hold_what_single_entries_would(tmp_path: Path) -> None:
+    """Ids, order, times and histograms of 200 requests, entered as it comes and at the end."""
+    ledger = Ledger(tmp_path, 1000)
+    watch = PoolWatch(Cells(), ledger)
+    totals = []
+    for number in range(200):
+        with watch.exchange("GET", b"/%d" % number, str(number)) as exchange:
+            exchange.admitted()
+            exchange.answering()
+        totals.append(exchange.total_ns)
+    assert watch.journal is not None
+    watch.journal.enter()
+    found = entries(tmp_path)
+    assert [entry["request_id"] for entry in found] == [str(number) for number in range(200)]
+    assert [entry["total_ms"] for entry in found] == [total / 1e6 for total in totals]
+    starts = [entry["started_at"] for entry in found]
+    assert all(first <= second for first, second in pairwise(starts))
+    total = board.distribution(watch.cells, Histogram.TOTAL)
+    assert total.count == 200
+    assert abs(total.sum_ms - sum(totals) / 1e6) < 1e-6
+    for name in ("ADMISSION", "PROXY"):
+        whole = sum(entry["phases_ms"][name.lower()] for entry in found)
+        assert abs(board.distribution(watch.cells, Histogram[name]).sum_ms - whole) < 1e-6
+    ledger.close()
+
+
+def test_what_is_unknown_counts_in_no_histogram(tmp_path: Path) -> None:
+    """A request of a client that tells nothing beside one that took no time at all in a phase."""
+    ledger = Ledger(tmp_path, 10)
+    watch = PoolWatch(Cells(), ledger)
+    for steps in (("admitted", "grant", "head_received", "answering"), ("admitted", "answering")):
+        exchange = watch.exchange("GET", b"/")
+        for step in steps:
+            getattr(exchange, step)()
+        exchange.end()
+    assert watch.journal is not None
+    watch.journal.enter()
+    assert board.distribution(watch.cells, Histogram.CONNECT).count == 1
+    assert board.distribution(watch.cells, Histogram.TOTAL).count == 2
+    ledger.close()
+
+
+def test_who_has_its_answer_finds_itself_in_the_ledger_at_once() -> None:
+    """However often it is asked: nothing that has ended is missing, though little is entered as it ends."""
+
+    async def scenario() -> None:
+        async with raw_upstream() as upstream, running_proxy(upstream.url) as proxy:
+            for number in range(1, 6):
+                await roundtrip(proxy.port, get("/x"))
+                page = json.loads(split(await roundtrip(proxy.port, get("/-/ledger")))[2])
+                assert len(page["entries"]) == number
+
+    asyncio.run(scenario())
+
+
+def test_without_a_reader_it_is_entered_within_two_ticks(tmp_path: Path) -> None:
+    """By whoever samples: the other workers' readers see the files only."""
+
+    async def scenario() -> None:
+        async with raw_upstream() as upstream, running_proxy(upstream.url, state_dir=tmp_path) as proxy:
+            await roundtrip(proxy.port, get("/x"))
+            deadline = time.monotonic() + 100 * TICK_SECONDS  # two of them, on a machine that does nothing else
+            while not entries(tmp_path):
+                assert time.monotonic() < deadline
+                await asyncio.sleep(TICK_SECONDS / 5)
+
+    asyncio.run(scenario())
