@@ -47,6 +47,7 @@ SIDES = {
     for side in (
         Side("snippet", "snippet"),
         proxy("httpx"),
+        proxy("httpx-no-ledger", PROXY_LEDGER="false"),
         proxy("httpx-gate", PROXY_QUEUE="gate"),
         proxy("httpx-gate-no-ledger", PROXY_QUEUE="gate", PROXY_LEDGER="false"),
         proxy("httpx2", PROXY_CLIENT="httpx2"),
@@ -62,10 +63,8 @@ SIDES = {
 }
 
 PLAN = [
-    *(
-        (name, 64)
-        for name in ("snippet", "httpx", "httpx-gate", "httpx-gate-no-ledger", "httpx2", "aiohttp-gate", "nginx")
-    ),
+    *((name, 64) for name in ("snippet", "httpx", "httpx-no-ledger", "httpx-gate", "httpx-gate-no-ledger")),
+    *((name, 64) for name in ("httpx2", "aiohttp-gate", "nginx")),
     ("mock", 64),
     ("mock-no-log", 64),
     ("pyreqwest-gate", 8),
@@ -93,7 +92,8 @@ CHECKS = [
     Check("pyreqwest / the snippet", ("pyreqwest-gate", 64), ("snippet", 64), 15),
     Check("pyreqwest / nginx", ("pyreqwest-gate", 64), ("nginx", 64), 0.1),
     Check("pyreqwest at 256 / at 8", ("pyreqwest-gate", 256), ("pyreqwest-gate", 8), 0.8),
-    # with the gate: without it httpx wanders between two speeds, a third apart, and any ratio comes out
+    Check("httpx: ledger on / off", ("httpx", 64), ("httpx-no-ledger", 64), 0.9),
+    # the same with the gate: without it httpx wanders between two speeds, a third apart, and any ratio comes out
     Check("httpx with gate: ledger on / off", ("httpx-gate", 64), ("httpx-gate-no-ledger", 64), 0.9),
     Check("pyreqwest: ledger on / off", ("pyreqwest-gate", 64), ("pyreqwest-no-ledger", 64), 0.9),
     Check("httpx, 200 waiting for 20: gate / client", ("httpx-20-gate", 220), ("httpx-20", 220)),

@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -133,6 +134,14 @@ def test_a_slow_accept_delays_the_first_request_alone(say: Say) -> None:
     say(f"accept delayed by 200 ms at 40 ms: first request {1e3 * first:.1f} ms, second {1e3 * second:.1f} ms")
 
 
+async def one_byte(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> float:
+    """Ask for a byte on an open connection, and return the seconds until it is there."""
+    begin = time.perf_counter()
+    writer.write(b"1\n")
+    await reader.readexactly(1)
+    return time.perf_counter() - begin
+
+
 def test_a_request_in_a_partition_waits_for_the_time_outs_and_one_after_it_does_not(say: Say) -> None:
     """On an open connection: sent 0.1 s into it, the answer comes after its end and before the time-out after that."""
     end = 0.7
@@ -141,12 +150,7 @@ def test_a_request_in_a_partition_waits_for_the_time_outs_and_one_after_it_does_
         async with relayed(Conditions(rtt=RTT)) as (relay, address):
             reader, writer = await asyncio.open_connection(*address)
 
-            async def request() -> float:
-                begin = time.monotonic()
-                writer.write(b"1\n")
-                await reader.readexactly(1)
-                return time.monotonic() - begin
-
+            request = partial(one_byte, reader, writer)
             await request()
             relay.change(Conditions(rtt=RTT, partition=Partition(0.0, end)), time.monotonic())
             await asyncio.sleep(0.1)
@@ -167,12 +171,7 @@ def test_a_change_concerns_open_connections_and_new_ones_at_once(say: Say) -> No
         async with relayed(Conditions()) as (relay, address):
             reader, writer = await asyncio.open_connection(*address)
 
-            async def request() -> float:
-                begin = time.perf_counter()
-                writer.write(b"1\n")
-                await reader.readexactly(1)
-                return time.perf_counter() - begin
-
+            request = partial(one_byte, reader, writer)
             none = min([await request() for _ in range(5)])
             relay.change(Conditions(rtt=RTT), 0.0)
             some = min([await request() for _ in range(5)])

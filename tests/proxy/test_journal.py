@@ -31,8 +31,7 @@ def test_batches_hold_what_single_entries_would(tmp_path: Path) -> None:
             exchange.admitted()
             exchange.answering()
         totals.append(exchange.total_ns)
-    assert watch.journal is not None
-    watch.journal.enter()
+    watch.enter()
     found = entries(tmp_path)
     assert [entry["request_id"] for entry in found] == [str(number) for number in range(200)]
     assert [entry["total_ms"] for entry in found] == [total / 1e6 for total in totals]
@@ -56,8 +55,7 @@ def test_what_is_unknown_counts_in_no_histogram(tmp_path: Path) -> None:
         for step in steps:
             getattr(exchange, step)()
         exchange.end()
-    assert watch.journal is not None
-    watch.journal.enter()
+    watch.enter()
     assert board.distribution(watch.cells, Histogram.CONNECT).count == 1
     assert board.distribution(watch.cells, Histogram.TOTAL).count == 2
     ledger.close()

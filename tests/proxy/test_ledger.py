@@ -292,7 +292,7 @@ def test_a_reader_that_is_overtaken_gives_nothing_that_is_torn(tmp_path: Path) -
     def write(count: int) -> None:
         for _ in range(count):
             watch.exchange("GET", b"/", "id").end()
-        entered(watch)
+        watch.enter()
 
     seen: list[int] = []
     dropped, cursor = 0, None
@@ -348,12 +348,6 @@ def test_only_what_an_upstream_says_of_its_own_work_is_its_report(value: bytes, 
     assert reported_ns([(b"date", b"today"), (b"Server-Timing", value)]) == expected
 
 
-def entered(watch: PoolWatch) -> None:
-    """Have everything that has ended in the ledger, as whoever reads it does."""
-    assert watch.journal is not None
-    watch.journal.enter()
-
-
 def moments(watch: PoolWatch, *steps: str) -> dict[str, int]:
     """The phases of an exchange that is told these steps and no other, some time apart."""
     exchange = watch.exchange("GET", b"/")
@@ -362,7 +356,7 @@ def moments(watch: PoolWatch, *steps: str) -> dict[str, int]:
         method = getattr(exchange, step)
         method(kept=False) if step == "writing" else method()
     exchange.end()
-    entered(watch)
+    watch.enter()
     return {phase.name: spent for phase, spent in zip(Phase, exchange.spent_ns, strict=True)}
 
 
@@ -424,7 +418,7 @@ def test_a_clock_that_is_set_back_loses_no_entry(tmp_path: Path, monkeypatch: py
         for ledger in ledgers:
             watch = PoolWatch(Cells(), ledger)
             watch.exchange("GET", b"/").end()
-            entered(watch)
+            watch.enter()
     monkeypatch.undo()
     seen: list[str] = []
     cursor = None

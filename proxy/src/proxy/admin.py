@@ -79,7 +79,7 @@ class Admin:
 
     async def pool(self) -> dict[str, Any]:
         """Return the pool of all workers together."""
-        await self._settled()
+        await self._others_entered()
         parts = [slots(self._upstreams.watch, self._client)]
         if self._notices is not None:
             parts += self._notices.of_others()
@@ -87,14 +87,15 @@ class Admin:
 
     async def metrics(self) -> str:
         """Return the metrics in Prometheus' text format."""
-        await self._settled()
+        await self._others_entered()
         return exposition(self._sums(), self._settings, self._server.workers, told=self._told)
 
     async def ledger(self, since: str | None, limit: int) -> bytes | None:
         """Return a page of finished requests as JSON, None if none are kept. Raises ledger_reader.BadCursor."""
         if not self._settings.ledger:
             return None
-        await self._settled()
+        await self._others_entered()
+        self._upstreams.watch.enter()
         # in a thread: a page of a thousand takes some 20 ms, and requests go on meanwhile
         return await asyncio.to_thread(ledger_reader.page_json, self._state_dir, since, limit)
 
@@ -120,9 +121,8 @@ class Admin:
     def _told(self) -> bool:
         return self._client.connections() is not None
 
-    async def _settled(self) -> None:
-        """Have every request that has ended by now entered, the other workers' too."""
-        self._sampler.sample()
+    async def _others_entered(self) -> None:
+        """Wait until the other workers have entered every request that has ended by now."""
         if self._server.workers > 1:
             await asyncio.sleep(2 * TICK_SECONDS)
 

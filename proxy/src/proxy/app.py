@@ -70,8 +70,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, server: ServerSetti
     if ledger is not None:
         stack.callback(ledger.close)
     watch = PoolWatch(counters, ledger)
-    if watch.journal is not None:
-        stack.callback(watch.journal.enter)
+    stack.callback(watch.enter)
     # only where a client may be swapped, each request pays for it
     swappable = SwappableClient(settings, watch, build_client) if settings.admin else None
     client = swappable or build_client(settings, watch)

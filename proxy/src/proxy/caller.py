@@ -140,7 +140,7 @@ class Caller:
                 return
 
     async def _read_body(self, incoming: Incoming) -> None:
-        while not (self.whole or self.gone):
+        while not self.whole:
             while incoming.held_bytes >= READ_AHEAD_BYTES:
                 incoming.room.clear()
                 await incoming.room.wait()

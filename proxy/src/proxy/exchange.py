@@ -91,7 +91,5 @@ class Exchange(Claim):
         watch = self._watch
         if watch.journal is not None:
             if watch.untold:
-                self._untold += (
-                    watch.untold
-                )  # of the client that served it: by the time it is entered there may be another
+                self._untold += watch.untold  # now: by the time it is entered there may be another client
             watch.journal.add(self)

@@ -43,13 +43,11 @@ class Sampler:
                 due = time.perf_counter_ns() + round(TICK_SECONDS * 1e9)
                 await asyncio.sleep(TICK_SECONDS)
                 self._counters.add(Histogram.LOOP_LAG, max(time.perf_counter_ns() - due, 0))
-                if self._watch.journal is not None:
-                    self._watch.journal.enter()
+                self._watch.enter()
 
     def sample(self) -> None:
         """Take what can be read at once; also called when somebody asks, so that the answer is of now."""
-        if self._watch.journal is not None:
-            self._watch.journal.enter()
+        self._watch.enter()
         cells = self._counters.cells
         cells[Cell.CPU_NS] = time.process_time_ns()
         cells[Cell.ABANDONED] = getattr(self._client, "abandoned", 0)

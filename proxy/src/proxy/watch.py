@@ -43,6 +43,11 @@ class PoolWatch:
         self._number += 1
         return f"{self._worker}{self._number:08x}"
 
+    def enter(self) -> None:
+        """Have every request that has ended in the histograms and the ledger."""
+        if self.journal is not None:
+            self.journal.enter()
+
     def opened(self) -> int:
         """Count a connection that was opened. Returns the time to hand to `closed`."""
         self.cells[Cell.OPENED] += 1
