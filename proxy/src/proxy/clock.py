@@ -69,10 +69,10 @@ class Clock:
         self._step = step
         return now
 
-    def _split(self, reported: int | None) -> None:
-        """Divide the wait for the first byte into what the upstream says it took, and the rest."""
+    def split(self, reported: int | None) -> None:
+        """Divide the wait for the first byte into what the upstream says it took, in ns, and the rest."""
         spent = self.spent_ns
-        waited_in, rest = (_IN_OTHER, _IN_OTHER) if self._untold is ALL_UNTOLD else (_IN_UPSTREAM, _IN_NETWORK)
+        waited_in, rest = (_IN_OTHER, _IN_OTHER) if _IN_UPSTREAM in self._untold else (_IN_UPSTREAM, _IN_NETWORK)
         waited = spent[waited_in]
         if reported is not None:
             if reported > waited:

@@ -11,7 +11,9 @@ import os
 import struct
 import time
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, MutableSequence, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Final, cast
 
@@ -132,17 +134,14 @@ class Cells:
         rows = [(*spent_ns, total_ns, total_ns - spent_ns[0]) for spent_ns, total_ns in finished]
         cells = self.cells
         for histogram, column in enumerate(zip(*rows, strict=True)):
+            known = column if min(column) >= 0 else [nanoseconds for nanoseconds in column if nanoseconds >= 0]
             at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
-            total = quick = 0
-            for nanoseconds in column:
-                if nanoseconds > _FIRST_BOUND_NS:
-                    total += nanoseconds
-                    cells[at + 1 + bisect_left(_BOUNDS_NS, nanoseconds)] += 1
-                elif nanoseconds >= 0:
-                    total += nanoseconds
-                    quick += 1
-            cells[at] += total
-            cells[at + 1] += quick
+            cells[at] += sum(known)
+            if max(known, default=0) <= _FIRST_BOUND_NS:
+                cells[at + 1] += len(known)
+            else:  # counted before they go into the cells: a column fills few buckets
+                for bucket, count in Counter(map(bisect_left, repeat(_BOUNDS_NS), known)).items():
+                    cells[at + 1 + bucket] += count
 
 
 class Counters(Cells):

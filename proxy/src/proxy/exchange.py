@@ -33,6 +33,7 @@ class Exchange(Claim):
     __slots__ = (
         "_request_id",
         "_token",
+        "_upstream_headers",
         "code",
         "leak_logged",
         "method",
@@ -52,6 +53,7 @@ class Exchange(Claim):
         self.outcome = Cell.ABORTED
         self.code = ""
         self.leak_logged = False
+        self._upstream_headers: Iterable[tuple[bytes, bytes]] = ()
 
     def __enter__(self) -> "Exchange":
         self._token = current.set(self)
@@ -67,15 +69,16 @@ class Exchange(Claim):
     def answering(self, upstream_headers: Iterable[tuple[bytes, bytes]] = ()) -> bytes | None:
         """Note that the answer's head goes out now. Returns the value of its Server-Timing, None without a ledger.
 
-        With the upstream's own Server-Timing among the headers the wait for the first byte is split into upstream
-        and network.
+        There the wait for the first byte is one: what the upstream says it took stands beside it, in the upstream's
+        own Server-Timing. The two are told apart when the request is entered (`settle`), of headers that stay as they
+        are until then, or get metrics of other names.
         """
         if self._granted_ns:
             self.head_received()
         self._to(BODY, PHASE_OF_STEP[self._step])
         if self._watch.journal is None:
             return None
-        self._split(reported_ns(upstream_headers))
+        self._upstream_headers = upstream_headers
         return server_timing(self.spent_ns)
 
     def __exit__(self, *_: object) -> None:
@@ -93,3 +96,8 @@ class Exchange(Claim):
             if watch.untold:
                 self._untold += watch.untold  # now: by the time it is entered there may be another client
             watch.journal.add(self)
+
+    def settle(self) -> None:
+        """Work out what could wait until it is over: upstream and network told apart, what is unknown marked."""
+        self.split(reported_ns(self._upstream_headers))
+        self.own_up()

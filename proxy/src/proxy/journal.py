@@ -41,6 +41,6 @@ class Journal:
         if self._pending:
             pending, self._pending = self._pending, []
             for exchange in pending:
-                exchange.own_up()
+                exchange.settle()
             self._counters.add_phases([(exchange.spent_ns, exchange.total_ns) for exchange in pending])
             self._ledger.append(pending, time.time_ns() - time.perf_counter_ns())

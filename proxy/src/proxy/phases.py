@@ -28,9 +28,17 @@ NAMES: Final = tuple(phase.name.lower() for phase in Phase)
 UNKNOWN: Final = -1
 """In place of nanoseconds: the client cannot tell."""
 
-_METRICS: Final = tuple(phase.name.lower().encode() + b";dur=" for phase in Phase)
-_BELOW_1_MS: Final = tuple(b"0.%03d" % microseconds for microseconds in range(1000))
-"""Most durations in a header are as short as that, and formatting is half of what a header takes."""
+_METRICS: Final = tuple(phase.name.lower().encode() + b";dur=%.3f" for phase in Phase)
+
+
+def _row(*phases: Phase) -> bytes:
+    return b", ".join([_METRICS[phase] for phase in phases])
+
+
+_KEPT: Final = _row(Phase.ADMISSION, Phase.POOL_WAIT, Phase.SEND, Phase.UPSTREAM, Phase.PROXY)
+_KEPT_UNTOLD: Final = _row(Phase.ADMISSION, Phase.POOL_WAIT, Phase.PROXY, Phase.OTHER)
+"""The phases of most requests: those on a kept connection, by a client that tells when it sends and by one that does
+not. Written in one go they take half the time of one by one, on every request that is answered."""
 
 _USUAL: Final = re.compile(rb"queue;dur=([0-9]+\.[0-9]+), work;dur=([0-9]+\.[0-9]+), late;dur=([0-9]+\.[0-9]+)")
 """As the mock writes it; three times as quick as looking for each."""
@@ -51,10 +59,14 @@ def reported_ns(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
 
 
 def server_timing(spent_ns: Sequence[int]) -> bytes:
-    """Return the value of a Server-Timing header: the phases that took time so far, in ms with 3 decimals."""
-    shown = [
-        metric + (_BELOW_1_MS[spent // 1000] if spent < 1_000_000 else b"%.3f" % (spent / 1e6))
-        for metric, spent in zip(_METRICS, spent_ns, strict=True)
-        if spent > 0
-    ]
-    return b", ".join(shown)
+    """Return the value of a Server-Timing header: the phases that took time so far, in ms with 3 decimals.
+
+    On a kept connection all those that it has are there, though one may have taken none.
+    """
+    admission, pool_wait, connect, tls, send, upstream, network, body, proxy, other = spent_ns
+    if not (connect or tls or network or body):
+        if not other:
+            return _KEPT % (admission / 1e6, pool_wait / 1e6, send / 1e6, upstream / 1e6, proxy / 1e6)
+        if not (send or upstream):
+            return _KEPT_UNTOLD % (admission / 1e6, pool_wait / 1e6, proxy / 1e6, other / 1e6)
+    return b", ".join([metric % (spent / 1e6) for metric, spent in zip(_METRICS, spent_ns, strict=True) if spent > 0])
