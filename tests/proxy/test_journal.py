@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+import random
+import re
 import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from proxy import board, ledger_reader
-from proxy.counters import Cells, Histogram
+from proxy.counters import BOUNDS_MS, Cells, Histogram
 from proxy.journal import TICK_SECONDS
 from proxy.ledger import Ledger
+from proxy.phases import UNKNOWN, Phase
 from proxy.watch import PoolWatch
 from support.raw_http import get, raw_upstream, roundtrip, split
 from support.servers import running_proxy
@@ -58,6 +61,44 @@ def test_what_is_unknown_counts_in_no_histogram(tmp_path: Path) -> None:
     watch.enter()
     assert board.distribution(watch.cells, Histogram.CONNECT).count == 1
     assert board.distribution(watch.cells, Histogram.TOTAL).count == 2
+    ledger.close()
+
+
+def test_columns_fill_the_buckets_that_single_durations_would(tmp_path: Path) -> None:
+    """On the bounds, beside them, above the last one, none at all and unknown."""
+    bounds = [round(bound * 1e6) for bound in BOUNDS_MS]
+    chance = random.Random(4)
+    spent = [
+        0,
+        *bounds,
+        *[bound + 1 for bound in bounds],
+        bounds[-1] * 50,
+        *[chance.randrange(10**9) for _ in range(99)],
+    ]
+    batch, single = Cells(), Cells()
+    batch.add_phases([([each] * (len(Phase) - 1) + [UNKNOWN], each) for each in spent])
+    for each in spent:
+        for histogram in range(Histogram.REQUEST + 1):
+            if histogram != Phase.OTHER:
+                single.add(histogram, 0 if histogram == Histogram.REQUEST else each)
+    assert list(batch.cells) == list(single.cells)
+
+
+def test_who_came_without_an_id_is_given_one(tmp_path: Path) -> None:
+    """The one that a log has named already, or one that is the same for every reader; no two have the same."""
+    ledger = Ledger(tmp_path, 10)
+    watch = PoolWatch(Cells(), ledger)
+    named = []
+    for number in range(6):
+        with watch.exchange("GET", b"/") as exchange:
+            exchange.admitted()
+            named.append(exchange.request_id if number % 2 else "")
+    watch.enter()
+    ids = [entry["request_id"] for entry in entries(tmp_path)]
+    assert [given for given, name in zip(ids, named, strict=True) if name] == named[1::2]
+    assert len({*ids}) == 6
+    assert all(re.fullmatch("[0-9a-f]{16}", given) for given in ids)
+    assert ids == [entry["request_id"] for entry in entries(tmp_path)]
     ledger.close()
 
 

@@ -10,10 +10,8 @@ import mmap
 import os
 import struct
 import time
-from bisect import bisect_left
-from collections import Counter
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, MutableSequence, Sequence
-from itertools import repeat
 from pathlib import Path
 from typing import Final, cast
 
@@ -93,6 +91,7 @@ HEADER: Final = struct.Struct(f"qq{_RUN_ID_BYTES}s")
 FILE_BYTES: Final = HEADER.size + 8 * CELLS
 _BOUNDS_NS: Final = [round(bound * 1e6) for bound in BOUNDS_MS]
 _FIRST_BOUND_NS: Final = _BOUNDS_NS[0]
+_UP_TO_NS: Final = [*_BOUNDS_NS, (1 << 63) - 1]
 _WAIT: Final = int(Histogram.WAIT)
 
 
@@ -134,14 +133,17 @@ class Cells:
         rows = [(*spent_ns, total_ns, total_ns - spent_ns[0]) for spent_ns, total_ns in finished]
         cells = self.cells
         for histogram, column in enumerate(zip(*rows, strict=True)):
-            known = column if min(column) >= 0 else [nanoseconds for nanoseconds in column if nanoseconds >= 0]
+            known = sorted(column)  # it falls into few buckets, and is counted with one step for each
+            if known[0] < 0:
+                del known[: bisect_left(known, 0)]
             at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
             cells[at] += sum(known)
-            if max(known, default=0) <= _FIRST_BOUND_NS:
-                cells[at + 1] += len(known)
-            else:  # counted before they go into the cells: a column fills few buckets
-                for bucket, count in Counter(map(bisect_left, repeat(_BOUNDS_NS), known)).items():
-                    cells[at + 1 + bucket] += count
+            counted = 0
+            while counted < len(known):
+                bucket = bisect_left(_UP_TO_NS, known[counted])
+                end = bisect_right(known, _UP_TO_NS[bucket], counted)
+                cells[at + 1 + bucket] += end - counted
+                counted = end
 
 
 class Counters(Cells):

@@ -27,14 +27,15 @@ class Exchange(Claim):
     one moment and may be left out by who cannot tell; a step back (`retrying`) adds up.
 
     `kept`: the connection had served another request before. `granted`: a connection is held at this moment.
+    `given_id`: its id, empty as long as it came without one and nobody asked.
     `status`, `outcome`, `code`: what became of it, set by the forwarder before the end.
     """
 
     __slots__ = (
-        "_request_id",
         "_token",
         "_upstream_headers",
         "code",
+        "given_id",
         "leak_logged",
         "method",
         "outcome",
@@ -45,7 +46,7 @@ class Exchange(Claim):
 
     def __init__(self, watch: "PoolWatch", method: str, path: bytes, request_id: str, run: bytes) -> None:
         super().__init__(watch)
-        self._request_id = request_id
+        self.given_id = request_id
         self.method = method
         self.path = path
         self.run = run
@@ -61,10 +62,10 @@ class Exchange(Claim):
 
     @property
     def request_id(self) -> str:
-        """The id under which logs, errors and the ledger name this request."""
-        if not self._request_id:
-            self._request_id = self._watch.new_request_id()
-        return self._request_id
+        """The id under which logs, errors and the ledger name this request: its own, or one that it is given now."""
+        if not self.given_id:
+            self.given_id = self._watch.new_request_id()
+        return self.given_id
 
     def answering(self, upstream_headers: Iterable[tuple[bytes, bytes]] = ()) -> bytes | None:
         """Note that the answer's head goes out now. Returns the value of its Server-Timing, None without a ledger.

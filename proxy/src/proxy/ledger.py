@@ -25,7 +25,7 @@ HEADER: Final = struct.Struct("<qqq")
 
 RECORD: Final = struct.Struct(f"<qqq{len(Phase)}qHBBB16s64s64s155s")
 """Sequence number, started (ns since 1970), total (ns), phases (ns), status, outcome, code, kept, method, request id,
-run, path; texts are cut to what fits."""
+run, path; texts are cut to what fits. Without a request id nobody has asked for it, and the reader makes it up."""
 
 _WRITTEN_AT: Final = 2
 _FILES_KEPT: Final = 8
@@ -66,7 +66,7 @@ class Ledger:
                 _INDEX_OF_CODE[exchange.code],
                 exchange.kept,
                 exchange.method.encode("latin-1", "replace"),
-                exchange.request_id.encode("latin-1", "replace"),
+                exchange.given_id.encode("latin-1", "replace"),
                 exchange.run,
                 exchange.path,
             )

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from proxy.counters import CODES, Cell
 from proxy.ledger import HEADER, RECORD
@@ -32,6 +33,10 @@ class _Part:
     records: list[tuple[Any, ...]]
     dropped: int
 
+    def id_of(self, sequence: int) -> str:
+        """Return the id of a request that came without one: of the same form as `PoolWatch.new_request_id`."""
+        return f"{crc32(self.ring.encode()):08x}{sequence:08x}"
+
 
 def page(directory: Path, since: str | None, limit: int) -> dict[str, Any]:
     """Return up to `limit` entries after a cursor, in order of their ends: {"next", "dropped", "entries"}.
@@ -48,7 +53,7 @@ def page(directory: Path, since: str | None, limit: int) -> dict[str, Any]:
     return {
         "next": ".".join(f"{ring}~{last:x}" for ring, last in reached.items()),
         "dropped": sum(part.dropped for part in parts),
-        "entries": [_entry(record, part.worker) for part, record in chosen],
+        "entries": [_entry(record, part) for part, record in chosen],
     }
 
 
@@ -104,19 +109,19 @@ def _records(descriptor: int, slots: int, first: int, last: int) -> Iterator[tup
         first += count
 
 
-def _entry(record: tuple[Any, ...], worker: int) -> dict[str, Any]:
+def _entry(record: tuple[Any, ...], part: _Part) -> dict[str, Any]:
     sequence, started_ns, total_ns, *rest = record
     phases, (status, outcome, code, kept, method, request_id, run, path) = rest[: len(Phase)], rest[len(Phase) :]
     return {
         "seq": sequence,
-        "request_id": _text(request_id),
+        "request_id": _text(request_id) or part.id_of(sequence),
         "run": _text(run) or None,
         "method": _text(method),
         "path": _text(path),
         "status": status or None,
         "outcome": Cell(outcome).name.lower(),
         "code": CODES[code - 1] if code else None,
-        "worker": worker,
+        "worker": part.worker,
         "started_at": datetime.fromtimestamp(started_ns / 1e9, UTC).isoformat(timespec="milliseconds"),
         "total_ms": total_ns / 1e6,
         "phases_ms": {name: spent / 1e6 if spent >= 0 else None for name, spent in zip(NAMES, phases, strict=True)},
