@@ -1,9 +1,10 @@
 """Requests per second through the proxy, against the snippet, nginx and itself; and what the ledger costs.
 
-The sides are interleaved: every round measures each of them once, so all see the same machine. Shown are medians and
-ratios; on shared cores read the ratios. The proxy has one core, wrk and the upstream have the other; where the mock is
-the one that is measured, it has the proxy's. Needs wrk; without nginx its side is left out and said. Every load is
-bounded, and what was started is ended. The mock alone: `--only mock --only mock-no-log --only httpx`.
+The sides are interleaved: every round measures each of them, so all see the same machine; the ledger on and off in
+turns, several times a round, for they differ by less than two loads of the same side. Shown are medians, and ratios
+turn by turn; on shared cores read the ratios. The proxy has one core, wrk and the upstream have the other; where the
+mock is the one that is measured, it has the proxy's. Needs wrk; without nginx its side is left out and said. Every load
+is bounded, and what was started is ended. The mock alone: `--only mock --only mock-no-log --only httpx`.
 """
 
 import argparse
@@ -62,15 +63,19 @@ SIDES = {
     )
 }
 
+LEDGER_TURNS = 3
+"""How often the ledger on and off are measured in a round."""
+
 PLAN = [
-    *((name, 64) for name in ("snippet", "httpx", "httpx-no-ledger", "httpx-gate", "httpx-gate-no-ledger")),
+    ("snippet", 64),
+    *[("httpx", 64), ("httpx-no-ledger", 64)] * LEDGER_TURNS,
+    *[("httpx-gate", 64), ("httpx-gate-no-ledger", 64)] * LEDGER_TURNS,
     *((name, 64) for name in ("httpx2", "aiohttp-gate", "nginx")),
     ("mock", 64),
     ("mock-no-log", 64),
     ("pyreqwest-gate", 8),
-    ("pyreqwest-gate", 64),
     ("pyreqwest-gate", 256),
-    ("pyreqwest-no-ledger", 64),
+    *[("pyreqwest-gate", 64), ("pyreqwest-no-ledger", 64)] * LEDGER_TURNS,
     ("httpx-20", 220),
     ("httpx-20-gate", 220),
 ]
@@ -79,7 +84,7 @@ PLAN = [
 
 @dataclass(frozen=True)
 class Check:
-    """A ratio of two medians and what it must be; no bound means that it is shown only."""
+    """A ratio of two sides and what it must be; no bound means that it is shown only."""
 
     text: str
     over: tuple[str, int]
@@ -169,7 +174,7 @@ def missed(found: dict[tuple[str, int], list[Measured]]) -> bool:
         if not found.get(check.over) or not found.get(check.under):
             print(f"not measured  {check.text}")
             continue
-        ratio = median_rps(found[check.over]) / median_rps(found[check.under])
+        ratio = median_ratio(found[check.over], found[check.under])
         verdict = "" if check.at_least is None else ("ok" if ratio >= check.at_least else "MISSED")
         failed |= verdict == "MISSED"
         bound = "shown only" if check.at_least is None else f"at least {check.at_least:g}"
@@ -183,9 +188,12 @@ def missed(found: dict[tuple[str, int], list[Measured]]) -> bool:
     return failed
 
 
-def median_rps(rounds: list[Measured]) -> float:
-    """Return the median throughput."""
-    return statistics.median(one.rps for one in rounds)
+def median_ratio(over: list[Measured], under: list[Measured]) -> float:
+    """Return how much more one side does than another: the median of all turns, or the ratio of the medians if one had
+    more turns than the other."""
+    if len(over) == len(under):
+        return statistics.median(one.rps / other.rps for one, other in zip(over, under, strict=True))
+    return statistics.median(one.rps for one in over) / statistics.median(one.rps for one in under)
 
 
 def wrk(port: int, connections: int, seconds: float) -> Measured:
