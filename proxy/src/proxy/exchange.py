@@ -1,6 +1,6 @@
 """One request on its way through the proxy and its pool, told moment by moment by whoever has a part in it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
@@ -54,7 +54,7 @@ class Exchange(Claim):
         self.outcome = Cell.ABORTED
         self.code = ""
         self.leak_logged = False
-        self._upstream_headers: Iterable[tuple[bytes, bytes]] = ()
+        self._upstream_headers: Sequence[tuple[bytes, bytes]] = ()
 
     def __enter__(self) -> "Exchange":
         self._token = current.set(self)
@@ -67,12 +67,12 @@ class Exchange(Claim):
             self.given_id = self._watch.new_request_id()
         return self.given_id
 
-    def answering(self, upstream_headers: Iterable[tuple[bytes, bytes]] = ()) -> bytes | None:
+    def answering(self, upstream_headers: Sequence[tuple[bytes, bytes]] = ()) -> bytes | None:
         """Note that the answer's head goes out now. Returns the value of its Server-Timing, None without a ledger.
 
         There the wait for the first byte is one: what the upstream says it took stands beside it, in the upstream's
-        own Server-Timing. The two are told apart when the request is entered (`settle`), of headers that stay as they
-        are until then, or get metrics of other names.
+        own Server-Timing. The two are told apart when the request is entered (`settle`). The upstream's headers are
+        kept until then: what is appended to them must not be metrics of the same names.
         """
         if self._granted_ns:
             self.head_received()
