@@ -209,6 +209,18 @@ def test_an_upstream_killed_during_a_run_gives_coded_errors(here: Clone, say: Sa
     assert all(kind.startswith(("502 ", "503 ", "504 ")) for kind in errors)
 
 
+def test_a_service_that_has_just_started_stops_at_once(here: Clone, say: Say) -> None:
+    """Its interpreter is still importing then, and process 1 hears nothing that it has not asked for."""
+    compose(here, "up", "-d", "--wait")
+    for service in ("proxy", "upstream-mock", "locust", "link"):
+        compose(here, "restart", service)
+        began = time.monotonic()
+        compose(here, "stop", service)
+        took = time.monotonic() - began
+        say(f"{service}: stopped after {took:.1f} s")
+        assert took < 15, service  # the grace period is 35 s
+
+
 def test_sigterm_answers_what_is_in_flight_and_exits_0(here: Clone) -> None:
     """docker stop under load."""
     compose(here, "up", "-d", "--wait")
