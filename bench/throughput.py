@@ -98,7 +98,7 @@ CHECKS = [
     Check("pyreqwest / nginx", ("pyreqwest-gate", 64), ("nginx", 64), 0.1),
     Check("pyreqwest at 256 / at 8", ("pyreqwest-gate", 256), ("pyreqwest-gate", 8), 0.8),
     Check("httpx: ledger on / off", ("httpx", 64), ("httpx-no-ledger", 64), 0.9),
-    # the same with the gate: without it httpx wanders between two speeds, a third apart, and any ratio comes out
+    # the same with the gate: without it httpx wanders between two speeds, a third apart, from load to load
     Check("httpx with gate: ledger on / off", ("httpx-gate", 64), ("httpx-gate-no-ledger", 64), 0.9),
     Check("pyreqwest: ledger on / off", ("pyreqwest-gate", 64), ("pyreqwest-no-ledger", 64), 0.9),
     Check("httpx, 200 waiting for 20: gate / client", ("httpx-20-gate", 220), ("httpx-20", 220)),

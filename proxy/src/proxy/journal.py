@@ -19,7 +19,7 @@ TICK_SECONDS: Final = 0.05
 """How long a finished request is pending at the most; whoever keeps the journal calls `enter` as often."""
 
 _BATCH: Final = 64
-"""At 4 us each the event loop is held up for a quarter of a millisecond."""
+"""At 5 us each the event loop is held up for a third of a millisecond."""
 
 
 class Journal:
