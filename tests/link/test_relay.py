@@ -7,7 +7,7 @@ import socket
 import statistics
 import struct
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -16,25 +16,25 @@ from link.model import Conditions
 from support.relayed import ask, before, relayed, sized
 
 RTT = 0.04
-PAUSE = 0.25
-"""Extra seconds a median may take before a measurement is repeated, once: a shared machine loses time."""
+LATE = 0.003
+"""What the relay may add to what its round trips cost, where nobody else wants the core."""
 
 
-async def medians(address: tuple[str, int], *sizes: int, rest: float = 0.0) -> list[float]:
-    """Return the median seconds of each request over seven connections, one after the other."""
-    runs = [await ask(address, *sizes, rest=rest) for _ in range(7)]
-    return [statistics.median(column) for column in zip(*runs, strict=True)]
+async def columns(address: tuple[str, int], *sizes: int) -> list[tuple[float, ...]]:
+    """Return the seconds each request took on seven connections, one after the other."""
+    return list(zip(*[await ask(address, *sizes) for _ in range(7)], strict=True))
 
 
-async def check_round_trips(measure: Callable[[], Awaitable[list[float]]], expected: list[int]) -> list[float]:
-    """Return the medians after holding them against round trips: never less; at most 3 ms more, else measured again."""
-    times = await measure()
-    if any(taken > count * RTT + 0.003 for taken, count in zip(times, expected, strict=True)):
-        await asyncio.sleep(PAUSE)
-        times = await measure()
-    for taken, count in zip(times, expected, strict=True):
-        assert count * RTT <= taken <= count * RTT + 0.003
-    return times
+def check_round_trips(found: list[tuple[float, ...]], expected: list[int]) -> list[float]:
+    """Return the medians after holding the requests against round trips: none takes less.
+
+    The fastest takes 3 ms more at most, the median not half a round trip: a shared machine takes its core away from
+    some of them, and from all seven of a column it does not.
+    """
+    for column, count in zip(found, expected, strict=True):
+        assert count * RTT <= min(column) <= count * RTT + LATE
+        assert statistics.median(column) < (count + 0.5) * RTT
+    return [statistics.median(column) for column in found]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_fresh_request_costs_handshake_and_slow_start_and_a_warm_one_a_round_t
 
     async def main() -> None:
         async with relayed(Conditions(rtt=RTT)) as (_, address):
-            found = await check_round_trips(lambda: medians(address, *sizes), expected)
+            found = check_round_trips(await columns(address, *sizes), expected)
             figures = ", ".join(f"{1e3 * taken:.1f}" for taken in found)
             say(f"{sizes[0]} B at 40 ms: {figures} ms, handshake included; round trips {expected}")
 
@@ -87,7 +87,7 @@ def test_without_conditions_it_is_a_plain_relay() -> None:
 
     async def main() -> None:
         async with relayed(Conditions()) as (_, address):
-            assert max(await medians(address, 100, 100_000)) < RTT / 2
+            assert max(statistics.median(column) for column in await columns(address, 100, 100_000)) < RTT / 2
 
     asyncio.run(main())
 

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -57,6 +58,25 @@ def test_every_pattern_of_the_seeds_is_there_with_a_line_and_a_verdict() -> None
                 assert pattern["line"].endswith((".", "all."))
                 assert pattern["because"].endswith(".")
                 assert "TODO" not in pattern["because"]
+            assert (await proxy.pool())["requests"]["received"] == 0
+            assert upstream.connections == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_pattern_without_a_path_tells_of_itself() -> None:
+    """The list's line and verdict, and all that its docstring says; nothing is called, nothing counted."""
+
+    async def scenario() -> None:
+        async with raw_upstream() as upstream, running_proxy(upstream.url) as proxy:
+            listed = json.loads(split(await roundtrip(proxy.port, get("/-/patterns")))[2])["patterns"]
+            for pattern in listed:
+                status, _, body = split(await roundtrip(proxy.port, get(f"/-/patterns/{pattern['name']}")))
+                told = json.loads(body)
+                assert status == 200
+                assert told.items() > pattern.items()
+                assert "Under load:" in " ".join(told["about"])
+                assert told["call"] == f"/-/patterns/{pattern['name']}/work"
             assert (await proxy.pool())["requests"]["received"] == 0
             assert upstream.connections == 0
 
@@ -165,6 +185,7 @@ def test_an_unknown_pattern_is_404_with_the_names_there_are(method: str) -> None
             assert (b"x-proxy-error", b"not_found") in headers
             if method != "HEAD":
                 assert json.loads(body)["patterns"] == list(PATTERNS)
+                assert re.fullmatch("[0-9a-f]{16}", json.loads(body)["error"]["request_id"])
             pool = await proxy.pool()
             assert (pool["requests"]["received"], pool["requests"]["failed"]) == (1, 1)
             assert upstream.exchanges == []

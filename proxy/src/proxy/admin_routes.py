@@ -1,7 +1,7 @@
 """The proxy's own paths, `/-/...`."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -9,6 +9,13 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from proxy.admin import Admin
 from proxy.ledger_reader import BadCursor
 from proxy.swap import Refused
+
+
+class _Page(JSONResponse):
+    """JSON that people read too: a line for each value."""
+
+    def render(self, content: object) -> bytes:
+        return json.dumps(content, indent=1).encode()
 
 
 def _admin(request: Request) -> Admin:
@@ -34,9 +41,9 @@ def admin_router() -> APIRouter:
         return JSONResponse({"status": "not ready", "because": because}, status_code=503)
 
     @router.get("/config")
-    async def config(request: Request) -> dict[str, Any]:
+    async def config(request: Request) -> Response:
         """Return the settings in force."""
-        return _admin(request).config()
+        return _Page(_admin(request).config())
 
     @router.put("/config")
     async def change(request: Request) -> Response:
@@ -46,14 +53,14 @@ def admin_router() -> APIRouter:
         except ValueError:
             changes = None  # refused below, after the question whether changes are allowed at all
         try:
-            return JSONResponse(_admin(request).change(changes))
+            return _Page(_admin(request).change(changes))
         except Refused as refused:
             return JSONResponse({"mistakes": refused.mistakes}, status_code=refused.status)
 
     @router.get("/pool")
     async def pool(request: Request) -> Response:
         """Return the pool from inside, summed over the workers."""
-        return JSONResponse(await _admin(request).pool())
+        return _Page(await _admin(request).pool())
 
     @router.get("/metrics")
     async def metrics(request: Request) -> PlainTextResponse:

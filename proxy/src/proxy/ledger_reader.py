@@ -63,8 +63,11 @@ def _ended_ns(item: tuple[_Part, tuple[Any, ...]]) -> int:
 
 
 def page_json(directory: Path, since: str | None, limit: int) -> bytes:
-    """Return a page as JSON. Raises BadCursor."""
-    return json.dumps(page(directory, since, limit), separators=(",", ":")).encode()
+    """Return a page as JSON, an entry a line. Raises BadCursor."""
+    whole = page(directory, since, limit)
+    entries = ",\n".join(json.dumps(entry, separators=(",", ":")) for entry in whole.pop("entries"))
+    head = json.dumps(whole, separators=(",", ":"))
+    return f'{head[:-1]},"entries":[\n{entries}\n]}}\n'.encode()
 
 
 def _parsed(cursor: str) -> dict[str, int]:

@@ -14,17 +14,23 @@ from proxy.patterns.harness.verdict import Verdict
 
 @dataclass(frozen=True)
 class Pattern:
-    """One calling pattern: its name is its module's, its line the first of its docstring."""
+    """One calling pattern: its name and its docstring are its module's."""
 
     name: str
-    line: str
+    docstring: str
     verdict: Verdict
     build: Callable[[Upstream], FastAPI]
 
     def document(self) -> dict[str, str]:
         """Return the pattern as `/-/patterns` shows it."""
         verdict = "use it" if self.verdict.use else "don't"
-        return {"name": self.name, "line": self.line, "verdict": verdict, "because": self.verdict.because}
+        line = self.docstring.partition("\n")[0]
+        return {"name": self.name, "line": line, "verdict": verdict, "because": self.verdict.because}
+
+    def whole_document(self) -> dict[str, object]:
+        """Return it as `/-/patterns/{pattern}` shows it: where it comes from and what to expect of it, paragraphs."""
+        paragraphs = [" ".join(text.split()) for text in self.docstring.split("\n\n")[1:]]
+        return {**self.document(), "about": paragraphs, "call": f"/-/patterns/{self.name}/work"}
 
 
 def discover() -> dict[str, Pattern]:
@@ -33,6 +39,6 @@ def discover() -> dict[str, Pattern]:
     for module_info in pkgutil.iter_modules(patterns.__path__):
         module = importlib.import_module(f"{patterns.__name__}.{module_info.name}")
         if hasattr(module, "VERDICT"):
-            line = (module.__doc__ or "").strip().split("\n", 1)[0]
-            found[module_info.name] = Pattern(module_info.name, line, module.VERDICT, module.build)
+            docstring = (module.__doc__ or "").strip()
+            found[module_info.name] = Pattern(module_info.name, docstring, module.VERDICT, module.build)
     return found

@@ -5,6 +5,7 @@ import json
 from proxy.asgi import App, Receive, Scope, Send
 from proxy.counters import Cell
 from proxy.errors import ProxyError
+from proxy.forwarding import header
 from proxy.patterns.harness.bench import Bench
 from proxy.patterns.harness.counted import Counted, counting
 
@@ -12,7 +13,7 @@ PREFIX = b"/-/patterns"
 
 
 class PatternRoutes:
-    """ASGI middleware: lists the patterns and calls them; everything else goes on to the app."""
+    """ASGI middleware: lists the patterns, tells of one, and calls them; everything else goes on to the app."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -24,10 +25,13 @@ class PatternRoutes:
             await self._app(scope, receive, send)
             return
         bench: Bench = scope["state"]["bench"]
-        name = raw_path[len(PREFIX) + 1 :].partition(b"/")[0].decode("latin-1")
+        named, slash, _ = raw_path[len(PREFIX) + 1 :].partition(b"/")
+        name = named.decode("latin-1")
         if not name:
             listed = [pattern.document() for pattern in bench.patterns().values()]
             await _answer({"patterns": listed}, 200, [], scope, send)
+        elif name in bench.patterns() and not slash and scope["method"] in ("GET", "HEAD"):
+            await _answer(bench.patterns()[name].whole_document(), 200, [], scope, send)
         elif name not in bench.patterns():
             await _refuse(bench, ProxyError("not_found", "no such pattern"), 404, scope, send)
         elif scope["method"] != "GET":
@@ -38,11 +42,12 @@ class PatternRoutes:
 
 async def _refuse(bench: Bench, error: ProxyError, status: int, scope: Scope, send: Send) -> None:
     """Answer for what is no call of a pattern, with the names there are; counted, so that a load test adds up."""
-    exchange = bench.watch.exchange(scope["method"], scope["raw_path"])
+    request_id = header(scope["headers"], b"x-request-id").decode("latin-1")[:128]
+    exchange = bench.watch.exchange(scope["method"], scope["raw_path"], request_id)
     with counting(bench.watch, exchange, scope):
         exchange.outcome = Cell.FAILED
         bench.watch.counters.count_error(error.code)
-    document = json.loads(error.body(""))
+    document = json.loads(error.body(exchange.request_id))
     document["error"]["status"] = status
     document["patterns"] = list(bench.patterns())
     headers = [(b"x-proxy-error", error.code.encode())]
@@ -52,7 +57,7 @@ async def _refuse(bench: Bench, error: ProxyError, status: int, scope: Scope, se
 
 
 async def _answer(document: object, status: int, headers: list[tuple[bytes, bytes]], scope: Scope, send: Send) -> None:
-    body = json.dumps(document).encode()
+    body = json.dumps(document, indent=1).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
