@@ -185,10 +185,13 @@ def test_down_during_a_run_is_said(clone: FakeClone) -> None:
 
 
 def test_a_run_says_what_it_waits_for(clone: FakeClone) -> None:
-    """Off a terminal too: every few seconds the service and its own words."""
+    """Off a terminal too: every few seconds the service, its own words, and for how long."""
     with clone.start("run", "--processes", "PROXY_CLIENT=never") as run:
         assert run.stderr is not None
-        assert run.stderr.readline() == "waiting for proxy (the upstream sleeps)\n"
+        waiting = [re.fullmatch(r"(.+), (\d+) s so far \.\.\.\n", run.stderr.readline()) for _ in range(2)]
+        assert all(line and line[1] == "waiting for proxy (the upstream sleeps)" for line in waiting)
+        seconds = [int(line[2]) for line in waiting if line]
+        assert 3 <= seconds[0] < seconds[1]
         run.send_signal(signal.SIGINT)
         _, err = run.communicate(timeout=20)
     assert (run.returncode, err.splitlines()[-1]) == (130, "interrupted; nothing was recorded")
@@ -381,9 +384,11 @@ def test_doctor_checks_the_settings(clone: FakeClone) -> None:
 def test_what_differs_is_one_line() -> None:
     """What the command line changes and what was restarted for it, in one line."""
     settings = Settings({"PROXY_CLIENT": "httpx"}, {"PROXY_CLIENT": "aiohttp", "NET_RTT_MS": "", "LAB_RUN_LABEL": "x"})
-    said = what_differs(settings, Applied([], ["proxy"], ["PROXY_CLIENT"]))
-    assert said == "differs from the baseline: PROXY_CLIENT=aiohttp (was httpx); restarted: proxy"
-    assert what_differs(Settings({}, {}), Applied([], [], [])) == "the baseline as it is; nothing restarted"
+    said = what_differs(settings, Applied([], ["link", "proxy"], ["PROXY_CLIENT"], ["link"]))
+    changed, done = said.split("; ")
+    assert changed == "differs from the baseline: PROXY_CLIENT=aiohttp (was httpx)"
+    assert done == "restarted: link (changed over HTTP), proxy"
+    assert what_differs(Settings({}, {}), Applied([], [], [], [])) == "the baseline as it is; nothing restarted"
 
 
 def test_the_audit_is_said_in_one_line() -> None:

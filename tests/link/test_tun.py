@@ -14,6 +14,8 @@ from support.laboratory import PORT, Laboratory
 RTT = 0.04
 SLACK = 0.005
 """Seconds a median may be above the round trips it is made of."""
+TRIES = 3
+"""How often a median that is above them is measured before that counts: a shared machine loses time now and then."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,10 @@ def test_handshake_slow_start_and_idling_cost_their_round_trips(
     _, said = laboratory.link(NET_RTT_MS="40", NET_ENGINE="tun")
     assert said.startswith("link: engine=tun (NET_ENGINE=tun) rtt 40 ms configured, ")
     for cost in COSTS:
-        least, median = columns(laboratory, cost)
-        if too_long(cost, median):
-            least, median = columns(laboratory, cost)  # a shared machine loses time: once again
+        for _ in range(TRIES):
+            least, median = columns(laboratory, cost)
+            if not too_long(cost, median):
+                break
         figures = ", ".join(f"{1e3 * taken:.1f}" for taken in median)
         say(f"{cost.name}: medians of {cost.times} for connect and each request {figures} ms; round trips "
             f"{cost.round_trips}; least connect {1e3 * least[0]:.2f} ms")  # fmt: skip

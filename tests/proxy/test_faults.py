@@ -7,6 +7,8 @@ from support.faults import TIMEOUTS, Fault, faults, outcome_of
 from support.servers import running_proxy
 
 TIMES = 3
+PATIENT = dict.fromkeys(TIMEOUTS, 5.0)
+"""For faults that no time-out ends: on a busy machine half a second may go by without anybody's fault."""
 
 
 @pytest.mark.parametrize("fault", faults(), ids=lambda fault: fault.name)
@@ -20,8 +22,9 @@ def test_a_fault_has_its_outcome_and_its_counter_and_leaves_nothing_behind(fault
 
 
 async def _try(fault: Fault, client: str) -> None:
-    settings = {"client": client} | TIMEOUTS | fault.settings
     expected = fault.expected(client)
+    waits = any(word.endswith(("timeout", "exhausted")) for word in (*expected, fault.code))
+    settings = {"client": client} | (TIMEOUTS if waits else PATIENT) | fault.settings
     async with fault.upstream(fault.script) as upstream, running_proxy(upstream.url, **settings) as proxy:
         outcomes = await asyncio.gather(*[outcome_of(proxy.port, fault) for _ in range(TIMES)])
         assert set(outcomes) <= set(expected), (client, outcomes)

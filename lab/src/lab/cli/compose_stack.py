@@ -60,7 +60,7 @@ class ComposeStack:
         after = {container.service: container.id for container in await self._compose.containers()}
         new = sorted(name for name, identity in after.items() if before.get(name) != identity)
         restarted = sorted({*(name for name in new if name in before), *stale})
-        return Applied([name for name in new if name not in before], restarted, [])
+        return Applied([name for name in new if name not in before], restarted, [], stale)
 
     async def ui_url(self) -> str | None:
         """Return the URL of the Locust UI, if it is up."""
@@ -87,12 +87,16 @@ class ComposeStack:
         return read_document(self._workspace.clone, outcome)
 
     async def waited_for(self) -> str:
-        """Return what Compose is waiting for, as far as the proxy says it."""
+        """Return which services Compose is waiting for; if it is the proxy alone, what that says of it."""
+        healthy = {container.service for container in await self._compose.containers() if container.is_healthy}
+        missing = [spec.name for spec in self._workspace.under_load if spec.name not in healthy]
+        if missing not in ([], ["proxy"]):
+            return f"waiting for {', '.join(missing)}"
         with contextlib.suppress(OSError, TimeoutError, ValueError):
             status, body = await http.get(PROXY_PORT.url(self._workspace.baseline(), "/-/ready"))
             if status == 503:
                 return f"waiting for proxy ({json.loads(body).get('because', 'it answers 503')})"
-        return "waiting for Docker Compose"
+        return "waiting for proxy" if missing else "waiting for Docker Compose"
 
     async def is_up(self) -> bool:
         """Whether any service is left."""

@@ -56,7 +56,7 @@ class SupervisedStack(_Processes):
         """Check here, so that nothing is touched if something is wrong; then ask the supervisor."""
         await self.check(settings)
         answer = await self._workspace.supervised.ask("apply", variables=settings.services)
-        return Applied(answer["started"], answer["restarted"], answer["changed"])
+        return Applied(answer["started"], answer["restarted"], answer["changed"], answer["altered"])
 
     async def ui_url(self) -> str | None:
         """Return the URL of the Locust UI as it is up now."""

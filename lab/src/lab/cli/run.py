@@ -170,10 +170,9 @@ def what_differs(settings: Settings, applied: Applied) -> str:
         if name != "LAB_RUN_LABEL"
     ]
     differs = f"differs from the baseline: {' '.join(rows)}" if rows else "the baseline as it is"
+    again = [name + (" (changed over HTTP)" if name in applied.altered else "") for name in applied.restarted]
     done = [
-        f"{what}: {', '.join(names)}"
-        for what, names in (("started", applied.started), ("restarted", applied.restarted))
-        if names
+        f"{what}: {', '.join(names)}" for what, names in (("started", applied.started), ("restarted", again)) if names
     ]
     return f"{differs}; {'; '.join(done) or 'nothing restarted'}"
 

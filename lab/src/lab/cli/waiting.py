@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -25,7 +26,9 @@ async def meanwhile(work: Coroutine[Any, Any, T], aside: Coroutine[Any, Any, Non
 
 async def say_what_is_waited_for(stack: Stack, live: LiveRun) -> None:
     """Say every few seconds what the services are waited for, until cancelled."""
+    begun = time.monotonic()
     while True:
         await asyncio.sleep(_WAITING_EVERY_SECONDS)
         with contextlib.suppress(SurroundingsFailed):
-            live.wait(await stack.waited_for() or "bringing the services to these settings ...")
+            text = await stack.waited_for() or "bringing the services to these settings"
+            live.wait(f"{text}, {time.monotonic() - begun:.0f} s so far ...")

@@ -28,6 +28,7 @@ class Container:
 
     service: str
     id: str
+    is_healthy: bool = True
 
 
 class Compose:
@@ -65,7 +66,7 @@ class Compose:
     async def containers(self) -> list[Container]:
         """Return the project's services that run; none if Compose cannot be asked."""
         code, out, _ = await self._quick("docker", "compose", "ps", "--format", "json")
-        return [Container(row["Service"], row["ID"]) for row in parse_rows(out)] if code == 0 else []
+        return [_container(row) for row in parse_rows(out)] if code == 0 else []
 
     async def published(self, service: str, port: int) -> str | None:
         """Return the address on this machine of a service's port, such as 127.0.0.1:8089; None if it is not up."""
@@ -171,6 +172,11 @@ async def _end_group(process: asyncio.subprocess.Process) -> None:
             async with asyncio.timeout(_END_SECONDS):
                 await process.wait()
                 return
+
+
+def _container(row: dict[str, Any]) -> Container:
+    """Read one row of `ps`; a service without a health check has no Health."""
+    return Container(row["Service"], row["ID"], row.get("Health", "") in ("", "healthy"))
 
 
 def tls_wiring(variables: Mapping[str, str]) -> dict[str, str]:

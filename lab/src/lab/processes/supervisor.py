@@ -34,11 +34,15 @@ class Patience:
 
 @dataclass(frozen=True)
 class Applied:
-    """What `apply` did: which services it started or restarted, and which variables it changed in those restarted."""
+    """What `apply` did: which services it started or restarted, and which variables it changed in those restarted.
+
+    `altered` are those of the restarted that had been changed over HTTP, and so were not as they were started.
+    """
 
     started: list[str]
     restarted: list[str]
     changed: list[str]
+    altered: list[str]
 
 
 class Supervisor:
@@ -77,7 +81,7 @@ class Supervisor:
                 raise failures.exceptions[0] from None
             finally:
                 self._screen.status("")
-            return Applied(sorted(pass_.started), sorted(pass_.restarted), sorted(pass_.changed))
+            return pass_.applied()
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Return each service's pid, state, exit code, why it is not ready, and what it was given."""
@@ -115,7 +119,10 @@ class Supervisor:
         configs = {name: await self._config(name, pass_) for name in spec.after}
         environment = spec.environment(variables, self._wires(variables, configs))
         child = self._children.get(spec.name)
-        if child is None or child.exit_code is not None or child.environment != environment or await _altered(child):
+        if child is None or child.exit_code is not None or child.environment != environment:
+            await self._replace(spec, child, environment, pass_)
+        elif await _altered(child):
+            pass_.altered.append(spec.name)
             await self._replace(spec, child, environment, pass_)
         pass_.ready[spec.name].set()
 
@@ -188,6 +195,11 @@ class _Pass:
         self.started: list[str] = []
         self.restarted: list[str] = []
         self.changed: list[str] = []
+        self.altered: list[str] = []
+
+    def applied(self) -> Applied:
+        """Return what was done."""
+        return Applied(*(sorted(names) for names in (self.started, self.restarted, self.changed, self.altered)))
 
 
 async def _altered(child: Child) -> bool:

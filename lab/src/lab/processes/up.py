@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from lab.environment.failures import INTERRUPTED, UsageMistake
@@ -88,8 +89,7 @@ class Foreground:
                     "services": self._supervisor.status(),
                 }
             case {"request": "apply", "variables": dict(variables)}:
-                applied = await self._supervisor.apply(variables, check=False)
-                return {"started": applied.started, "restarted": applied.restarted, "changed": applied.changed}
+                return asdict(await self._supervisor.apply(variables, check=False))
             case {"request": "down"}:
                 self._end.set()
                 await self._gone.wait()
