@@ -15,7 +15,7 @@ class _Page(JSONResponse):
     """JSON that people read too: a line for each value."""
 
     def render(self, content: object) -> bytes:
-        return json.dumps(content, indent=1).encode()
+        return json.dumps(content, indent=1).encode() + b"\n"
 
 
 def _admin(request: Request) -> Admin:

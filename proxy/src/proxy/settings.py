@@ -114,7 +114,7 @@ class Settings(BaseSettings):
         30.0, description="A connection held longer than this by one request is logged with its holder. Unset: 30."
     )
     admin: bool = Field(
-        False, description="Allow PUT /-/config to change the pool's limits and time-outs in a run; one worker only."
+        False, description="Allow PUT /-/config to change the client, limits and time-outs in a run; one worker only."
     )
     state_dir: Path | None = Field(
         None, description="Folder in which the workers share their counters. Unset: a private one that is removed."

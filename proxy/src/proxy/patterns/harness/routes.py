@@ -57,7 +57,7 @@ async def _refuse(bench: Bench, error: ProxyError, status: int, scope: Scope, se
 
 
 async def _answer(document: object, status: int, headers: list[tuple[bytes, bytes]], scope: Scope, send: Send) -> None:
-    body = json.dumps(document, indent=1).encode()
+    body = json.dumps(document, indent=1).encode() + b"\n"
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
