@@ -1,4 +1,7 @@
 import asyncio
+import contextlib
+import socket
+import struct
 import time
 from collections import Counter
 
@@ -238,6 +241,23 @@ async def test_a_caller_who_leaves_the_queue_is_never_sent(stand: Stand) -> None
         assert [e.request_line.split()[1] for e in upstream.exchanges] == [b"/first", b"/last"]
 
 
+@behaviour(26)
+async def test_a_caller_who_leaves_the_queue_with_more_than_is_read_ahead_is_noticed(stand: Stand) -> None:
+    """Nothing more is read of its upload, so that the server does not see it leave: the kernel is asked."""
+    async with stand.open(sleeps, max_connections=1, pool_timeout_seconds=10) as (upstream, proxy):
+        _, first = await asyncio.open_connection("127.0.0.1", proxy.port)
+        first.write(get("/first"))
+        await until(lambda: _sent(upstream, 1))
+        for framing in ("Content-Length: 4000000", "Transfer-Encoding: chunked"):
+            _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            writer.write(get("/gone", framing, method="POST") + b"30000\r\n" + bytes(0x30000))
+            await writer.drain()
+            await until(lambda: _in_flight(proxy, 2))
+            writer.close()
+            await until(lambda: _in_flight(proxy, 1), seconds=1)
+        first.close()
+
+
 async def _in_flight(proxy, count: int) -> bool:
     return (await proxy.pool())["requests"]["in_flight"] == count
 
@@ -267,6 +287,26 @@ async def test_a_caller_who_leaves_in_its_upload_never_completes_it(stand: Stand
             await until(lambda: _closed(upstream, 1), seconds=1)
             assert upstream.exchanges == []
             assert (await free_within_a_second(proxy))["requests"]["aborted"] == 1
+
+
+@behaviour(28)
+async def test_a_caller_who_resets_an_upload_that_nobody_takes_is_noticed(stand: Stand) -> None:
+    """Before the write time-out; a caller that closes is found then, for its FIN stands behind what nobody takes."""
+
+    async def script(exchange: Exchange) -> None:
+        exchange.writer.transport.pause_reading()
+        await asyncio.sleep(30)
+
+    async with stand.open(script, reads_body=False, write_timeout_seconds=10, read_timeout_seconds=10) as (_, proxy):
+        loop = asyncio.get_running_loop()
+        with socket.create_connection(("127.0.0.1", proxy.port)) as caller:
+            caller.setblocking(False)
+            await loop.sock_sendall(caller, get("/", "Content-Length: 100000000", method="POST"))
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    await asyncio.wait_for(loop.sock_sendall(caller, bytes(65_536)), 0.3)
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert (await free_within_a_second(proxy))["requests"]["aborted"] == 1
 
 
 async def _connected(upstream) -> bool:

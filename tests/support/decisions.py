@@ -115,7 +115,8 @@ LIMITS: Final = (
     "A trailer that was not announced and came in one piece with the head is among the headers in the ASGI scope and "
     "goes on as one; it cannot change framing, Host or what is said of the caller.",
     "An absolute target without a path (`GET http://host`) is 400.",
-    "A caller who leaves while the upstream takes nothing of its upload is noticed at the write time-out: the server "
-    "reads no more of it then, so it cannot see it leave. Else 64 KiB are read ahead, and it is noticed at once.",
+    "A caller who leaves while more than 64 KiB of its upload wait to be taken: the server reads no more of it, so "
+    "the kernel is asked each half second (Linux). It knows of a reset, and of a close if there was room for all that "
+    "was sent before it; else the caller is found gone when there is, at the write time-out at the latest.",
     "Between two requests and in a head there is no read time-out; UVICORN_LIMIT_CONCURRENCY bounds what that costs.",
 )

@@ -13,6 +13,9 @@ from proxy.connection import Line
 READ_AHEAD_BYTES: Final = 65_536
 """What is read of a body before anybody asks for it, so that a caller who leaves while it waits is noticed."""
 
+LOOK_EVERY_SECONDS: Final = 0.4
+"""While nothing of a body is read, nobody hears that its caller leaves: so often the kernel is asked."""
+
 LINGER_SECONDS: Final = 1.0
 """How long an upload goes on being read, and thrown away, after its answer: a caller that still sends when its
 connection is closed may lose the answer (RFC 9112 section 9.6)."""
@@ -143,7 +146,11 @@ class Caller:
         while not self.whole:
             while incoming.held_bytes >= READ_AHEAD_BYTES:
                 incoming.room.clear()
-                await incoming.room.wait()
+                with anyio.move_on_after(LOOK_EVERY_SECONDS) as waiting:
+                    await incoming.room.wait()
+                if waiting.cancelled_caught and self._line is not None and self._line.has_left():
+                    self._note_gone()
+                    return
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 self._note_gone()

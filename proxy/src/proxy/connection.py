@@ -6,6 +6,8 @@ answer takes two system calls and two packets. Under any other server there is n
 """
 
 import asyncio
+import socket
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -13,16 +15,33 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 SCOPE_KEY: Final = "proxy.line"
 
+_LEFT: Final = (7, 8)
+"""TCP_CLOSE (the caller reset the connection) and TCP_CLOSE_WAIT (it closed its side), by Linux' tcp_states.h."""
+
 
 class Line:
     """The connection as a request sees it. One request of a connection is worked on at a time: one listener."""
 
-    __slots__ = ("hold", "lost", "on_lost")
+    __slots__ = ("_socket", "hold", "lost", "on_lost")
 
-    def __init__(self, hold: Callable[[], None]) -> None:
+    def __init__(self, hold: Callable[[], None], connection: socket.socket | None = None) -> None:
         self.hold = hold
+        self._socket = connection
         self.lost = False
         self.on_lost: Callable[[], None] | None = None
+
+    def has_left(self) -> bool:
+        """Ask the kernel whether the caller has closed or reset the connection, while nobody reads of it.
+
+        A caller that closes with more on its way than the kernel here has room for is not seen: its FIN comes after
+        that. Linux only; elsewhere the answer is no until it is read.
+        """
+        if self.lost or self._socket is None or sys.platform != "linux":
+            return self.lost
+        try:
+            return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in _LEFT
+        except (OSError, ValueError):  # closed meanwhile
+            return True
 
     def lose(self) -> None:
         """The connection is gone."""
@@ -82,7 +101,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Accepted."""
         holding = HoldingTransport(transport, self.loop)
-        self._line = Line(holding.hold)
+        self._line = Line(holding.hold, transport.get_extra_info("socket"))
         super().connection_made(holding)  # type: ignore[arg-type] # all of a transport that uvicorn asks for
 
     def on_message_begin(self) -> None:
