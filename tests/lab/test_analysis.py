@@ -104,6 +104,16 @@ def test_a_connection_whose_request_was_given_up_is_explained() -> None:
     assert audit(WHOLE.model_copy(update={"proxy_connections": more, "proxy": aborted})).agreed
 
 
+def test_slots_that_nobody_gives_back_come_before_the_failures_they_cause() -> None:
+    """Requests that wait for them fail by it; a pool whose slots all came back is judged as ever."""
+    failed = {"totals": Totals(requests=50, failures=40, rps=5.0), "errors": {"500 pool_exhausted": 40}}
+    found = verdict(leaked=10, evidence=failed)
+    assert found.bottleneck == "pool"
+    assert found.because.startswith("10 of 10 connections are held by requests that are over")
+    assert "aclose" in found.advice
+    assert verdict(evidence=failed).bottleneck == "failures"
+
+
 def test_a_silent_witness_means_not_agreed() -> None:
     """What was not heard is not taken for right."""
     result = audit(Witnesses(locust_requests=100, locust_failures=0))

@@ -387,7 +387,7 @@ def test_what_differs_is_one_line() -> None:
     said = what_differs(settings, Applied([], ["link", "proxy"], ["PROXY_CLIENT"], ["link"]))
     changed, done = said.split("; ")
     assert changed == "differs from the baseline: PROXY_CLIENT=aiohttp (was httpx)"
-    assert done == "restarted: link (changed over HTTP), proxy"
+    assert done == "restarted: link (no longer as it was started), proxy"
     assert what_differs(Settings({}, {}), Applied([], [], [], [])) == "the baseline as it is; nothing restarted"
 
 

@@ -81,7 +81,7 @@ def test_what_was_changed_while_it_ran_is_started_anew(clone: FakeClone) -> None
     with clone.up():
         before = clone.pids()
         urllib.request.urlopen(f"http://127.0.0.1:{clone.ports['PROXY_PORT']}/change").close()
-        assert "restarted: proxy (changed over HTTP)" in clone.run("run").stderr
+        assert "restarted: proxy (no longer as it was started)" in clone.run("run").stderr
         assert {name for name in ALL if before[name] != clone.pids()[name]} == {"proxy"}
         assert "nothing restarted" in clone.run("run").stderr
 

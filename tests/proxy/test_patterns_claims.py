@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import threading
 import time
 import urllib.request
@@ -294,7 +295,10 @@ def test_forgetting_to_close_takes_one_slot_a_call_until_the_pool_times_out() ->
                 assert (await call(proxy, "forget_aclose"))[0] == 200
                 pool = await proxy.pool()
                 assert (pool["active"], pool["idle"], pool["requests"]["in_flight"]) == (number, 0, 0)
+                assert pool["leaked"] == number
             gc.collect()
+            config = json.loads(split(await roundtrip(proxy.port, get("/-/config")))[2])
+            assert config["changed"]  # so that the next run begins with a proxy that has all its slots
             paths = [holder["path"] for holder in pool["holders"]]
             assert paths == ["/-/patterns/forget_aclose/"] * 3  # the leak detector names them
             for number in (1, 2):

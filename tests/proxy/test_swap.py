@@ -99,6 +99,11 @@ def test_a_wrong_change_is_refused_whole() -> None:
             named = sorted(line.partition("=")[0] for line in refused["mistakes"])
             assert named == ["PROXY_MAX_CONECTIONS", "PROXY_PORT", "UVICORN_WORKERS"]
             assert any("did you mean PROXY_MAX_CONNECTIONS?" in line for line in refused["mistakes"])
+            status, refused = await put(proxy.port, {"PROXY_MAX_CONNECTIONS": True})
+            assert (status, refused["mistakes"]) == (
+                422,
+                ["PROXY_MAX_CONNECTIONS='True': not a whole number; allowed: 1 to 10000"],
+            )
             for document in (b"{", [1], b"\xff", None):
                 assert (await put(proxy.port, document))[0] == 400
             config = json.loads(split(await roundtrip(proxy.port, get("/-/config")))[2])

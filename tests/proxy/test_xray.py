@@ -64,6 +64,20 @@ def test_the_pool_names_its_holders_and_its_connections(client: str) -> None:
     asyncio.run(scenario())
 
 
+def test_a_path_of_its_own_that_is_none_says_what_there_is() -> None:
+    """404 with the code; a wrong method stays 405."""
+
+    async def scenario() -> None:
+        async with raw_upstream() as upstream, running_proxy(upstream.url) as proxy:
+            status, headers, body = split(await roundtrip(proxy.port, get("/-/nosuch")))
+            assert (status, dict(headers)[b"x-proxy-error"]) == (404, b"not_found")
+            assert "/-/pool, /-/ledger" in json.loads(body)["error"]["detail"]
+            assert split(await roundtrip(proxy.port, get("/-/pool", method="DELETE")))[0] == 405
+            assert upstream.connections == 0
+
+    asyncio.run(scenario())
+
+
 def test_a_slot_held_too_long_is_logged_once_with_its_holder(caplog: pytest.LogCaptureFixture) -> None:
     """Method, path, request id, age and the pool; once, however long it lasts, and nothing of those that are quick."""
 

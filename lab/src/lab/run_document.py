@@ -72,6 +72,7 @@ class Pool(_Part):
 
     `opened`, `reused` and `closed` are null where the client library does not tell of its connections.
     `active_mean` and `waiting_mean` are time averages by Little's law (time held, or waited, over the window's length).
+    `leaked` connections are held, at the end, by requests that are over.
     """
 
     max: int
@@ -83,6 +84,7 @@ class Pool(_Part):
     active_mean: float | None = None
     waiting_max: int | None = None
     waiting_mean: float | None = None
+    leaked: int = 0
     wait_ms: DistributionMs
 
 

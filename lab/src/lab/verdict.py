@@ -60,6 +60,19 @@ def _nothing(seen: Evidence) -> Verdict | None:
     return _verdict("none", "no request was made", "Run it with users and for longer.")
 
 
+def _leaking(seen: Evidence) -> Verdict | None:
+    """Before failures: who waits for a connection that never comes back fails by it."""
+    if seen.pool is None or not seen.pool.leaked:
+        return None
+    return _verdict(
+        "pool",
+        f"{seen.pool.leaked} of {seen.pool.max} connections are held by requests that are over: nobody closed their "
+        "answers",
+        "Close every answer, also where an error or an early return leaves it: `async with client.stream(...)`, or "
+        "aclose in a finally. Only a restart brings these connections back: the next ./sandbox run begins with one.",
+    )
+
+
 def _mostly_refused(seen: Evidence) -> Verdict | None:
     """Before CPU: users whom nobody keeps waiting ask again at once, and keep everybody busy."""
     return refused(seen, FAILING_SHARE)
@@ -167,7 +180,7 @@ def _free(seen: Evidence) -> Verdict:
 
 
 RULES: tuple[Callable[[Evidence], Verdict | None], ...] = (
-    *(_nothing, _mostly_refused, _failing, _cpu, _mostly_late),
+    *(_nothing, _leaking, _mostly_refused, _failing, _cpu, _mostly_late),
     *(_upstream, _pool, _loop, _sometimes_late, _free),
 )
 

@@ -35,6 +35,7 @@ def pool_figures(before: Snapshot, after: Snapshot, window_seconds: float) -> Po
         active_mean=_time_average(held_ms, window_seconds),
         waiting_max=_whole(run, "waiting_max"),
         waiting_mean=_time_average(waited_ms, window_seconds),
+        leaked=_whole(end, "leaked") or 0,
         wait_ms=waits,
     )
 

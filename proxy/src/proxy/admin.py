@@ -12,6 +12,7 @@ import fastapi
 import uvicorn
 
 from proxy import board, ledger_reader
+from proxy.counters import Cell
 from proxy.holders import Notices, merged, slots
 from proxy.journal import TICK_SECONDS
 from proxy.metrics import exposition
@@ -47,12 +48,15 @@ class Admin:
         self._swappable = swappable
 
     def config(self) -> dict[str, Any]:
-        """Return the settings in force, what of them the client cannot honour, and the versions at work."""
+        """Return the settings in force, what of them the client cannot honour, and the versions at work.
+
+        `changed`: it is not as it was started, by its settings or by connections that a pattern has lost.
+        """
         versions = {"python": platform.python_version(), "fastapi": fastapi.__version__} | self._client.versions()
         return {
             "service": "proxy",
             "settings": in_force(self._settings, self._server),
-            "changed": self._settings != self._started_with,
+            "changed": self._settings != self._started_with or self._sums()[Cell.LEAKED] > 0,
             "unsupported": self._client.unsupported(),
             "versions": versions | {"uvicorn": uvicorn.__version__},
             "pool": {

@@ -7,8 +7,11 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from proxy.admin import Admin
+from proxy.errors import ProxyError
 from proxy.ledger_reader import BadCursor
 from proxy.swap import Refused
+
+PATHS = ("/-/pool", "/-/ledger", "/-/metrics", "/-/config", "/-/ready", "/-/healthy", "/-/patterns")
 
 
 class _Page(JSONResponse):
@@ -16,6 +19,13 @@ class _Page(JSONResponse):
 
     def render(self, content: object) -> bytes:
         return json.dumps(content, indent=1).encode() + b"\n"
+
+
+async def nothing_there(request: Request, _: Exception) -> Response:
+    """Answer 404 and say what there is."""
+    error = ProxyError("not_found", f"the proxy has nothing there; it has {', '.join(PATHS)}")
+    headers = {"x-proxy-error": error.code}
+    return Response(error.body(request.headers.get("x-request-id", "")), error.status, headers=headers, media_type="application/json")
 
 
 def _admin(request: Request) -> Admin:

@@ -10,7 +10,7 @@ from typing import TypedDict
 from fastapi import FastAPI
 
 from proxy.admin import Admin
-from proxy.admin_routes import admin_router
+from proxy.admin_routes import admin_router, nothing_there
 from proxy.clients.registry import build_client
 from proxy.counters import Counters
 from proxy.forwarder import ForwardingApp
@@ -55,7 +55,9 @@ def create_app(
                 when_open()
             yield state
 
-    app = ForwardingApp(title="Pool Sandbox: proxy", lifespan=lifespan, openapi_url=None)
+    app = ForwardingApp(
+        title="Pool Sandbox: proxy", lifespan=lifespan, openapi_url=None, exception_handlers={404: nothing_there}
+    )
     app.include_router(admin_router())
     app.add_middleware(PatternRoutes)
     return app

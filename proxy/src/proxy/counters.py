@@ -48,6 +48,7 @@ class Cell(enum.IntEnum):
     THREADS_WAITING = enum.auto()  # gauge
     H2_OPEN = enum.auto()  # gauge: connections that speak HTTP/2 and carry many requests
     H2_BUSY = enum.auto()  # gauge: those of them that carry one at least
+    LEAKED = enum.auto()  # gauge: slots that requests which are over still hold
     RUN_RECEIVED = enum.auto()
     RUN_ANSWERED = enum.auto()
     RUN_FAILED = enum.auto()

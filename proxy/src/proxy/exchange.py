@@ -86,6 +86,10 @@ class Exchange(Claim):
         current.reset(self._token)
         self.end()
 
+    def leaking(self, slots: int) -> None:
+        """Note that the request is over and still holds so many slots, or has given one of them back (-1)."""
+        self._watch.cells[Cell.LEAKED] += slots
+
     def end(self) -> None:
         """Note that nothing more happens: give back what is held and tell the journal. Leaving the `with` does it."""
         if self._step == ENDED:

@@ -78,6 +78,7 @@ def _document(sums: Sums, settings: "Settings", workers: int) -> dict[str, Any]:
         },
         "errors": sums.errors,
         "abandoned": sums[Cell.ABANDONED],
+        "leaked": sums[Cell.LEAKED],
         "run": _run(sums),
         "process": {
             "cpu_seconds": sums[Cell.CPU_NS] / 1e9,

@@ -56,7 +56,8 @@ def changed(settings: Settings, changes: object) -> Settings:
             wrong.append(f"{name}='{value}': no such variable; allowed: {', '.join(CHANGEABLE)}")
     if wrong:
         raise Refused(400, wrong)
-    fields = settings.model_dump() | {name.removeprefix("PROXY_").lower(): value for name, value in changes.items()}
+    # as text, as the environment has them: true is no number there
+    fields = settings.model_dump() | {name.removeprefix("PROXY_").lower(): value for name, value in shown.items()}
     for name, value in changes.items():
         field = name.removeprefix("PROXY_").lower()
         if value is None:

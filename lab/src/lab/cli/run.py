@@ -170,7 +170,7 @@ def what_differs(settings: Settings, applied: Applied) -> str:
         if name != "LAB_RUN_LABEL"
     ]
     differs = f"differs from the baseline: {' '.join(rows)}" if rows else "the baseline as it is"
-    again = [name + (" (changed over HTTP)" if name in applied.altered else "") for name in applied.restarted]
+    again = [name + (" (no longer as it was started)" if name in applied.altered else "") for name in applied.restarted]
     done = [
         f"{what}: {', '.join(names)}" for what, names in (("started", applied.started), ("restarted", again)) if names
     ]

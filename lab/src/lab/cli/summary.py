@@ -13,6 +13,10 @@ from lab.run_document import RunDocument
 from lab.struck import struck_words
 from lab.upstream import upstream_words
 
+FORWARD = "forward"
+UNUSED_BY_PATTERNS = {"PROXY_CLIENT": "httpx", "PROXY_QUEUE": "client"}
+"""Settings that do not concern a calling pattern, which makes its own client, and their defaults."""
+
 
 def print_summary(console: Console, document: RunDocument, path: Path) -> None:
     """Print figures, verdict and audit of a run, where its document is, and what to do next."""
@@ -28,7 +32,7 @@ def print_summary(console: Console, document: RunDocument, path: Path) -> None:
 def _figures(document: RunDocument) -> Table:
     totals, latency, pool = document.totals, document.latency_ms, document.pool
     table = _two_columns()
-    table.add_row("load", f"{document.users} users, {document.window_seconds:.0f} s measured")
+    table.add_row("load", f"{document.users} users, {document.window_seconds:.0f} s measured{_pattern(document)}")
     if network := network_line(document.network, document.link):
         table.add_row("network", network)
     if unlike := caveats(document.network):
@@ -56,6 +60,18 @@ def _figures(document: RunDocument) -> Table:
     if struck := struck_words(document.link, document.upstream):
         table.add_row("struck", Text(struck))
     return table
+
+
+def _pattern(document: RunDocument) -> str:
+    """Name the calling pattern, if it was one, and what of the settings does not concern it."""
+    start = document.settings.start
+    name = (start.load or {}).get("LAB_PATTERN", FORWARD)
+    if name == FORWARD:
+        return ""
+    proxy = start.proxy or {}
+    unused = [each for each, default in UNUSED_BY_PATTERNS.items() if proxy.get(each, default) != default]
+    without = f", which has a client of its own: {' and '.join(unused)} unused" if unused else ""
+    return f", by the pattern {name}{without}"
 
 
 def phases_line(document: RunDocument) -> str:

@@ -36,7 +36,7 @@ class Patience:
 class Applied:
     """What `apply` did: which services it started or restarted, and which variables it changed in those restarted.
 
-    `altered` are those of the restarted that had been changed over HTTP, and so were not as they were started.
+    `altered` are those of the restarted that were no longer as they were started: changed over HTTP, or leaking.
     """
 
     started: list[str]
@@ -203,5 +203,5 @@ class _Pass:
 
 
 async def _altered(child: Child) -> bool:
-    """Whether a service was changed while it runs, by `PUT /-/config` say: its environment does not tell."""
+    """Whether a service is no longer as it was started, by `PUT /-/config` say: its environment does not tell."""
     return bool((await http.get_json(child.spec.config_url(child.environment))).get("changed"))

@@ -34,6 +34,7 @@ class Holder:
         current.reset(self._tokens[0])
         _holder.reset(self._tokens[1])
         self._over = True
+        self._exchange.leaking(self._held)
         if not self._held:
             self._exchange.end()
 
@@ -44,6 +45,8 @@ class Holder:
     def give_back(self) -> None:
         """Note that an answer does not hold its connection any more."""
         self._held -= 1
+        if self._over:
+            self._exchange.leaking(-1)
         if not self._held:
             self._exchange.released()
             if self._over:
