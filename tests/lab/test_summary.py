@@ -7,7 +7,7 @@ from rich.console import Console
 
 from lab.cli.summary import print_summary
 from lab.run_document import DistributionMs, PartSettings, RunDocument, SettingsAtEnds, StandIn
-from support.documents import run_document
+from support.documents import pool, run_document
 
 
 def summary(document: RunDocument) -> str:
@@ -47,3 +47,15 @@ def test_conditions_have_a_row_each() -> None:
     assert "changed   during the run: NET_RTT_MS 0 -> 80" in said
     assert "struck    link: reset 2" in said
     assert {"changed", "struck", "upstream"}.isdisjoint(summary(run_document()).split())
+
+
+def test_a_pattern_is_named_with_what_does_not_concern_it_and_what_it_has_lost() -> None:
+    """It makes its own client, whatever PROXY_CLIENT says; forwarding has no such word."""
+    proxy = {"PROXY_CLIENT": "pyreqwest", "PROXY_QUEUE": "client"}
+    start = PartSettings(load={"LAB_PATTERN": "forget_aclose"}, proxy=proxy)
+    said = summary(run_document(settings=SettingsAtEnds(start=start, end=start), pool=pool(leaked=10)))
+    assert "measured, by the pattern forget_aclose, which has a client of its own: PROXY_CLIENT unused" in said
+    assert "(means); 10 held by requests that are over" in said
+    plain = summary(run_document(settings=SettingsAtEnds(start=PartSettings(proxy=proxy), end=start)))
+    assert "pattern" not in plain
+    assert "are over" not in plain

@@ -24,8 +24,9 @@ class _Page(JSONResponse):
 async def nothing_there(request: Request, _: Exception) -> Response:
     """Answer 404 and say what there is."""
     error = ProxyError("not_found", f"the proxy has nothing there; it has {', '.join(PATHS)}")
+    body = error.body(request.headers.get("x-request-id", "")) + b"\n"
     headers = {"x-proxy-error": error.code}
-    return Response(error.body(request.headers.get("x-request-id", "")), error.status, headers=headers, media_type="application/json")
+    return Response(body, error.status, headers=headers, media_type="application/json")
 
 
 def _admin(request: Request) -> Admin:

@@ -51,7 +51,8 @@ def _figures(document: RunDocument) -> Table:
         table.add_row(
             "pool",
             f"{number(pool.active_mean, 1)} of {pool.max} connections busy, {number(pool.waiting_mean, 1)} requests "
-            f"waiting, {number(pool.wait_ms.mean)} ms wait (means)",
+            f"waiting, {number(pool.wait_ms.mean)} ms wait (means)"
+            + (f"; {pool.leaked} held by requests that are over" if pool.leaked else ""),
         )
     if document.phases_ms is not None:
         table.add_row("time", phases_line(document))
