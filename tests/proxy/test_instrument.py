@@ -20,7 +20,7 @@ async def slowly(exchange: Exchange) -> None:
 
 
 def of(library: Any, **limits: int) -> Any:
-    return library.AsyncClient(limits=library.Limits(**limits), timeout=library.Timeout(5, pool=0.1), trust_env=False)
+    return library.AsyncClient(limits=library.Limits(**limits), timeout=5, trust_env=False)
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2])
@@ -49,7 +49,7 @@ def test_two_lines_tell_what_the_pool_does(library: Any) -> None:
             first = await client.send(client.build_request("GET", upstream.url), stream=True)
             second = await client.send(client.build_request("GET", upstream.url), stream=True)
             with pytest.raises(library.PoolTimeout):
-                await client.get(upstream.url)
+                await client.get(upstream.url, timeout=library.Timeout(5, pool=0.1))
             await first.aclose()
             await second.aclose()
         ended = watch.snapshot()
