@@ -24,7 +24,7 @@ class Forwarded:
     """One request on its way. It is counted once as received and once by what became of it."""
 
     def __init__(self, upstreams: Upstreams, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = forwarding.header(scope["headers"], b"x-request-id").decode("latin-1")[:128]
+        request_id = forwarding.request_id_of(scope["headers"])
         self._exchange = upstreams.watch.exchange(scope["method"], scope["raw_path"], request_id)
         self._upstreams = upstreams
         self._scope = scope

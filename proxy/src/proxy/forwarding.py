@@ -139,6 +139,11 @@ def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
     return b""
 
 
+def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Return the id that a request came with, as far as it is kept; "" if it came without."""
+    return header(headers, b"x-request-id").decode("latin-1")[:128]
+
+
 def _host(headers: Headers, http_version: str) -> bytes:
     values = [value for name, value in headers if name == b"host"]
     if not values and http_version == "1.0":

@@ -6,7 +6,7 @@ from typing import Final
 from proxy.asgi import Scope, Send
 from proxy.caller import Caller
 from proxy.errors import ProxyError
-from proxy.forwarding import header
+from proxy.forwarding import request_id_of
 
 _AND_CLOSE: Final = frozenset({400, 417, 431, 505})
 """Where one side may not know where the next request begins."""
@@ -16,7 +16,7 @@ async def refuse(
     error: ProxyError, scope: Scope, send: Send, *, caller: Caller | None = None, request_id: str = ""
 ) -> None:
     """Answer with an error. What is still to come of an upload is thrown away for a moment before the end."""
-    request_id = request_id or header(scope["headers"], b"x-request-id").decode("latin-1")[:128]
+    request_id = request_id or request_id_of(scope["headers"])
     body = error.body(request_id or os.urandom(8).hex())
     headers = error.headers(body)
     mid_upload = caller is not None and not caller.whole

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from proxy.asgi import Message, Receive, Scope, Send
 from proxy.counters import Cell
-from proxy.forwarding import RUN_HEADER, header
+from proxy.forwarding import RUN_HEADER, header, request_id_of
 from proxy.patterns.harness.bench import Bench
 from proxy.patterns.harness.failures import AsWritten, as_written
 from proxy.patterns.harness.leases import Holder
@@ -51,7 +51,7 @@ class Counted:
         self._first: Message | None = None
         self._complete = False
         self._failure: AsWritten | None = None
-        request_id = header(scope["headers"], b"x-request-id").decode("latin-1")[:128]
+        request_id = request_id_of(scope["headers"])
         self._exchange = bench.watch.exchange(scope["method"], scope["raw_path"], request_id)
         self._holder = Holder(self._exchange)
 

@@ -5,7 +5,7 @@ import json
 from proxy.asgi import App, Receive, Scope, Send
 from proxy.counters import Cell
 from proxy.errors import ProxyError
-from proxy.forwarding import header
+from proxy.forwarding import request_id_of
 from proxy.patterns.harness.bench import Bench
 from proxy.patterns.harness.counted import Counted, counting
 
@@ -42,7 +42,7 @@ class PatternRoutes:
 
 async def _refuse(bench: Bench, error: ProxyError, status: int, scope: Scope, send: Send) -> None:
     """Answer for what is no call of a pattern, with the names there are; counted, so that a load test adds up."""
-    request_id = header(scope["headers"], b"x-request-id").decode("latin-1")[:128]
+    request_id = request_id_of(scope["headers"])
     exchange = bench.watch.exchange(scope["method"], scope["raw_path"], request_id)
     with counting(bench.watch, exchange, scope):
         exchange.outcome = Cell.FAILED
