@@ -12,6 +12,12 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 MEASURED = "measured"
 
 
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Coroutine tests run on asyncio: uvicorn and every client library are its own."""
+    return "asyncio"
+
+
 @pytest.fixture
 def say(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Print a measurement in the summary, also from a worker process."""
