@@ -1,0 +1,34 @@
+"""Prints the run document of a run that the golden scenario's pool, before and after, and its ledger tell of."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lab.run_document import Generator
+from loadtest.assembly import Observation, document
+from loadtest.counts import Counts
+from loadtest.snapshot import Snapshot
+
+shown = json.loads(Path(sys.argv[1]).read_text())
+before, after = (
+    Snapshot(at=at, proxy_config={"settings": {"PROXY_MAX_CONNECTIONS": 2}}, pool=shown[name]["body"])
+    for at, name in ((100.0, "pool at first"), (101.0, "pool"))
+)
+seen = Observation(
+    run_id="20261128-2",
+    mode="headless",
+    status="finished",
+    started_at=datetime(2026, 11, 28, tzinfo=UTC),
+    window_seconds=1.0,
+    users=3,
+    load_settings={"LOCUST_USERS": 3},
+    counts=Counts(3, 0, 60.0, 21.0, 0.0, {20.0: 2, 21.0: 1}),
+    before=before,
+    after=after,
+    generator=Generator(cpu_cores=0.2),
+    ledger_entries=shown["ledger"]["body"]["entries"],
+)
+document_now = json.loads(document(seen).model_dump_json())
+document_now.pop("versions")
+print(json.dumps(document_now, indent=1))

@@ -1,0 +1,44 @@
+"""What the proxy shows of a scripted run is what it showed before it was taken apart (see `scenario`).
+
+The files were written by the tree of commit 6c81e4c. What differs from them on purpose is named in DIFFERENCES.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.servers import environment
+
+HERE = Path(__file__).parent
+
+DIFFERENCES: dict[str, str] = {}
+"""Lines of the golden metrics by what they are now."""
+
+
+def shown(script: str, argument: str) -> Any:
+    """Return what a script of this folder prints."""
+    command = [sys.executable, str(HERE / script), argument]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment())
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def golden(name: str) -> Any:
+    return json.loads((HERE / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("client", ["httpx", "aiohttp"])
+def test_the_proxy_shows_what_it_did(client: str) -> None:
+    expected, found = golden(client), shown("scenario.py", client)
+    expected["metrics"]["body"] = [DIFFERENCES.get(line, line) for line in expected["metrics"]["body"]]
+    assert list(found) == list(expected)
+    for act, answer in expected.items():
+        assert found[act] == answer, act
+
+
+def test_a_run_document_says_what_it_did() -> None:
+    assert shown("run.py", str(HERE / "httpx.json")) == golden("run")
