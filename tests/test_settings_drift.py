@@ -1,4 +1,4 @@
-"""Settings, README, .env.example and Compose say the same."""
+"""Settings, docs/variables.md, .env.example and Compose say the same."""
 
 import re
 
@@ -7,18 +7,16 @@ import yaml
 
 from loadtest.patterns import FORWARD, PATTERNS
 from proxy.patterns.harness.registry import discover
-from support.settings_table import BEGIN, PARTS, ROOT, WIRING, env_example, readme, variables
+from support.settings_table import PARTS, ROOT, WIRING, env_example, page, variables
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = {"PROXY_": "proxy", "UVICORN_": "proxy", "UPSTREAM_": "upstream-mock", "NET_": "link", "LOCUST_": "locust"}
 ALL = [name for models in PARTS.values() for model in models for name in variables(model)]
 
 
-def test_readme_has_the_table_of_the_settings() -> None:
+def test_docs_have_the_table_of_the_settings() -> None:
     """`python tests/support/settings_table.py` writes it."""
-    text = (ROOT / "README.md").read_text()
-    assert BEGIN in text
-    assert readme(text) == text
+    assert (ROOT / "docs/variables.md").read_text() == page()
 
 
 def test_env_example_has_every_variable_at_its_default() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from support.clone import Clone, Foreground, clone
+from support.docs import commands
 from support.servers import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
@@ -20,10 +21,7 @@ READY = {
 """Commands that stay in the foreground, and what they print when they are ready."""
 
 
-def commands() -> list[str]:
-    """Every command of a console block."""
-    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
-    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+WORKERS = "COMPOSE_PROFILES=workers docker compose up -d --scale locust-worker=2"
 
 
 @pytest.fixture
@@ -40,7 +38,8 @@ def test_the_commands_do_what_they_say(here: Clone, say: Callable[[str], None]) 
     """One after the other, as a reader would type them; the first run and the second differ as the README shows."""
     assert f"    {FIRST_SCREEN}\n" in README
     foreground = started(here, FIRST_SCREEN)
-    for command in commands():
+    assert f"\n{WORKERS}\n" in (ROOT / "docs/runs.md").read_text()
+    for command in commands(ROOT / "README.md"):
         words = shlex.split(command)
         if command == "./sandbox test":
             assert command in (ROOT / ".ci/run").read_text()  # it is what runs this test
@@ -50,9 +49,6 @@ def test_the_commands_do_what_they_say(here: Clone, say: Callable[[str], None]) 
                 say("docker compose up met its own race when it was stopped, and all had been stopped")
             here.command("docker", "compose", "down", "-t", "2")
             foreground = started(here, command)
-        elif words[0] == "COMPOSE_PROFILES=workers":
-            assert foreground.stop() == 130, foreground.output
-            here.command(*words[1:], "--wait", COMPOSE_PROFILES="workers")
         else:
             shown = here.command(*words, timeout=240)
             if command == "./sandbox compare ten twenty":
@@ -62,6 +58,8 @@ def test_the_commands_do_what_they_say(here: Clone, say: Callable[[str], None]) 
                 # 40 ms of handshake less on requests of 180 ms, and hardly a connection opened
                 assert re.search(r"throughput.*x1\.[1-9]", shown.stdout), shown.stdout
                 assert re.search(r"connections opened.*x0\.[0-4]", shown.stdout), shown.stdout
+    assert foreground.stop() == 130, foreground.output
+    here.command(*shlex.split(WORKERS)[1:], "--wait", COMPOSE_PROFILES="workers")
 
 
 def panicked_when_all_was_stopped(here: Clone, foreground: Foreground) -> bool:

@@ -1,11 +1,10 @@
-"""README's table and .env.example, made from the Settings of the parts.
+"""docs/variables.md and .env.example, made from the Settings of the parts.
 
 `python tests/support/settings_table.py` writes both.
 
 A test holds the files to what this makes, so a default stands in one place only: in Settings.
 """
 
-import re
 import sys
 from pathlib import Path
 
@@ -17,7 +16,6 @@ import proxy.settings
 import upstream_mock.settings
 
 ROOT = Path(__file__).parents[2]
-BEGIN, END = "<!-- variables: made by tests/support/settings_table.py -->", "<!-- end of variables -->"
 
 PARTS: dict[str, list[type[BaseSettings]]] = {
     "The proxy and its pool": [proxy.settings.Settings],
@@ -70,11 +68,17 @@ def variables(model: type[BaseSettings]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def table() -> str:
-    """Return README's section: one table a part, one row a variable."""
-    lines = []
+def page() -> str:
+    """Return docs/variables.md: one table a part, one row a variable."""
+    lines = [
+        "# All variables",
+        "",
+        "Made from the Settings of the parts by `python tests/support/settings_table.py`. Precedence: defaults <",
+        "`.env` < the shell < `VAR=value` of `./sandbox run`. An empty value counts as unset.",
+        "",
+    ]
     for part, models in PARTS.items():
-        lines += [f"### {part}", "", "| variable | default | meaning, and what happens at the limit |", "|---|---|---|"]
+        lines += [f"## {part}", "", "| variable | default | meaning, and what happens at the limit |", "|---|---|---|"]
         for model in models:
             for name, (default, description) in variables(model).items():
                 shown = f"`{default}`" if default else "unset"
@@ -109,14 +113,7 @@ def env_example() -> str:
     return "\n".join(lines)
 
 
-def readme(text: str) -> str:
-    """Return README with the table put between its marks."""
-    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-    return pattern.sub(lambda _: f"{BEGIN}\n\n{table()}\n{END}", text)
-
-
 if __name__ == "__main__":
-    path = ROOT / "README.md"
-    path.write_text(readme(path.read_text()))
+    (ROOT / "docs/variables.md").write_text(page())
     (ROOT / ".env.example").write_text(env_example())
     sys.exit(0)

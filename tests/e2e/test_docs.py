@@ -1,0 +1,51 @@
+"""The commands of docs/, executed against the sandbox as local processes."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.clone import Clone, Foreground, clone
+from support.docs import commands
+from support.servers import ROOT
+
+pytestmark = pytest.mark.e2e
+
+PAGES = ("upstream.md", "network.md", "proxy.md", "runs.md")
+DEFAULT_PORTS = {
+    "8000": "PROXY_PORT",
+    "8001": "UPSTREAM_PORT",
+    "8091": "UPSTREAM_CONTROL_PORT",
+    "8002": "NET_PORT",
+    "8092": "NET_CONTROL_PORT",
+    "8089": "LOCUST_WEB_PORT",
+}
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[Clone]:
+    with clone() as made:
+        foreground = Foreground(made, "./sandbox", "up", "--processes")
+        foreground.until(r"Pool Sandbox is ready", 120)
+        try:
+            yield made
+        finally:
+            foreground.stop()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_commands_of_a_page_succeed(here: Clone, name: str) -> None:
+    """As written, but for the ports: a clone has its own. curl fails for an HTTP error that is not asked for."""
+    found = commands(ROOT / "docs" / name)
+    assert found
+    for command in found:
+        moved = re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda port: str(here.ports[DEFAULT_PORTS[port[0]]]), command)
+        wants_error = "status=404" in command
+        moved = moved if wants_error else moved.replace("curl ", "curl --fail-with-body ")
+        here.command("bash", "-euc", moved, timeout=120)
+
+
+def test_every_page_with_commands_is_in_the_list() -> None:
+    pages = {path.name for path in Path(ROOT, "docs").glob("*.md") if commands(path)}
+    assert pages <= {*PAGES, "watch-your-own-app.md"}

@@ -1,0 +1,29 @@
+"""README and docs: short where they must be, no dead links, no command that nobody tries."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from support.docs import PAGES, blocks
+from support.servers import ROOT
+
+README_LINES = 160
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= README_LINES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_is_executed_or_says_why_not(page: Path) -> None:
+    for block in blocks(page):
+        assert (block.language == "console") != bool(block.why), f"{page.name}:\n{block.text}"
+        assert block.language != "console" or block.commands
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files_that_exist(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
