@@ -4,7 +4,6 @@ from lab.audit import audit
 from lab.compare import compare
 from lab.evidence import Evidence
 from lab.histogram import difference, mean, percentile
-from lab.network import network_line
 from lab.run_document import (
     ConnectionWitness,
     DistributionMs,
@@ -20,6 +19,7 @@ from lab.run_document import (
     Witnesses,
 )
 from lab.verdict import judge
+from lab.wording import network_line
 from support.documents import pool, run_document
 
 

@@ -4,10 +4,8 @@ from typing import Any
 
 import pytest
 
-from lab.changed import changed_words, changes
 from lab.compare import compare
 from lab.evidence import Evidence
-from lab.network import caveats, network_words
 from lab.run_document import (
     Generator,
     LatencyMs,
@@ -18,9 +16,8 @@ from lab.run_document import (
     Totals,
     Verdict,
 )
-from lab.struck import struck_words
-from lab.upstream import fault_words, upstream_words
 from lab.verdict import judge
+from lab.wording import caveats, changed_words, changes, fault_words, injected_words, network_words, upstream_words
 from support.documents import pool, run_document
 
 ALL = {
@@ -176,8 +173,8 @@ def test_an_upstream_that_refuses_some_is_the_limit_before_the_pool() -> None:
 def test_failures_are_told_with_those_who_were_struck_on_purpose() -> None:
     """By name of the fault or of the network's condition, the most frequent first; not if nothing failed."""
     mock, link = StandIn(struck={"STATUS_503": 3, "SLICER": 9}), StandIn(struck={"loss": 0, "idle": 2})
-    assert struck_words(link, mock) == "link: idle drop 2; mock: SLICER 9, STATUS_503 3"
-    assert struck_words(None, None) == ""
+    assert injected_words(link, mock) == "link: idle drop 2; mock: SLICER 9, STATUS_503 3"
+    assert injected_words(None, None) == ""
     failed = verdict(900, {"503 upstream": 900}, mock=mock)
     assert failed.bottleneck == "failures"
     assert failed.because.endswith("; struck on purpose: mock: SLICER 9, STATUS_503 3")

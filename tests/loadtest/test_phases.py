@@ -1,5 +1,5 @@
 from loadtest.phases import ledger_of, phases_ms, shares_of
-from loadtest.snapshot import Snapshot
+from loadtest.service_snapshots import Snapshot
 
 
 def answer(**phases: tuple[int, float, dict[str, int]]) -> dict[str, object]:

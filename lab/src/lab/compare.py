@@ -7,9 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
-from lab.changed import PARTS, changes
-from lab.network import measured_ms, plain
 from lab.run_document import RunDocument, StandIn
+from lab.wording import PARTS, changes, measured_ms, plain
 
 _OWN_TO_EACH_RUN = frozenset({"LAB_RUN_ID", "LAB_RUN_LABEL", "LAB_PROGRESS", "LAB_RUNS_DIR", "LOCUST_HEADLESS"})
 """Settings that differ between any two runs and explain nothing."""

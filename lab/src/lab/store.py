@@ -8,9 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lab.changed import changed_words
-from lab.network import network_line
 from lab.run_document import RunDocument
+from lab.wording import changed_words, network_line
 
 
 class RunNotFound(LookupError):

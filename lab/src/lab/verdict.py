@@ -12,7 +12,7 @@ from lab.evidence import Evidence
 from lab.late import ADVICE, NAMES, Part, late
 from lab.refused import REFUSED_ADVICE, REFUSED_SHARE, only_refused, refused
 from lab.run_document import Pool, Verdict
-from lab.struck import struck_words
+from lab.wording import injected_words
 
 FAILING_SHARE = 0.5
 """Share of failed requests above which a run measured failures and not throughput."""
@@ -48,7 +48,7 @@ def judge(seen: Evidence) -> Verdict:
     found = next(verdict for rule in RULES if (verdict := rule(seen)) is not None)
     told = found.bottleneck == "failures" or (found.advice == REFUSED_ADVICE and only_refused(seen))
     notes = [_failures(seen)] if seen.totals.failures and not told else []
-    struck = struck_words(seen.link, seen.mock) if seen.totals.failures else ""
+    struck = injected_words(seen.link, seen.mock) if seen.totals.failures else ""
     notes += [f"struck on purpose: {struck}"] if struck else []
     notes += [] if found.advice in ADVICE.values() else _late(seen, "p99").values()
     return found.model_copy(update={"because": "; ".join([found.because, *notes])}) if notes else found

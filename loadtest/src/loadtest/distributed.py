@@ -14,7 +14,7 @@ import gevent
 from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_MISSING, MasterRunner, WorkerRunner
 
-from loadtest.health import ProcessHealth, ProcessReport
+from loadtest.generator_health import ProcessHealth, ProcessReport
 
 KEY = "sandbox"
 """Our part of the reports that Locust's workers send."""

@@ -12,16 +12,14 @@ from locust.env import Environment
 from locust.runners import WorkerRunner
 from locust.web import WebUI
 
-from loadtest.counts import three_digits
 from loadtest.distributed import Worker
-from loadtest.guard import guarded
-from loadtest.health import ProcessHealth
-from loadtest.injection import install
+from loadtest.generator_health import ProcessHealth
+from loadtest.locust_glue import MAIN, TABLES, Signals, announce, guarded, no_tables, without_invitation
+from loadtest.locust_stats import three_digits
+from loadtest.locust_ui import install
 from loadtest.options import add_options
-from loadtest.quiet import MAIN, TABLES, announce, no_tables, without_invitation
 from loadtest.recorder import Recorder
 from loadtest.settings import Settings
-from loadtest.signals import Signals
 from loadtest.user import ClosedLoopUser
 
 __all__ = ["ClosedLoopUser"]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lab.run_document import Ledger, PhaseMs
-from loadtest.figures import distribution
-from loadtest.snapshot import Answer, Snapshot, number, section
+from loadtest.counter_deltas import distribution
+from loadtest.service_snapshots import Answer, Snapshot, number, section
 
 SLOWEST_SHARE = 0.01
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TextIO
 
 from lab.run_document import SeriesPoint
-from loadtest.assembly import rate
-from loadtest.counts import Counts
+from loadtest.document_builder import rate
+from loadtest.locust_stats import Counts
 
 
 class Progress:

@@ -18,16 +18,16 @@ from locust.runners import MasterRunner
 
 from lab.run_document import RunDocument, SeriesPoint
 from lab.store import RunStore, new_run_id
-from loadtest.assembly import Observation, document
-from loadtest.counts import Counts
+from loadtest.active_run import OpenRun
 from loadtest.distributed import Workers
-from loadtest.health import ProcessHealth, generator
-from loadtest.open_run import OpenRun
+from loadtest.document_builder import Observation, document
+from loadtest.generator_health import ProcessHealth, generator
+from loadtest.locust_stats import Counts
 from loadtest.options import correct, load_settings
 from loadtest.progress import Progress
 from loadtest.sampler import Sampler
+from loadtest.service_snapshots import Surroundings
 from loadtest.settings import Settings
-from loadtest.snapshot import Surroundings
 
 SETTLE_SECONDS = 3.0
 

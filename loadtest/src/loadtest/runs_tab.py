@@ -1,7 +1,7 @@
 """The columns and rows of the Runs tab in Locust's UI. Pure."""
 
 from lab.store import RunSummary
-from loadtest.names import short_name
+from lab.wording import run_name
 
 COLUMNS = (
     ("run", "Run"),
@@ -33,7 +33,7 @@ def row(summary: RunSummary) -> dict[str, str | int | float]:
     """Return a row of the Runs tab; no cell is named `name`, or Locust would sort by it."""
     note = "" if summary.status == "finished" else f" ({summary.status})"
     return {
-        "run": short_name(summary.label, summary.started_at, summary.id) + note,
+        "run": run_name(summary.label, summary.started_at, summary.id) + note,
         "users": summary.users,
         "connections": _cell(summary.max_connections),
         "network": summary.network or "-",

@@ -5,8 +5,8 @@ from typing import Any, NoReturn
 import gevent
 from locust.env import Environment
 
-from loadtest.counts import Counts
-from loadtest.open_run import OpenRun
+from loadtest.active_run import OpenRun
+from loadtest.locust_stats import Counts
 from loadtest.progress import Progress
 
 

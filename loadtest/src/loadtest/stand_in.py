@@ -6,7 +6,7 @@ beginning. Quantiles alone have no such difference: they are of the run only if 
 
 from lab.histogram import difference, percentile
 from lab.run_document import DistributionMs, StandIn
-from loadtest.snapshot import Answer, Snapshot, number, section
+from loadtest.service_snapshots import Answer, Snapshot, number, section
 
 
 def link(before: Snapshot, after: Snapshot, cpu_cores: float | None) -> StandIn | None:

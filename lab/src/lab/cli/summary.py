@@ -6,12 +6,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lab.changed import changed_words
 from lab.cli.console import number
-from lab.network import caveats, network_line
 from lab.run_document import RunDocument
-from lab.struck import struck_words
-from lab.upstream import upstream_words
+from lab.wording import caveats, changed_words, injected_words, network_line, upstream_words
 
 FORWARD = "forward"
 UNUSED_BY_PATTERNS = {"PROXY_CLIENT": "httpx", "PROXY_QUEUE": "client"}
@@ -58,7 +55,7 @@ def _figures(document: RunDocument) -> Table:
         table.add_row("time", phases_line(document))
     if document.errors:
         table.add_row("errors", ", ".join(f"{kind}: {count}" for kind, count in document.errors.items()))
-    if struck := struck_words(document.link, document.upstream):
+    if struck := injected_words(document.link, document.upstream):
         table.add_row("struck", Text(struck))
     return table
 

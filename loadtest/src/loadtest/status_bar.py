@@ -3,12 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lab.changed import changed_words
-from lab.network import engine_words, network_words, plain
 from lab.run_document import PartSettings, RunDocument
-from lab.struck import struck_words
-from lab.upstream import capacity_words, fault_words
-from loadtest.names import short_name
+from lab.wording import (
+    capacity_words,
+    changed_words,
+    engine_words,
+    fault_words,
+    injected_words,
+    network_words,
+    plain,
+    run_name,
+)
 
 _WORDS: list[tuple[str, str, str]] = [
     ("max connections", "proxy", "PROXY_MAX_CONNECTIONS"),
@@ -94,7 +99,7 @@ def last_words(document: RunDocument) -> dict[str, Any]:
     failed = [check.says for check in document.audit.checks if check.difference]
     return {
         "id": document.id,
-        "name": short_name(document.label, document.started_at, document.id),
+        "name": run_name(document.label, document.started_at, document.id),
         "status": document.status,
         "bottleneck": document.verdict.bottleneck,
         "because": _because(document),
@@ -105,7 +110,7 @@ def last_words(document: RunDocument) -> dict[str, Any]:
         "p50_ms": document.latency_ms.p50,
         "p99_ms": document.latency_ms.p99,
         "changed": changed_words(document.settings),
-        "struck": struck_words(document.link, document.upstream),
+        "struck": injected_words(document.link, document.upstream),
         "audit": _audit(failed, document.audit.unheard),
     }
 

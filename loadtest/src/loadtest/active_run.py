@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from lab.run_document import SeriesPoint
-from loadtest.counts import Counts
-from loadtest.snapshot import Answer, Snapshot, Surroundings, number, section
+from loadtest.locust_stats import Counts
+from loadtest.service_snapshots import Answer, Snapshot, Surroundings, number, section
 
 MESSAGE_SECONDS = 2.0
 """Longest believable way of a message from a master to its workers."""

@@ -2,8 +2,8 @@
 
 import pytest
 
-from loadtest.counts import Counts, three_digits
 from loadtest.failures import RequestFailed, failure_name
+from loadtest.locust_stats import Counts, three_digits
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from loadtest.snapshot import Snapshot, Surroundings, silent
+from loadtest.service_snapshots import Snapshot, Surroundings, silent
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n" + b'{"a": 1}'
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from lab.run_document import PartSettings
-from loadtest.counts import Counts
-from loadtest.open_run import OpenRun
-from loadtest.snapshot import Answer, Snapshot, Surroundings
-from loadtest.strip import settings_words
+from loadtest.active_run import OpenRun
+from loadtest.locust_stats import Counts
+from loadtest.service_snapshots import Answer, Snapshot, Surroundings
+from loadtest.status_bar import settings_words
 
 
 def run(**changes: Any) -> OpenRun:

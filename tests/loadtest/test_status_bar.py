@@ -9,11 +9,11 @@ import pytest
 
 from lab.run_document import PartSettings, RunDocument
 from lab.store import summarise
+from lab.wording import run_name
 from loadtest.launch import LOCUSTFILE
-from loadtest.names import short_name
-from loadtest.quiet import address, without_invitation
+from loadtest.locust_glue import address, without_invitation
 from loadtest.runs_tab import COLUMNS, EMPTY, LIMITS, row
-from loadtest.strip import failed_words, last_words, silent_words
+from loadtest.status_bar import failed_words, last_words, silent_words
 
 STARTED = datetime(2026, 11, 20, 23, 36, 5, tzinfo=UTC)
 RUN_ID = "20261120T233605Z-f08e"
@@ -52,8 +52,8 @@ def run(requests: int, errors: dict[str, int], **more: Any) -> RunDocument:
 def test_a_run_is_called_by_its_label_or_by_when_and_the_end_of_its_id() -> None:
     """In UTC, whatever the clock's zone."""
     there = STARTED.astimezone(timezone(timedelta(hours=5)))
-    assert short_name("ten", STARTED, RUN_ID) == "ten"
-    assert short_name("", there, RUN_ID) == "11-20 23:36 f08e"
+    assert run_name("ten", STARTED, RUN_ID) == "ten"
+    assert run_name("", there, RUN_ID) == "11-20 23:36 f08e"
 
 
 def test_failures_are_in_the_banner_with_what_they_were() -> None:

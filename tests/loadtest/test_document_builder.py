@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from lab.changed import changed_words
 from lab.run_document import Generator, RunDocument
-from loadtest import figures
-from loadtest.assembly import Observation, document
-from loadtest.counts import Counts
-from loadtest.snapshot import Snapshot, in_flight
+from lab.wording import changed_words
+from loadtest import counter_deltas
+from loadtest.document_builder import Observation, document
+from loadtest.locust_stats import Counts
+from loadtest.service_snapshots import Snapshot, in_flight
 
 
 def pool(**changes: Any) -> dict[str, Any]:
@@ -239,8 +239,8 @@ def test_a_client_that_tells_nothing_of_its_connections_leaves_them_null() -> No
     untold = dict.fromkeys(("opened", "reused", "closed", "total", "idle"))
     before = replace(BEFORE, pool={**(BEFORE.pool or {}), **untold})
     after = replace(AFTER, pool={**(AFTER.pool or {}), **untold})
-    assert figures.proxy_connections(before, after) is None
-    found = figures.pool_figures(before, after, 10.0)
+    assert counter_deltas.proxy_connections(before, after) is None
+    found = counter_deltas.pool_figures(before, after, 10.0)
     assert found is not None
     assert (found.opened, found.reused, found.closed, found.timeouts) == (None, None, None, 0)
 
@@ -251,7 +251,7 @@ def test_a_health_probe_is_no_connection_of_the_pools() -> None:
     probed = {"accepted": 19, "open": 6, "closed": 13, "without_request": 3, "open_without_request": 1}
     before = replace(BEFORE, upstream={**(BEFORE.upstream or {}), "connections": probing})
     after = replace(AFTER, upstream={**(AFTER.upstream or {}), "connections": probed})
-    assert figures.upstream_connections(before, after) == figures.upstream_connections(BEFORE, AFTER)
+    assert counter_deltas.upstream_connections(before, after) == counter_deltas.upstream_connections(BEFORE, AFTER)
 
 
 def told(snapshot: Snapshot, rules: list[str], faults: dict[str, int], refused: int, **struck: int) -> Snapshot:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from lab.histogram import difference, percentile
 from lab.run_document import ConnectionWitness, DistributionMs, Pool, ProxyWitness, UpstreamWitness
-from loadtest.snapshot import Answer, Snapshot, number, section
+from loadtest.service_snapshots import Answer, Snapshot, number, section
 
 
 def pool_figures(before: Snapshot, after: Snapshot, window_seconds: float) -> Pool | None:

@@ -9,11 +9,11 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from locust.web import WebUI
 
-from loadtest.cockpit import Cockpit
 from loadtest.options import form_mistakes
 from loadtest.recorder import Recorder
 from loadtest.runs_tab import COLUMNS, EMPTY, row
 from loadtest.settings import seconds
+from loadtest.web_api import Cockpit
 
 TAB = "sandbox-runs"
 ROWS = 50

@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 from lab.audit import audit
 from lab.evidence import Evidence
-from lab.network import network_words
 from lab.run_document import (
     Generator,
     PartSettings,
@@ -25,10 +24,11 @@ from lab.run_document import (
     Witnesses,
 )
 from lab.verdict import judge
-from loadtest import figures, stand_in
-from loadtest.counts import Counts
+from lab.wording import network_words
+from loadtest import counter_deltas, stand_in
+from loadtest.locust_stats import Counts
 from loadtest.phases import Phases, ledger_of, phases_ms
-from loadtest.snapshot import Answer, Snapshot
+from loadtest.service_snapshots import Answer, Snapshot
 
 NETWORK_KEYS = ("engine", "because", "says", "configured", "measured", "limits")
 
@@ -58,9 +58,9 @@ def document(seen: Observation) -> RunDocument:
     """Assemble the run document: counts, differences of counters, audit and verdict."""
     counts, window = seen.counts, seen.window_seconds
     totals = Totals(requests=counts.requests, failures=counts.failures, rps=rate(counts.requests, window))
-    pool = figures.pool_figures(seen.before, seen.after, window)
+    pool = counter_deltas.pool_figures(seen.before, seen.after, window)
     generator = seen.generator.model_copy(update={"achieved_rps": totals.rps})
-    cores = figures.cpu_cores(seen.before, seen.after, generator.cpu_cores)
+    cores = counter_deltas.cpu_cores(seen.before, seen.after, generator.cpu_cores)
     witnesses = witnesses_of(seen)
     link = stand_in.link(seen.before, seen.after, cores["link"])
     mock = stand_in.upstream(seen.before, seen.after, cores["upstream"])
@@ -99,12 +99,12 @@ def document(seen: Observation) -> RunDocument:
                 cpu_cores=cores,
                 generator=generator,
                 users=seen.users,
-                workers=figures.proxy_workers(seen.after),
+                workers=counter_deltas.proxy_workers(seen.after),
                 errors=counts.errors,
                 in_proxy_ms=_in_proxy_ms(phases),
-                upstream_queue_ms=figures.upstream_queue_ms(seen.before, seen.after),
-                upstream_servers=figures.upstream_servers(seen.after),
-                upstream_places=figures.upstream_places(seen.after),
+                upstream_queue_ms=counter_deltas.upstream_queue_ms(seen.before, seen.after),
+                upstream_servers=counter_deltas.upstream_servers(seen.after),
+                upstream_places=counter_deltas.upstream_places(seen.after),
                 link=link,
                 mock=mock,
                 rtt_ms=stand_in.rtt_ms(seen.after),
@@ -124,10 +124,10 @@ def witnesses_of(seen: Observation) -> Witnesses:
     return Witnesses(
         locust_requests=seen.counts.requests,
         locust_failures=seen.counts.failures,
-        proxy=figures.proxy_witness(seen.before, seen.after, seen.run_id),
-        upstream=figures.upstream_witness(seen.after, seen.run_id),
-        proxy_connections=figures.proxy_connections(seen.before, seen.after),
-        upstream_connections=figures.upstream_connections(seen.before, seen.after),
+        proxy=counter_deltas.proxy_witness(seen.before, seen.after, seen.run_id),
+        upstream=counter_deltas.upstream_witness(seen.after, seen.run_id),
+        proxy_connections=counter_deltas.proxy_connections(seen.before, seen.after),
+        upstream_connections=counter_deltas.upstream_connections(seen.before, seen.after),
     )
 
 

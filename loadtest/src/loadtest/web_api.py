@@ -13,14 +13,13 @@ from flask.typing import ResponseReturnValue
 from locust.web import WebUI
 
 from lab.compare import compare
-from lab.network import caveats
 from lab.run_document import PartSettings, RunDocument
 from lab.store import RunNotFound, RunSummary
-from loadtest.assembly import part_settings
-from loadtest.names import short_name
+from lab.wording import caveats, run_name
+from loadtest.document_builder import part_settings
 from loadtest.recorder import Recorder
-from loadtest.snapshot import Snapshot
-from loadtest.strip import last_words, settings_words, silent_words
+from loadtest.service_snapshots import Snapshot
+from loadtest.status_bar import last_words, settings_words, silent_words
 
 STATIC = Path(__file__).with_name("static")
 SETTINGS_KEPT_SECONDS = 2.0
@@ -128,7 +127,7 @@ class Cockpit:
         comparison = compare(documents).model_dump(mode="json")
         return {
             **comparison,
-            "runs": [short_name(document.label, document.started_at, document.id) for document in documents],
+            "runs": [run_name(document.label, document.started_at, document.id) for document in documents],
             "ids": [document.id for document in documents],
             "verdicts": [document.verdict.model_dump() for document in documents],
         }
@@ -169,4 +168,4 @@ class Cockpit:
 
 
 def _name(summary: RunSummary) -> str:
-    return short_name(summary.label, summary.started_at, summary.id)
+    return run_name(summary.label, summary.started_at, summary.id)
