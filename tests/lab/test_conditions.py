@@ -157,7 +157,7 @@ def test_an_upstream_that_refuses_most_is_the_limit_and_nothing_else(cores: floa
     assert found.bottleneck == "upstream"
     assert found.because == (
         "the upstream refused 700 of 1000 requests (503 upstream queue_full): all its servers (UPSTREAM_CAPACITY=4) "
-        "were busy and all places in line (UPSTREAM_QUEUE=3) taken"
+        "were busy and its queue (UPSTREAM_QUEUE=3) was full"
     )
 
 
@@ -177,5 +177,5 @@ def test_failures_are_told_with_those_who_were_struck_on_purpose() -> None:
     assert injected_words(None, None) == ""
     failed = verdict(900, {"503 upstream": 900}, mock=mock)
     assert failed.bottleneck == "failures"
-    assert failed.because.endswith("; struck on purpose: mock: SLICER 9, STATUS_503 3")
+    assert failed.because.endswith("; injected on purpose: mock: SLICER 9, STATUS_503 3")
     assert "purpose" not in verdict(0, {}, mock=mock).because

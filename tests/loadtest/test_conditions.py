@@ -35,6 +35,6 @@ def test_an_upstream_whose_queue_is_full_is_named_with_whom_it_struck(
     assert run.upstream is not None
     assert run.upstream.refused == refused
     assert run.upstream.struck == {"STATUS_418": run.errors["418 upstream"]}
-    assert f"struck on purpose: mock: STATUS_418 {run.errors['418 upstream']}" in run.verdict.because
+    assert f"injected on purpose: mock: STATUS_418 {run.errors['418 upstream']}" in run.verdict.because
     assert run.settings.start.upstream is not None
     assert run.settings.start.upstream["UPSTREAM_FAULT"] == "STATUS_418 every=10"

@@ -13,6 +13,9 @@ Settings = dict[str, Any]
 """Variable name to value, as a service itself reported it at `/-/config`."""
 
 
+Bottleneck = Literal["pool", "cpu", "upstream", "link", "loop", "failures", "none"]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -194,7 +197,7 @@ class StandIn(_Part):
 class Verdict(_Part):
     """What limited the run, the figures that say so, and what to change."""
 
-    bottleneck: Literal["pool", "cpu", "upstream", "link", "loop", "failures", "none"]
+    bottleneck: Bottleneck
     because: str
     advice: str
 

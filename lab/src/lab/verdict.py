@@ -1,17 +1,14 @@
-"""The verdict: what limited a run, with the figures that say so. Pure: figures in, one sentence out.
+"""The verdict: what limited a run, with the figures that show it. Pure.
 
-The rules are asked in order and the first that applies speaks. Requests that fail say nothing of throughput; a process
-without CPU makes every other figure look bad; a queue in the upstream fills the pool before it; and a pool is the
-bottleneck only if requests waited for a connection while all connections were busy.
+The rules are tried in order; the first that applies decides. Failed requests measure no throughput; a process without
+CPU distorts every other figure; a queue in the upstream fills the pool before it; and a pool is the bottleneck only if
+requests waited for a connection while all connections were busy.
 """
 
 from collections.abc import Callable
-from typing import Literal
 
-from lab.evidence import Evidence
-from lab.late import ADVICE, NAMES, Part, late
-from lab.refused import REFUSED_ADVICE, REFUSED_SHARE, only_refused, refused
-from lab.run_document import Pool, Verdict
+from lab.evidence import QUEUE_FULL, Emulator, Evidence, Quantile
+from lab.run_document import Bottleneck, Pool, Verdict
 from lab.wording import injected_words
 
 FAILING_SHARE = 0.5
@@ -34,24 +31,38 @@ WAIT_SHARE = 0.10
 
 POOL_EXHAUSTED = "503 pool_exhausted"
 
-_NAMES = {**NAMES, "proxy": "the proxy", "generator": "Locust"}
+REFUSED_SHARE = 0.05
+"""Share of requests that found the upstream's queue full above which the upstream is the limit."""
+
+_NAMES = {"link": "the link", "upstream": "the mock upstream", "proxy": "the proxy", "generator": "Locust"}
 _CPU_ADVICE = {
     "proxy": "More connections will not help: set UVICORN_WORKERS=2 (each worker has a pool of its own), or send less.",
     "upstream": "The mock itself was the limit: what you see of the pool is not to be trusted. Send less.",
     "link": "The emulated network was the limit: what you see of the pool is not to be trusted. Send less.",
     "generator": "Locust itself was the limit: run it with LOCUST_PROCESSES=2, or with fewer users.",
 }
+_LATE_ADVICE: dict[Emulator, str] = {
+    "link": "The emulated network lagged behind: times are longer than it is set to. Send less, or give it a core.",
+    "upstream": "The mock lagged behind its own latency: times are longer than set. Send less, or give it a core.",
+}
+_REFUSED_ADVICE = (
+    "More connections only bring more refusals. A smaller pool lets requests wait in the proxy instead, where they are "
+    "not refused."
+)
 
 
 def judge(seen: Evidence) -> Verdict:
     """Name what limited a run."""
     found = next(verdict for rule in RULES if (verdict := rule(seen)) is not None)
-    told = found.bottleneck == "failures" or (found.advice == REFUSED_ADVICE and only_refused(seen))
-    notes = [_failures(seen)] if seen.totals.failures and not told else []
-    struck = injected_words(seen.link, seen.mock) if seen.totals.failures else ""
-    notes += [f"struck on purpose: {struck}"] if struck else []
-    notes += [] if found.advice in ADVICE.values() else _late(seen, "p99").values()
-    return found.model_copy(update={"because": "; ".join([found.because, *notes])}) if notes else found
+    notes = [found.because]
+    only_refused = found.advice == _REFUSED_ADVICE and seen.totals.failures == seen.refused
+    if seen.totals.failures and found.bottleneck != "failures" and not only_refused:
+        notes.append(_failures(seen))
+    if seen.totals.failures and (injected := injected_words(seen.link, seen.mock)):
+        notes.append(f"injected on purpose: {injected}")
+    if found.advice not in _LATE_ADVICE.values():
+        notes += _late(seen, "p99").values()
+    return found.model_copy(update={"because": "; ".join(notes)})
 
 
 def _nothing(seen: Evidence) -> Verdict | None:
@@ -61,7 +72,7 @@ def _nothing(seen: Evidence) -> Verdict | None:
 
 
 def _leaking(seen: Evidence) -> Verdict | None:
-    """Before failures: who waits for a connection that never comes back fails by it."""
+    """Checked before failures, because leaked connections cause pool time-outs."""
     if seen.pool is None or not seen.pool.leaked:
         return None
     return _verdict(
@@ -74,12 +85,24 @@ def _leaking(seen: Evidence) -> Verdict | None:
 
 
 def _mostly_refused(seen: Evidence) -> Verdict | None:
-    """Before CPU: users whom nobody keeps waiting ask again at once, and keep everybody busy."""
-    return refused(seen, FAILING_SHARE)
+    """Checked before CPU: users that are refused at once ask again at once, which keeps every process busy."""
+    return _refused(seen, FAILING_SHARE)
+
+
+def _refused(seen: Evidence, share: float) -> Verdict | None:
+    if not seen.refused or seen.refused < share * seen.totals.requests:
+        return None
+    limits = {"UPSTREAM_CAPACITY": seen.upstream_servers, "UPSTREAM_QUEUE": seen.upstream_places}
+    servers, places = (name if value is None else f"{name}={value}" for name, value in limits.items())
+    because = (
+        f"the upstream refused {seen.refused} of {seen.totals.requests} requests ({QUEUE_FULL}): all its servers "
+        f"({servers}) were busy and its queue ({places}) was full"
+    )
+    return _verdict("upstream", because, _REFUSED_ADVICE)
 
 
 def _failing(seen: Evidence) -> Verdict | None:
-    if seen.totals.failures < FAILING_SHARE * seen.totals.requests or _main_error(seen) == POOL_EXHAUSTED:
+    if seen.totals.failures < FAILING_SHARE * seen.totals.requests or seen.main_error == POOL_EXHAUSTED:
         return None
     advice = "See what fails before anything else: a failed request is quick or slow for reasons of its own."
     return _verdict("failures", _failures(seen), advice)
@@ -100,31 +123,31 @@ def _cpu(seen: Evidence) -> Verdict | None:
 
 
 def _mostly_late(seen: Evidence) -> Verdict | None:
-    """More than half of what left did so late: no other figure of the run is of the network or upstream asked for."""
+    """More than half of the events left late: then no other figure is of the network or upstream that was set."""
     return _late_verdict(_late(seen, "p50"))
 
 
 def _sometimes_late(seen: Evidence) -> Verdict | None:
-    """Nothing else was the limit; the slowest requests are the stand-in's own."""
+    """Checked last but one: without another limit, the emulator itself made the slowest requests."""
     return _late_verdict(_late(seen, "p99"))
 
 
-def _late(seen: Evidence, quantile: Literal["p50", "p99"]) -> dict[Part, str]:
-    outside_pool_ms = (seen.latency_ms.mean or 0.0) - seen.pool_wait_ms
-    found: dict[Part, str | None] = {
-        "link": late("link", seen.link, seen.rtt_ms, quantile),
-        "upstream": late("upstream", seen.mock, outside_pool_ms, quantile),
+def _late(seen: Evidence, quantile: Quantile) -> dict[Emulator, str]:
+    found = {emulator: seen.lateness(emulator, quantile) for emulator in _LATE_ADVICE}
+    return {
+        emulator: f"{_NAMES[emulator]} was late: {quantile} {late[0]:.1f} ms, where {late[1]:.1f} ms would do"
+        for emulator, late in found.items()
+        if late is not None
     }
-    return {part: words for part, words in found.items() if words is not None}
 
 
-def _late_verdict(parts: dict[Part, str]) -> Verdict | None:
-    return next((_verdict(part, "; ".join(parts.values()), ADVICE[part]) for part in parts), None)
+def _late_verdict(emulators: dict[Emulator, str]) -> Verdict | None:
+    return next((_verdict(one, "; ".join(emulators.values()), _LATE_ADVICE[one]) for one in emulators), None)
 
 
 def _upstream(seen: Evidence) -> Verdict | None:
-    if (refusing := refused(seen, REFUSED_SHARE)) is not None:
-        return refusing
+    if (refused := _refused(seen, REFUSED_SHARE)) is not None:
+        return refused
     queued = seen.upstream_queue_ms or 0.0
     if seen.upstream_servers is None or seen.share_of_latency(queued) < WAIT_SHARE or queued < seen.pool_wait_ms:
         return None
@@ -185,14 +208,8 @@ RULES: tuple[Callable[[Evidence], Verdict | None], ...] = (
 )
 
 
-def _verdict(
-    bottleneck: Literal["pool", "cpu", "upstream", "link", "loop", "failures", "none"], because: str, advice: str
-) -> Verdict:
+def _verdict(bottleneck: Bottleneck, because: str, advice: str) -> Verdict:
     return Verdict(bottleneck=bottleneck, because=because, advice=advice)
-
-
-def _main_error(seen: Evidence) -> str:
-    return max(seen.errors, key=lambda kind: seen.errors[kind], default="")
 
 
 def _failures(seen: Evidence) -> str:
