@@ -22,11 +22,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "proxy" / "src"))
 
 import anyio
 
-from proxy.clients import Client
+from proxy.clients.interface import Client, Outbound
 from proxy.clients.registry import build_client
 from proxy.counters import Counters
 from proxy.errors import ProxyError
-from proxy.forwarding import Outbound
 from proxy.settings import Settings
 from proxy.watch import PoolWatch
 

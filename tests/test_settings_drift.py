@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from loadtest.patterns import FORWARD, PATTERNS
-from proxy.patterns.harness.registry import discover
+from proxy import patterns
+from proxy.pattern_runtime.registry import discover
 from support.settings_table import PARTS, ROOT, WIRING, env_example, page, variables
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -60,4 +61,4 @@ def test_the_defaults_that_are_said_to_show_something_do() -> None:
 
 def test_the_start_form_offers_every_pattern_of_the_proxy() -> None:
     """The two parts share no code, so the names stand in both."""
-    assert set(PATTERNS) - {FORWARD} == set(discover())
+    assert set(PATTERNS) - {FORWARD} == set(discover(patterns))

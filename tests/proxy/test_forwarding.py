@@ -1,7 +1,7 @@
 import pytest
 
 from proxy.errors import ProxyError
-from proxy.forwarding import answer_headers, is_own, outbound
+from proxy.forward.headers import answer_headers, is_own, outbound
 
 
 def scope(*headers: tuple[bytes, bytes], host: bytes | None = b"caller.test", **other: object) -> dict[str, object]:

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from proxy.admission import Admission
 from proxy.errors import ProxyError
+from proxy.forward.context import Admission
 
 
 async def _queue(admission: Admission, count: int) -> tuple[list[asyncio.Task[None]], list[int]]:

@@ -2,9 +2,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
-from proxy.forwarding import Outbound
-from proxy.retry import may_repeat, was_stale
+from proxy.forward.handler import may_repeat, was_stale
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])

@@ -10,12 +10,13 @@ from collections.abc import Callable
 
 import pytest
 
-from proxy.patterns.harness.registry import discover
+from proxy import patterns
+from proxy.pattern_runtime.registry import discover
 from support.raw_http import get, raw_upstream, roundtrip, split
 from support.servers import RunningProxy, environment, free_port, running_proxy
 from support.threaded import Meter, threaded_upstream
 
-PATTERNS = discover()
+PATTERNS = discover(patterns)
 SEEDS = [
     *("requests_per_call", "requests_session", "requests_in_async", "httpx_sync_shared", "httpx_sync_per_thread"),
     *("async_per_request", "async_module_global", "async_startup_shutdown", "async_lifespan_state"),

@@ -12,15 +12,16 @@ from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from starlette.requests import Request
 
+from proxy import patterns
+from proxy.pattern_runtime.call_in_loop import Teller
+from proxy.pattern_runtime.registry import discover
+from proxy.pattern_runtime.thread_limiter import thread_tokens
 from proxy.patterns import async_module_global, chunk_generator, chunk_generator_finally
-from proxy.patterns.harness.registry import discover
-from proxy.patterns.harness.teller import Teller
-from proxy.patterns.threads import thread_tokens
 from support.raw_http import Exchange, get, raw_upstream, roundtrip, split
 from support.servers import RunningProxy, running_proxy
 from support.threaded import Meter, threaded_upstream
 
-PATTERNS = discover()
+PATTERNS = discover(patterns)
 RECOMMENDED = [name for name, pattern in PATTERNS.items() if pattern.verdict.use]
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
 

@@ -275,7 +275,7 @@ def test_a_cut_answer_is_never_a_clean_end(head: bytes) -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("http", ["proxy.connection:Connection", "h11"])
+@pytest.mark.parametrize("http", ["proxy.forward.uvicorn_protocol:Connection", "h11"])
 @pytest.mark.parametrize("client", ["httpx", "pyreqwest"])
 @pytest.mark.parametrize("answered", [False, True], ids=["before the head", "in the body"])
 def test_a_caller_who_leaves_frees_the_slot_within_a_second(answered: bool, client: str, http: str) -> None:

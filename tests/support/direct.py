@@ -10,10 +10,9 @@ from pathlib import Path
 
 import anyio
 
-from proxy.clients import Client
+from proxy.clients.interface import Client, Outbound
 from proxy.clients.registry import CLIENTS, build_client
 from proxy.counters import Cell, Counters
-from proxy.forwarding import Outbound
 from proxy.settings import Settings
 from proxy.watch import PoolWatch
 

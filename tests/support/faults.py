@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from proxy.caller import LINGER_SECONDS
+from proxy.forward.downstream import LINGER_SECONDS
 from support.raw_http import Exchange, RawUpstream, Script, answer_ok, get, raw_upstream, split
 from support.servers import free_port
 

@@ -27,8 +27,8 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     if arguments:
         return 0
+    from proxy.ca_file import NotTrustworthy, await_ca_file
     from proxy.server import EXIT_SURROUNDINGS, PortTaken, serve  # --check must not wait for these imports
-    from proxy.trust import NotTrustworthy, await_ca_file
 
     try:
         await_ca_file(Settings())

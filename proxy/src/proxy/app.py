@@ -9,20 +9,25 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
-from proxy.admin import Admin
-from proxy.admin_routes import admin_router, nothing_there
+from proxy import patterns
+from proxy.admin.routes import admin_router, nothing_there
+from proxy.admin.service import Admin
+from proxy.asgi import Receive, Scope, Send
 from proxy.clients.registry import build_client
 from proxy.counters import Counters
-from proxy.forwarder import ForwardingApp
+from proxy.errors import ProxyError
+from proxy.forward.context import Upstreams
+from proxy.forward.error_response import refuse, refuse_websocket
+from proxy.forward.handler import Forwarded
+from proxy.forward.headers import is_own
 from proxy.holders import Notices
 from proxy.ledger import Ledger
-from proxy.patterns.harness.bench import Bench
-from proxy.patterns.harness.routes import PatternRoutes
-from proxy.patterns.threads import limit_threads
+from proxy.pattern_runtime.apps import Bench
+from proxy.pattern_runtime.routes import PatternRoutes
+from proxy.pattern_runtime.thread_limiter import limit_threads
 from proxy.sampler import Sampler
 from proxy.settings import ServerSettings, Settings
 from proxy.swap import SwappableClient
-from proxy.upstreams import Upstreams
 from proxy.watch import PoolWatch
 
 
@@ -32,6 +37,28 @@ class State(TypedDict):
     upstreams: Upstreams
     admin: Admin
     bench: Bench
+
+
+class ForwardingApp(FastAPI):
+    """FastAPI for the proxy's own paths; everything else goes to the upstream without passing its middleware."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Route on the raw path, before anything decodes it."""
+        if scope["type"] == "websocket":
+            await refuse_websocket(scope, send)
+            return
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        try:
+            own = is_own(scope["raw_path"])
+        except ProxyError as error:
+            await refuse(error, scope, send)
+            return
+        if own:
+            await super().__call__(scope, receive, send)
+        else:
+            await Forwarded(scope["state"]["upstreams"], scope, receive, send).run()
 
 
 def create_app(
@@ -78,7 +105,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, server: ServerSetti
     client = swappable or build_client(settings, watch)
     stack.push_async_callback(client.aclose)
     limit_threads(settings.thread_tokens)
-    bench = Bench(settings, watch)
+    bench = Bench(settings, watch, patterns)
     stack.push_async_callback(bench.aclose)
     notices = Notices(state_dir) if server.workers > 1 else None
     if notices is not None:

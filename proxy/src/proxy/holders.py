@@ -17,7 +17,7 @@ from proxy.pool import line
 from proxy.watch import Exchange, PoolWatch
 
 if TYPE_CHECKING:
-    from proxy.clients import Client
+    from proxy.clients.interface import Client
 
 SHOWN: Final = 10
 CONNECTIONS_SHOWN: Final = 100

@@ -4,11 +4,11 @@ import asyncio
 import time
 from typing import Final
 
-from proxy.clients import Client
+from proxy.clients.interface import Client
 from proxy.counters import Cell, Counters, Histogram
 from proxy.holders import Notices, log_leaks, slots
 from proxy.journal import TICK_SECONDS
-from proxy.patterns.threads import thread_tokens
+from proxy.pattern_runtime.thread_limiter import thread_tokens
 from proxy.watch import PoolWatch
 
 _TICKS_A_ROUND: Final = 10

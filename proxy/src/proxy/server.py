@@ -114,7 +114,7 @@ def _settle() -> None:
 
 def _protocol(http: str) -> str:
     has_httptools = importlib.util.find_spec("httptools") is not None
-    return "proxy.connection:Connection" if http in ("auto", "httptools") and has_httptools else "h11"
+    return "proxy.forward.uvicorn_protocol:Connection" if http in ("auto", "httptools") and has_httptools else "h11"
 
 
 class _Workers(Multiprocess):

@@ -10,10 +10,9 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from proxy.clients import Answer, Client
-from proxy.forwarding import Outbound
+from proxy.clients.cancellation import Scope
+from proxy.clients.interface import Answer, Client, Outbound
 from proxy.mistakes import lines_of, unknown_variables
-from proxy.scope import Scope
 from proxy.settings import ServerSettings, Settings
 from proxy.watch import PoolWatch
 

@@ -11,10 +11,10 @@ from typing import Any, Final
 import aiohttp
 import yarl
 
+from proxy.clients.cancellation import Scope, TaskScope
+from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
-from proxy.forwarding import Outbound
 from proxy.phases import Phase
-from proxy.scope import Scope, TaskScope
 from proxy.settings import Settings
 from proxy.watch import PoolWatch, current
 

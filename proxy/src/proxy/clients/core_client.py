@@ -13,9 +13,9 @@ from typing import Any
 import anyio
 import h11
 
+from proxy.clients.cancellation import AnyioScope, Scope
+from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
-from proxy.forwarding import Outbound
-from proxy.scope import AnyioScope, Scope
 from proxy.settings import Settings
 from proxy.watch import PoolWatch, current
 

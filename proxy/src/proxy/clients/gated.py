@@ -11,15 +11,15 @@ from typing import Any, Protocol
 
 import anyio
 
+from proxy.clients.cancellation import Scope
+from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
-from proxy.forwarding import Outbound
 from proxy.gate import Gate
-from proxy.scope import Scope
 from proxy.settings import Settings
 from proxy.watch import current
 
-from . import Answer, Client
 from .httpcore_backend import placed
+from .interface import Answer, Client
 
 
 class GatedClient:

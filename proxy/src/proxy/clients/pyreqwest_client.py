@@ -15,10 +15,10 @@ from pyreqwest.http import Url
 from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
 
+from proxy.asgi import Headers, header
+from proxy.clients.cancellation import Scope, TaskScope
+from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
-from proxy.forwarding import Outbound, header
-from proxy.framing import Headers
-from proxy.scope import Scope, TaskScope
 from proxy.settings import Settings
 from proxy.watch import PoolWatch, current
 

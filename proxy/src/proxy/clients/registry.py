@@ -6,7 +6,7 @@ from typing import Final
 from proxy.settings import Settings
 from proxy.watch import PoolWatch
 
-from . import Client
+from .interface import Client
 
 
 def _httpx(settings: Settings, watch: PoolWatch) -> Client:

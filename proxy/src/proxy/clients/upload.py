@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+from proxy.asgi import header
+from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
-from proxy.forwarding import Outbound, header
 from proxy.watch import Exchange
 
 

@@ -2,5 +2,5 @@
 
 A module here with a `VERDICT` and a `build(upstream)` is a pattern, served at `/-/patterns/{its name}/{path}`; to add
 one, add a file. `build` stands for the body of the author's module: limits, time-outs and the address come from the
-proxy's settings, everything else is written as its author means it. `harness` opens, calls and counts them.
+proxy's settings, everything else is written as its author means it. `pattern_runtime` opens, calls and counts them.
 """

@@ -19,8 +19,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
-from proxy.patterns.harness.upstream import Upstream
-from proxy.patterns.harness.verdict import use_it
+from proxy.pattern_runtime.clients import Upstream
+from proxy.pattern_runtime.registry import use_it
 
 VERDICT = use_it("It is the right place for the client; pass status and headers on as well: stream_raw_with_headers.")
 

@@ -9,8 +9,8 @@ for them, even if the upstream is plain http.
 
 from fastapi import FastAPI, Request, Response
 
-from proxy.patterns.harness.upstream import Upstream
-from proxy.patterns.harness.verdict import dont
+from proxy.pattern_runtime.clients import Upstream
+from proxy.pattern_runtime.registry import dont
 
 VERDICT = dont("It pays for an SSL context and a connection on every request, and the limits limit nothing.")
 

@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 
-from proxy.patterns.harness.upstream import Upstream
-from proxy.patterns.harness.verdict import dont
+from proxy.pattern_runtime.clients import Upstream
+from proxy.pattern_runtime.registry import dont
 
 VERDICT = dont("Its close is skipped whenever the loop does not end; that no slot leaks then is the libraries' luck.")
 

@@ -13,8 +13,8 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 
-from proxy.patterns.harness.upstream import Upstream
-from proxy.patterns.harness.verdict import use_it
+from proxy.pattern_runtime.clients import Upstream
+from proxy.pattern_runtime.registry import use_it
 
 VERDICT = use_it("If chunks have to be looked at here: whichever way the loop ends, the answer is closed.")
 

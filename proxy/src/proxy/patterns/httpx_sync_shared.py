@@ -14,8 +14,8 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 from fastapi import FastAPI, Request, Response
 
-from proxy.patterns.harness.upstream import Upstream
-from proxy.patterns.harness.verdict import use_it
+from proxy.pattern_runtime.clients import Upstream
+from proxy.pattern_runtime.registry import use_it
 
 VERDICT = use_it("In a `def` endpoint it is right: the limit is one for all threads.")
 

@@ -8,8 +8,8 @@ Unlike httpx, requests follows redirects. Nothing is carried from user to user.
 
 from fastapi import FastAPI, Request, Response
 
-from proxy.patterns.harness.upstream import Upstream
-from proxy.patterns.harness.verdict import dont
+from proxy.pattern_runtime.clients import Upstream
+from proxy.pattern_runtime.registry import dont
 
 VERDICT = dont("It opens a connection for every call and closes it again; nothing bounds how many there are.")
 

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
 
-from proxy.patterns.harness.upstream import Upstream
-from proxy.patterns.harness.verdict import dont
+from proxy.pattern_runtime.clients import Upstream
+from proxy.pattern_runtime.registry import dont
 
 VERDICT = dont("A header set on a shared client is set for every user, until the next one sets it.")
 

@@ -12,8 +12,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
-from proxy.patterns.harness.upstream import Upstream
-from proxy.patterns.harness.verdict import dont
+from proxy.pattern_runtime.clients import Upstream
+from proxy.pattern_runtime.registry import dont
 
 VERDICT = dont("It spends CPU to make the body larger, and loses the status; only for who must read the body here.")
 

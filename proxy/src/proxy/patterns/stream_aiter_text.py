@@ -13,8 +13,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
-from proxy.patterns.harness.upstream import Upstream
-from proxy.patterns.harness.verdict import dont
+from proxy.pattern_runtime.clients import Upstream
+from proxy.pattern_runtime.registry import dont
 
 VERDICT = dont("It destroys every body that is not text, and re-encodes those that are.")
 

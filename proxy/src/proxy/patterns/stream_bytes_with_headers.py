@@ -15,9 +15,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
-from proxy.forwarding import HOP_BY_HOP
-from proxy.patterns.harness.upstream import Upstream
-from proxy.patterns.harness.verdict import dont
+from proxy.forward.headers import HOP_BY_HOP
+from proxy.pattern_runtime.clients import Upstream
+from proxy.pattern_runtime.registry import dont
 
 VERDICT = dont("Content-Encoding and Content-Length are those of the raw bytes: a compressed answer breaks.")
 

@@ -14,8 +14,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
-from proxy.patterns.harness.upstream import Upstream
-from proxy.patterns.harness.verdict import dont
+from proxy.pattern_runtime.clients import Upstream
+from proxy.pattern_runtime.registry import dont
 
 VERDICT = dont("An upstream answer without a Content-Type is a 500 and leaks a slot; pass the headers on as a whole.")
 

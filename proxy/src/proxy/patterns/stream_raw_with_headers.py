@@ -13,9 +13,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
-from proxy.forwarding import HOP_BY_HOP
-from proxy.patterns.harness.upstream import Upstream
-from proxy.patterns.harness.verdict import use_it
+from proxy.forward.headers import HOP_BY_HOP
+from proxy.pattern_runtime.clients import Upstream
+from proxy.pattern_runtime.registry import use_it
 
 VERDICT = use_it("Of the streaming ones it is the whole one: bytes, length, encoding and status go together.")
 

@@ -5,9 +5,9 @@ import json
 from proxy.asgi import App, Receive, Scope, Send
 from proxy.counters import Cell
 from proxy.errors import ProxyError
-from proxy.forwarding import request_id_of
-from proxy.patterns.harness.bench import Bench
-from proxy.patterns.harness.counted import Counted, counting
+from proxy.forward.headers import request_id_of
+from proxy.pattern_runtime.apps import Bench
+from proxy.pattern_runtime.call import Counted, counting
 
 PREFIX = b"/-/patterns"
 

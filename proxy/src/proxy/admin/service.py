@@ -13,6 +13,7 @@ import uvicorn
 
 from proxy import board, ledger_reader
 from proxy.counters import Cell
+from proxy.forward.context import Upstreams
 from proxy.holders import Notices, merged, slots
 from proxy.journal import TICK_SECONDS
 from proxy.metrics import exposition
@@ -20,7 +21,6 @@ from proxy.pool import pool_document
 from proxy.sampler import Sampler
 from proxy.settings import ServerSettings, Settings, in_force
 from proxy.swap import Refused, SwappableClient, changed
-from proxy.upstreams import Upstreams
 
 READY_WITHIN_SECONDS = 1.0
 

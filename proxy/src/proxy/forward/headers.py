@@ -1,16 +1,23 @@
 """What goes on and what stays: pure rules from an ASGI scope to an upstream request, and from its answer back.
 
-Sources: RFC 9110 sections 7.6.1 (hop-by-hop) and 7.6.3 (Via), RFC 9112 section 3.2 (Host); lengths: see `framing`.
+Sources: RFC 9110 sections 7.6.1 (hop-by-hop) and 7.6.3 (Via), RFC 9112 sections 3.2 (Host) and 6 (lengths). A message
+whose length has two meanings is refused.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
+from proxy.asgi import Headers, header
+from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
-from proxy.framing import Headers, check_answer, check_request_head, request_framing
+
+REQUEST_HEAD_BYTES: Final = 65_536
+"""Names and values of a request; more is 431."""
+
+ANSWER_HEAD_BYTES: Final = 65_536
+"""Names and values of an answer; more is 502."""
 
 RUN_HEADER: Final = b"x-sandbox-run"
 """Names the load test's run that a request belongs to; it goes on unchanged."""
@@ -43,19 +50,11 @@ _SPECIAL: Final = _NOT_SENT_ON | {b"content-length", b"via"}
 """A name that becomes one of these when a server reads _ as - stays behind too."""
 
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~%!$&'()*+;=-]+)(?::[0-9]{0,5})?")
+_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NO_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _OWN: Final = b"/-/"
 _PLAIN: Final = re.compile(rb"(?:/[0-9A-Za-z_][0-9A-Za-z_.-]*)+")
 """Paths that mean nothing else when they are decoded or normalised: most of them."""
-
-
-@dataclass(frozen=True)
-class Outbound:
-    """A request as it is to be sent: the target byte for byte, headers in order, and whether a body follows."""
-
-    method: str
-    target: bytes
-    headers: Headers
-    has_body: bool
 
 
 def is_own(raw_path: bytes) -> bool:
@@ -81,10 +80,10 @@ def outbound(
     version: str = scope["http_version"]
     if version not in ("1.1", "1.0"):
         raise ProxyError("http_version_not_supported", "HTTP/1.1 and HTTP/1.0 are spoken here")
-    check_request_head(incoming)
+    _check_request_head(incoming)
     present = {name for name, _ in incoming}  # most checks are for what is seldom there
     host = _host(incoming, version)
-    chunked, has_body = request_framing(incoming, version) if present & _FRAMES else (False, False)
+    chunked, has_body = _request_framing(incoming, version) if present & _FRAMES else (False, False)
     if b"expect" in present:
         _check_expectation(incoming, version)
     if b"upgrade" in present:
@@ -118,7 +117,7 @@ def answer_headers(status: int, upstream: Iterable[tuple[bytes, bytes]]) -> Head
     if not 200 <= status <= 599:
         raise ProxyError("upstream_protocol_error")
     received = [(name.lower(), value) for name, value in upstream]
-    length = check_answer(received)
+    length = _answer_length(received)
     dropped = _NOT_PASSED_ON | _named_in(b"connection", received)
     headers = [header for header in received if header[0] not in dropped]
     if length is not None and status not in (204, 304):  # uvicorn would wait for the body of a 304 and cut
@@ -131,17 +130,28 @@ def has_open_end(method: str, status: int, headers: Headers) -> bool:
     return method != "HEAD" and status not in (204, 304) and not header(headers, b"content-length")
 
 
-def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
-    """Return the first value of a header, empty if there is none."""
-    for key, value in headers:  # several times a request: a generator takes twice as long
-        if key == name:
-            return value
-    return b""
-
-
 def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """Return the id that a request came with, as far as it is kept; "" if it came without."""
     return header(headers, b"x-request-id").decode("latin-1")[:128]
+
+
+def _request_framing(headers: Headers, http_version: str) -> tuple[bool, bool]:
+    """Return whether a request's body is chunked, and whether there is one. Raises ProxyError (400)."""
+    codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
+    if not codings:
+        lengths = [value for name, value in headers if name == b"content-length"]
+        if len(lengths) > 1 or (lengths and not lengths[0].strip().isdigit()):
+            raise ProxyError("bad_request", "a request has one Content-Length, a whole number")
+        return False, bool(lengths) and int(lengths[0]) > 0
+    if codings != [b"chunked"] or http_version == "1.0":
+        raise ProxyError("bad_request", "the only transfer coding taken is chunked, of an HTTP/1.1 caller")
+    return True, True
+
+
+def _check_request_head(headers: Headers) -> None:
+    """Refuse a head of more than REQUEST_HEAD_BYTES. Raises ProxyError (431)."""
+    if sum([len(name) + len(value) for name, value in headers]) > REQUEST_HEAD_BYTES:
+        raise ProxyError("headers_too_large")
 
 
 def _host(headers: Headers, http_version: str) -> bytes:
@@ -220,3 +230,32 @@ def _normalised(raw_path: bytes) -> bytes:
             segments.append(segment)
     trailing = b"/" if len(segments) == 1 and path.endswith(b"/") else b""
     return b"/" + b"/".join(segments) + trailing
+
+
+def _answer_length(headers: Headers) -> bytes | None:
+    """Return the Content-Length of an answer, None without one. Raises ProxyError (502) for what is not valid HTTP.
+
+    A Content-Length beside a Transfer-Encoding is refused too: one of them lies, and two readers may believe each one.
+    """
+    names = [name for name, _ in headers]
+    text = b"".join([value for _, value in headers])
+    joined = b"".join(names)
+    # no name and no value may hold what could end a line
+    if len(joined) + len(text) > ANSWER_HEAD_BYTES or _NO_VALUE.search(text) or not (all(names) and _is_token(joined)):
+        raise ProxyError("upstream_protocol_error")
+    codings: list[bytes] = []
+    lengths: set[bytes] = set()
+    if b"transfer-encoding" in names:
+        codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
+    if b"content-length" in names:
+        lengths = {part.strip() for name, value in headers if name == b"content-length" for part in value.split(b",")}
+    if codings not in ([], [b"chunked"]) or len(lengths) + len(codings) > 1:
+        raise ProxyError("upstream_protocol_error")
+    length = lengths.pop() if lengths else None
+    if length is not None and not length.isdigit():
+        raise ProxyError("upstream_protocol_error")
+    return length
+
+
+def _is_token(name: bytes) -> bool:
+    return not name or _NAME.fullmatch(name) is not None

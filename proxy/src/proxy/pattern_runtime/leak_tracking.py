@@ -11,7 +11,7 @@ from typing import Final
 
 import httpx
 
-from proxy.patterns.harness.teller import Teller
+from proxy.pattern_runtime.call_in_loop import Teller
 from proxy.watch import Exchange, current
 
 _holder: Final[contextvars.ContextVar["Holder | None"]] = contextvars.ContextVar("holder", default=None)

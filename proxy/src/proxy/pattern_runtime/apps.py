@@ -1,15 +1,16 @@
 """The patterns of one worker: each is built and opened when it is first called, and closed with the worker."""
 
 import asyncio
+from types import ModuleType
 from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from proxy.log import ThrottledLog
-from proxy.patterns.harness.failures import as_written
-from proxy.patterns.harness.registry import Pattern, discover
-from proxy.patterns.harness.upstream import Upstream
+from proxy.pattern_runtime.clients import Upstream
+from proxy.pattern_runtime.errors import as_written
+from proxy.pattern_runtime.registry import Pattern, discover
 from proxy.settings import Settings
 from proxy.watch import PoolWatch, current
 
@@ -46,10 +47,11 @@ class OpenPattern:
 class Bench:
     """The patterns there are and those at work. Each has a pool of its own, with the limits of the settings."""
 
-    def __init__(self, settings: Settings, watch: PoolWatch) -> None:
+    def __init__(self, settings: Settings, watch: PoolWatch, package: ModuleType) -> None:
         self.watch = watch
         self.log = ThrottledLog("proxy.patterns")
         self._settings = settings
+        self._package = package
         self._patterns: dict[str, Pattern] | None = None
         self._upstream: Upstream | None = None
         self._open: dict[str, OpenPattern] = {}
@@ -57,7 +59,7 @@ class Bench:
     def patterns(self) -> dict[str, Pattern]:
         """Return the patterns by name."""
         if self._patterns is None:
-            self._patterns = discover()
+            self._patterns = discover(self._package)
         return self._patterns
 
     def open(self, name: str) -> OpenPattern:

@@ -1,15 +1,32 @@
-"""Which patterns there are: every module of the package that has a verdict."""
+"""The registry of patterns: every module of a package that has a VERDICT."""
 
 import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
+from typing import NamedTuple
 
 from fastapi import FastAPI
 
-from proxy import patterns
-from proxy.patterns.harness.upstream import Upstream
-from proxy.patterns.harness.verdict import Verdict
+from proxy.pattern_runtime.clients import Upstream
+
+
+class Verdict(NamedTuple):
+    """Whether to use a pattern, and why."""
+
+    use: bool
+    because: str
+
+
+def use_it(because: str) -> Verdict:
+    """Recommend a pattern."""
+    return Verdict(True, because)
+
+
+def dont(because: str) -> Verdict:
+    """Advise against a pattern."""
+    return Verdict(False, because)
 
 
 @dataclass(frozen=True)
@@ -33,11 +50,11 @@ class Pattern:
         return {**self.document(), "about": paragraphs, "call": f"/-/patterns/{self.name}/work"}
 
 
-def discover() -> dict[str, Pattern]:
-    """Import the pattern files and return them by name. None of them imports more than httpx and FastAPI."""
+def discover(package: ModuleType) -> dict[str, Pattern]:
+    """Import the modules of a package and return its patterns by name."""
     found = {}
-    for module_info in pkgutil.iter_modules(patterns.__path__):
-        module = importlib.import_module(f"{patterns.__name__}.{module_info.name}")
+    for module_info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{package.__name__}.{module_info.name}")
         if hasattr(module, "VERDICT"):
             docstring = (module.__doc__ or "").strip()
             found[module_info.name] = Pattern(module_info.name, docstring, module.VERDICT, module.build)

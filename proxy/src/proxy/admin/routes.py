@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from proxy.admin import Admin
+from proxy.admin.service import Admin
 from proxy.errors import ProxyError
 from proxy.ledger_reader import BadCursor
 from proxy.swap import Refused

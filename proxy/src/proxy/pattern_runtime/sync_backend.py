@@ -8,7 +8,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from proxy.patterns.harness.teller import Teller
+from proxy.pattern_runtime.call_in_loop import Teller
 from proxy.watch import PoolWatch, current
 
 SocketOptions = Iterable[Any] | None

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from proxy.asgi import Message, Receive, Scope, Send
+from proxy.asgi import Message, Receive, Scope, Send, header
 from proxy.counters import Cell
-from proxy.forwarding import RUN_HEADER, header, request_id_of
-from proxy.patterns.harness.bench import Bench
-from proxy.patterns.harness.failures import AsWritten, as_written
-from proxy.patterns.harness.leases import Holder
+from proxy.forward.headers import RUN_HEADER, request_id_of
+from proxy.pattern_runtime.apps import Bench
+from proxy.pattern_runtime.errors import AsWritten, as_written
+from proxy.pattern_runtime.leak_tracking import Holder
 from proxy.pool import line
 from proxy.watch import Exchange, PoolWatch
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from proxy.ca_file import NotTrustworthy, await_ca_file
 from proxy.settings import Settings
-from proxy.trust import NotTrustworthy, await_ca_file
 from support.h2_upstream import make_authority
 
 

@@ -13,16 +13,16 @@ import httpx
 from starlette.requests import Request
 
 from proxy.clients.httpx_client import watch_pool
-from proxy.patterns.harness.leases import LeasedSyncTransport, LeasedTransport
-from proxy.patterns.harness.sync_backend import watch_sync_pool
-from proxy.patterns.harness.teller import Teller
+from proxy.pattern_runtime.call_in_loop import Teller
+from proxy.pattern_runtime.leak_tracking import LeasedSyncTransport, LeasedTransport
+from proxy.pattern_runtime.sync_backend import watch_sync_pool
 from proxy.settings import Settings
 from proxy.watch import PoolWatch
 
 if TYPE_CHECKING:
     import requests
 
-    from proxy.patterns.harness.urllib3_watch import PoolClasses
+    from proxy.pattern_runtime.urllib3_watch import PoolClasses
 
 RUN_HEADER = "x-sandbox-run"
 
@@ -74,7 +74,7 @@ class Upstream:
         """Return `requests.Session()` with an `HTTPAdapter(pool_maxsize=...)` for its connections, watched."""
         import requests  # only who uses a pattern of requests waits for its import
 
-        from proxy.patterns.harness.urllib3_watch import WatchedAdapter
+        from proxy.pattern_runtime.urllib3_watch import WatchedAdapter
 
         session = requests.Session()
         session.trust_env = False
@@ -87,7 +87,7 @@ class Upstream:
 
     @cached_property
     def _pool_classes(self) -> "PoolClasses":
-        from proxy.patterns.harness.urllib3_watch import watched_pools
+        from proxy.pattern_runtime.urllib3_watch import watched_pools
 
         return watched_pools(self._watch, self._teller)
 

@@ -12,7 +12,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from proxy.patterns.harness.teller import Teller
+from proxy.pattern_runtime.call_in_loop import Teller
 from proxy.watch import PoolWatch, current
 
 PoolClasses = dict[str, type[HTTPConnectionPool]]

@@ -1,7 +1,7 @@
 import asyncio
 from typing import Any
 
-from proxy.connection import HoldingTransport
+from proxy.forward.uvicorn_protocol import HoldingTransport
 
 
 class Wire(asyncio.Transport):

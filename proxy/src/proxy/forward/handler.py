@@ -5,26 +5,32 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Final
 
-from proxy import forwarding, retry
-from proxy.asgi import Receive, Scope, Send
-from proxy.caller import Caller, CallerGone
-from proxy.clients import Answer
-from proxy.connection import line_of
+from proxy.asgi import Receive, Scope, Send, header
+from proxy.clients.interface import Answer, Outbound
 from proxy.counters import Cell
 from proxy.errors import ProxyError
+from proxy.forward import headers as rules
+from proxy.forward.context import Upstreams
+from proxy.forward.downstream import Caller, CallerGone
+from proxy.forward.error_response import refuse
+from proxy.forward.uvicorn_protocol import line_of
 from proxy.pool import line
-from proxy.refusal import refuse
-from proxy.upstreams import Upstreams
+from proxy.watch import Exchange
 
 HTTP_1_0_BYTES: Final = 1 << 20
 """The longest answer of unknown length that an HTTP/1.0 caller gets: it is read whole, so that its length is known."""
+
+IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+"""RFC 9110 section 9.2.2; methods of other documents are not known to be."""
+
+_CUT: Final = frozenset({"upstream_closed", "upstream_reset"})
 
 
 class Forwarded:
     """One request on its way. It is counted once as received and once by what became of it."""
 
     def __init__(self, upstreams: Upstreams, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = forwarding.request_id_of(scope["headers"])
+        request_id = rules.request_id_of(scope["headers"])
         self._exchange = upstreams.watch.exchange(scope["method"], scope["raw_path"], request_id)
         self._upstreams = upstreams
         self._scope = scope
@@ -39,7 +45,7 @@ class Forwarded:
         counters = self._upstreams.counters
         cells = counters.cells
         exchange = self._exchange
-        run_id = forwarding.header(self._scope["headers"], forwarding.RUN_HEADER)
+        run_id = header(self._scope["headers"], rules.RUN_HEADER)
         if run_id and run_id != counters.run_id:
             counters.begin_run(run_id)
         of_run = bool(run_id)
@@ -85,11 +91,11 @@ class Forwarded:
 
     async def _forward(self) -> None:
         upstreams = self._upstreams
-        outbound = forwarding.outbound(
+        outbound = rules.outbound(
             self._scope, authority=upstreams.authority, base_path=upstreams.base_path, pseudonym=upstreams.pseudonym
         )
         if outbound.has_body:
-            self._caller.expect_body(when_asked=forwarding.waits_for_continue(self._scope["headers"]))
+            self._caller.expect_body(when_asked=rules.waits_for_continue(self._scope["headers"]))
         else:
             self._caller.attend()
         if self._caller.gone:
@@ -101,7 +107,7 @@ class Forwarded:
         finally:
             upstreams.admission.leave()
 
-    async def _answer(self, outbound: forwarding.Outbound) -> None:
+    async def _answer(self, outbound: Outbound) -> None:
         answer = await self._ask(outbound)
         try:
             await self._pass_on(answer)
@@ -114,17 +120,17 @@ class Forwarded:
         self._caller.answered()
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _ask(self, outbound: forwarding.Outbound) -> Answer:
+    async def _ask(self, outbound: Outbound) -> Answer:
         """Send the request, once more if its connection turned out to be closed and nobody can tell."""
         client = self._upstreams.client
         if outbound.has_body:
             return await client.send(outbound, self._caller.body())
-        again = self._upstreams.retries if retry.may_repeat(outbound) else 0
+        again = self._upstreams.retries if may_repeat(outbound) else 0
         while True:
             try:
                 return await client.send(outbound, None)
             except ProxyError as error:
-                if again == 0 or not retry.was_stale(error, self._exchange):
+                if again == 0 or not was_stale(error, self._exchange):
                     raise
                 again -= 1
                 self._exchange.retrying()
@@ -132,13 +138,13 @@ class Forwarded:
     async def _pass_on(self, answer: Answer) -> None:
         """Hand on everything but the end of the answer."""
         scope = self._scope
-        headers = forwarding.answer_headers(answer.status, answer.headers)
+        headers = rules.answer_headers(answer.status, answer.headers)
         chunks = answer.body()
-        if scope["http_version"] == "1.0" and forwarding.has_open_end(scope["method"], answer.status, headers):
+        if scope["http_version"] == "1.0" and rules.has_open_end(scope["method"], answer.status, headers):
             body = await _whole(chunks)
             headers.append((b"content-length", b"%d" % len(body)))
             chunks = _one(body)
-        if not self._caller.whole or forwarding.wants_upgrade(scope["headers"]):
+        if not self._caller.whole or rules.wants_upgrade(scope["headers"]):
             headers.append((b"connection", b"close"))
         exchange = self._exchange
         exchange.status = answer.status
@@ -170,6 +176,19 @@ class Forwarded:
         exchange.status = error.status
         await refuse(error, self._scope, self._send, caller=self._caller, request_id=exchange.request_id)
         return Cell.FAILED
+
+
+def may_repeat(outbound: Outbound) -> bool:
+    """Say whether a request could be sent twice: an idempotent method and no body, which would be gone by then."""
+    return outbound.method in IDEMPOTENT and not outbound.has_body
+
+
+def was_stale(error: ProxyError, exchange: Exchange) -> bool:
+    """Say whether a try failed only because its kept connection was closed: cut off before a byte of an answer.
+
+    The upstream may have closed it while the request was on its way; RFC 9110 section 9.2.2 allows to repeat it then.
+    """
+    return error.code in _CUT and exchange.kept and not exchange.received
 
 
 async def _whole(chunks: AsyncIterator[bytes]) -> bytes:

@@ -4,9 +4,9 @@ import os
 from typing import Final
 
 from proxy.asgi import Scope, Send
-from proxy.caller import Caller
 from proxy.errors import ProxyError
-from proxy.forwarding import request_id_of
+from proxy.forward.downstream import Caller
+from proxy.forward.headers import request_id_of
 
 _AND_CLOSE: Final = frozenset({400, 417, 431, 505})
 """Where one side may not know where the next request begins."""

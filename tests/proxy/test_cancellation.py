@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from proxy.scope import AnyioScope, Scope, TaskScope
+from proxy.clients.cancellation import AnyioScope, Scope, TaskScope
 
 Build = Callable[[], Scope]
 SCOPES = pytest.mark.parametrize(
