@@ -17,10 +17,10 @@ import pytest
 import uvloop
 
 from upstream_mock.certificates import certificate, names
-from upstream_mock.mock import Mock
 from upstream_mock.server import control_server, data_server
 from upstream_mock.settings import Settings
 from upstream_mock.sockets import listen
+from upstream_mock.state import Mock
 from upstream_mock.tls import server_context
 
 SOURCE = Path(__file__).parents[2] / "upstream-mock" / "src"

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from upstream_mock.caller import Caller
 from upstream_mock.capacity import Capacity, QueueFullError
+from upstream_mock.client import Client
 
 
 def test_never_more_than_n_and_in_order_of_arrival() -> None:
@@ -17,7 +17,7 @@ def test_never_more_than_n_and_in_order_of_arrival() -> None:
 
         async def one(number: int) -> None:
             nonlocal most
-            assert await capacity.enter(Caller())
+            assert await capacity.enter(Client())
             entered.append(number)
             most = max(most, capacity.busy)
             await asyncio.sleep(0.001)
@@ -40,7 +40,7 @@ def test_no_limit() -> None:
     async def main() -> None:
         capacity = Capacity(None)
         for _ in range(100):
-            assert await capacity.enter(Caller())
+            assert await capacity.enter(Client())
         assert (capacity.busy, capacity.waiting) == (100, 0)
 
     asyncio.run(main())
@@ -50,8 +50,8 @@ def test_who_left_the_line_is_passed_over() -> None:
     """His place goes to the next; he is told False."""
 
     async def main() -> None:
-        capacity, gone, patient = Capacity(1), Caller(), Caller()
-        assert await capacity.enter(Caller())
+        capacity, gone, patient = Capacity(1), Client(), Client()
+        assert await capacity.enter(Client())
         first = asyncio.create_task(capacity.enter(gone))
         second = asyncio.create_task(capacity.enter(patient))
         await asyncio.sleep(0)
@@ -71,8 +71,8 @@ def test_who_goes_while_being_let_in_gives_the_server_back(leaves: bool) -> None
     """Handed a server and gone in the same turn of the loop, by hanging up or by being cancelled."""
 
     async def main() -> None:
-        capacity, caller = Capacity(1), Caller()
-        assert await capacity.enter(Caller())
+        capacity, caller = Capacity(1), Client()
+        assert await capacity.enter(Client())
         task = asyncio.create_task(capacity.enter(caller))
         await asyncio.sleep(0)
         capacity.leave()
@@ -93,17 +93,17 @@ def test_a_full_line_refuses_at_once() -> None:
     """With room for 2, the fourth caller at one server is refused; whoever leaves the line makes room."""
 
     async def main() -> None:
-        capacity, gone = Capacity(1, queue=2), Caller()
-        assert await capacity.enter(Caller())
-        tasks = [asyncio.create_task(capacity.enter(caller)) for caller in (gone, Caller())]
+        capacity, gone = Capacity(1, queue=2), Client()
+        assert await capacity.enter(Client())
+        tasks = [asyncio.create_task(capacity.enter(caller)) for caller in (gone, Client())]
         await asyncio.sleep(0)
         for _ in range(3):
             with pytest.raises(QueueFullError):
-                await capacity.enter(Caller())
+                await capacity.enter(Client())
         assert (capacity.waiting, capacity.refused) == (2, 3)
         gone.leave()
         assert await tasks[0] is False
-        late = asyncio.create_task(capacity.enter(Caller()))
+        late = asyncio.create_task(capacity.enter(Client()))
         await asyncio.sleep(0)
         capacity.leave()
         assert await tasks[1]
@@ -123,11 +123,11 @@ def test_no_room_to_wait() -> None:
     async def main() -> None:
         capacity = Capacity(2, queue=0)
         for _ in range(2):
-            assert await capacity.enter(Caller())
+            assert await capacity.enter(Client())
         with pytest.raises(QueueFullError):
-            await capacity.enter(Caller())
+            await capacity.enter(Client())
         capacity.leave()
-        assert await capacity.enter(Caller())
+        assert await capacity.enter(Client())
 
     asyncio.run(asyncio.wait_for(main(), 10))
 
@@ -137,12 +137,12 @@ def test_who_was_handed_a_server_does_not_wait_any_more() -> None:
 
     async def main() -> None:
         capacity = Capacity(1, queue=1)
-        assert await capacity.enter(Caller())
-        first = asyncio.create_task(capacity.enter(Caller()))
+        assert await capacity.enter(Client())
+        first = asyncio.create_task(capacity.enter(Client()))
         await asyncio.sleep(0)
         capacity.leave()
         assert (capacity.busy, capacity.waiting) == (1, 0)
-        second = asyncio.create_task(capacity.enter(Caller()))
+        second = asyncio.create_task(capacity.enter(Client()))
         assert await first
         capacity.leave()
         assert await second
@@ -156,9 +156,9 @@ def test_those_who_left_are_not_kept() -> None:
 
     async def main() -> None:
         capacity = Capacity(1)
-        assert await capacity.enter(Caller())
+        assert await capacity.enter(Client())
         for _ in range(10_000):
-            caller = Caller()
+            caller = Client()
             task = asyncio.create_task(capacity.enter(caller))
             await asyncio.sleep(0)
             caller.leave()
@@ -177,7 +177,7 @@ def test_a_storm_loses_no_server(seed: int, queue: int | None) -> None:
     async def main() -> None:
         draw, capacity, most, refused = random.Random(seed), Capacity(4, queue), 0, 0
 
-        async def one(caller: Caller) -> None:
+        async def one(caller: Client) -> None:
             nonlocal most, refused
             try:
                 if not await capacity.enter(caller):
@@ -191,14 +191,14 @@ def test_a_storm_loses_no_server(seed: int, queue: int | None) -> None:
             finally:
                 capacity.leave()
 
-        async def disturb(task: asyncio.Task[None], caller: Caller) -> None:
+        async def disturb(task: asyncio.Task[None], caller: Client) -> None:
             for _ in range(draw.randrange(300)):
                 await asyncio.sleep(0)
             draw.choice([task.cancel, caller.leave, int])()
 
         work = []
         for _ in range(2000):
-            caller = Caller()
+            caller = Client()
             task = asyncio.create_task(one(caller))
             work += [task, asyncio.create_task(disturb(task, caller))]
         await asyncio.gather(*work, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Counts: every request and connection once, whoever hangs up and when."""
+"""OutcomeCounts: every request and connection once, whoever hangs up and when."""
 
 import asyncio
 import random
@@ -9,12 +9,12 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from upstream_mock.app import create_app
+from upstream_mock.connection_log import ConnectionLog
+from upstream_mock.correlation import marks
 from upstream_mock.counts import RUNS_KEPT, RequestCounts
-from upstream_mock.ledger import Ledger
-from upstream_mock.marks import marks
-from upstream_mock.mock import Mock
-from upstream_mock.protocol import Connection
+from upstream_mock.http1 import Http1Protocol
 from upstream_mock.settings import Settings
+from upstream_mock.state import Mock
 
 REQUEST = b"GET %s HTTP/1.1\r\nhost: mock\r\nx-sandbox-run: %s\r\n\r\n"
 
@@ -238,7 +238,7 @@ def test_a_long_run_id_is_cut() -> None:
 
 def test_the_ledger_balances() -> None:
     """accepted = open + closed after any history."""
-    ledger, draw, open_entries = Ledger(), random.Random(2), []
+    ledger, draw, open_entries = ConnectionLog(), random.Random(2), []
     for _ in range(1000):
         if open_entries and draw.random() < 0.5:
             ledger.closed(open_entries.pop(), draw.choice(["client", "client-reset", "server", "server-idle"]))
@@ -255,7 +255,7 @@ def test_an_answer_after_the_clients_end_of_file_is_not_completed() -> None:
     async def main() -> None:
         mock = Mock(Settings(latency="constant(0ms)"))
         config = uvicorn.Config(create_app(mock=mock), ws="none", interface="asgi3", log_config=None)
-        connection = Connection(config=config, server_state=ServerState(), app_state={}, mock=mock)
+        connection = Http1Protocol(config=config, server_state=ServerState(), app_state={}, mock=mock)
         connection.connection_made(DeafTransport())
         connection.data_received(REQUEST % (b"/work", b"r"))
         connection.eof_received()

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from upstream_mock.caller import Caller
-from upstream_mock.faults.harness.exchange import Exchange
-from upstream_mock.faults.harness.parse import parse_fault
+from upstream_mock.client import Client
+from upstream_mock.faults.runtime.faulted_request import FaultedRequest
+from upstream_mock.faults.runtime.parse import parse_fault
 
 Message = dict[str, Any]
 
@@ -65,7 +65,7 @@ def done(asks: str, messages: list[Message]) -> tuple[list[Message], str, list[f
     """What an app that sends these is heard to send, how the connection ended, and the pauses."""
     cycle, wire, pauses = Cycle(), FakeWire(), []
 
-    async def pause(caller: Caller, seconds: float) -> bool:
+    async def pause(caller: Client, seconds: float) -> bool:
         pauses.append(seconds)
         return True
 
@@ -79,9 +79,9 @@ def done(asks: str, messages: list[Message]) -> tuple[list[Message], str, list[f
 
     async def main() -> None:
         fault = parse_fault(asks)[1]
-        exchange = Exchange({"method": "GET"}, receive, cycle.send, app, Caller(), wire, pause, Random(1))
-        await fault.strike(exchange)
-        assert exchange.asked
+        request = FaultedRequest({"method": "GET"}, receive, cycle.send, app, Client(), wire, pause, Random(1))
+        await fault.strike(request)
+        assert request.asked
 
     asyncio.run(main())
     return cycle.sent, wire.end, pauses

@@ -10,9 +10,9 @@ import pytest
 
 from support.fault_client import Seen, arrivals, connect, converse, read_answer, read_to_end
 from upstream_mock.faults import early_413, early_hints, malformed_response_chunk
-from upstream_mock.faults.harness.fault import Fault
-from upstream_mock.faults.harness.raw import RawAnswer
-from upstream_mock.faults.harness.registry import discover
+from upstream_mock.faults.runtime.fault import Fault
+from upstream_mock.faults.runtime.raw import RawAnswer
+from upstream_mock.faults.runtime.registry import discover
 
 GET = b"GET %s HTTP/1.1\r\nhost: mock\r\nx-upstream-fault: %s\r\n\r\n"
 POST = b"POST %s HTTP/1.1\r\nhost: mock\r\nx-upstream-fault: %s\r\ncontent-length: %d\r\n\r\n%s"

@@ -7,7 +7,7 @@ import socket
 import httpx
 import pytest
 
-from upstream_mock.faults.harness.registry import discover
+from upstream_mock.faults.runtime.registry import discover
 
 SECONDS = 0.3
 """httpx's read and connect time-out here."""

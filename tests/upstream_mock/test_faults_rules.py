@@ -4,10 +4,10 @@ from random import Random
 
 import pytest
 
-from upstream_mock.faults.harness.parse import MOST_RULES, parse_fault, parse_rules
-from upstream_mock.faults.harness.registry import discover, spelled
-from upstream_mock.faults.harness.rule import Rule, decide, in_reach
-from upstream_mock.faults.harness.standing import Standing
+from upstream_mock.faults.runtime.active_rule import ActiveRule
+from upstream_mock.faults.runtime.parse import MOST_RULES, parse_fault, parse_rules
+from upstream_mock.faults.runtime.registry import discover, spelled
+from upstream_mock.faults.runtime.rule import Rule, decide, in_reach
 
 
 def rule(text: str) -> Rule:
@@ -16,9 +16,9 @@ def rule(text: str) -> Rule:
     return only
 
 
-def standing(text: str, seed: str = "1") -> Standing:
+def standing(text: str, seed: str = "1") -> ActiveRule:
     """A rule in force."""
-    return Standing(rule(text), lambda: Random(seed))
+    return ActiveRule(rule(text), lambda: Random(seed))
 
 
 def struck(text: str, count: int, *, elapsed: float = 0.0, path: str = "/work", draw: float = 0.0) -> list[int]:

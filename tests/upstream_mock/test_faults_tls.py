@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from upstream_mock.faults.harness.registry import discover
+from upstream_mock.faults.runtime.registry import discover
 
 ENDS = {
     "CONNECTION_RESET_BY_PEER": "RST",

@@ -6,13 +6,13 @@ import random
 import httpx
 import pytest
 
-from upstream_mock.answer import Answer
-from upstream_mock.asgi import WORDS_KEY
+from upstream_mock.asgi import OPTIONS_KEY
 from upstream_mock.latency.draws import Latency
 from upstream_mock.latency.parse import parse_latency
-from upstream_mock.overrides import KEPT, MAX_BYTES, BadOverrideError, Overrides
 from upstream_mock.payload import Payload
+from upstream_mock.request_overrides import KEPT, MAX_BYTES, BadOverrideError, Overrides
 from upstream_mock.work import server_timing
+from upstream_mock.work_response import WorkResponse
 
 
 def work_ms(answer: httpx.Response) -> float:
@@ -162,13 +162,13 @@ def test_out_of_bounds(run_mock) -> None:
 def scope(query: str, **headers: str) -> dict[str, object]:
     """What ASGI says of a request."""
     pairs = [(f"x-upstream-{name}".encode(), value.encode()) for name, value in headers.items()]
-    return {"query_string": query.encode(), WORDS_KEY: pairs}
+    return {"query_string": query.encode(), OPTIONS_KEY: pairs}
 
 
 def test_plans_are_kept_within_bounds() -> None:
     """What is asked for again is not read again; the oldest and what was asked at length are not kept."""
     payload = Payload(120)
-    overrides = Overrides(payload, Answer(payload))
+    overrides = Overrides(payload, WorkResponse(payload))
     plan = overrides.plan(scope("bytes=5&encoding=gzip", latency="constant(1ms)"))
     assert overrides.plan(scope("bytes=5&encoding=gzip", latency="constant(1ms)")) is plan
     assert overrides.plan(scope("bytes=5&encoding=gzip")) is not plan
@@ -186,7 +186,7 @@ def test_plans_are_kept_within_bounds() -> None:
 def test_what_the_environment_may_a_request_need_not_answer_for() -> None:
     """The environment's gaps may be longer than a request's; who asks for something else is not refused for them."""
     payload = Payload(120, chunks=100, gap_seconds=30)
-    overrides = Overrides(payload, Answer(payload))
+    overrides = Overrides(payload, WorkResponse(payload))
     overrides.plan(scope("bytes=500"))
     overrides.plan(scope("chunk_gap_ms=1"))
     with pytest.raises(BadOverrideError, match="longer than 60s together"):
@@ -197,7 +197,7 @@ def test_what_the_environment_may_a_request_need_not_answer_for() -> None:
 def test_noise_is_a_plan_or_a_mistake(seed: int) -> None:
     """Whatever stands in a query: no other exception, and no more than bounded numbers of anything."""
     draw, payload = random.Random(seed), Payload(120)
-    overrides = Overrides(payload, Answer(payload))
+    overrides = Overrides(payload, WorkResponse(payload))
     pieces = [*GOOD, *GOOD.values(), "=", "&", "%", "%00", "\xff", "(", ",", "pareto(1us,p99=60s)", "normal(", "p99="]
     outcomes, longest = set(), 0
     for _ in range(3000):

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from support.open_load import Asked, in_line_for_a_core, open_load
-from upstream_mock.lateness import Lateness
+from upstream_mock.timer_lag import TimerLag
 
 RATE, SECONDS = 500, 3
 MEDIAN_MS, P99_MS = 1.5, 5.0
@@ -63,7 +63,7 @@ def test_it_adds_what_it_drew(start_process, say) -> None:
 
 def test_the_quantiles_are_those_of_the_waits() -> None:
     """To 2.5 % and a microsecond or two, from microseconds to an hour, and never above the largest."""
-    draw, lateness = random.Random(4), Lateness()
+    draw, lateness = random.Random(4), TimerLag()
     values = [draw.lognormvariate(-1, 2) for _ in range(20_000)]
     for value in values:
         lateness.add(value)
@@ -77,7 +77,7 @@ def test_the_quantiles_are_those_of_the_waits() -> None:
 
 def test_any_lateness_finds_a_bucket() -> None:
     """Also none at all, a clock that went back, and more than an hour."""
-    lateness = Lateness()
+    lateness = TimerLag()
     for value in (0.0, -0.001, 1e-9, 3.6e6, 1e12):
         lateness.add(value)
     assert lateness.count == 5
@@ -87,8 +87,8 @@ def test_any_lateness_finds_a_bucket() -> None:
 
 def test_reset_forgets_every_wait() -> None:
     """Count, sum, extreme and quantiles."""
-    lateness = Lateness()
+    lateness = TimerLag()
     lateness.add(5.0)
     lateness.reset()
-    assert lateness == Lateness()
+    assert lateness == TimerLag()
     assert lateness.as_json() == {"count": 0, "mean": 0.0, "p50": 0.0, "p99": 0.0, "max": 0.0, "histogram": {}}

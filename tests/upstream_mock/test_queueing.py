@@ -13,8 +13,8 @@ import pytest
 from support.open_load import Asked, in_line_for_a_core, open_load
 from support.queueing import REPLICATIONS, Queue, Z, interval
 from support.virtual_time import VirtualLoop
-from upstream_mock.caller import Caller
 from upstream_mock.capacity import Capacity, QueueFullError
+from upstream_mock.client import Client
 from upstream_mock.latency.draws import Latency
 from upstream_mock.latency.parse import parse_latency
 
@@ -52,7 +52,7 @@ def simulate(times: list[float], capacity: Capacity, latency: Latency, warm_up: 
     async def customer(number: int) -> None:
         drawn, came = latency.draw(), loop.time()
         try:
-            assert await capacity.enter(Caller())
+            assert await capacity.enter(Client())
         except QueueFullError:
             seen.refused += number >= warm_up
             return

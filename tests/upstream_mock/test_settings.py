@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from upstream_mock.cli import variables_table
-from upstream_mock.faults.harness.parse import allowed as allowed_faults
+from upstream_mock.faults.runtime.parse import allowed as allowed_faults
 from upstream_mock.mistakes import BadSettingsError, allowed, load_settings
 from upstream_mock.settings import LATENCIES, Settings, variable
 

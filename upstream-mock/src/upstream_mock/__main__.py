@@ -37,8 +37,8 @@ def _serve(settings: Settings) -> int:
         # Before the imports that take long, for whoever waits for ca.pem.
         tls = None if settings.tls == "off" else _tls(settings)
         # Here, because FastAPI takes half a second to import, which --check and a port in use need not wait for.
-        from upstream_mock.mock import Mock
         from upstream_mock.server import loop_factory, serve
+        from upstream_mock.state import Mock
 
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             announce = partial(print, _banner(settings), flush=True)

@@ -9,11 +9,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from upstream_mock.asgi import Receive, Scope, Send
-from upstream_mock.aside import put_aside
-from upstream_mock.caller import SCOPE_KEY
-from upstream_mock.mock import Mock
+from upstream_mock.client import CLIENT_KEY
+from upstream_mock.httpbin import router
+from upstream_mock.scope_headers import collect_headers
 from upstream_mock.settings import Settings
-from upstream_mock.words import words
+from upstream_mock.state import Mock
 from upstream_mock.work import Work
 
 WORK_PATH = "/work"
@@ -33,8 +33,8 @@ class DataApp(FastAPI):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        if SCOPE_KEY not in scope:  # under a server that is not ours
-            put_aside(scope)
+        if CLIENT_KEY not in scope:  # under a server that is not ours
+            collect_headers(scope)
         if self._faults.may_strike(scope):
             if not await self._faults.serve(self._answer, scope, receive, send) and scope["path"] == WORK_PATH:
                 self._work.pass_over()
@@ -59,7 +59,7 @@ def create_app(settings: Settings | None = None, mock: Mock | None = None) -> Da
 
     # No documentation pages: every path that is not ours is a 404, /-/ among them, which is the control port's.
     app = DataApp(mock, title="upstream-mock", lifespan=lifespan, openapi_url=None, redirect_slashes=False)
-    app.include_router(words(mock))
+    app.include_router(router(mock))
     app.add_exception_handler(RequestValidationError, _refuse)
     return app
 

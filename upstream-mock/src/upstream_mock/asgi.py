@@ -10,8 +10,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
-MARKS_KEY = "upstream_mock.marks"
+CORRELATION_KEY = "upstream_mock.marks"
 """The headers by which a request is told from others; no such key if it has none (see aside.py)."""
 
-WORDS_KEY = "upstream_mock.words"
+OPTIONS_KEY = "upstream_mock.words"
 """The headers that ask for something, and those that announce a body; no such key if it has none."""

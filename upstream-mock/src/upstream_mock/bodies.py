@@ -4,8 +4,8 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from random import Random
 
-from upstream_mock.caller import Caller
-from upstream_mock.mock import Mock
+from upstream_mock.client import Client
+from upstream_mock.state import Mock
 
 PIECE_BYTES = 65_536
 
@@ -17,7 +17,7 @@ async def random_bytes(count: int, seed: int) -> AsyncIterator[bytes]:
         yield draw.randbytes(min(PIECE_BYTES, count - start))
 
 
-async def dripped(mock: Mock, caller: Caller, *, count: int, seconds: float) -> AsyncIterator[bytes]:
+async def dripped(mock: Mock, caller: Client, *, count: int, seconds: float) -> AsyncIterator[bytes]:
     """`count` asterisks one by one, the first at once and the last after `seconds`; stops when the caller leaves."""
     yield b"*"
     for _ in range(count - 1):

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from upstream_mock.caller import Caller
+from upstream_mock.client import Client
 from upstream_mock.timers import Wait
 
 _DEAD_ENDS = 64
@@ -35,7 +35,7 @@ class Capacity:
         self.waits += 1
         self.waited_ms += milliseconds
 
-    async def enter(self, caller: Caller) -> bool:
+    async def enter(self, caller: Client) -> bool:
         """Wait for a server; True with one held (then `leave()` must follow), False if the caller left first.
 
         QueueFullError, and at once, if nobody may wait any more.

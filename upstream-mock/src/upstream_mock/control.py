@@ -8,10 +8,10 @@ from fastapi import APIRouter, FastAPI, HTTPException, Query, Request
 from fastapi.responses import PlainTextResponse
 
 from upstream_mock.clock import Clock
-from upstream_mock.faults.harness.page import rules_of
+from upstream_mock.faults.runtime.http_api import rules_of
 from upstream_mock.metrics import CONTENT_TYPE, render
-from upstream_mock.mock import Mock
-from upstream_mock.witness import RequestLog
+from upstream_mock.request_log import RequestLog
+from upstream_mock.state import Mock
 
 _PACKAGES = ("fastapi", "starlette", "uvicorn", "httptools", "uvloop", "pydantic", "zttp", "trustme", "cryptography")
 

@@ -1,4 +1,4 @@
-"""Counts of requests, in total and for each run: started = completed + abandoned + in flight."""
+"""OutcomeCounts of requests, in total and for each run: started = completed + abandoned + in flight."""
 
 import time
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ RUNS_KEPT = 64
 
 
 @dataclass(slots=True)
-class Counts:
+class OutcomeCounts:
     """What became of requests. `completed`: the answer was written out; `abandoned`: it was not.
 
     Of the abandoned, `faulted` are those whose answer a fault of the mock's own cut; the other callers left.
@@ -52,11 +52,11 @@ class Counts:
 class RequestCounts:
     """The total and, by the value of x-sandbox-run, the newest 64 runs. `run_began`: the newest one's first request."""
 
-    total: Counts = field(default_factory=Counts)
-    runs: dict[bytes, Counts] = field(default_factory=dict)
+    total: OutcomeCounts = field(default_factory=OutcomeCounts)
+    runs: dict[bytes, OutcomeCounts] = field(default_factory=dict)
     run_began: float | None = None
 
-    def begin(self, run: bytes) -> Counts | None:
+    def begin(self, run: bytes) -> OutcomeCounts | None:
         """Count a request in; returns its run's counts, to be given back to `end`, or None if it has no run."""
         total = self.total
         total.started += 1  # not by begin(): every request comes here, and a call costs as much as all of this
@@ -67,7 +67,7 @@ class RequestCounts:
         counts.begin()
         return counts
 
-    def end(self, run: Counts | None, *, completed: bool, faulted: bool = False) -> None:
+    def end(self, run: OutcomeCounts | None, *, completed: bool, faulted: bool = False) -> None:
         """Count it out."""
         total = self.total
         total.in_flight -= 1
@@ -86,11 +86,11 @@ class RequestCounts:
         for run in self.runs.values():
             run.reset()
 
-    def _run(self, key: bytes) -> Counts:
+    def _run(self, key: bytes) -> OutcomeCounts:
         run = self.runs.get(key)
         if run is None:
             if len(self.runs) >= RUNS_KEPT:
                 del self.runs[next(iter(self.runs))]  # a dict keeps its order: the oldest run is the first
-            run = self.runs[key] = Counts()
+            run = self.runs[key] = OutcomeCounts()
             self.run_began = time.monotonic()
         return run

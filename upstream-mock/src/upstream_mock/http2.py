@@ -11,33 +11,33 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.zttp_h2_impl import RequestResponseCycle, ZttpH2Protocol
 
-from upstream_mock.asgi import MARKS_KEY, Scope
-from upstream_mock.aside import put_aside
-from upstream_mock.caller import SCOPE_KEY, Caller
-from upstream_mock.counts import Counts
-from upstream_mock.farewell import farewell
-from upstream_mock.ledger import ClosedBy
-from upstream_mock.marks import Marks, marks
-from upstream_mock.mock import Mock
-from upstream_mock.protocol import Connection
-from upstream_mock.traffic import socket_of
+from upstream_mock.asgi import CORRELATION_KEY, Scope
+from upstream_mock.client import CLIENT_KEY, Client
+from upstream_mock.connection_log import ClosedBy
+from upstream_mock.correlation import Correlation, marks
+from upstream_mock.counts import OutcomeCounts
+from upstream_mock.http1 import Http1Protocol
+from upstream_mock.scope_headers import collect_headers
+from upstream_mock.state import Mock
+from upstream_mock.tcp_info import socket_of
+from upstream_mock.tls_close import close_without_waiting
 
 NO_ERROR, REFUSED_STREAM = 0x0, 0x7
 """Error codes, RFC 9113 section 7. A refused stream was not worked on, so its request may be sent again."""
 
 
 @dataclass(slots=True)
-class Exchange:
+class RunningStream:
     """A stream whose answer is not out yet."""
 
     cycle: RequestResponseCycle
-    marks: Marks
-    run: Counts | None
-    caller: Caller
+    marks: Correlation
+    run: OutcomeCounts | None
+    caller: Client
     began_ns: int
 
 
-class Multiplexed(ZttpH2Protocol):
+class Http2Protocol(ZttpH2Protocol):
     """One HTTP/2 connection to the data port; many requests of its caller run at a time."""
 
     def __init__(self, *args: Any, mock: Mock, **kwargs: Any) -> None:
@@ -48,8 +48,8 @@ class Multiplexed(ZttpH2Protocol):
         self._log = mock.log
         self._handshakes = mock.handshakes
         self._most_requests = mock.settings.max_requests_per_connection
-        self._exchanges: dict[int, Exchange] = {}
-        self._written: dict[int, Exchange] = {}  # the app is done, but the client's window holds back what it wrote
+        self._exchanges: dict[int, RunningStream] = {}
+        self._written: dict[int, RunningStream] = {}  # the app is done, the client's window is not
         self._retiring = False
         self._closed_by: ClosedBy | None = None
 
@@ -66,8 +66,8 @@ class Multiplexed(ZttpH2Protocol):
         if self.transport.is_closing():  # that was no HTTP/2
             self._closed_by = self._closed_by or "server"
         if self._written:
-            for number, exchange in list(self._written.items()):
-                if not exchange.cycle.stream.pending_bytes:
+            for number, running in list(self._written.items()):
+                if not running.cycle.stream.pending_bytes:
                     self._finish(self._written.pop(number), completed=self._closed_by is None)
             if not self.cycles and self.shutdown_requested:
                 self._close_connection()
@@ -80,13 +80,13 @@ class Multiplexed(ZttpH2Protocol):
             return
         super().handle_request(event)
         # The app's task was made, but has not run yet.
-        cycle, caller = self.cycles[number], Caller()
+        cycle, caller = self.cycles[number], Client()
         scope = cast("Scope", cycle.scope)  # which has keys of our own
-        scope[SCOPE_KEY] = caller
+        scope[CLIENT_KEY] = caller
         self._ledger.request(self._entry)
-        put_aside(scope)
-        marked = marks(scope.get(MARKS_KEY, ()))
-        self._exchanges[number] = Exchange(cycle, marked, self._requests.begin(marked[0]), caller, monotonic_ns())
+        collect_headers(scope)
+        marked = marks(scope.get(CORRELATION_KEY, ()))
+        self._exchanges[number] = RunningStream(cycle, marked, self._requests.begin(marked[0]), caller, monotonic_ns())
         if self._most_requests is not None and self._entry.carried >= self._most_requests:
             # What is running is answered; the client is told that nothing after it will be, and comes anew.
             self._retiring = self.shutdown_requested = True
@@ -94,13 +94,13 @@ class Multiplexed(ZttpH2Protocol):
 
     def on_response_complete(self, stream_id: int) -> None:
         """The app has given its last byte, or gave up."""
-        exchange = self._exchanges.pop(stream_id, None)
-        if exchange is not None:
-            done = exchange.cycle.response_complete and self._closed_by is None
-            if done and exchange.cycle.stream.pending_bytes:
-                self._written[stream_id] = exchange
+        running = self._exchanges.pop(stream_id, None)
+        if running is not None:
+            done = running.cycle.response_complete and self._closed_by is None
+            if done and running.cycle.stream.pending_bytes:
+                self._written[stream_id] = running
             else:
-                self._finish(exchange, completed=done)
+                self._finish(running, completed=done)
         super().on_response_complete(stream_id)
 
     def handle_rst_stream(self, event: Any) -> None:
@@ -128,7 +128,7 @@ class Multiplexed(ZttpH2Protocol):
         # Not retiring: the client has said GOAWAY.
         self._closed_by = self._closed_by or ("server" if self._retiring else "client")
         super()._close_connection()
-        farewell(self.loop, self.transport, self._socket, self._entry)
+        close_without_waiting(self.loop, self.transport, self._socket, self._entry)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Gone: whoever works for this client stops."""
@@ -140,25 +140,25 @@ class Multiplexed(ZttpH2Protocol):
         self._ledger.closed(self._entry, self._closed_by)
 
     def _leave(self, number: int) -> None:
-        exchange = self._exchanges.pop(number, None) or self._written.pop(number, None)
-        if exchange is not None:
-            exchange.caller.leave()
-            self._finish(exchange, completed=False)
+        running = self._exchanges.pop(number, None) or self._written.pop(number, None)
+        if running is not None:
+            running.caller.leave()
+            self._finish(running, completed=False)
 
-    def _finish(self, exchange: Exchange, *, completed: bool) -> None:
-        self._requests.end(exchange.run, completed=completed)
+    def _finish(self, running: RunningStream, *, completed: bool) -> None:
+        self._requests.end(running.run, completed=completed)
         if self._log is not None:
             self._log.add(
-                exchange.cycle.scope,
-                exchange.marks,
+                running.cycle.scope,
+                running.marks,
                 self._entry.number,
-                exchange.began_ns,
+                running.began_ns,
                 completed=completed,
-                executed=not exchange.caller.unserved,
+                executed=not running.caller.unserved,
             )
 
 
-class Negotiated(asyncio.Protocol):
+class AlpnProtocol(asyncio.Protocol):
     """Whichever protocol the client chose in the handshake: HTTP/2, or HTTP/1.1 if it said nothing."""
 
     def __init__(self, **arguments: Any) -> None:
@@ -167,6 +167,6 @@ class Negotiated(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """Hand the connection over."""
         chosen = transport.get_extra_info("ssl_object").selected_alpn_protocol()
-        protocol = (Multiplexed if chosen == "h2" else Connection)(**self._arguments)
+        protocol = (Http2Protocol if chosen == "h2" else Http1Protocol)(**self._arguments)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from upstream_mock.mock import Mock
+from upstream_mock.state import Mock
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

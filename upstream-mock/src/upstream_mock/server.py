@@ -12,12 +12,12 @@ from typing import Any, cast
 
 import uvicorn
 
-from upstream_mock.accept import Acceptor, Turns
+from upstream_mock.acceptor import Acceptor, Pacer
 from upstream_mock.app import create_app
 from upstream_mock.control import create_control_app
-from upstream_mock.mock import Mock
-from upstream_mock.protocol import Connection
+from upstream_mock.http1 import Http1Protocol
 from upstream_mock.settings import Settings
+from upstream_mock.state import Mock
 
 # A draining server waits so long for its callers; above the 20 s that /drip may take.
 GRACE_SECONDS = 30
@@ -78,7 +78,7 @@ class DataServer(Server):
         state = {"server_state": self.server_state, "app_state": self.lifespan.state}
         protocol = partial(make, config=self.config, **state)
         if self._own:
-            turns = Turns(self._per_second)
+            turns = Pacer(self._per_second)
             acceptor = Acceptor(
                 listener, protocol, turns=turns, tls=self._tls, broke=self._broke, beginning=self._beginning
             )
@@ -98,10 +98,10 @@ def data_server(mock: Mock, tls: ssl.SSLContext | None = None) -> Server:
 
 def _connection(settings: Settings) -> Callable[..., asyncio.Protocol]:
     if not settings.http2:
-        return Connection
-    from upstream_mock.http2 import Negotiated  # what speaks HTTP/2 need not be loaded for those who don't
+        return Http1Protocol
+    from upstream_mock.http2 import AlpnProtocol  # what speaks HTTP/2 need not be loaded for those who don't
 
-    return Negotiated
+    return AlpnProtocol
 
 
 def control_server(mock: Mock) -> Server:

@@ -7,10 +7,10 @@ from typing import Annotated, Literal, get_args
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from upstream_mock.faults.harness import parse as faults
-from upstream_mock.fields import Decimal, Whole, one_of
+from upstream_mock.faults.runtime import parse as faults
 from upstream_mock.latency.parse import allowed, parse_latency
 from upstream_mock.payload import MAX_CHUNKS, Content, Encoding, Framing, Payload, crowded_events, misframed_trailers
+from upstream_mock.strict_types import Decimal, Whole, one_of
 
 PREFIX = "UPSTREAM_"
 LATENCIES = allowed()

@@ -2,13 +2,13 @@
 
 from time import monotonic_ns
 
-from upstream_mock.answer import Answer
-from upstream_mock.asgi import WORDS_KEY, Receive, Scope, Send
-from upstream_mock.caller import caller_of
+from upstream_mock.asgi import OPTIONS_KEY, Receive, Scope, Send
 from upstream_mock.capacity import QueueFullError
-from upstream_mock.mock import Mock
-from upstream_mock.overrides import BadOverrideError, Overrides, Plan
-from upstream_mock.short import answer_short, has_body, refuse
+from upstream_mock.client import client_of
+from upstream_mock.json_response import answer_short, has_body, refuse
+from upstream_mock.request_overrides import BadOverrideError, Overrides, Plan
+from upstream_mock.state import Mock
+from upstream_mock.work_response import WorkResponse
 
 _ERROR_BODY = b'{"error":"UPSTREAM_ERROR_RATE"}'
 _FULL_BODY = b'{"error":"UPSTREAM_QUEUE"}'
@@ -27,7 +27,7 @@ class Work:
     def __init__(self, mock: Mock) -> None:
         self._mock = mock
         self._error_rate = mock.settings.error_rate
-        answer = Answer(mock.settings.payload())
+        answer = WorkResponse(mock.settings.payload())
         self._plan = Plan(answer)
         self._overrides = Overrides(mock.settings.payload(), answer)
 
@@ -39,19 +39,19 @@ class Work:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Returns without an answer when the caller has left: there is nobody to give it to."""
         mock, plan = self._mock, self._plan
-        if special := scope["query_string"] or WORDS_KEY in scope:
+        if special := scope["query_string"] or OPTIONS_KEY in scope:
             try:
                 plan = self._overrides.plan(scope)
             except BadOverrideError as error:
                 self.pass_over()
-                caller_of(scope).unserved = True
+                client_of(scope).unserved = True
                 await refuse(send, str(error))
                 return
         # Drawn on arrival and for every request: the sequence is the seed's, whatever becomes of the request.
         drawn, failing = mock.latency.draw(plan.latency), mock.errors.random() < self._error_rate
         if special and has_body(scope) and not await _taken(receive):
             return
-        caller = caller_of(scope)
+        caller = client_of(scope)
         arrived = monotonic_ns()
         try:
             if not await mock.capacity.enter(caller):

@@ -1,6 +1,6 @@
 """A header line that is none: a space in its name, and no colon."""
 
-from upstream_mock.faults.harness.raw import OK, RawAnswer
+from upstream_mock.faults.runtime.raw import OK, RawAnswer
 
 
 class BadHeader(RawAnswer):

@@ -1,8 +1,8 @@
 """The keep-alive race made on purpose: the server hangs up just when the next request of a kept connection comes."""
 
 from upstream_mock.asgi import Scope
-from upstream_mock.faults.harness.exchange import Exchange
-from upstream_mock.faults.harness.fault import Fault
+from upstream_mock.faults.runtime.fault import Fault
+from upstream_mock.faults.runtime.faulted_request import FaultedRequest
 
 
 class CloseOnReuse(Fault):
@@ -16,6 +16,6 @@ class CloseOnReuse(Fault):
         """All but a connection's first request."""
         return carried > 1
 
-    async def strike(self, exchange: Exchange) -> None:
+    async def strike(self, request: FaultedRequest) -> None:
         """Close."""
-        await exchange.fin()
+        await request.fin()

@@ -1,6 +1,6 @@
 """Two ways at once to say where the body ends (RFC 9112, 6.3: an attempt at smuggling, or a mistake)."""
 
-from upstream_mock.faults.harness.raw import OK, RawAnswer
+from upstream_mock.faults.runtime.raw import OK, RawAnswer
 
 
 class ContentLengthAndChunked(RawAnswer):

@@ -1,6 +1,6 @@
 """Two Content-Lengths that differ (RFC 9112, 6.3: the answer must be thrown away)."""
 
-from upstream_mock.faults.harness.raw import OK, RawAnswer
+from upstream_mock.faults.runtime.raw import OK, RawAnswer
 
 
 class ContentLengthsDiffer(RawAnswer):

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from upstream_mock.asgi import Scope
-from upstream_mock.faults.harness.exchange import Exchange
-from upstream_mock.faults.harness.fault import Fault, seconds
-from upstream_mock.short import has_body
+from upstream_mock.faults.runtime.fault import Fault, seconds
+from upstream_mock.faults.runtime.faulted_request import FaultedRequest
+from upstream_mock.json_response import has_body
 
 ANSWER = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 10\r\nconnection: close\r\n\r\ntoo large\n"
 
@@ -24,7 +24,7 @@ class Early413(Fault):
         """Uploads."""
         return has_body(scope)
 
-    async def strike(self, exchange: Exchange) -> None:
+    async def strike(self, request: FaultedRequest) -> None:
         """Answer and hang up."""
-        await exchange.write(ANSWER)
-        await exchange.finish_early(self.linger)
+        await request.write(ANSWER)
+        await request.finish_early(self.linger)

@@ -1,6 +1,6 @@
 """A zero byte in a header's value (RFC 9110, 5.5: refuse it, or make a space of it)."""
 
-from upstream_mock.faults.harness.raw import OK, RawAnswer
+from upstream_mock.faults.runtime.raw import OK, RawAnswer
 
 
 class HeaderWithNul(RawAnswer):

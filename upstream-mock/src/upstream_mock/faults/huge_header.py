@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from upstream_mock.asgi import Message
-from upstream_mock.faults.harness.exchange import Exchange
-from upstream_mock.faults.harness.fault import Fault, count
+from upstream_mock.faults.runtime.fault import Fault, count
+from upstream_mock.faults.runtime.faulted_request import FaultedRequest
 
 
 @dataclass(frozen=True)
@@ -13,12 +13,12 @@ class HugeHeader(Fault):
 
     bytes: int = count(300_000, least=1)
 
-    async def strike(self, exchange: Exchange) -> None:
+    async def strike(self, request: FaultedRequest) -> None:
         """Answer, with the header."""
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), (b"x-huge", b"h" * self.bytes)]
-            await exchange.send(message)
+            await request.send(message)
 
-        await exchange.answer(send)
+        await request.answer(send)

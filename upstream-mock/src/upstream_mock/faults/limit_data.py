@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from upstream_mock.faults.harness.body import BodyFault, Stopped
-from upstream_mock.faults.harness.exchange import Exchange
-from upstream_mock.faults.harness.fault import count
+from upstream_mock.faults.runtime.body import BodyFault, InterruptedBody
+from upstream_mock.faults.runtime.fault import count
+from upstream_mock.faults.runtime.faulted_request import FaultedRequest
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,11 @@ class LimitData(BodyFault):
 
     after: int = count(64)
 
-    async def strike(self, exchange: Exchange) -> None:
+    async def strike(self, request: FaultedRequest) -> None:
         """Answer, and stop."""
 
         async def stop() -> bool:
-            await exchange.fin()
+            await request.fin()
             return False
 
-        await exchange.answer(Stopped(exchange, self.after, stop))
+        await request.answer(InterruptedBody(request, self.after, stop))

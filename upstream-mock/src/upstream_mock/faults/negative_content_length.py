@@ -1,6 +1,6 @@
 """A Content-Length below zero."""
 
-from upstream_mock.faults.harness.raw import OK, RawAnswer
+from upstream_mock.faults.runtime.raw import OK, RawAnswer
 
 
 class NegativeContentLength(RawAnswer):

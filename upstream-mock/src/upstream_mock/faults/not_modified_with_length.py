@@ -1,6 +1,6 @@
 """304 that says how long the body would be (RFC 9110, 8.6 allows it): who waits for that body waits for ever."""
 
-from upstream_mock.faults.harness.raw import RawAnswer
+from upstream_mock.faults.runtime.raw import RawAnswer
 
 
 class NotModifiedWithLength(RawAnswer):

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from upstream_mock.faults.harness.exchange import Exchange
-from upstream_mock.faults.harness.fault import Fault, count
+from upstream_mock.faults.runtime.fault import Fault, count
+from upstream_mock.faults.runtime.faulted_request import FaultedRequest
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class RandomDataThenClose(Fault):
 
     bytes: int = count(100, least=1)
 
-    async def strike(self, exchange: Exchange) -> None:
+    async def strike(self, request: FaultedRequest) -> None:
         """Write, then FIN."""
-        await exchange.write(b"\x00" + exchange.random.randbytes(self.bytes - 1))
-        await exchange.fin()
+        await request.write(b"\x00" + request.random.randbytes(self.bytes - 1))
+        await request.fin()

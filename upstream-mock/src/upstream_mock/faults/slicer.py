@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from upstream_mock.asgi import Message
 from upstream_mock.duration import LONGEST_SECONDS
-from upstream_mock.faults.harness.body import BodyFault
-from upstream_mock.faults.harness.exchange import Exchange
-from upstream_mock.faults.harness.fault import count, seconds
+from upstream_mock.faults.runtime.body import BodyFault
+from upstream_mock.faults.runtime.fault import count, seconds
+from upstream_mock.faults.runtime.faulted_request import FaultedRequest
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Slicer(BodyFault):
     delay: float = seconds(0.5)
     size: int = count(12, least=1)
 
-    async def strike(self, exchange: Exchange) -> None:
+    async def strike(self, request: FaultedRequest) -> None:
         """Answer, drop by drop."""
         drops, paused = 0, 0.0
 
@@ -24,16 +24,16 @@ class Slicer(BodyFault):
             nonlocal drops, paused
             body = message.get("body", b"")
             if not body:
-                await exchange.send(message)
+                await request.send(message)
                 return
             for start in range(0, len(body), self.size):
                 if drops and paused + self.delay <= LONGEST_SECONDS:
                     paused += self.delay
-                    if not await exchange.pause(self.delay):
+                    if not await request.pause(self.delay):
                         return
                 drops += 1
                 end = start + self.size
                 more = end < len(body) or message.get("more_body", False)
-                await exchange.send({"type": "http.response.body", "body": body[start:end], "more_body": more})
+                await request.send({"type": "http.response.body", "body": body[start:end], "more_body": more})
 
-        await exchange.answer(drip)
+        await request.answer(drip)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from upstream_mock.faults.harness.exchange import Exchange
-from upstream_mock.faults.harness.fault import Fault, seconds
+from upstream_mock.faults.runtime.fault import Fault, seconds
+from upstream_mock.faults.runtime.faulted_request import FaultedRequest
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class StallBeforeHeaders(Fault):
 
     delay: float = seconds(30.0)
 
-    async def strike(self, exchange: Exchange) -> None:
+    async def strike(self, request: FaultedRequest) -> None:
         """Wait, then answer."""
-        if await exchange.pause(self.delay):
-            await exchange.answer()
+        if await request.pause(self.delay):
+            await request.answer()

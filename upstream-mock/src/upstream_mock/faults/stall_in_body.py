@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from upstream_mock.faults.harness.body import BodyFault, Stopped
-from upstream_mock.faults.harness.exchange import Exchange
-from upstream_mock.faults.harness.fault import count, seconds
+from upstream_mock.faults.runtime.body import BodyFault, InterruptedBody
+from upstream_mock.faults.runtime.fault import count, seconds
+from upstream_mock.faults.runtime.faulted_request import FaultedRequest
 
 
 @dataclass(frozen=True)
@@ -14,10 +14,10 @@ class StallInBody(BodyFault):
     delay: float = seconds(30.0)
     after: int = count(64)
 
-    async def strike(self, exchange: Exchange) -> None:
+    async def strike(self, request: FaultedRequest) -> None:
         """Answer, with a pause."""
 
         async def wait() -> bool:
-            return await exchange.pause(self.delay)
+            return await request.pause(self.delay)
 
-        await exchange.answer(Stopped(exchange, self.after, wait))
+        await request.answer(InterruptedBody(request, self.after, wait))

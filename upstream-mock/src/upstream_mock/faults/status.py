@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from upstream_mock.faults.harness.exchange import Exchange
-from upstream_mock.faults.harness.fault import Fault
-from upstream_mock.short import answer_short
+from upstream_mock.faults.runtime.fault import Fault
+from upstream_mock.faults.runtime.faulted_request import FaultedRequest
+from upstream_mock.json_response import answer_short
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Status(Fault):
     numbers: ClassVar[range] = range(400, 600)
     number: int
 
-    async def strike(self, exchange: Exchange) -> None:
+    async def strike(self, request: FaultedRequest) -> None:
         """Answer."""
         body = b'{"error":"STATUS_%d"}' % self.number
-        await answer_short(exchange.send, self.number, body)
+        await answer_short(request.send, self.number, body)

@@ -1,6 +1,6 @@
 """A status that HTTP does not have (RFC 9110, 15: 100 to 599; some sites send it to those they take for robots)."""
 
-from upstream_mock.faults.harness.raw import RawAnswer
+from upstream_mock.faults.runtime.raw import RawAnswer
 
 
 class Status999(RawAnswer):

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from upstream_mock.door import Door
-from upstream_mock.faults.harness.fault import DoorFault, count, seconds
+from upstream_mock.faults.runtime.fault import ListenerFault, count, seconds
+from upstream_mock.pausable_listener import PausableListener
 
 DEFAULT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class StopAccepting(DoorFault):
+class StopAccepting(ListenerFault):
     """Kept connections work; a new one is made by the kernel, and nobody answers on it.
 
     So connects succeed and requests time out; beyond the backlog SYNs are dropped, and connects time out too. `backlog`
@@ -20,6 +20,6 @@ class StopAccepting(DoorFault):
     for_: float | None = seconds(None)
     backlog: int | None = count(None, most=4096)
 
-    def shut(self, door: Door, seconds: float | None) -> None:
+    def shut(self, door: PausableListener, seconds: float | None) -> None:
         """Shut it; it opens by itself."""
         door.shut(self.for_ or seconds or DEFAULT_SECONDS, self.backlog)

@@ -1,0 +1,115 @@
+"""The mock's state: one object that the data side fills and the control side reads."""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from random import Random
+
+from upstream_mock.capacity import Capacity
+from upstream_mock.client import Client
+from upstream_mock.clock import Clock
+from upstream_mock.connection_log import ConnectionLog
+from upstream_mock.counts import RequestCounts
+from upstream_mock.faults.runtime.engine import FaultEngine
+from upstream_mock.latency.draws import Latency
+from upstream_mock.latency.parse import parse_latency
+from upstream_mock.request_log import RequestLog
+from upstream_mock.settings import Settings
+from upstream_mock.timer_lag import TimerLag
+from upstream_mock.timers import Wait, Wheel
+from upstream_mock.tls_stats import TlsHandshakes
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A latency that was waited for, in milliseconds: as drawn, and how much more it took."""
+
+    drawn_ms: float
+    late_ms: float
+
+
+_NO_PAUSE = Pause(0.0, 0.0)  # made once: a frozen dataclass takes a good part of a microsecond
+
+
+class Mock:
+    """What one mock upstream holds while it runs. Made from settings alone; `running()` adds the timer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.latency = Latency(parse_latency(settings.latency), settings.seed)
+        # Errors have numbers of their own, so that ERROR_RATE does not change the latencies that are drawn.
+        self.errors = Random(f"errors {settings.seed}")
+        self.capacity = Capacity(settings.capacity, settings.queue)
+        self.requests = RequestCounts()
+        self.connections = ConnectionLog(settings.log_entries)
+        self.handshakes = TlsHandshakes()
+        self.log = RequestLog(settings.log_entries, Clock.now()) if settings.log_entries else None
+        self.lateness = TimerLag()
+        self.faults = FaultEngine(
+            settings.fault or "",
+            settings.fault_rate,
+            settings.seed,
+            began=lambda: self.requests.run_began,
+            until=self.until,
+        )
+        self._wheel: Wheel | None = None
+        self._started = time.monotonic()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Holds the timer, on the loop this is entered in."""
+        self._wheel = Wheel()
+        self.faults.look()
+        try:
+            yield
+        finally:
+            self.faults.close()
+            self._wheel.close()
+            self._wheel = None
+
+    async def pause(self, caller: Client, seconds: float) -> Pause | None:
+        """Let `seconds` pass; None, and at once, if the caller leaves meanwhile."""
+        if seconds <= 0:
+            return None if caller.gone else _NO_PAUSE
+        deadline = time.monotonic_ns() + round(seconds * 1e9)
+        if not await caller.wait(self.until(deadline)):
+            return None
+        late_ms = (time.monotonic_ns() - deadline) / 1e6
+        self.lateness.add(late_ms)
+        return Pause(seconds * 1e3, late_ms)
+
+    def until(self, deadline_ns: int) -> Wait:
+        """The timer's future for a time of the monotonic clock."""
+        if self._wheel is None:
+            raise RuntimeError("the mock is not running")
+        return self._wheel.until(deadline_ns)
+
+    def reset(self) -> None:
+        """Zero the counters; open connections and requests in flight stay."""
+        self.requests.reset()
+        self.connections.reset()
+        self.capacity.reset()
+        self.handshakes.reset()
+        if self.log is not None:
+            self.log.reset()
+        self.lateness.reset()
+        self.faults.reset()
+
+    def stats(self) -> dict[str, object]:
+        """The document of /-/stats."""
+        return {
+            "connections": self.connections.as_json(),
+            "tls": self.handshakes.as_json(),
+            "requests": self.requests.total.as_json(),
+            "capacity": self.capacity.as_json(),
+            "runs": {key.decode("latin-1"): run.as_json() for key, run in self.requests.runs.items()},
+            "lateness_ms": self.lateness.as_json(),
+            "faults": dict(self.faults.struck),
+            "process": {
+                "pid": os.getpid(),
+                "cpu_seconds": time.process_time(),
+                "uptime_seconds": time.monotonic() - self._started,
+            },
+        }
