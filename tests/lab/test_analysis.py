@@ -253,7 +253,7 @@ def test_how_late_is_late_depends_on_what_is_stood_for() -> None:
     assert verdict(**IDLE, evidence={"link": stand_in(0.1, 3.0), "rtt_ms": 80.0}).bottleneck == "none"
     assert verdict(**IDLE, evidence={"mock": stand_in(0.1, 9.0)}).bottleneck == "none"
     assert verdict(**IDLE, evidence={"mock": stand_in(0.1, 11.0)}).bottleneck == "upstream"
-    assert verdict(**IDLE, evidence={"link": StandIn(engine="netem"), "mock": StandIn()}).bottleneck == "none"
+    assert verdict(**IDLE, evidence={"link": StandIn(engine="off"), "mock": StandIn()}).bottleneck == "none"
 
 
 def test_a_link_without_cpu_is_named() -> None:
@@ -278,9 +278,9 @@ MEASURED = {"warm_request_ms": {"p50": 75.31, "n": 10}}
             "edge, RTT 75 ms, by tun, 75.3 ms measured; lateness p50 0.08, p99 0.40 ms",
         ),
         (
-            {"says": "edge", "engine": "netem", "measured": MEASURED},
-            StandIn(engine="netem", lateness_ms=DistributionMs(count=0)),
-            "edge, by netem, 75.3 ms measured",
+            {"says": "edge", "engine": "relay", "measured": MEASURED},
+            StandIn(engine="relay", lateness_ms=DistributionMs(count=0)),
+            "edge, by relay, 75.3 ms measured",
         ),
         ({"engine": 3, "measured": "soon"}, None, "unknown, nothing emulated"),
     ],

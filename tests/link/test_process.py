@@ -114,7 +114,7 @@ def test_a_plain_process_takes_the_relay_and_says_why_and_what_it_measured(echo:
     """Never tun on a machine's own network; configured stands beside measured, and data goes through."""
     process = Process(NET_RTT_MS="20", NET_UPSTREAM_PORT=str(echo))
     assert process.said.startswith(
-        "link: engine=relay (no netem, no tun: a plain process in the machine's own network namespace)"
+        "link: engine=relay (no tun: a plain process in the machine's own network namespace)"
     )
     assert "rtt 20 ms configured, fresh request 4" in process.said
     config = process.ask("config")
@@ -149,7 +149,7 @@ def test_an_engine_that_cannot_be_had_is_one_line_and_exit_3() -> None:
     process = Process(NET_ENGINE="tun", NET_RTT_MS="40")
     code, complaints = process.stop()
     assert code == 3
-    assert complaints.startswith("NET_ENGINE='tun': cannot be had here: a plain process")
+    assert complaints.startswith("NET_ENGINE='tun': not available here: a plain process")
     assert complaints.count("\n") == 1
 
 

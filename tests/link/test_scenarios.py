@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from link import qdiscs
 from support.laboratory import Laboratory, cannot
 
 NEAR = 0.10
@@ -78,11 +77,9 @@ def laboratories() -> Iterator[dict[str, Laboratory]]:
         pytest.skip(reason)
     made: dict[str, Laboratory] = {}
     try:
-        for name in ("relay", "tun", "netem"):
+        for name in ("relay", "tun"):
             made[name] = Laboratory(len(made))
             made[name].upstream()
-        if made["netem"].inside(made["netem"].far, qdiscs.no_netem):
-            made.pop("netem").close()
         yield made
     finally:
         for each in made.values():

@@ -68,7 +68,7 @@ def test_an_empty_variable_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
         ("NET_PORT", "70000", "NET_PORT='70000': too large; allowed: 1 to 65535"),
         ("NET_PORT", "1.5", "NET_PORT='1.5': not a whole number; allowed: 1 to 65535"),
         ("NET_PROFILE", "mars", f"NET_PROFILE='mars': unknown; allowed: {', '.join(PROFILES)}"),
-        ("NET_ENGINE", "tc", "NET_ENGINE='tc': unknown; allowed: auto, netem, tun, relay, off"),
+        ("NET_ENGINE", "tc", "NET_ENGINE='tc': unknown; allowed: auto, tun, relay, off"),
         ("NET_RTTMS", "40", "NET_RTTMS='40': no such variable; did you mean NET_RTT_MS?"),
         ("NET_SEED", "-1", "NET_SEED='-1': too small; allowed: 0 to 9223372036854775807"),
     ],

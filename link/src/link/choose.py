@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from link.netem import cannot, needs_ifb
 from link.settings import Settings
 
-EngineName = Literal["off", "relay", "tun", "netem"]
+EngineName = Literal["off", "relay", "tun"]
 
 NOT_OURS = "a plain process in the machine's own network namespace"
 
@@ -17,10 +16,6 @@ class Surroundings:
 
     own_namespace: bool
     """The network namespace is this process's own (a container's, or one made for it), not the machine's."""
-    no_netem: str | None = None
-    """Why the kernel cannot delay packets by itself."""
-    no_ifb: str | None = None
-    """Why it cannot do so with packets that arrive."""
     no_tun: str | None = None
     """Why packets cannot be taken through a TUN device."""
     no_forwarding: str | None = None
@@ -46,10 +41,10 @@ def choose(settings: Settings, surroundings: Surroundings) -> Choice:
     """Decide on the engine.
 
     1. off when asked for, or when auto finds nothing to emulate
-    2. netem or tun when asked for, if it can be had; never in the machine's own network namespace, whose interfaces and
-       routes are not ours
+    2. tun when asked for, if it can be had; never in the machine's own network namespace, whose interfaces and routes
+       are not ours
     3. relay when asked for; in a namespace of the link's own it stands before the upstream's port unseen
-    4. auto: the first that can be had of netem, tun and relay, and why not those before it
+    4. auto: tun, or relay and why not tun
     """
     if settings.engine == "off":
         return Choice("off", "NET_ENGINE=off")
@@ -57,35 +52,14 @@ def choose(settings: Settings, surroundings: Surroundings) -> Choice:
         return Choice("off", "there is nothing to emulate")
     if settings.engine == "relay":
         return _relay(settings, surroundings, "NET_ENGINE=relay")
-    no_netem, no_tun = _against_netem(settings, surroundings), _against_tun(settings, surroundings)
-    if settings.engine == "netem":
-        return _asked_for("netem", no_netem)
+    no_tun = _against_tun(settings, surroundings)
+    if settings.engine == "tun" and no_tun:
+        raise UnavailableError(f"NET_ENGINE='tun': not available here: {no_tun}; allowed here: auto, relay, off")
     if settings.engine == "tun":
-        return _asked_for("tun", no_tun)
-    if not no_netem:
-        return Choice("netem", "the kernel's own, in a network namespace of its own")
+        return Choice("tun", "NET_ENGINE=tun")
     if not no_tun:
-        return Choice("tun", f"real packets in a network namespace of its own; no netem: {no_netem}")
-    if no_netem == no_tun:
-        return _relay(settings, surroundings, f"no netem, no tun: {no_tun}")
-    return _relay(settings, surroundings, f"no netem: {no_netem}; no tun: {no_tun}")
-
-
-def _asked_for(engine: EngineName, against: str | None) -> Choice:
-    if against:
-        others = ", ".join(name for name in ("auto", "netem", "tun", "relay", "off") if name != engine)
-        raise UnavailableError(f"NET_ENGINE='{engine}': cannot be had here: {against}; allowed here: {others}")
-    return Choice(engine, f"NET_ENGINE={engine}")
-
-
-def _against_netem(settings: Settings, surroundings: Surroundings) -> str | None:
-    if not surroundings.own_namespace:
-        return NOT_OURS
-    if unable := cannot(settings.conditions):
-        return f"it has no {' and no '.join(unable)}"
-    if needs_ifb(settings.conditions) and not surroundings.no_netem:
-        return surroundings.no_ifb
-    return surroundings.no_netem
+        return Choice("tun", "real packets in a network namespace of its own")
+    return _relay(settings, surroundings, f"no tun: {no_tun}")
 
 
 def _against_tun(settings: Settings, surroundings: Surroundings) -> str | None:

@@ -1,30 +1,27 @@
-"""Runs ip, tc and iptables."""
+"""Runs ip and iptables."""
 
 import os
 import subprocess
 
 
 class SetUpError(Exception):
-    """The kernel refused something; the message says what, `said` is the first line of the tool's own words."""
-
-    def __init__(self, command: str, said: str):
-        super().__init__(f"{command}: {said}")
-        self.said = said
+    """The kernel refused something; the message is the command and the first line of its error output."""
 
 
-def run(command: list[str], text: str = "", **variables: str) -> str:
+def run(command: list[str], text: str = "") -> str:
     """Run a command with `text` as its input; return what it says. Raises SetUpError if it fails."""
     # The lock's usual place, /run, is not writable in a container with a read-only root.
-    environment = os.environ | {"XTABLES_LOCKFILE": "/tmp/xtables.lock"} | variables
+    environment = os.environ | {"XTABLES_LOCKFILE": "/tmp/xtables.lock"}
     try:
         done = subprocess.run(
             command, input=text, text=True, capture_output=True, env=environment, timeout=10, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise SetUpError(command[0], str(error)) from error
+        raise SetUpError(f"{command[0]}: {error}") from error
     if done.returncode:
         said = done.stderr.strip().splitlines()
-        raise SetUpError(" ".join(command), said[0] if said else f"exit {done.returncode}")
+        reason = said[0] if said else f"exit {done.returncode}"
+        raise SetUpError(f"{' '.join(command)}: {reason}")
     return done.stdout
 
 

@@ -5,7 +5,6 @@ from typing import Any, Protocol
 
 from link import namespace
 from link.choose import Choice, Surroundings
-from link.kernel import Netem
 from link.lateness import Lateness
 from link.measure import Measured
 from link.model import Conditions
@@ -56,8 +55,6 @@ def build(settings: Settings, surroundings: Surroundings, choice: Choice, listen
     """
     if surroundings.own_namespace and not missing(own_capabilities()):
         namespace.clear(settings.upstream_port, settings.port)
-    if choice.engine == "netem":
-        return Netem(settings.conditions, settings.upstream_port)
     if choice.engine == "tun":
         no_forwarding = surroundings.no_forwarding
         return Tun(settings.conditions, settings.upstream_port, seed=settings.seed, no_forwarding=no_forwarding)

@@ -6,7 +6,7 @@ import stat
 import struct
 from pathlib import Path
 
-from link import qdiscs, routes
+from link import routes
 from link.choose import Surroundings
 from link.command import fails, run
 from link.privileges import missing, own_capabilities
@@ -14,7 +14,6 @@ from link.privileges import missing, own_capabilities
 TUN = Path("/dev/net/tun")
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
-IFF_UP = 0x1
 TUN_MAJOR, TUN_MINOR = 10, 200
 NAMED = Path("/run/netns")
 NET = Path("/sys/class/net")
@@ -22,15 +21,13 @@ IPV4 = Path("/proc/sys/net/ipv4")
 
 
 def look() -> Surroundings:
-    """Return what this place allows. Tries a TUN device, a qdisc on the loopback and an IFB; leaves nothing behind."""
+    """Return what this place allows. Tries a TUN device; leaves nothing behind."""
     own = owns_namespace()
     if not own:
         return Surroundings(own_namespace=False)
     lacking = missing(own_capabilities())
     return Surroundings(
         own_namespace=True,
-        no_netem=lacking or qdiscs.no_netem(),
-        no_ifb=lacking or qdiscs.no_ifb(interfaces()),
         no_tun=lacking or _no_tun(),
         no_forwarding=_no_forwarding(),
         no_redirect=lacking or fails(["iptables", "-w", "2", "-t", "nat", "-S", "PREROUTING"]),
@@ -72,7 +69,6 @@ def clear(port: int, relay_port: int) -> None:
         _ip(batch)
     while fails(routes.redirection("-C", port, relay_port)) is None:
         run(routes.redirection("-D", port, relay_port))
-    qdiscs.clear(interfaces())
 
 
 def lead_through_tun(port: int, probe_port: int, *, incoming: bool) -> None:
@@ -115,11 +111,6 @@ def _no_forwarding() -> str | None:
 def interfaces() -> list[str]:
     """Return the interfaces but the loopback and the tun engine's own device."""
     return sorted(path.name for path in NET.iterdir() if path.name not in {"lo", routes.DEVICE})
-
-
-def carrying() -> list[str]:
-    """Return the interfaces that are up: some kernels give every namespace tunnels that are not."""
-    return [name for name in interfaces() if int(_read(NET / name / "flags") or "0", 16) & IFF_UP]
 
 
 def _ip(batch: str) -> None:

@@ -6,7 +6,6 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from link.model import Conditions
-from link.netem import cannot
 from link.partition import OFF, parse
 from link.profiles import PROFILES
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     ProfileName = str
 else:
     ProfileName = Literal[tuple(PROFILES)]
-EngineWish = Literal["auto", "netem", "tun", "relay", "off"]
+EngineWish = Literal["auto", "tun", "relay", "off"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Milliseconds = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
 Megabits = Annotated[float, Field(ge=0.01, le=100_000, allow_inf_nan=False)]
@@ -82,9 +81,8 @@ class Settings(BaseSettings):
     )
     engine: EngineWish = Field(
         "auto",
-        description="What emulates the network: netem (the kernel, where it can) or tun (packets; both need a network "
-        "namespace of their own), relay (bytes), off, or auto for the first to be had. An engine that cannot be "
-        "had: exit 3 and one line.",
+        description="What emulates the network: tun (packets; needs a network namespace of its own), relay (bytes), "
+        "off, or auto: tun where it is available, else relay. An engine that is not available: exit 3 and one line.",
     )
     rtt_ms: Milliseconds | None = Field(
         None, description="Full round trip time in milliseconds, paid by the handshake and by every reply."
@@ -180,9 +178,7 @@ def contradictions(settings: Settings) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     wanted = settings.conditions
     if settings.engine == "off" and not wanted.nothing:
-        found.append(("engine", f"contradicts {_asked(settings)}, which needs one; allowed: auto, netem, tun, relay"))
-    if settings.engine == "netem" and (unable := cannot(wanted)):
-        found.append(("engine", f"netem has no {' and no '.join(unable)}; allowed: auto, tun, relay"))
+        found.append(("engine", f"contradicts {_asked(settings)}, which needs one; allowed: auto, tun, relay"))
     if wanted.jitter > wanted.rtt:
         name = "jitter_ms" if settings.jitter_ms is not None else "rtt_ms"
         found.append((name, f"jitter of {wanted.jitter * 1e3:g} ms is above the round trip of {wanted.rtt * 1e3:g} ms; "

@@ -102,7 +102,7 @@ class State:
         figures = self.measured.summary_ms()
         what = " ".join(_figure(name, value) for name, value in configured(self.settings.conditions).items() if value)
         said += f" {what or 'nothing'} configured, "
-        if self.choice.engine in {"netem", "tun"}:
+        if self.choice.engine == "tun":
             return said + f"connect {figures['connect_ms']['p50']:.1f} ms measured"
         fresh, warm = figures["fresh_request_ms"]["p50"], figures["warm_request_ms"]["p50"]
         return (

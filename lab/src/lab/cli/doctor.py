@@ -5,7 +5,6 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -68,7 +67,6 @@ async def _examine(workspace: Workspace) -> tuple[list[Finding], str]:
         await _docker(compose, why_not),
         _cores(),
         _memory(),
-        _netem(),
         _tun(),
         _browser(),
         *_settings(standing),
@@ -113,20 +111,6 @@ def _memory() -> Finding:
     except (ValueError, OSError):
         return Finding(name="memory", found="unknown", good=True)
     return Finding(name="memory", found=f"{gigabytes:.1f} GiB", good=gigabytes >= 2)
-
-
-def _netem() -> Finding:
-    """Try it in a network namespace of its own, where it can do no harm; only the answer is of interest."""
-    tc, unshare = shutil.which("tc"), shutil.which("unshare")
-    follows = "the link takes its tun or relay engine instead"
-    if tc is None or unshare is None:
-        return Finding(name="netem", found="no tc command here", good=False, follows=follows)
-    trial = [unshare, "--user", "--map-root-user", "--net", tc, "qdisc", "add", "dev", "lo", "root", "netem"]
-    done = subprocess.run([*trial, "delay", "1ms"], capture_output=True, text=True, timeout=10)
-    if done.returncode:
-        why = (done.stderr.strip().splitlines() or ["it failed"])[0]
-        return Finding(name="netem", found=f"not in this kernel, or not allowed ({why})", good=False, follows=follows)
-    return Finding(name="netem", found="works", good=True)
 
 
 def _tun() -> Finding:
