@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from lab.backends.checkout import Clone
+from lab.backends.precedence import Settings
+from lab.backends.processes.supervisor import Applied
+from lab.backends.workspace import Workspace
 from lab.cli.app import main
 from lab.cli.compare import print_comparison
 from lab.cli.run import what_differs
 from lab.cli.summary import audit_line, print_summary
-from lab.cli.workspace import Workspace
 from lab.compare import compare
-from lab.environment.layers import Settings
-from lab.processes.clone import Clone
-from lab.processes.supervisor import Applied
 from lab.run_document import Audit, AuditCheck, RunDocument
 from support import fake_services
 from support.fake_clone import FakeClone, wait_until

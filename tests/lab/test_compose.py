@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.compose.driver import Compose, parse_rows
-from lab.environment.failures import SurroundingsFailed
+from lab.backends.compose.project import Compose, parse_rows
+from lab.backends.errors import SurroundingsFailed
 from support.fake_clone import FakeClone, is_alive, wait_until
 from support.fake_docker import State, install
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.environment.failures import UsageMistake
-from lab.environment.layers import Settings, merge, read_env_file, without_empty
-from lab.environment.variables import parse_assignments
-from lab.processes.service import ServiceSpec, Wires, port_numbers, process_environment
-from lab.processes.services import LINK, LOCUST, PROXY, SERVICES, UPSTREAM_MOCK
+from lab.backends.errors import UsageMistake
+from lab.backends.precedence import Settings, merge, read_env_file, without_empty
+from lab.backends.service_spec import ServiceSpec, Wires, port_numbers, process_environment
+from lab.backends.services import LINK, LOCUST, PROXY, SERVICES, UPSTREAM_MOCK
+from lab.backends.variables import parse_assignments
 
 NAME = "PROXY_MAX_CONNECTIONS"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.environment.failures import SurroundingsFailed
-from lab.processes.screen import Silence
-from lab.processes.supervisor import Patience, Supervisor
+from lab.backends.errors import SurroundingsFailed
+from lab.backends.processes.supervisor import Patience, Supervisor
+from lab.backends.terminal import Silence
 from support import fake_services
 from support.fake_clone import FakeClone, is_alive, wait_until
 

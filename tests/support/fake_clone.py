@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab.environment.variables import is_sandbox_variable
+from lab.backends.variables import is_sandbox_variable
 from support import fake_services
 
 PORTS = tuple(port.variable for spec in fake_services.SERVICES for port in spec.ports)

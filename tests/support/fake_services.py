@@ -26,8 +26,8 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from lab.processes.services import LOCUST as REAL_LOCUST
-from lab.processes.services import SERVICES as REAL_SERVICES
+from lab.backends.services import LOCUST as REAL_LOCUST
+from lab.backends.services import SERVICES as REAL_SERVICES
 
 SERVICES = tuple(replace(spec, argv=(sys.executable, __file__, spec.name)) for spec in REAL_SERVICES)
 LOCUST = SERVICES[REAL_SERVICES.index(REAL_LOCUST)]
@@ -139,9 +139,9 @@ def document(run_id: str, given: dict[str, str], status: str = "finished") -> di
 
 def sandbox(root: str, arguments: list[str]) -> int:
     """Be the command line."""
+    from lab.backends.checkout import Clone
+    from lab.backends.workspace import Workspace
     from lab.cli.app import main as command
-    from lab.cli.workspace import Workspace
-    from lab.processes.clone import Clone
 
     return command(arguments, Workspace(Clone(Path(root)), SERVICES, LOCUST))
 

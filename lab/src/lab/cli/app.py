@@ -9,8 +9,8 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
-from lab.cli.workspace import Workspace
-from lab.environment.failures import INTERRUPTED, SURROUNDINGS, USAGE, SandboxError
+from lab.backends.errors import INTERRUPTED, SURROUNDINGS, USAGE, SandboxError
+from lab.backends.workspace import Workspace
 
 _HELP = """See what the connection pool of a FastAPI app really does under load.
 

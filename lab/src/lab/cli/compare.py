@@ -7,11 +7,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from lab.backends.compose.download_runs import fetch_new_runs
+from lab.backends.errors import UsageMistake
+from lab.backends.workspace import workspace_of
 from lab.cli.console import print_json, results
-from lab.cli.fetch import fetch_new_runs
-from lab.cli.workspace import workspace_of
 from lab.compare import Comparison, Outcome
-from lab.environment.failures import UsageMistake
 from lab.store import RunNotFound, RunStore
 
 

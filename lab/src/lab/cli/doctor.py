@@ -12,12 +12,12 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel, ConfigDict
 
+from lab.backends.compose.project import Compose
+from lab.backends.ports import is_free
+from lab.backends.service_spec import Port
+from lab.backends.status import Standing, look
+from lab.backends.workspace import Workspace, workspace_of
 from lab.cli.console import print_json, results
-from lab.cli.standing import Standing, look
-from lab.cli.workspace import Workspace, workspace_of
-from lab.compose.driver import Compose
-from lab.processes.ports import is_free
-from lab.processes.service import Port
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

@@ -4,9 +4,9 @@ import asyncio
 
 import typer
 
-from lab.cli.modes import standing_mode
-from lab.cli.workspace import Workspace, workspace_of
-from lab.compose.driver import Compose
+from lab.backends.compose.project import Compose
+from lab.backends.selection import standing_mode
+from lab.backends.workspace import Workspace, workspace_of
 
 
 def register(app: typer.Typer) -> None:

@@ -8,22 +8,22 @@ from typing import Annotated, Any
 
 import typer
 
+from lab.backends import service_http as http
+from lab.backends.errors import INTERRUPTED, USAGE, SurroundingsFailed, UsageMistake
+from lab.backends.foreground import ALREADY_UP
+from lab.backends.interface import Stack, stack_on
+from lab.backends.locust_run import HeadlessRun, Outcome
+from lab.backends.precedence import Settings, Variables
+from lab.backends.processes.supervisor import Applied
+from lab.backends.selection import DockerOption, Mode, ProcessesOption, asked_mode, mode_to_start, standing_mode
+from lab.backends.variables import parse_assignments
+from lab.backends.ward import Ward
+from lab.backends.workspace import Workspace, workspace_of
 from lab.cli.console import notes, print_json, results
-from lab.cli.live import LiveRun
-from lab.cli.modes import DockerOption, Mode, ProcessesOption, asked_mode, mode_to_start, standing_mode
-from lab.cli.run_options import add_options
-from lab.cli.stack import Stack, stack_on
+from lab.cli.options import add_options
+from lab.cli.progress_bar import LiveRun
 from lab.cli.summary import print_summary
 from lab.cli.waiting import meanwhile, say_what_is_waited_for
-from lab.cli.workspace import Workspace, workspace_of
-from lab.environment.failures import INTERRUPTED, USAGE, SurroundingsFailed, UsageMistake
-from lab.environment.layers import Settings, Variables
-from lab.environment.variables import parse_assignments
-from lab.processes import http
-from lab.processes.headless import HeadlessRun, Outcome
-from lab.processes.supervisor import Applied
-from lab.processes.up import ALREADY_UP
-from lab.processes.ward import Ward
 
 _BUSY = ("spawning", "running", "cleanup", "stopping")
 _ANOTHER_RUN = "another run of this clone is on ({note}); one at a time"

@@ -8,9 +8,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from lab.backends.compose.download_runs import fetch_new_runs
+from lab.backends.workspace import workspace_of
 from lab.cli.console import number, print_json, results
-from lab.cli.fetch import fetch_new_runs
-from lab.cli.workspace import workspace_of
 from lab.store import RunStore, RunSummary
 
 _ENDS = {"finished": "done", "interrupted": "cut", "reset": "reset"}

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.workspace import workspace_of
-from lab.environment.failures import INTERRUPTED, SURROUNDINGS, USAGE
+from lab.backends.errors import INTERRUPTED, SURROUNDINGS, USAGE
+from lab.backends.workspace import workspace_of
 
 _CODES = {0: 0, 1: 1, 2: INTERRUPTED, 3: SURROUNDINGS, 4: USAGE, 5: 1}
 """pytest's exit codes in ours: no tests collected is a test that fell short."""

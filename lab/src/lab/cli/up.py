@@ -4,11 +4,11 @@ import asyncio
 
 import typer
 
-from lab.cli.modes import DockerOption, ProcessesOption, asked_mode, mode_to_start
-from lab.cli.workspace import Workspace, workspace_of
-from lab.environment.layers import Variables
-from lab.processes.services import LOCUST_WEB_PORT, PROXY_PORT
-from lab.processes.up import Foreground
+from lab.backends.foreground import Foreground
+from lab.backends.precedence import Variables
+from lab.backends.selection import DockerOption, ProcessesOption, asked_mode, mode_to_start
+from lab.backends.services import LOCUST_WEB_PORT, PROXY_PORT
+from lab.backends.workspace import Workspace, workspace_of
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def up(context: typer.Context, docker: DockerOption = False, processes: Processe
 async def _up(workspace: Workspace, asked: str | None) -> int:
     mode = await mode_to_start(workspace, "docker" if asked == "docker" else "processes" if asked else None)
     if mode == "docker":
-        from lab.compose.up import ComposeForeground
+        from lab.backends.compose.up import ComposeForeground
 
         return await ComposeForeground(
             workspace.clone, workspace.services, workspace.shell(), workspace.baseline()

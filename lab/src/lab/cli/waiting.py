@@ -6,9 +6,9 @@ import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from lab.cli.live import LiveRun
-from lab.cli.stack import Stack
-from lab.environment.failures import SurroundingsFailed
+from lab.backends.errors import SurroundingsFailed
+from lab.backends.interface import Stack
+from lab.cli.progress_bar import LiveRun
 
 T = TypeVar("T")
 _WAITING_EVERY_SECONDS = 3.0

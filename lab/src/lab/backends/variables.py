@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from lab.environment.failures import UsageMistake
+from lab.backends.errors import UsageMistake
 
 PREFIXES = ("PROXY_", "UVICORN_", "UPSTREAM_", "NET_", "LOCUST_", "LAB_")
 """Prefixes of the parts' variables."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.environment.failures import UsageMistake
-from lab.environment.variables import LOAD_PREFIXES, only_sandbox_variables
+from lab.backends.errors import UsageMistake
+from lab.backends.variables import LOAD_PREFIXES, only_sandbox_variables
 
 Variables = dict[str, str]
 """Name to value. An empty value is still in there: it hides what a lower layer says."""

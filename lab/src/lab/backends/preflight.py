@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.environment.failures import USAGE, SurroundingsFailed, UsageMistake
-from lab.processes.service import ServiceSpec, Wires, port_numbers, process_environment
+from lab.backends.errors import USAGE, SurroundingsFailed, UsageMistake
+from lab.backends.service_spec import ServiceSpec, Wires, port_numbers, process_environment
 
 _CHECK_SECONDS = 30.0
 

@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.environment.layers import Variables
-from lab.processes.service import ServiceSpec, process_environment
-from lab.processes.spawn import Spawned, read_lines, spawn
-from lab.processes.ward import Ward
+from lab.backends.precedence import Variables
+from lab.backends.process_group import Spawned, read_lines, spawn
+from lab.backends.service_spec import ServiceSpec, process_environment
+from lab.backends.ward import Ward
 
 TAIL_LINES = 15
 _LAST_LINES_SECONDS = 1.0

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.processes import guardian
+from lab.backends import guardian
 
 _PR_SET_PDEATHSIG = 1
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.environment.failures import SurroundingsFailed
-from lab.processes.services import speaks_tls
-from lab.processes.spawn import read_lines
+from lab.backends.errors import SurroundingsFailed
+from lab.backends.process_group import read_lines
+from lab.backends.services import speaks_tls
 
 _QUICK_SECONDS = 20.0
 _WAIT_SECONDS = 120

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lab.cli.modes import Mode, standing_mode
-from lab.cli.workspace import Workspace
-from lab.compose.driver import Compose
-from lab.compose.up import PUBLISHED, shell_of_up
-from lab.environment.failures import SandboxError, UsageMistake
-from lab.environment.layers import Variables
-from lab.processes.checks import check_all, service_checks
-from lab.processes.ports import check_distinct
-from lab.processes.service import Port
+from lab.backends.compose.project import Compose
+from lab.backends.compose.up import PUBLISHED, shell_of_up
+from lab.backends.errors import SandboxError, UsageMistake
+from lab.backends.ports import check_distinct
+from lab.backends.precedence import Variables
+from lab.backends.preflight import check_all, service_checks
+from lab.backends.selection import Mode, standing_mode
+from lab.backends.service_spec import Port
+from lab.backends.workspace import Workspace
 
 
 @dataclass(frozen=True)

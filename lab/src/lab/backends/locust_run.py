@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.processes.child import TAIL_LINES
-from lab.processes.spawn import Spawned, read_lines, spawn
-from lab.processes.ward import Ward
+from lab.backends.process_group import Spawned, read_lines, spawn
+from lab.backends.processes.service_process import TAIL_LINES
+from lab.backends.ward import Ward
 
 OnProgress = Callable[[dict[str, Any]], None]
 _LAST_LINES_SECONDS = 1.0

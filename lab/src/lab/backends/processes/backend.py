@@ -1,16 +1,16 @@
 """Runs on local processes: those of `up`, asked over its socket, or ones of the run's own."""
 
-from lab.cli.workspace import Workspace
-from lab.environment.failures import SurroundingsFailed
-from lab.environment.layers import Settings, Variables
-from lab.processes.checks import Check, check_all, service_checks
-from lab.processes.clone import Clone
-from lab.processes.headless import Headless, Outcome
-from lab.processes.ports import check_distinct
-from lab.processes.screen import Silence
-from lab.processes.service import Wires, port_numbers, process_environment
-from lab.processes.states import waited_for
-from lab.processes.supervisor import Applied, Supervisor
+from lab.backends.checkout import Clone
+from lab.backends.errors import SurroundingsFailed
+from lab.backends.locust_run import Headless, Outcome
+from lab.backends.ports import check_distinct
+from lab.backends.precedence import Settings, Variables
+from lab.backends.preflight import Check, check_all, service_checks
+from lab.backends.processes.states import waited_for
+from lab.backends.processes.supervisor import Applied, Supervisor
+from lab.backends.service_spec import Wires, port_numbers, process_environment
+from lab.backends.terminal import Silence
+from lab.backends.workspace import Workspace
 from lab.run_document import RunDocument
 from lab.store import RunNotFound, RunStore
 

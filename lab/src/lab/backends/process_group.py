@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.processes.ward import Ward, die_with_parent
+from lab.backends.ward import Ward, die_with_parent
 
 _LONGEST_LINE = 16_384
 _STRAGGLER_SECONDS = 1.0

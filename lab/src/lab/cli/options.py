@@ -2,8 +2,8 @@
 
 import re
 
-from lab.environment.failures import UsageMistake
-from lab.environment.layers import Variables
+from lab.backends.errors import UsageMistake
+from lab.backends.precedence import Variables
 
 _LABEL = re.compile(r"[^\x00-\x1f\x7f]{0,60}")
 """The recorder's rule."""

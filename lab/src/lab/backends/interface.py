@@ -2,11 +2,11 @@
 
 from typing import Protocol
 
-from lab.cli.modes import Mode
-from lab.cli.workspace import Workspace
-from lab.environment.layers import Settings, Variables
-from lab.processes.headless import Headless, Outcome
-from lab.processes.supervisor import Applied
+from lab.backends.locust_run import Headless, Outcome
+from lab.backends.precedence import Settings, Variables
+from lab.backends.processes.supervisor import Applied
+from lab.backends.selection import Mode
+from lab.backends.workspace import Workspace
 from lab.run_document import RunDocument
 
 
@@ -45,9 +45,9 @@ class Stack(Protocol):
 def stack_on(workspace: Workspace, mode: Mode, own: bool) -> Stack:
     """Return the services in that mode; `own` ones are started for the run and end with it."""
     if mode == "docker":
-        from lab.cli.compose_stack import ComposeStack
+        from lab.backends.compose.backend import ComposeStack
 
         return ComposeStack(workspace, own)
-    from lab.cli.process_stacks import OwnProcesses, SupervisedStack
+    from lab.backends.processes.backend import OwnProcesses, SupervisedStack
 
     return OwnProcesses(workspace) if own else SupervisedStack(workspace)

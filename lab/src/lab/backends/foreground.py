@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from lab.environment.failures import INTERRUPTED, UsageMistake
-from lab.environment.layers import Variables
-from lab.processes.clone import Clone
-from lab.processes.control import listening
-from lab.processes.screen import Screen
-from lab.processes.service import ServiceSpec
-from lab.processes.supervisor import Supervisor
+from lab.backends.checkout import Clone
+from lab.backends.errors import INTERRUPTED, UsageMistake
+from lab.backends.precedence import Variables
+from lab.backends.processes.control_socket import listening
+from lab.backends.processes.supervisor import Supervisor
+from lab.backends.service_spec import ServiceSpec
+from lab.backends.terminal import Screen
 
 ALREADY_UP = "the sandbox of this clone is up already ({note}); ./sandbox down stops it"
 

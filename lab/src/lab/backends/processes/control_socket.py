@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from lab.environment.failures import USAGE, SandboxError, SurroundingsFailed, UsageMistake
+from lab.backends.errors import USAGE, SandboxError, SurroundingsFailed, UsageMistake
 
 Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 _LONGEST_MESSAGE = 1 << 20

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.environment.failures import SurroundingsFailed
+from lab.backends.errors import SurroundingsFailed
 
 _SOCKET_PATH_BYTES = 100
 """A unix socket's path must be shorter than 108 bytes on Linux, 104 elsewhere."""

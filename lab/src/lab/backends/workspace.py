@@ -8,12 +8,12 @@ from pathlib import Path
 import typer
 
 import lab
-from lab.environment.layers import Variables, merge, read_env_file
-from lab.environment.variables import only_sandbox_variables
-from lab.processes.clone import Clone
-from lab.processes.control import Supervised
-from lab.processes.service import ServiceSpec
-from lab.processes.services import LOCUST, SERVICES
+from lab.backends.checkout import Clone
+from lab.backends.precedence import Variables, merge, read_env_file
+from lab.backends.processes.control_socket import Supervised
+from lab.backends.service_spec import ServiceSpec
+from lab.backends.services import LOCUST, SERVICES
+from lab.backends.variables import only_sandbox_variables
 
 
 def this_clone() -> Clone:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lab.processes.child import Child
+from lab.backends.processes.service_process import Child
 
 
 def obituary(child: Child) -> str:

@@ -4,8 +4,8 @@ import errno
 import socket
 from collections.abc import Iterable, Mapping
 
-from lab.environment.failures import SurroundingsFailed, UsageMistake
-from lab.processes.service import Port, ServiceSpec
+from lab.backends.errors import SurroundingsFailed, UsageMistake
+from lab.backends.service_spec import Port, ServiceSpec
 
 
 def is_free(host: str, port: int) -> bool:

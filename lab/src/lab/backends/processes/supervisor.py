@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.environment.failures import SurroundingsFailed
-from lab.environment.layers import Variables
-from lab.processes import http
-from lab.processes.checks import check_all, service_checks
-from lab.processes.child import Child
-from lab.processes.ports import check_distinct, check_free
-from lab.processes.screen import Screen
-from lab.processes.service import ServiceSpec, Wires, port_numbers
-from lab.processes.states import obituary, reason, state
-from lab.processes.ward import Ward
+from lab.backends import service_http as http
+from lab.backends.errors import SurroundingsFailed
+from lab.backends.ports import check_distinct, check_free
+from lab.backends.precedence import Variables
+from lab.backends.preflight import check_all, service_checks
+from lab.backends.processes.service_process import Child
+from lab.backends.processes.states import obituary, reason, state
+from lab.backends.service_spec import ServiceSpec, Wires, port_numbers
+from lab.backends.terminal import Screen
+from lab.backends.ward import Ward
 
 GRACE_SECONDS = 35.0
 """As long as Compose gives: requests in flight are answered, a run of the UI is stopped softly and kept."""

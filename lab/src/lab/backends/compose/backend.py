@@ -5,20 +5,20 @@ import contextlib
 import json
 import secrets
 
-from lab.cli.fetch import UI_PORT, download, keep, local_url
-from lab.cli.process_stacks import HEADLESS, read_document
-from lab.cli.workspace import Workspace
-from lab.compose.driver import Compose
-from lab.compose.up import PUBLISHED, shell_of_up
-from lab.environment.layers import Settings, Variables, without_empty
-from lab.environment.variables import LOAD_PREFIXES
-from lab.processes import http
-from lab.processes.checks import Check, check_all, service_checks
-from lab.processes.headless import Headless, Outcome
-from lab.processes.ports import check_free
-from lab.processes.service import Wires, port_numbers
-from lab.processes.services import PROXY_PORT
-from lab.processes.supervisor import Applied
+from lab.backends import service_http as http
+from lab.backends.compose.download_runs import UI_PORT, download, keep, local_url
+from lab.backends.compose.project import Compose
+from lab.backends.compose.up import PUBLISHED, shell_of_up
+from lab.backends.locust_run import Headless, Outcome
+from lab.backends.ports import check_free
+from lab.backends.precedence import Settings, Variables, without_empty
+from lab.backends.preflight import Check, check_all, service_checks
+from lab.backends.processes.backend import HEADLESS, read_document
+from lab.backends.processes.supervisor import Applied
+from lab.backends.service_spec import Wires, port_numbers
+from lab.backends.services import PROXY_PORT
+from lab.backends.variables import LOAD_PREFIXES
+from lab.backends.workspace import Workspace
 from lab.run_document import RunDocument
 
 _COMPOSE_DECIDES = ("LOCUST_WEB_HOST", "LOCUST_WEB_PORT", "LAB_RUNS_DIR")

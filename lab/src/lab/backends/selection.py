@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from lab.cli.workspace import Workspace
-from lab.compose.driver import Compose
-from lab.environment.failures import SurroundingsFailed, UsageMistake
-from lab.environment.layers import Variables
+from lab.backends.compose.project import Compose
+from lab.backends.errors import SurroundingsFailed, UsageMistake
+from lab.backends.precedence import Variables
+from lab.backends.workspace import Workspace
 
 Mode = Literal["docker", "processes"]
 

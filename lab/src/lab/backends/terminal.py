@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import TextIO
 
-from lab.processes.service import ServiceSpec
+from lab.backends.service_spec import ServiceSpec
 
 
 class Screen:

@@ -11,18 +11,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lab.compose.driver import Compose
-from lab.environment.failures import INTERRUPTED, SurroundingsFailed
-from lab.environment.layers import Variables
-from lab.processes.checks import check_all, service_checks
-from lab.processes.clone import Clone
-from lab.processes.ports import check_free
-from lab.processes.screen import Screen
-from lab.processes.service import ServiceSpec
-from lab.processes.services import LOCUST_WEB_PORT, PROXY_PORT
-from lab.processes.spawn import read_lines, spawn
-from lab.processes.up import ALREADY_UP
-from lab.processes.ward import Ward
+from lab.backends.checkout import Clone
+from lab.backends.compose.project import Compose
+from lab.backends.errors import INTERRUPTED, SurroundingsFailed
+from lab.backends.foreground import ALREADY_UP
+from lab.backends.ports import check_free
+from lab.backends.precedence import Variables
+from lab.backends.preflight import check_all, service_checks
+from lab.backends.process_group import read_lines, spawn
+from lab.backends.service_spec import ServiceSpec
+from lab.backends.services import LOCUST_WEB_PORT, PROXY_PORT
+from lab.backends.terminal import Screen
+from lab.backends.ward import Ward
 
 PUBLISHED = (PROXY_PORT, LOCUST_WEB_PORT)
 """The ports that Compose opens on this machine."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lab.environment.layers import Variables
-from lab.processes.service import LOOPBACK, Port, ServiceSpec, Wires
+from lab.backends.precedence import Variables
+from lab.backends.service_spec import LOOPBACK, Port, ServiceSpec, Wires
 
 PROXY_PORT = Port("PROXY_PORT", 8000, "PROXY_HOST")
 UPSTREAM_PORT = Port("UPSTREAM_PORT", 8001, "UPSTREAM_HOST")

@@ -6,9 +6,9 @@ import re
 import urllib.request
 from pathlib import Path
 
-from lab.cli.workspace import Workspace
-from lab.compose.driver import Compose
-from lab.processes.service import LOOPBACK
+from lab.backends.compose.project import Compose
+from lab.backends.service_spec import LOOPBACK
+from lab.backends.workspace import Workspace
 
 UI_PORT = 8089
 _SAFE_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}")
