@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SOURCES = [ROOT / part / "src" for part in ("proxy", "upstream-mock")]
+SOURCES = [ROOT / part / "src" for part in ("proxy", "upstream-mock", "service-kit")]
 PROXY_CORE, LOAD_CORE = "0", "1"
 
 

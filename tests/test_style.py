@@ -8,7 +8,7 @@ import pytest
 
 from support.settings_table import ROOT
 
-PACKAGES = ["proxy", "upstream_mock", "link", "loadtest", "lab"]
+PACKAGES = ["proxy", "upstream_mock", "link", "loadtest", "lab", "service_kit"]
 
 
 def run(*command: str) -> None:
@@ -23,7 +23,7 @@ def test_ruff_has_nothing_to_say() -> None:
 
 
 def test_mypy_strict_has_nothing_to_say() -> None:
-    """All five packages at once."""
+    """All packages at once."""
     run("mypy", *[argument for package in PACKAGES for argument in ("-p", package)])
 
 
@@ -35,10 +35,11 @@ def test_mypy_strict_has_nothing_to_say() -> None:
         ("link", "proxy|upstream_mock|loadtest|lab"),
         ("loadtest", "proxy|upstream_mock|link"),
         ("lab", "proxy|upstream_mock|link|loadtest"),
+        ("service-kit", "proxy|upstream_mock|link|loadtest|lab"),
     ],
 )
 def test_the_arrows_point_one_way(package: str, forbidden: str) -> None:
-    """The services share the wire and the environment, not code; only loadtest uses lab."""
+    """Of their subjects the services share the wire and the environment, not code; only loadtest uses lab."""
     pattern = re.compile(rf"^\s*(?:from|import) (?:{forbidden})\b", re.MULTILINE)
     found = [path for path in (ROOT / package / "src").rglob("*.py") if pattern.search(path.read_text())]
     assert not found

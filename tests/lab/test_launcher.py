@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 LAUNCHER = Path(__file__).parents[2] / "sandbox"
-PARTS = ("proxy", "upstream-mock", "link", "loadtest", "lab")
+PARTS = ("proxy", "upstream-mock", "link", "loadtest", "lab", "service-kit")
 
 
 class Copy:
@@ -103,7 +103,7 @@ def test_ready_is_silent_and_quick(made: Copy) -> None:
 
 
 def test_sources_are_importable_by_relative_paths(made: Copy) -> None:
-    """The five source folders are on the path, and a clone that is moved keeps them."""
+    """The source folders are on the path, and a clone that is moved keeps them."""
     (pth,) = made.root.glob(".venv/lib/python3*/site-packages/pool-sandbox.pth")
     lines = pth.read_text().splitlines()
     assert [(pth.parent / line).resolve() for line in lines] == [made.root / part / "src" for part in PARTS]

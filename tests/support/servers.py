@@ -20,7 +20,7 @@ from proxy.app import create_app
 from proxy.settings import ServerSettings, Settings
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [ROOT / part / "src" for part in ("proxy", "upstream-mock", "link", "loadtest", "lab")]
+SOURCES = [ROOT / part / "src" for part in ("proxy", "upstream-mock", "link", "loadtest", "lab", "service-kit")]
 
 
 def free_port() -> int:

@@ -23,7 +23,7 @@ from upstream_mock.sockets import listen
 from upstream_mock.state import Mock
 from upstream_mock.tls import server_context
 
-SOURCE = Path(__file__).parents[2] / "upstream-mock" / "src"
+SOURCES = [str(Path(__file__).parents[2] / part / "src") for part in ("upstream-mock", "service-kit")]
 
 
 @dataclass
@@ -129,7 +129,7 @@ class MockProcess:
     def __init__(self, *arguments: str, **variables: object) -> None:
         self.data, self.control = free_port(), free_port()
         ports = {"UPSTREAM_PORT": self.data, "UPSTREAM_CONTROL_PORT": self.control}
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1"}
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(SOURCES), "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "upstream_mock", *arguments],
             env=environment | {name: str(value) for name, value in (ports | variables).items()},
