@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / each) for each in ("link/src", "upstream-mock/src", "tests")]
 
-from support.laboratory import Laboratory, cannot  # noqa: E402
+from support.netns_pair import NetnsPair, cannot  # noqa: E402
 
 SIDES: dict[str, dict[str, str]] = {
     "off": {"NET_ENGINE": "off"},
@@ -73,7 +73,7 @@ asyncio.run(main())
 
 
 @dataclass(frozen=True)
-class Measured:
+class SelfTest:
     """One round of one side. `late_ms` holds p50 and p99, `cpu_us` the link's CPU a request; None: it has none."""
 
     rps: float
@@ -89,13 +89,13 @@ def main() -> int:
     if reason:
         print(f"bench/link.py: {reason}", file=sys.stderr)
         return 3
-    found: dict[str, list[Measured]] = {name: [] for name in SIDES}
-    laboratory = Laboratory()
+    found: dict[str, list[SelfTest]] = {name: [] for name in SIDES}
+    netns = NetnsPair()
     try:
-        with mock(laboratory):
+        with mock(netns):
             for number in range(1, options.rounds + 1):
                 for name in list(found):
-                    one = one_round(laboratory, SIDES[name], options.seconds)
+                    one = one_round(netns, SIDES[name], options.seconds)
                     if one is None:
                         print(f"{name}: not to be had here, left out")
                         del found[name]
@@ -103,7 +103,7 @@ def main() -> int:
                     found[name].append(one)
                     print(f"round {number}: {name:12} {one.rps:9.0f} requests/s", flush=True)
     finally:
-        laboratory.close()
+        netns.close()
     return show(found)
 
 
@@ -116,53 +116,53 @@ def parse() -> argparse.Namespace:
 
 
 @contextlib.contextmanager
-def mock(laboratory: Laboratory) -> Iterator[None]:
+def mock(netns: NetnsPair) -> Iterator[None]:
     """Run the mock upstream without a delay, on the core that the load has."""
     variables = {"UPSTREAM_HOST": "0.0.0.0", "UPSTREAM_LATENCY": "constant(0ms)"}
-    process = laboratory.start("-m", "upstream_mock", **variables)
+    process = netns.start("-m", "upstream_mock", **variables)
     pinned(process.pid, LOAD_CORE)
     deadline = time.monotonic() + 20
     while True:
         with contextlib.suppress(OSError):
-            laboratory.ask()
+            netns.ask()
             break
         if time.monotonic() > deadline:
             raise SystemExit("the mock upstream does not listen")
         time.sleep(0.05)
     yield
-    laboratory.stop(process)
+    netns.stop(process)
 
 
-def one_round(laboratory: Laboratory, variables: dict[str, str], seconds: int) -> Measured | None:
+def one_round(netns: NetnsPair, variables: dict[str, str], seconds: int) -> SelfTest | None:
     """Return what wrk and the link say of one load of each kind; None if the engine cannot be had."""
     process = None
     if variables:
-        process, said = laboratory.link(**variables)
+        process, said = netns.link(**variables)
         if not said:
-            laboratory.stop(process)
+            netns.stop(process)
             return None
         pinned(process.pid, LINK_CORE)
-    before = cpu_seconds(laboratory, process)
-    rps, p50 = wrk(laboratory, seconds)
-    used = cpu_seconds(laboratory, process) - before
+    before = cpu_seconds(netns, process)
+    rps, p50 = wrk(netns, seconds)
+    used = cpu_seconds(netns, process) - before
     through = process is not None and variables["NET_ENGINE"] in {"relay", "tun"}
-    late = lateness(laboratory, seconds) if through else {}
+    late = lateness(netns, seconds) if through else {}
     if process:
-        laboratory.stop(process)
-    return Measured(rps, p50, 1e6 * used / (rps * seconds) if through and rps else None, late)
+        netns.stop(process)
+    return SelfTest(rps, p50, 1e6 * used / (rps * seconds) if through and rps else None, late)
 
 
-def lateness(laboratory: Laboratory, seconds: int) -> dict[str, float | None]:
+def lateness(netns: NetnsPair, seconds: int) -> dict[str, float | None]:
     """Return p50 and p99 in milliseconds of what left during a steady load, as upper bounds; None if nothing waited."""
-    before = histogram(laboratory)
-    steady(laboratory, seconds)
-    counts = {bound: count - before.get(bound, 0) for bound, count in histogram(laboratory).items()}
+    before = histogram(netns)
+    steady(netns, seconds)
+    counts = {bound: count - before.get(bound, 0) for bound, count in histogram(netns).items()}
     return {f"p{percent}": quantile(counts, percent / 100) for percent in (50, 99)}
 
 
-def histogram(laboratory: Laboratory) -> dict[float, int]:
+def histogram(netns: NetnsPair) -> dict[float, int]:
     """Return how many things left how late since the link began, by upper bound in milliseconds."""
-    told = laboratory.control("stats")["lateness_ms"]["histogram"]
+    told = netns.control("stats")["lateness_ms"]["histogram"]
     return {float(bound): count for bound, count in told.items()}
 
 
@@ -176,9 +176,9 @@ def quantile(counts: dict[float, int], share: float) -> float | None:
     return None
 
 
-def cpu_seconds(laboratory: Laboratory, process: subprocess.Popen[str] | None) -> float:
+def cpu_seconds(netns: NetnsPair, process: subprocess.Popen[str] | None) -> float:
     """Return the CPU a link has used, by its own word."""
-    return float(laboratory.control("stats")["process"]["cpu_seconds"]) if process else 0.0
+    return float(netns.control("stats")["process"]["cpu_seconds"]) if process else 0.0
 
 
 def pinned(pid: int, core: str) -> None:
@@ -186,31 +186,31 @@ def pinned(pid: int, core: str) -> None:
     subprocess.run(["taskset", "-a", "-c", "-p", core, str(pid)], check=True, capture_output=True)
 
 
-def wrk(laboratory: Laboratory, seconds: int) -> tuple[float, float]:
+def wrk(netns: NetnsPair, seconds: int) -> tuple[float, float]:
     """Return requests a second and their median in milliseconds under as much load as passes."""
-    url = f"http://{laboratory.address[0]}:{laboratory.address[1]}/work"
-    text = near(laboratory, "wrk", "-t1", f"-c{CONNECTIONS}", "--latency", f"-d{seconds}s", url)
+    url = f"http://{netns.address[0]}:{netns.address[1]}/work"
+    text = near(netns, "wrk", "-t1", f"-c{CONNECTIONS}", "--latency", f"-d{seconds}s", url)
     rate, half = re.search(r"Requests/sec:\s+(\S+)", text), re.search(r"50%\s+([\d.]+)(us|ms|s)", text)
     if not rate or not half:
         raise SystemExit(f"wrk said nothing that can be read:\n{text}")
     return float(rate[1]), float(half[1]) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[half[2]]
 
 
-def steady(laboratory: Laboratory, seconds: int) -> None:
+def steady(netns: NetnsPair, seconds: int) -> None:
     """Send a steady load, the same whatever comes back."""
-    load = [str(value) for value in (laboratory.address[0], seconds, STEADY_RPS, STEADY_CONNECTIONS)]
-    missed = int(near(laboratory, sys.executable, "-c", STEADY, *load))
+    load = [str(value) for value in (netns.address[0], seconds, STEADY_RPS, STEADY_CONNECTIONS)]
+    missed = int(near(netns, sys.executable, "-c", STEADY, *load))
     if missed > 0.1 * STEADY_RPS * seconds:
         print(f"  {missed} of {STEADY_RPS * seconds:.0f} steady requests found no free connection")
 
 
-def near(laboratory: Laboratory, *command: str) -> str:
+def near(netns: NetnsPair, *command: str) -> str:
     """Run a command in the clients' namespace, on the load's core; return what it says."""
-    whole = ["ip", "netns", "exec", laboratory.near, "taskset", "-c", LOAD_CORE, *command]
+    whole = ["ip", "netns", "exec", netns.near, "taskset", "-c", LOAD_CORE, *command]
     return subprocess.run(whole, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
-def show(found: dict[str, list[Measured]]) -> int:
+def show(found: dict[str, list[SelfTest]]) -> int:
     """Print medians and ratios; return 1 if an engine was later than it may be."""
     without = statistics.median(one.rps for one in found["without"])
     print(

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from support.laboratory import Laboratory, cannot
+from support.netns_pair import NetnsPair, cannot
 
 
 @pytest.fixture
-def laboratory() -> Iterator[Laboratory]:
+def netns() -> Iterator[NetnsPair]:
     """Give two namespaces with an upstream in one; without root, or without a TUN device, the test is left out."""
     reason = cannot() or (None if Path("/dev/net/tun").exists() else "needs /dev/net/tun")
     if reason and os.environ.get("CI"):
         pytest.fail(reason)
     if reason:
         pytest.skip(reason)
-    made = Laboratory()
+    made = NetnsPair()
     try:
         made.upstream()
         yield made

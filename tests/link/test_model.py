@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
+from link.congestion_window import INITIAL, LARGEST, CongestionWindow
 from link.model import Conditions, Direction, Lane, directions, wire_size
 from link.stages import Delay, Serialiser
-from link.window import INITIAL, LARGEST, Window
 
 MBIT = 1e6
 
@@ -99,7 +99,7 @@ def test_headers_are_charged_per_segment() -> None:
     assert [wire_size(size) for size in (0, 1, 1448, 1449)] == [0, 53, 1500, 1449 + 104]
 
 
-def rounds(window: Window, size: int, now: float, rtt: float) -> tuple[int, float]:
+def rounds(window: CongestionWindow, size: int, now: float, rtt: float) -> tuple[int, float]:
     """Send `size` bytes through a window, window by window; return the round trips it took and the time after."""
     count = 0
     while size:
@@ -115,19 +115,19 @@ def rounds(window: Window, size: int, now: float, rtt: float) -> tuple[int, floa
 @pytest.mark.parametrize("size", [100, 14_000, 30_000, 100_000, 217_000, 1_000_000, 3_000_000])
 def test_slow_start_takes_the_rounds_of_the_formula(size: int) -> None:
     """A fresh connection needs ceil(log2(1 + B / (10 MSS))) round trips for B bytes (RFC 6928, RFC 5681)."""
-    assert rounds(Window(0.04), size, 0.0, 0.04)[0] == math.ceil(math.log2(1 + size / INITIAL))
+    assert rounds(CongestionWindow(0.04), size, 0.0, 0.04)[0] == math.ceil(math.log2(1 + size / INITIAL))
 
 
 def test_a_warm_connection_needs_one_round() -> None:
     """The window has grown, and stays while it is used."""
-    window = Window(0.04)
+    window = CongestionWindow(0.04)
     _, now = rounds(window, 100_000, 0.0, 0.04)
     assert rounds(window, 100_000, now, 0.04)[0] == 1
 
 
 def test_idling_halves_the_window_per_time_out_down_to_the_initial_one() -> None:
     """After 1.5 s at 40 ms (six time-outs of 240 ms) 100 kB take three rounds again; after a short rest two."""
-    window = Window(0.04)
+    window = CongestionWindow(0.04)
     _, now = rounds(window, 100_000, 0.0, 0.04)
     count, now = rounds(window, 100_000, now + 0.3, 0.04)
     assert count == 2
@@ -136,10 +136,10 @@ def test_idling_halves_the_window_per_time_out_down_to_the_initial_one() -> None
 
 def test_a_window_is_bounded_and_small_requests_do_not_grow_it() -> None:
     """What one connection holds in memory has a limit, and only a limited sender grows its window."""
-    window = Window(0.04)
+    window = CongestionWindow(0.04)
     rounds(window, 64 << 20, 0.0, 0.04)
     assert window.size == LARGEST
-    small = Window(0.04)
+    small = CongestionWindow(0.04)
     for second in range(100):
         rounds(small, 100, second * 0.05, 0.04)
     assert small.size == INITIAL
@@ -147,4 +147,4 @@ def test_a_window_is_bounded_and_small_requests_do_not_grow_it() -> None:
 
 def test_without_a_round_trip_the_window_is_open() -> None:
     """Nothing waits for acknowledgements that take no time."""
-    assert rounds(Window(0.0), 1_000_000, 0.0, 0.0)[0] == 1
+    assert rounds(CongestionWindow(0.0), 1_000_000, 0.0, 0.0)[0] == 1

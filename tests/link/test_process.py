@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 from link.app import create_app
-from link.change import LARGEST_BODY
-from link.choose import Choice
-from link.off import Off
+from link.controller import Controller
+from link.engine import NullEngine
+from link.engine_selection import EngineChoice
+from link.reconfigure import LARGEST_BODY
 from link.settings import CHANGEABLE, Settings
-from link.state import State
 
 
 def free_ports(count: int) -> list[str]:
@@ -193,7 +193,7 @@ def test_an_engine_that_cannot_do_what_is_asked_says_so_with_a_409() -> None:
 
 def test_it_is_not_healthy_before_it_has_measured() -> None:
     """A link that only stands answers 503."""
-    app = create_app(State(Settings(), Choice("off", "a test"), Off()))
+    app = create_app(Controller(Settings(), EngineChoice("off", "a test"), NullEngine()))
     answers = [route.endpoint for route in app.routes if getattr(route, "path", "") == "/-/healthy"]
     assert len(answers) == 1
     coroutine = answers[0]()

@@ -13,7 +13,7 @@ from contextlib import suppress
 import pytest
 
 from link.model import Conditions
-from support.relayed import ask, before, relayed, sized
+from support.relay_fixture import ask, before, relayed, sized
 
 RTT = 0.04
 

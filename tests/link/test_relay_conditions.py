@@ -12,10 +12,10 @@ from functools import partial
 import pytest
 
 from link.model import MSS, Conditions
-from link.partition import Partition
-from link.recovery import again
 from link.relay import Relay
-from support.relayed import ask, relayed
+from link.stages import Partition
+from link.tcp_recovery import again
+from support.relay_fixture import ask, relayed
 
 RTT = 0.04
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from support.laboratory import PORT, Laboratory
+from support.netns_pair import PORT, NetnsPair
 
 RTT = 0.04
 SLACK = 0.005
@@ -38,14 +38,12 @@ COSTS = (
 )
 
 
-def test_handshake_slow_start_and_idling_cost_their_round_trips(
-    laboratory: Laboratory, say: Callable[[str], None]
-) -> None:
+def test_handshake_slow_start_and_idling_cost_their_round_trips(netns: NetnsPair, say: Callable[[str], None]) -> None:
     """At 40 ms: connect() one, a small request one; 30 kB two, 100 kB three, warm one, and three again after a rest."""
-    _, said = laboratory.link(NET_RTT_MS="40", NET_ENGINE="tun")
+    _, said = netns.link(NET_RTT_MS="40", NET_ENGINE="tun")
     assert said.startswith("link: engine=tun (NET_ENGINE=tun) rtt 40 ms configured, ")
     for cost in COSTS:
-        least, median = columns(laboratory, cost)
+        least, median = columns(netns, cost)
         figures = ", ".join(f"{1e3 * taken:.1f}" for taken in median)
         say(f"{cost.name}: medians of {cost.times} for connect and each request {figures} ms; round trips "
             f"{cost.round_trips}; least connect {1e3 * least[0]:.2f} ms")  # fmt: skip
@@ -53,60 +51,60 @@ def test_handshake_slow_start_and_idling_cost_their_round_trips(
             assert count * RTT <= low < count * (RTT + SLACK), cost.name
 
 
-def columns(laboratory: Laboratory, cost: Cost) -> tuple[list[float], list[float]]:
+def columns(netns: NetnsPair, cost: Cost) -> tuple[list[float], list[float]]:
     """Return the least and the median of connect() and of each request."""
-    rows = laboratory.asks(cost.times, *cost.sizes, rest=cost.rest, at_once=cost.at_once)
+    rows = netns.asks(cost.times, *cost.sizes, rest=cost.rest, at_once=cost.at_once)
     found = list(zip(*rows, strict=True))
     return [min(column) for column in found], [statistics.median(column) for column in found]
 
 
-def test_it_measures_a_real_handshake_of_its_own(laboratory: Laboratory) -> None:
+def test_it_measures_a_real_handshake_of_its_own(netns: NetnsPair) -> None:
     """What `/-/config` says was timed: never below what is configured, and the packets were carried."""
-    laboratory.link(NET_RTT_MS="40")
-    config = laboratory.control("config")
+    netns.link(NET_RTT_MS="40")
+    config = netns.control("config")
     assert config["engine"] == "tun"
     assert config["configured"]["rtt_ms"] == 40.0
     for name in ("connect_ms", "warm_request_ms"):
         assert 40.0 <= config["measured"][name]["p50"] < 50.0
     assert config["measured"]["fresh_request_ms"]["p50"] >= 80.0
-    assert laboratory.control("stats")["packets"]["carried"] >= 30
+    assert netns.control("stats")["packets"]["carried"] >= 30
 
 
-def test_the_loopback_is_left_alone(laboratory: Laboratory) -> None:
+def test_the_loopback_is_left_alone(netns: NetnsPair) -> None:
     """Health checks reach the upstream over the loopback without the link."""
-    laboratory.link(NET_RTT_MS="40")
+    netns.link(NET_RTT_MS="40")
 
     def connect() -> float:
         begin = time.perf_counter()
         socket.create_connection(("127.0.0.1", PORT), timeout=5).close()
         return time.perf_counter() - begin
 
-    assert min(laboratory.inside(laboratory.far, connect) for _ in range(5)) < RTT / 4
+    assert min(netns.inside(netns.far, connect) for _ in range(5)) < RTT / 4
 
 
-def test_an_upstream_that_is_killed_comes_back_behind_the_link(laboratory: Laboratory) -> None:
+def test_an_upstream_that_is_killed_comes_back_behind_the_link(netns: NetnsPair) -> None:
     """The routes are by port, not by process."""
-    laboratory.link(NET_RTT_MS="40")
-    laboratory.stop(laboratory._started[0], signal.SIGKILL)
+    netns.link(NET_RTT_MS="40")
+    netns.stop(netns._started[0], signal.SIGKILL)
     with pytest.raises(ConnectionRefusedError):
-        laboratory.ask(100)
-    laboratory.upstream()
-    assert min(laboratory.ask(100)) >= RTT
+        netns.ask(100)
+    netns.upstream()
+    assert min(netns.ask(100)) >= RTT
 
 
-def swallowed(laboratory: Laboratory) -> bool:
+def swallowed(netns: NetnsPair) -> bool:
     """Return whether a new connection gets no answer at all."""
 
     def work() -> bool:
         with socket.socket() as client:
             client.settimeout(0.5)
             try:
-                client.connect(laboratory.address)
+                client.connect(netns.address)
             except TimeoutError:
                 return True
             return False
 
-    found: bool = laboratory.inside(laboratory.near, work)
+    found: bool = netns.inside(netns.near, work)
     return found
 
 
@@ -114,72 +112,70 @@ def swallowed(laboratory: Laboratory) -> bool:
     ("led", "variables"), [(0, {}), (1, {"NET_IDLE_DROP_SECONDS": "60"})], ids=["replies", "requests too"]
 )
 def test_a_link_that_is_killed_drops_and_its_successor_takes_over(
-    laboratory: Laboratory, led: int, variables: dict[str, str]
+    netns: NetnsPair, led: int, variables: dict[str, str]
 ) -> None:
     """Nothing passes undelayed in between, and setting up again and again leaves the same rules."""
-    process, _ = laboratory.link(NET_RTT_MS="40", **variables)
-    rules = laboratory.rules()
+    process, _ = netns.link(NET_RTT_MS="40", **variables)
+    rules = netns.rules()
     assert rules.count(f"dport {PORT} ") == led
     for _ in range(2):
-        laboratory.stop(process, signal.SIGKILL)
-        assert swallowed(laboratory)
-        process, _ = laboratory.link(NET_RTT_MS="20", **variables)
-        assert laboratory.rules() == rules
-    assert 0.02 <= statistics.median(laboratory.ask(100)[0] for _ in range(9)) < RTT
+        netns.stop(process, signal.SIGKILL)
+        assert swallowed(netns)
+        process, _ = netns.link(NET_RTT_MS="20", **variables)
+        assert netns.rules() == rules
+    assert 0.02 <= statistics.median(netns.ask(100)[0] for _ in range(9)) < RTT
 
 
-def test_an_open_connection_outlives_the_link(laboratory: Laboratory) -> None:
+def test_an_open_connection_outlives_the_link(netns: NetnsPair) -> None:
     """The next link, which watches for idle connections, takes one it has never seen for an older one."""
     variables = {"NET_RTT_MS": "20", "NET_IDLE_DROP_SECONDS": "60", "NET_IDLE_DROP_MODE": "rst"}
-    process, _ = laboratory.link(**variables)
-    client: socket.socket = laboratory.inside(
-        laboratory.near, lambda: socket.create_connection(laboratory.address, timeout=5)
-    )
+    process, _ = netns.link(**variables)
+    client: socket.socket = netns.inside(netns.near, lambda: socket.create_connection(netns.address, timeout=5))
     with client:
         client.sendall(b"0 1\n")
         assert client.recv(1) == b"x"
-        laboratory.stop(process)
-        laboratory.link(**variables)
+        netns.stop(process)
+        netns.link(**variables)
         client.sendall(b"0 1\n")
         assert client.recv(1) == b"x"
 
 
-def test_another_engine_leaves_nothing_of_the_one_before(laboratory: Laboratory) -> None:
+def test_another_engine_leaves_nothing_of_the_one_before(netns: NetnsPair) -> None:
     """tun, then relay unseen before the upstream's own port, then off: each finds a clean namespace."""
-    clean = laboratory.rules()
-    process, _ = laboratory.link(NET_RTT_MS="40")
-    assert laboratory.stop(process) == 0
+    clean = netns.rules()
+    process, _ = netns.link(NET_RTT_MS="40")
+    assert netns.stop(process) == 0
 
-    process, said = laboratory.link(NET_RTT_MS="40", NET_ENGINE="relay")
+    process, said = netns.link(NET_RTT_MS="40", NET_ENGINE="relay")
     asked = re.match(r"link: engine=relay \(NET_ENGINE=relay\) rtt 40 ms configured, fresh request ([\d.]+) ms", said)
     assert asked
     assert float(asked[1]) >= 2e3 * RTT
-    connect, fresh, warm = laboratory.ask(100, 100)
+    connect, fresh, warm = netns.ask(100, 100)
     assert connect < RTT
     assert fresh >= 2 * RTT - connect
     assert RTT <= warm < 2 * RTT
-    assert laboratory.control("stats")["connections"]["accepted"] == 1
-    assert "IPv6" in laboratory.control("config")["limits"][0]
-    laboratory.stop(process, signal.SIGKILL)
+    assert netns.control("stats")["connections"]["accepted"] == 1
+    assert "IPv6" in netns.control("config")["limits"][0]
+    netns.stop(process, signal.SIGKILL)
 
-    laboratory.link(NET_ENGINE="relay")
-    assert laboratory.rules().count("REDIRECT") == 1
-    laboratory.stop(laboratory._started[-1])
-    laboratory.link()
-    assert laboratory.rules() == clean
-    assert max(laboratory.ask(100)) < RTT
+    netns.link(NET_ENGINE="relay")
+    assert netns.rules().count("REDIRECT") == 1
+    netns.stop(netns._started[-1])
+    netns.link()
+    assert netns.rules() == clean
+    assert max(netns.ask(100)) < RTT
 
 
 @pytest.mark.parametrize("way", ["DOWN", "UP"])
-def test_bandwidth_is_kept(laboratory: Laboratory, way: str) -> None:
+def test_bandwidth_is_kept(netns: NetnsPair, way: str) -> None:
     """A megabyte at 16 Mbit/s takes half a second and not much more, from the upstream and to it."""
-    laboratory.link(**{f"NET_BW_{way}_MBIT": "16", "NET_RTT_MS": "5"})
+    netns.link(**{f"NET_BW_{way}_MBIT": "16", "NET_RTT_MS": "5"})
     least = (1 << 20) * 8 / 16e6
-    taken = laboratory.ask(1 << 20)[1] if way == "DOWN" else laboratory.ask(1, upload=1 << 20)[1]
+    taken = netns.ask(1 << 20)[1] if way == "DOWN" else netns.ask(1, upload=1 << 20)[1]
     assert least <= taken < 1.5 * least
 
 
-def test_ctrl_c_ends_it_with_130(laboratory: Laboratory) -> None:
+def test_ctrl_c_ends_it_with_130(netns: NetnsPair) -> None:
     """SIGINT is graceful and says so in its exit code."""
-    process, _ = laboratory.link(NET_RTT_MS="40")
-    assert laboratory.stop(process, signal.SIGINT) == 130
+    process, _ = netns.link(NET_RTT_MS="40")
+    assert netns.stop(process, signal.SIGINT) == 130

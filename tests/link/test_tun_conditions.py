@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from support.laboratory import Laboratory, enter
+from support.netns_pair import NetnsPair, enter
 
 RTT = 0.04
 
 Say = Callable[[str], None]
 
 
-def idle(laboratory: Laboratory, seconds: float) -> str:
+def idle(netns: NetnsPair, seconds: float) -> str:
     """Return what a second request on a connection that rested meets."""
 
     def work() -> str:
-        with socket.create_connection(laboratory.address, timeout=1) as client:
+        with socket.create_connection(netns.address, timeout=1) as client:
             client.sendall(b"0 1\n")
             assert client.recv(1) == b"x"
             time.sleep(seconds)
@@ -34,33 +34,31 @@ def idle(laboratory: Laboratory, seconds: float) -> str:
             except ConnectionResetError:
                 return "reset"
 
-    met: str = laboratory.inside(laboratory.near, work)
+    met: str = netns.inside(netns.near, work)
     return met
 
 
 @pytest.mark.parametrize(("mode", "met"), [("silent", "timeout"), ("rst", "reset")])
-def test_an_idle_connection_is_forgotten_and_a_new_one_works(
-    laboratory: Laboratory, mode: str, met: str, say: Say
-) -> None:
+def test_an_idle_connection_is_forgotten_and_a_new_one_works(netns: NetnsPair, mode: str, met: str, say: Say) -> None:
     """A request within the time passes, one after it meets the mode, and a new connection is fine."""
-    laboratory.link(NET_RTT_MS="20", NET_IDLE_DROP_SECONDS="0.6", NET_IDLE_DROP_MODE=mode)
-    assert idle(laboratory, 0.2) == "x"
-    assert idle(laboratory, 1.0) == met
-    assert min(laboratory.ask(1)) >= 0.02
-    assert laboratory.control("stats")["packets"]["dropped_by"]["idle"] >= 1
+    netns.link(NET_RTT_MS="20", NET_IDLE_DROP_SECONDS="0.6", NET_IDLE_DROP_MODE=mode)
+    assert idle(netns, 0.2) == "x"
+    assert idle(netns, 1.0) == met
+    assert min(netns.ask(1)) >= 0.02
+    assert netns.control("stats")["packets"]["dropped_by"]["idle"] >= 1
     say(f"idle drop, {mode}: after 1.0 s of rest {met}; a new connection works")
 
 
-def test_a_loss_each_way_makes_connects_wait_a_second(laboratory: Laboratory, say: Say) -> None:
+def test_a_loss_each_way_makes_connects_wait_a_second(netns: NetnsPair, say: Say) -> None:
     """Of 500 connects at 2 % each way about 4 % take a second or more, within four deviations."""
-    laboratory.link(NET_RTT_MS="40", NET_LOSS_PCT="2")
+    netns.link(NET_RTT_MS="40", NET_LOSS_PCT="2")
 
     def connect(_: int) -> float:
         begin = time.perf_counter()
-        socket.create_connection(laboratory.address, timeout=20).close()
+        socket.create_connection(netns.address, timeout=20).close()
         return time.perf_counter() - begin
 
-    with ThreadPoolExecutor(100, initializer=lambda: enter(laboratory.near)) as pool:
+    with ThreadPoolExecutor(100, initializer=lambda: enter(netns.near)) as pool:
         taken = list(pool.map(connect, range(500)))
     late = sum(seconds >= 1 for seconds in taken)
     share = 1 - 0.98**2
@@ -70,10 +68,10 @@ def test_a_loss_each_way_makes_connects_wait_a_second(laboratory: Laboratory, sa
 
 
 @pytest.mark.parametrize(("delay", "below"), [(200, 0.4), (1200, 1.6)])
-def test_a_slow_accept_delays_the_handshake_alone(laboratory: Laboratory, delay: int, below: float, say: Say) -> None:
+def test_a_slow_accept_delays_the_handshake_alone(netns: NetnsPair, delay: int, below: float, say: Say) -> None:
     """connect() takes the round trip and the delay, also where the client repeats its SYN; a request a round trip."""
-    laboratory.link(NET_RTT_MS="40", NET_ACCEPT_DELAY_MS=str(delay))
-    rows = laboratory.asks(9, 1, 1, at_once=3)
+    netns.link(NET_RTT_MS="40", NET_ACCEPT_DELAY_MS=str(delay))
+    rows = netns.asks(9, 1, 1, at_once=3)
     connect, *requests = zip(*rows, strict=True)
     assert min(connect) >= RTT + delay / 1e3
     assert statistics.median(connect) < below
@@ -84,10 +82,10 @@ def test_a_slow_accept_delays_the_handshake_alone(laboratory: Laboratory, delay:
         f"first request {1e3 * statistics.median(requests[0]):.1f} ms")  # fmt: skip
 
 
-def test_a_partition_swallows_what_is_sent_while_it_holds(laboratory: Laboratory, say: Say) -> None:
+def test_a_partition_swallows_what_is_sent_while_it_holds(netns: NetnsPair, say: Say) -> None:
     """Before it requests pass; in it they wait for TCP's time-outs, on an open connection and for a new one alike."""
     begin, end = 0.5, 1.3
-    laboratory.link(NET_RTT_MS="40", NET_ENGINE="tun")
+    netns.link(NET_RTT_MS="40", NET_ENGINE="tun")
 
     def second(client: socket.socket, since: float, at: float) -> tuple[float, float]:
         """Send at a second of the count; return when that was and when the answer came, both in seconds of it."""
@@ -99,14 +97,14 @@ def test_a_partition_swallows_what_is_sent_while_it_holds(laboratory: Laboratory
 
     def fresh(since: float, at: float) -> float:
         time.sleep(max(0.0, since + at - time.monotonic()))
-        with socket.create_connection(laboratory.address, timeout=10):
+        with socket.create_connection(netns.address, timeout=10):
             return time.monotonic() - since
 
-    with ThreadPoolExecutor(2, initializer=lambda: enter(laboratory.near)) as pool:
-        client = pool.submit(lambda: socket.create_connection(laboratory.address, timeout=10)).result()
+    with ThreadPoolExecutor(2, initializer=lambda: enter(netns.near)) as pool:
+        client = pool.submit(lambda: socket.create_connection(netns.address, timeout=10)).result()
         with client:
             before = time.monotonic()
-            laboratory.put(NET_PARTITION=f"{begin}s-{end}s")
+            netns.put(NET_PARTITION=f"{begin}s-{end}s")
             since = time.monotonic()  # the link's own count began at most so much earlier
             early = since - before
             connecting = pool.submit(fresh, since, begin + 0.1)
@@ -120,59 +118,59 @@ def test_a_partition_swallows_what_is_sent_while_it_holds(laboratory: Laboratory
     assert connected >= begin + 0.1 + 1.0
     assert connected < begin + 0.1 + 1.5
     assert RTT <= last[1] - last[0] < 10 * RTT
-    assert laboratory.control("stats")["packets"]["dropped_by"]["partition"] >= 3
+    assert netns.control("stats")["packets"]["dropped_by"]["partition"] >= 3
     say(f"partition {begin}s-{end}s: a request sent at {sent:.2f} s answered at {answered:.2f} s, "
         f"a connect begun at {begin + 0.1:.2f} s done at {connected:.2f} s")  # fmt: skip
 
 
-def test_conditions_change_while_it_runs_and_a_reset_is_told(laboratory: Laboratory, say: Say) -> None:
+def test_conditions_change_while_it_runs_and_a_reset_is_told(netns: NetnsPair, say: Say) -> None:
     """A link asked for with nothing to emulate takes a round trip, then resets, then a partition that rejects."""
-    laboratory.link(NET_ENGINE="tun")
-    assert max(laboratory.ask(1)) < RTT
-    assert laboratory.put(NET_RTT_MS=40)["measured"] is None
-    least = min(laboratory.ask(1))
+    netns.link(NET_ENGINE="tun")
+    assert max(netns.ask(1)) < RTT
+    assert netns.put(NET_RTT_MS=40)["measured"] is None
+    least = min(netns.ask(1))
     assert least >= RTT
-    laboratory.put(NET_RESET_PCT=100)
+    netns.put(NET_RESET_PCT=100)
     with pytest.raises(ConnectionResetError):
-        laboratory.ask(1)
-    laboratory.put(NET_RESET_PCT=0, NET_PARTITION="0s-", NET_PARTITION_MODE="reject")
+        netns.ask(1)
+    netns.put(NET_RESET_PCT=0, NET_PARTITION="0s-", NET_PARTITION_MODE="reject")
     with pytest.raises(ConnectionRefusedError):
-        laboratory.ask(1)
-    laboratory.put(NET_PARTITION="off")
-    assert min(laboratory.ask(1)) >= RTT
+        netns.ask(1)
+    netns.put(NET_PARTITION="off")
+    assert min(netns.ask(1)) >= RTT
     say(f"changed while running: least {1e3 * least:.1f} ms at 40 ms; reset, refused and back")
 
 
-def test_requests_that_cannot_be_led_are_said_and_struck_in_their_answers(laboratory: Laboratory, say: Say) -> None:
+def test_requests_that_cannot_be_led_are_said_and_struck_in_their_answers(netns: NetnsPair, say: Say) -> None:
     """Without forwarding a reset strikes the answer, the limits name variable and sysctl, and a band up is refused."""
-    laboratory.inside(laboratory.far, lambda: Path("/proc/sys/net/ipv4/ip_forward").write_text("0"))
-    process, _ = laboratory.link(NET_RTT_MS="40", NET_RESET_PCT="100")
+    netns.inside(netns.far, lambda: Path("/proc/sys/net/ipv4/ip_forward").write_text("0"))
+    process, _ = netns.link(NET_RTT_MS="40", NET_RESET_PCT="100")
     with pytest.raises(ConnectionResetError):
-        laboratory.ask(1)
-    (about,) = [limit for limit in laboratory.control("config")["limits"] if "net.ipv4.ip_forward=1" in limit]
+        netns.ask(1)
+    (about,) = [limit for limit in netns.control("config")["limits"] if "net.ipv4.ip_forward=1" in limit]
     assert "NET_RESET_PCT" in about
     with pytest.raises(urllib.error.HTTPError) as refused:
-        laboratory.put(NET_BW_UP_MBIT=10)
+        netns.put(NET_BW_UP_MBIT=10)
     assert refused.value.code == 409
     said = refused.value.read().decode()
     assert said.startswith("NET_BW_UP_MBIT='10.0': ")
     assert "net.ipv4.ip_forward=1" in said
-    assert laboratory.control("config")["configured"]["bw_up_mbit"] is None
+    assert netns.control("config")["configured"]["bw_up_mbit"] is None
     say(f"limits: {about}\n409: {said.strip()}")
-    laboratory.stop(process, signal.SIGKILL)
-    process, line = laboratory.link(NET_BW_UP_MBIT="10", NET_ENGINE="tun")
+    netns.stop(process, signal.SIGKILL)
+    process, line = netns.link(NET_BW_UP_MBIT="10", NET_ENGINE="tun")
     assert line == ""
     assert process.wait(10) == 3
 
 
-def test_what_was_put_later_is_named_with_the_variable_to_start_with(laboratory: Laboratory) -> None:
+def test_what_was_put_later_is_named_with_the_variable_to_start_with(netns: NetnsPair) -> None:
     """Requests that were not led from the start are not led later; the limits say which variable would have."""
-    laboratory.link(NET_RTT_MS="40")
-    assert [limit for limit in laboratory.control("config")["limits"] if "NET_" in limit] == []
-    config = laboratory.put(NET_LOSS_PCT=1, NET_IDLE_DROP_SECONDS=30)
+    netns.link(NET_RTT_MS="40")
+    assert [limit for limit in netns.control("config")["limits"] if "NET_" in limit] == []
+    config = netns.put(NET_LOSS_PCT=1, NET_IDLE_DROP_SECONDS=30)
     (about,) = [limit for limit in config["limits"] if "NET_" in limit]
     assert "start the link with NET_LOSS_PCT or NET_IDLE_DROP_SECONDS set" in about
     with pytest.raises(urllib.error.HTTPError) as refused:
-        laboratory.put(NET_BW_UP_MBIT=10)
+        netns.put(NET_BW_UP_MBIT=10)
     assert "start the link with NET_BW_UP_MBIT set" in refused.value.read().decode()
     assert config["configured"]["loss_pct"] == 1

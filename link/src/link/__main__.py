@@ -9,10 +9,10 @@ import socket
 import sys
 
 from link import namespace, privileges
-from link.choose import UnavailableError, choose
-from link.command import SetUpError
 from link.engine import build
+from link.engine_selection import UnavailableError, choose
 from link.environment import mistakes, usage, variable
+from link.namespace import SetUpError
 from link.settings import Settings
 
 BAD_SETTINGS, SURROUNDINGS_FAILED, INTERRUPTED = 2, 3, 130
@@ -50,21 +50,21 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(settings: Settings) -> int:
-    surroundings = namespace.look()
-    choice = choose(settings, surroundings)
+    host = namespace.look()
+    choice = choose(settings, host)
     try:
         control = _listen(settings, "control_port")
         listener = _listen(settings, "port") if choice.engine == "relay" else None
     except PortTakenError as error:
         return _fail(str(error), SURROUNDINGS_FAILED)
-    engine = build(settings, surroundings, choice, listener)
+    engine = build(settings, host, choice, listener)
     if namespace.is_container():
         privileges.drop()
     # Only now: these imports are slow, and until the routes stand the upstream can be reached without the link.
+    from link.controller import Controller
     from link.serve import serve
-    from link.state import State
 
-    return asyncio.run(serve(State(settings, choice, engine), control))
+    return asyncio.run(serve(Controller(settings, choice, engine), control))
 
 
 class PortTakenError(Exception):

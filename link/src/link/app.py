@@ -5,11 +5,11 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from link.change import LARGEST_BODY, MistakenError, changed
-from link.state import CannotError, State
+from link.controller import Controller, RefusedError
+from link.reconfigure import LARGEST_BODY, MistakenError, changed
 
 
-def create_app(state: State) -> FastAPI:
+def create_app(state: Controller) -> FastAPI:
     """Return the control application of a link."""
     app = FastAPI(title="link", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -37,7 +37,7 @@ def create_app(state: State) -> FastAPI:
             state.change(*changed(state.settings, body))
         except MistakenError as error:
             return PlainTextResponse(f"{error}\n", status_code=400)
-        except CannotError as error:
+        except RefusedError as error:
             return PlainTextResponse(f"{error}\n", status_code=409)
         return state.config()
 

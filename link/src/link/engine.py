@@ -4,13 +4,12 @@ import socket
 from typing import Any, Protocol
 
 from link import namespace
-from link.choose import Choice, Surroundings
+from link.engine_selection import EngineChoice, HostSupport
 from link.lateness import Lateness
-from link.measure import Measured
 from link.model import Conditions
-from link.off import Off
 from link.privileges import missing, own_capabilities
 from link.relay import Relay
+from link.self_test import SelfTest
 from link.settings import Settings
 from link.tun import Tun
 
@@ -28,7 +27,7 @@ class Engine(Protocol):
     async def stop(self) -> None:
         """Cease, and give back what is open."""
 
-    async def measure(self) -> Measured | None:
+    async def measure(self) -> SelfTest | None:
         """Time real sockets through the engine; None if there is no engine. Raises TimeoutError or OSError."""
 
     def refuses(self, conditions: Conditions) -> tuple[str, str] | None:
@@ -47,20 +46,54 @@ class Engine(Protocol):
         """Return the counters."""
 
 
-def build(settings: Settings, surroundings: Surroundings, choice: Choice, listener: socket.socket | None) -> Engine:
+class NullEngine:
+    """Does nothing, and costs nothing."""
+
+    def __init__(self) -> None:
+        self.lateness = Lateness()
+
+    async def start(self) -> None:
+        """Nothing to start."""
+
+    async def stop(self) -> None:
+        """Nothing to stop."""
+
+    async def measure(self) -> None:
+        """Nothing to measure."""
+
+    def refuses(self, conditions: Conditions) -> tuple[str, str] | None:  # noqa: ARG002 - an Engine is told them
+        """Return that there is nothing that could emulate anything: an engine needs privileges this process gave up."""
+        return "engine", (
+            "no engine stands between the proxy and its upstream; start the link with NET_ENGINE=tun (in Compose) or "
+            "NET_ENGINE=relay, which may have nothing to emulate yet"
+        )
+
+    def change(self, conditions: Conditions, since: float) -> None:
+        """Nothing to change."""
+
+    def limits(self, conditions: Conditions) -> list[str]:  # noqa: ARG002 - an Engine is told them
+        """Nothing to say."""
+        return []
+
+    def stats(self) -> dict[str, Any]:
+        """Nothing passes here."""
+        return {}
+
+
+def build(settings: Settings, host: HostSupport, choice: EngineChoice, listener: socket.socket | None) -> Engine:
     """Set up the chosen engine, which may need privileges: they can be dropped afterwards.
 
     What an earlier link left in a namespace of its own is removed first, so that this can be repeated at will.
     Raises OSError or SetUpError where the kernel refuses.
     """
-    if surroundings.own_namespace and not missing(own_capabilities()):
+    if host.own_namespace and not missing(own_capabilities()):
         namespace.clear(settings.upstream_port, settings.port)
     if choice.engine == "tun":
-        no_forwarding = surroundings.no_forwarding
+        no_forwarding = host.no_forwarding
         return Tun(settings.conditions, settings.upstream_port, seed=settings.seed, no_forwarding=no_forwarding)
     if choice.engine == "relay" and listener:
         if choice.redirect:
             namespace.lead_to_relay(settings.upstream_port, settings.port)
         upstream = (settings.upstream_host, settings.upstream_port)
         return Relay(settings.conditions, listener, upstream, seed=settings.seed, unseen=choice.redirect)
-    return Off()
+    return NullEngine()

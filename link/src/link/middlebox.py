@@ -11,7 +11,7 @@ from random import Random
 from link.model import Conditions
 
 
-class Verdict(Enum):
+class PacketVerdict(Enum):
     """What becomes of a packet."""
 
     PASS = "pass"
@@ -53,7 +53,7 @@ class Middlebox:
         self._done = done
         self._random = rng.random
         self._since = since
-        self._forgotten = Verdict.REFUSE if conditions.idle_reset else Verdict.VANISH
+        self._forgotten = PacketVerdict.REFUSE if conditions.idle_reset else PacketVerdict.VANISH
 
     @staticmethod
     def needed(conditions: Conditions) -> bool:
@@ -71,7 +71,7 @@ class Middlebox:
         idle = self.conditions.idle_drop
         return not idle or now - self.watching_since <= idle
 
-    def unknown(self) -> Verdict:
+    def unknown(self) -> PacketVerdict:
         """Return what becomes of a packet of a connection there is no state of."""
         self._done["idle"] += 1
         return self._forgotten
@@ -81,7 +81,7 @@ class Middlebox:
         idle = self.conditions.idle_drop
         return not idle or now - flow.seen <= idle
 
-    def meet(self, flow: Flow, now: float, *, begins_request: bool) -> Verdict:
+    def meet(self, flow: Flow, now: float, *, begins_request: bool) -> PacketVerdict:
         """Decide on a packet of a connection; `begins_request` if it is the first of a request.
 
         1. a partition that rejects answers everything
@@ -91,17 +91,17 @@ class Middlebox:
         """
         if self.rejects(now):
             self._done["partition"] += 1
-            return Verdict.REFUSE
+            return PacketVerdict.REFUSE
         if flow.reset:
-            return Verdict.REFUSE
+            return PacketVerdict.REFUSE
         if not self.alive(flow, now):
             return self.unknown()
         flow.seen = now
         if begins_request and self._random() < self.conditions.resets:
             self._done["reset"] += 1
             flow.reset = True
-            return Verdict.RESET
-        return Verdict.PASS
+            return PacketVerdict.RESET
+        return PacketVerdict.PASS
 
 
 def begins(flow: Flow, *, from_client: bool) -> bool:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from link.partition import Partition
-from link.stages import Blackhole, Delay, Loss, Serialiser, Stage
+from link.stages import Blackhole, Delay, Loss, Partition, Serialiser, Stage
 
 MSS = 1448
 """Payload bytes of one full segment on Ethernet with TCP timestamps."""

@@ -4,11 +4,11 @@ import fcntl
 import os
 import stat
 import struct
+import subprocess
 from pathlib import Path
 
 from link import routes
-from link.choose import Surroundings
-from link.command import fails, run
+from link.engine_selection import HostSupport
 from link.privileges import missing, own_capabilities
 
 TUN = Path("/dev/net/tun")
@@ -20,13 +20,17 @@ NET = Path("/sys/class/net")
 IPV4 = Path("/proc/sys/net/ipv4")
 
 
-def look() -> Surroundings:
+class SetUpError(Exception):
+    """The kernel refused something; the message is the command and the first line of its error output."""
+
+
+def look() -> HostSupport:
     """Return what this place allows. Tries a TUN device; leaves nothing behind."""
     own = owns_namespace()
     if not own:
-        return Surroundings(own_namespace=False)
+        return HostSupport(own_namespace=False)
     lacking = missing(own_capabilities())
-    return Surroundings(
+    return HostSupport(
         own_namespace=True,
         no_tun=lacking or _no_tun(),
         no_forwarding=_no_forwarding(),
@@ -129,3 +133,29 @@ def _read(path: Path) -> str:
         return path.read_text().strip()
     except OSError:
         return ""
+
+
+def run(command: list[str], text: str = "") -> str:
+    """Run a command with `text` as its input; return what it says. Raises SetUpError if it fails."""
+    # The lock's usual place, /run, is not writable in a container with a read-only root.
+    environment = os.environ | {"XTABLES_LOCKFILE": "/tmp/xtables.lock"}
+    try:
+        done = subprocess.run(
+            command, input=text, text=True, capture_output=True, env=environment, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SetUpError(f"{command[0]}: {error}") from error
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        reason = said[0] if said else f"exit {done.returncode}"
+        raise SetUpError(f"{' '.join(command)}: {reason}")
+    return done.stdout
+
+
+def fails(command: list[str]) -> str | None:
+    """Run a command; return why it fails, None if it does not."""
+    try:
+        run(command)
+    except SetUpError as error:
+        return str(error)
+    return None

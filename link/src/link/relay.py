@@ -9,12 +9,12 @@ import socket
 import time
 from typing import Any
 
-from link.connection import Connection, Side
-from link.course import Course
+from link.caveats import IPV6, of_relay
 from link.lateness import Lateness
-from link.limits import IPV6, of_relay
-from link.measure import Measured, echo, measure
 from link.model import Conditions
+from link.relay_conditions import RelayConditions
+from link.relay_connection import RelayedConnection, Side
+from link.self_test import SelfTest, echo, measure
 from link.wheel import Wheel
 
 BACKLOG = 4096
@@ -41,8 +41,8 @@ class Relay:
         self._seed = seed
         self._unseen = unseen
         self._upstream = upstream
-        self._course = Course(seed)
-        self._open: set[Connection] = set()
+        self._network = RelayConditions(seed)
+        self._open: set[RelayedConnection] = set()
         self._accepted = self._refused = self._bytes_down = self._bytes_up = 0
         self._server: asyncio.Server | None = None
         self._wheel: Wheel | None = None
@@ -51,7 +51,7 @@ class Relay:
         """Serve the connections of the listener, a bound socket, which is the relay's from now on."""
         loop = asyncio.get_running_loop()
         now = time.monotonic()
-        self._course.change(self._conditions, now, now)
+        self._network.change(self._conditions, now, now)
         self._wheel = Wheel(loop, self.lateness)
         # What is accepted inherits it; asyncio sets it only on sockets that name IPPROTO_TCP. Without it the second
         # half of an answer waits 40 ms for the caller's delayed ACK.
@@ -68,7 +68,7 @@ class Relay:
         if self._wheel:
             self._wheel.close()
 
-    async def measure(self) -> Measured:
+    async def measure(self) -> SelfTest:
         """Time requests through a private relay of the same model to an echo of its own; connect() is not delayed.
 
         They meet delay and bandwidth, but no loss, no reset and no partition: those would only be found by chance.
@@ -92,7 +92,7 @@ class Relay:
         """Emulate these conditions from now on, on what is open too; a partition counts its seconds from `since`."""
         watched = self._conditions.idle_drop is not None
         self._conditions = conditions
-        self._course.change(conditions, time.monotonic(), since)
+        self._network.change(conditions, time.monotonic(), since)
         for connection in self._open:
             connection.changed(conditions.rtt, watched=watched)
 
@@ -110,23 +110,23 @@ class Relay:
         }
         down = self._bytes_down + sum(connection.down.bytes for connection in self._open)
         up = self._bytes_up + sum(connection.up.bytes for connection in self._open)
-        return {"connections": connections, "bytes": {"down": down, "up": up}, "struck_by": self._course.struck()}
+        return {"connections": connections, "bytes": {"down": down, "up": up}, "struck_by": self._network.struck()}
 
     def _connection(self) -> Side:
         assert self._wheel is not None
-        connection = Connection(self._wheel, self._course, dial=self._dial, on_gone=self._forget)
+        connection = RelayedConnection(self._wheel, self._network, dial=self._dial, on_gone=self._forget)
         self._accepted += 1
         self._open.add(connection)
         return connection.client
 
-    async def _dial(self, connection: Connection) -> None:
+    async def _dial(self, connection: RelayedConnection) -> None:
         try:
             await asyncio.get_running_loop().create_connection(lambda: connection.upstream, *self._upstream)
         except OSError:
             self._refused += 1
             connection.refused()
 
-    def _forget(self, connection: Connection) -> None:
+    def _forget(self, connection: RelayedConnection) -> None:
         if connection in self._open:
             self._open.remove(connection)
             self._bytes_down += connection.down.bytes

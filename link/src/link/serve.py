@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 
 from link.app import create_app
-from link.state import State
+from link.controller import Controller
 
 log = logging.getLogger("link")
 
@@ -36,7 +36,7 @@ class ControlServer(uvicorn.Server):
         yield
 
 
-async def serve(state: State, control: socket.socket) -> int:
+async def serve(state: Controller, control: socket.socket) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
     config = uvicorn.Config(
         create_app(state),
@@ -67,7 +67,7 @@ async def serve(state: State, control: socket.socket) -> int:
         await state.engine.stop()
 
 
-async def _measure_at_start(state: State, server: ControlServer) -> bool:
+async def _measure_at_start(state: Controller, server: ControlServer) -> bool:
     await server.listening.wait()  # starting it takes the loop's time, which would be measured too
     if not await _measure(state):
         return False
@@ -75,7 +75,7 @@ async def _measure_at_start(state: State, server: ControlServer) -> bool:
     return True
 
 
-async def _measure_changes(state: State) -> None:
+async def _measure_changes(state: Controller) -> None:
     """Measure again whenever conditions have changed; a change while that is under way begins it anew."""
     while True:
         await state.changed.wait()
@@ -89,7 +89,7 @@ async def _measure_changes(state: State) -> None:
             await asyncio.wait({measuring, changed})
 
 
-async def _measure(state: State) -> bool:
+async def _measure(state: Controller) -> bool:
     try:
         await state.measure()
     except (OSError, TimeoutError) as error:

@@ -6,14 +6,14 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from link.model import Conditions
-from link.partition import OFF, parse
 from link.profiles import PROFILES
+from link.stages import OFF, parse_partition
 
 PREFIX = "NET_"
 
 
 def _written(text: str) -> str:
-    parse(text)
+    parse_partition(text)
     return text
 
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     ProfileName = str
 else:
     ProfileName = Literal[tuple(PROFILES)]
-EngineWish = Literal["auto", "tun", "relay", "off"]
+RequestedEngine = Literal["auto", "tun", "relay", "off"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Milliseconds = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
 Megabits = Annotated[float, Field(ge=0.01, le=100_000, allow_inf_nan=False)]
@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     profile: ProfileName = Field(
         "same-host", description="Network by name; same-host emulates nothing. The NET_ values below override its own."
     )
-    engine: EngineWish = Field(
+    engine: RequestedEngine = Field(
         "auto",
         description="What emulates the network: tun (packets; needs a network namespace of its own), relay (bytes), "
         "off, or auto: tun where it is available, else relay. An engine that is not available: exit 3 and one line.",
@@ -160,7 +160,7 @@ class Settings(BaseSettings):
             resets=self.reset_pct / 100,
             idle_drop=self.idle_drop_seconds,
             idle_reset=self.idle_drop_mode == "rst",
-            partition=parse(self.partition),
+            partition=parse_partition(self.partition),
             partition_reset=self.partition_mode == "reject",
             accept_delay=self.accept_delay_ms / 1e3,
         )

@@ -3,13 +3,18 @@
 Times are seconds of one clock, sizes bytes on the wire, rates bits per second. A new one is one class more.
 """
 
+import math
+import re
+from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from link.partition import Partition
-
 DROPS = ("queue", "loss", "partition", "idle", "reset")
 """Why a packet does not get through: always counted, be it 0. A stage of another name is counted when it drops."""
+
+OFF = "off"
+PARTITION = re.compile(r"(\d+(?:\.\d+)?)s-(?:(\d+(?:\.\d+)?)s)?", re.ASCII)
+"""How a partition is written: `5s-10s`, or `5s-` for good."""
 
 EPSILON = 1e-9
 """Seconds below which two times are the same."""
@@ -75,6 +80,34 @@ class Loss:
     def through(self, at: float, size: int) -> float | None:  # noqa: ARG002 - a Stage is told the size
         """Return `at`, or None for one that is lost."""
         return None if self._random() < self._share else at
+
+
+@dataclass(frozen=True)
+class Partition:
+    """From second `begin` up to second `end`, counted from when the link began or from when this was set."""
+
+    begin: float
+    end: float = math.inf
+
+    def holds(self, elapsed: float) -> bool:
+        """Return whether nothing passes this many seconds after the count began."""
+        return self.begin <= elapsed < self.end
+
+    def __str__(self) -> str:
+        """Return it as it is written."""
+        return f"{self.begin:g}s-" + ("" if math.isinf(self.end) else f"{self.end:g}s")
+
+
+def parse_partition(text: str) -> Partition | None:
+    """Return the partition a text means, None for `off`. Raises ValueError with what is wrong."""
+    if text == OFF:
+        return None
+    if not (found := PARTITION.fullmatch(text)):
+        raise ValueError("not a span of seconds")
+    begin, end = found.groups()
+    if end is not None and float(end) <= float(begin):
+        raise ValueError("ends before it has begun")
+    return Partition(float(begin), math.inf if end is None else float(end))
 
 
 class Blackhole:

@@ -14,13 +14,13 @@ import threading
 import time
 from typing import Any
 
+from link.caveats import IPV6, REQUESTS, of_requests
 from link.lateness import Lateness
-from link.limits import IPV6, REQUESTS, of_requests
-from link.measure import Measured, echo, measure
 from link.model import Conditions
 from link.namespace import lead_through_tun, open_tun
-from link.passage import Passage
+from link.packet_path import PacketPath
 from link.routes import MARK, PROBE_ADDRESS
+from link.self_test import SelfTest, echo, measure
 
 SO_MARK = 36
 SEND_BUFFER = 8 << 20
@@ -47,7 +47,7 @@ class Tun:
         self._conditions = conditions
         self._probe = socket.create_server(("0.0.0.0", 0), backlog=128)
         probe_port = self._probe.getsockname()[1]
-        self._passage = Passage(port, probe_port, seed=seed, both_ways=self._both_ways)
+        self._passage = PacketPath(port, probe_port, seed=seed, both_ways=self._both_ways)
         self._packets = self._bytes = self._failed = 0
         self._tun = open_tun()
         self._raw = socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.IPPROTO_RAW)
@@ -73,7 +73,7 @@ class Tun:
         for descriptor in (self._tun, self._wake, self._waker):
             os.close(descriptor)
 
-    async def measure(self) -> Measured:
+    async def measure(self) -> SelfTest:
         """Time handshakes and requests to an echo of the link's own: its replies go as the upstream's do.
 
         They meet delay and bandwidth, but no loss, no reset and no partition: those would only be found by chance.

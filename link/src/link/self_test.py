@@ -18,7 +18,7 @@ GIVE_UP_AFTER = 30.0
 
 
 @dataclass(frozen=True)
-class Measured:
+class SelfTest:
     """Seconds of every connection's handshake, of handshake and first request, and of a later request, ascending."""
 
     connect: list[float]
@@ -31,7 +31,7 @@ class Measured:
         return {name: {"p50": quantile_ms(values, 0.5), "n": len(values)} for name, values in named.items()}
 
 
-async def measure(host: str, port: int) -> Measured:
+async def measure(host: str, port: int) -> SelfTest:
     """Time ten connections with two small requests each to an echo service that stands behind the engine.
 
     Raises TimeoutError or OSError when the engine lets nothing through.
@@ -39,7 +39,7 @@ async def measure(host: str, port: int) -> Measured:
     async with asyncio.timeout(GIVE_UP_AFTER):
         rounds = await asyncio.gather(*(_round(host, port, STAGGER * index) for index in range(CONNECTIONS)))
     connect, fresh, warm = (sorted(values) for values in zip(*rounds, strict=True))
-    return Measured(connect, fresh, warm)
+    return SelfTest(connect, fresh, warm)
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import math
 
 from link.model import MSS
-from link.recovery import MIN_RTO
+from link.tcp_recovery import MIN_RTO
 
 INITIAL = 10 * MSS
 """RFC 6928's initial window, Linux's default."""
@@ -15,7 +15,7 @@ SMALLEST = 2 * MSS
 """RFC 5681's least slow start threshold."""
 
 
-class Window:
+class CongestionWindow:
     """The congestion window of one direction of one connection; times in seconds, sizes in payload bytes.
 
     A window that is used fully grows by what is acknowledged, so it doubles every round trip (slow start, RFC 5681).

@@ -7,11 +7,11 @@ import struct
 import time
 from collections.abc import Callable
 
-from link.course import Course
+from link.congestion_window import CongestionWindow
 from link.model import ACK, MSS, Lane, wire_size
-from link.recovery import again
+from link.relay_conditions import RelayConditions
+from link.tcp_recovery import again
 from link.wheel import Wheel
-from link.window import Window
 
 FULL = 256 << 10
 """Bytes waiting for the window at which the sender is no longer read."""
@@ -22,20 +22,20 @@ CHUNK = 64 << 10
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class Half:
+class RelayDirection:
     """Bytes from `source` to `sink`. Both are attached when they stand; what comes before waits.
 
     Memory is bounded: at most FULL bytes wait, and at most a window is under way or lies unread before a slow sink.
     """
 
-    def __init__(self, wheel: Wheel, course: Course, *, down: bool, on_end: Callable[[], None]):
+    def __init__(self, wheel: Wheel, network: RelayConditions, *, down: bool, on_end: Callable[[], None]):
         self.bytes = 0
         self.ended = False
-        self.lane = Lane(course.down if down else course.up)
+        self.lane = Lane(network.down if down else network.up)
         self._down = down
         self._wheel = wheel
-        self._course = course
-        self._window = Window(course.conditions.rtt)
+        self._network = network
+        self._window = CongestionWindow(network.conditions.rtt)
         self._on_end = on_end
         self._source: asyncio.Transport | None = None
         self._sink: asyncio.Transport | None = None
@@ -121,11 +121,11 @@ class Half:
 
     def _blocked(self, now: float) -> bool:
         # What a partition swallows is sent again after a time-out, and then after a longer one each time.
-        if not self._course.blocked(now):
+        if not self._network.blocked(now):
             self._tries = 0
             return False
         self._retrying = True
-        self._wheel.at(now + again(self._course.conditions.rtt, self._tries), self._retry)
+        self._wheel.at(now + again(self._network.conditions.rtt, self._tries), self._retry)
         self._tries += 1
         return True
 
@@ -138,7 +138,7 @@ class Half:
         del self._waiting[:size]
         limited = self._window.sent(size, more=bool(self._waiting))
         self._under_way += 1
-        if late := self._course.stall(size, more=bool(self._waiting)):
+        if late := self._network.stall(size, more=bool(self._waiting)):
             self._window.lost(now)
         self._travel(self.lane.arrival(now, wire_size(size), late), lambda: self._deliver(chunk, limited))
 
@@ -160,7 +160,7 @@ class Half:
 
     def _acknowledge(self, size: int, limited: bool) -> None:
         # Acknowledgements of the upstream's bytes come back at once, those of the client's take the way down.
-        delay = 0.0 if self._down else self._course.conditions.rtt
+        delay = 0.0 if self._down else self._network.conditions.rtt
         if delay:
             self._wheel.at(time.monotonic() + delay, lambda: self._acknowledged(size, limited))
         else:

@@ -4,18 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from link.choose import Surroundings, UnavailableError, choose
-from link.settings import EngineWish, Settings
+from link.engine_selection import HostSupport, UnavailableError, choose
+from link.settings import RequestedEngine, Settings
 
-HOST = Surroundings(own_namespace=False)
-CONTAINER = Surroundings(own_namespace=True)
+HOST = HostSupport(own_namespace=False)
+CONTAINER = HostSupport(own_namespace=True)
 NO_TUN = replace(CONTAINER, no_tun="/dev/net/tun: No such device")
 NO_FORWARDING = replace(CONTAINER, no_forwarding="needs ip_forward")
 NOTHING = replace(CONTAINER, no_tun="no NET_ADMIN", no_redirect="no NET_ADMIN")
 
 
 @pytest.mark.parametrize(
-    ("wish", "rtt_ms", "surroundings", "engine", "redirect", "because"),
+    ("wish", "rtt_ms", "host", "engine", "redirect", "because"),
     [
         ("auto", None, HOST, "off", False, "nothing to emulate"),
         ("auto", None, CONTAINER, "off", False, "nothing to emulate"),
@@ -33,10 +33,10 @@ NOTHING = replace(CONTAINER, no_tun="no NET_ADMIN", no_redirect="no NET_ADMIN")
     ],
 )
 def test_choice(
-    wish: EngineWish, rtt_ms: float | None, surroundings: Surroundings, engine: str, redirect: bool, because: str
+    wish: RequestedEngine, rtt_ms: float | None, host: HostSupport, engine: str, redirect: bool, because: str
 ) -> None:
     """Wish and surroundings decide on engine, redirection and reason."""
-    choice = choose(Settings(engine=wish, rtt_ms=rtt_ms), surroundings)
+    choice = choose(Settings(engine=wish, rtt_ms=rtt_ms), host)
     assert (choice.engine, choice.redirect) == (engine, redirect)
     assert because in choice.because
 
@@ -55,14 +55,14 @@ def test_an_upstream_elsewhere_is_not_redirected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "surroundings", "reason"),
+    ("wish", "host", "reason"),
     [
         ("tun", HOST, "plain process.*; allowed here: auto, relay, off"),
         ("tun", NO_TUN, "No such device"),
         ("auto", NOTHING, "cannot be led to the relay"),
     ],
 )
-def test_what_cannot_be_had_is_said_and_not_replaced(wish: EngineWish, surroundings: Surroundings, reason: str) -> None:
+def test_what_cannot_be_had_is_said_and_not_replaced(wish: RequestedEngine, host: HostSupport, reason: str) -> None:
     """An engine that was asked for is not silently another, and auto does not pretend to emulate."""
     with pytest.raises(UnavailableError, match=reason):
-        choose(Settings(engine=wish, rtt_ms=40), surroundings)
+        choose(Settings(engine=wish, rtt_ms=40), host)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from link.flows import Flows
-from link.middlebox import Middlebox, Verdict
+from link.flow_table import FlowTable
+from link.middlebox import Middlebox, PacketVerdict
 from link.model import Conditions, Direction, Lane, directions
-from link.segment import Segment, read, reset_onwards, reset_to_sender
 from link.stages import DROPS, Delay
+from link.tcp_segment import TcpSegment, read, reset_onwards, reset_to_sender
 
 FLOWS = 4096
 """Ways remembered before those on which nothing is under way are forgotten."""
@@ -22,7 +22,7 @@ Leaving = Sequence[tuple[float, bytes]]
 
 
 @dataclass(slots=True)
-class Way:
+class PathEntry:
     """One direction of one connection. A probe of the link's own meets only delay and bandwidth."""
 
     lane: Lane
@@ -30,7 +30,7 @@ class Way:
     probe: bool
 
 
-class Passage:
+class PacketPath:
     """Takes packets to and from the upstream's port and the probe's; `both_ways` if those to the upstream come too.
 
     Where they do not, the replies bear the loss of both ways, and what strikes a request strikes its answer.
@@ -41,8 +41,8 @@ class Passage:
         self._both_ways = both_ways
         self._rng = Random(seed)
         self._down, self._up, self._calm = Direction(), Direction(), Direction()
-        self._flows: Flows | None = None
-        self._ways: dict[bytes, Way] = {}
+        self._flows: FlowTable | None = None
+        self._ways: dict[bytes, PathEntry] = {}
         self._limit = FLOWS
         self._done = dict.fromkeys(DROPS, 0)
 
@@ -60,7 +60,7 @@ class Passage:
             known = before is not None and before.box.conditions.idle_drop is not None
             watching = before.box.watching_since if before and known else now
             box = Middlebox(conditions, self._rng, self._done, since=since, watching_since=watching)
-            self._flows = Flows(box, both_ways=self._both_ways, before=before)
+            self._flows = FlowTable(box, both_ways=self._both_ways, before=before)
 
     def dropped(self) -> dict[str, int]:
         """Return how many packets did not get through, by why."""
@@ -82,30 +82,32 @@ class Passage:
         due = way.lane.deadline(now, len(packet))
         return () if due is None else ((due, packet),)
 
-    def _judged(self, flows: Flows, way: Way, packet: bytes, segment: Segment, now: float) -> Leaving:
+    def _judged(self, flows: FlowTable, way: PathEntry, packet: bytes, segment: TcpSegment, now: float) -> Leaving:
         verdict, hold = flows.judge(segment, now, from_upstream=way.from_upstream)
-        if verdict is Verdict.PASS:
+        if verdict is PacketVerdict.PASS:
             due = way.lane.deadline(now, len(packet), hold)
             return () if due is None else ((due, packet),)
         resets = []
-        if verdict in {Verdict.REFUSE, Verdict.RESET}:
+        if verdict in {PacketVerdict.REFUSE, PacketVerdict.RESET}:
             resets.append((reset_to_sender(segment), not way.from_upstream))
         # Where the client's packets are not seen, its refusal has to come when the upstream answers them.
-        if verdict is Verdict.RESET or (verdict is Verdict.REFUSE and not self._both_ways and not segment.ends):
+        if verdict is PacketVerdict.RESET or (
+            verdict is PacketVerdict.REFUSE and not self._both_ways and not segment.ends
+        ):
             resets.append((reset_onwards(segment), way.from_upstream))
         left = [(self._way(reset, now, down=down).lane.deadline(now, len(reset)), reset) for reset, down in resets]
         return [(due, reset) for due, reset in left if due is not None]
 
-    def _way(self, packet: bytes, now: float, *, down: bool) -> Way:
+    def _way(self, packet: bytes, now: float, *, down: bool) -> PathEntry:
         key = packet[12:20] + packet[20:24]
         return self._ways.get(key) or self._new(key, self._port if down else b"", now)
 
-    def _new(self, key: bytes, source_port: bytes, now: float) -> Way:
+    def _new(self, key: bytes, source_port: bytes, now: float) -> PathEntry:
         if len(self._ways) >= self._limit:
             self._ways = {each: way for each, way in self._ways.items() if way.lane.last > now}
             self._limit = max(FLOWS, 2 * len(self._ways))
         probe = source_port == self._probe_port
         from_upstream = probe or source_port == self._port
         direction = self._calm if probe else self._down if from_upstream else self._up
-        way = self._ways[key] = Way(Lane(direction), from_upstream, probe)
+        way = self._ways[key] = PathEntry(Lane(direction), from_upstream, probe)
         return way

@@ -1,38 +1,38 @@
 """The table of connections a middlebox keeps for an engine of packets: finds the flow, and asks what becomes of it."""
 
-from link.middlebox import Flow, Middlebox, Verdict, answers, begins
-from link.segment import Segment
+from link.middlebox import Flow, Middlebox, PacketVerdict, answers, begins
+from link.tcp_segment import TcpSegment
 
 LARGEST = 4096
-"""Flows kept before those that are over are forgotten; more than that only while they are in use."""
+"""FlowTable kept before those that are over are forgotten; more than that only while they are in use."""
 
 
-class Flows:
-    """Flows by the client's and the upstream's address. `both_ways`: the packets to the upstream are seen too.
+class FlowTable:
+    """FlowTable by the client's and the upstream's address. `both_ways`: the packets to the upstream are seen too.
 
     Where they are not, a handshake is known by its SYN-ACK and a request by the first bytes of its answer.
     """
 
-    def __init__(self, box: Middlebox, *, both_ways: bool, before: "Flows | None" = None):
+    def __init__(self, box: Middlebox, *, both_ways: bool, before: "FlowTable | None" = None):
         self.box = box
         self._both_ways = both_ways
         self._flows: dict[bytes, Flow] = before._flows if before else {}
         self._limit = LARGEST
 
-    def judge(self, segment: Segment, now: float, *, from_upstream: bool) -> tuple[Verdict, float]:
+    def judge(self, segment: TcpSegment, now: float, *, from_upstream: bool) -> tuple[PacketVerdict, float]:
         """Return what becomes of a segment, and for how many seconds it is held back if it passes."""
         key = segment.target + segment.source if from_upstream else segment.source + segment.target
         flow = self._find(key, segment, now, from_upstream=from_upstream)
         verdict = self.box.unknown() if flow is None else self._meet(flow, segment, now, from_upstream=from_upstream)
-        if verdict is Verdict.REFUSE and segment.resets:
-            return Verdict.VANISH, 0.0  # a RST is never answered by one
-        if flow is None or verdict is not Verdict.PASS or not (segment.opens and from_upstream):
+        if verdict is PacketVerdict.REFUSE and segment.resets:
+            return PacketVerdict.VANISH, 0.0  # a RST is never answered by one
+        if flow is None or verdict is not PacketVerdict.PASS or not (segment.opens and from_upstream):
             return verdict, 0.0
         repeated = flow.accepted == segment.sequence
         flow.accepted = segment.sequence
         return verdict, 0.0 if repeated else self.box.conditions.accept_delay
 
-    def _meet(self, flow: Flow, segment: Segment, now: float, *, from_upstream: bool) -> Verdict:
+    def _meet(self, flow: Flow, segment: TcpSegment, now: float, *, from_upstream: bool) -> PacketVerdict:
         first = False
         if segment.payload and self._both_ways:
             first = begins(flow, from_client=not from_upstream)
@@ -40,7 +40,7 @@ class Flows:
             first = answers(flow, segment.acknowledgement)
         return self.box.meet(flow, now, begins_request=first)
 
-    def _find(self, key: bytes, segment: Segment, now: float, *, from_upstream: bool) -> Flow | None:
+    def _find(self, key: bytes, segment: TcpSegment, now: float, *, from_upstream: bool) -> Flow | None:
         flow = self._flows.get(key)
         if flow and segment.opens and self._is_another(flow, segment, now, from_upstream=from_upstream):
             flow = None
@@ -51,7 +51,7 @@ class Flows:
             flow = self._flows[key] = Flow(now, opened=opened)
         return flow
 
-    def _is_another(self, flow: Flow, segment: Segment, now: float, *, from_upstream: bool) -> bool:
+    def _is_another(self, flow: Flow, segment: TcpSegment, now: float, *, from_upstream: bool) -> bool:
         # An address that is used again, and not a handshake that is repeated.
         if flow.reset or not self.box.alive(flow, now):
             return True

@@ -9,7 +9,7 @@ LIFETIME = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class TcpSegment:
     """The fields of a segment that a middlebox looks at."""
 
     source: bytes
@@ -37,7 +37,7 @@ class Segment:
         return bool(self.flags & FIN)
 
 
-def read(packet: bytes) -> Segment | None:
+def read(packet: bytes) -> TcpSegment | None:
     """Return the segment of an IPv4 packet; None if it holds none that can be read."""
     header = (packet[0] & 15) * 4
     if len(packet) < header + 20:
@@ -45,10 +45,10 @@ def read(packet: bytes) -> Segment | None:
     ports, sequence, acknowledgement, offset, flags = struct.unpack_from("!4sIIBB", packet, header)
     payload = int.from_bytes(packet[2:4]) - header - (offset >> 4) * 4
     source, target = packet[12:16] + ports[:2], packet[16:20] + ports[2:]
-    return Segment(source, target, sequence, acknowledgement, flags, max(0, payload))
+    return TcpSegment(source, target, sequence, acknowledgement, flags, max(0, payload))
 
 
-def reset_to_sender(segment: Segment) -> bytes:
+def reset_to_sender(segment: TcpSegment) -> bytes:
     """Return the packet with the RST that refuses a segment (RFC 9293 section 3.10.7.1).
 
     Its sequence number is what the segment acknowledges; without an acknowledgement it acknowledges the segment.
@@ -60,7 +60,7 @@ def reset_to_sender(segment: Segment) -> bytes:
     return _packet(segment.target, segment.source, 0, acknowledgement, RST | ACKNOWLEDGES)
 
 
-def reset_onwards(segment: Segment) -> bytes:
+def reset_onwards(segment: TcpSegment) -> bytes:
     """Return the packet with a RST in place of a segment: it stands where the receiver expects the segment."""
     acknowledges = segment.flags & ACKNOWLEDGES
     return _packet(

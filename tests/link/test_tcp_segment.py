@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from link.segment import ACKNOWLEDGES, FIN, RST, SYN, Segment, checksum, read, reset_onwards, reset_to_sender
+from link.tcp_segment import ACKNOWLEDGES, FIN, RST, SYN, TcpSegment, checksum, read, reset_onwards, reset_to_sender
 
 CLIENT, UPSTREAM = ("10.0.0.2", 40_000), ("10.0.0.1", 8001)
 PUSH = 0x08
@@ -20,7 +20,7 @@ def packet(sequence: int, acknowledgement: int, flags: int, payload: bytes = b""
     return struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 7, 0, 64, 6, 0) + source + target + tcp
 
 
-def parsed(made: bytes) -> Segment:
+def parsed(made: bytes) -> TcpSegment:
     """Return the segment of a packet that must hold one."""
     segment = read(made)
     assert segment

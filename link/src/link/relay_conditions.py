@@ -5,11 +5,11 @@ from random import Random
 
 from link.middlebox import Middlebox
 from link.model import MSS, Conditions, Direction, directions
-from link.recovery import stall
 from link.stages import DROPS
+from link.tcp_recovery import stall
 
 
-class Course:
+class RelayConditions:
     """The link as a relay emulates it. Pure, with the time handed in."""
 
     def __init__(self, seed: int):

@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
+from link.congestion_window import CongestionWindow
 from link.model import MSS
-from link.recovery import LONGEST_RTO, RETRIES, again, stall, syn_time_out, time_out
-from link.window import Window
+from link.tcp_recovery import LONGEST_RTO, RETRIES, again, stall, syn_time_out, time_out
 
 RTT = 0.04
 RTO = 0.24
@@ -91,7 +91,7 @@ def test_the_share_of_flights_that_stall_is_the_binomial_one(segments: int) -> N
 
 def rate(loss: float, rtt: float, size: int, seed: int) -> float:
     """Return the bytes per second of a long transfer through a window, as a half of the relay sends it."""
-    window, random = Window(rtt), Random(seed).random
+    window, random = CongestionWindow(rtt), Random(seed).random
     under_way: deque[tuple[float, int, bool]] = deque()
     now = last = 0.0
     left = size

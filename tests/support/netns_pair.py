@@ -57,7 +57,7 @@ def cannot() -> str | None:
     return None
 
 
-class Laboratory:
+class NetnsPair:
     """One pair; `number` tells several of one process apart."""
 
     def __init__(self, number: int = 0) -> None:

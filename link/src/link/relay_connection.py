@@ -5,38 +5,38 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from link.course import Course
-from link.half import Half, reset
-from link.middlebox import Flow, Middlebox, Verdict, begins
+from link.middlebox import Flow, Middlebox, PacketVerdict, begins
 from link.model import ACK
-from link.recovery import syn_time_out
+from link.relay_conditions import RelayConditions
+from link.relay_direction import RelayDirection, reset
+from link.tcp_recovery import syn_time_out
 from link.wheel import Wheel
 
 LINGER = 60.0
 """Seconds an upstream is left with a connection whose client has gone unheard: really it would be for ever."""
 
 
-class Connection:
+class RelayedConnection:
     """Both sides of a connection. The upstream is dialled when the handshake's round trip is over."""
 
     def __init__(
         self,
         wheel: Wheel,
-        course: Course,
+        network: RelayConditions,
         *,
-        dial: Callable[["Connection"], Coroutine[Any, Any, None]],
-        on_gone: Callable[["Connection"], None],
+        dial: Callable[["RelayedConnection"], Coroutine[Any, Any, None]],
+        on_gone: Callable[["RelayedConnection"], None],
     ):
         self._wheel = wheel
-        self._course = course
+        self._network = network
         self._dial_upstream = dial
         self._on_gone = on_gone
         self._dialling: asyncio.Task[None] | None = None
         self._flow = Flow(time.monotonic())
         self._opens = 0.0
         self._unheard = False
-        self.down = Half(wheel, course, down=True, on_end=self._half_ended)
-        self.up = Half(wheel, course, down=False, on_end=self._half_ended)
+        self.down = RelayDirection(wheel, network, down=True, on_end=self._half_ended)
+        self.up = RelayDirection(wheel, network, down=False, on_end=self._half_ended)
         self.client = Side(self, out=self.up, into=self.down)
         self.upstream = Side(self, out=self.down, into=self.up)
 
@@ -56,22 +56,22 @@ class Connection:
 
     def received(self, side: "Side", data: bytes) -> None:
         """A side has sent bytes."""
-        box = self._course.box
+        box = self._network.box
         if box is not None and not self._passes(box, side, payload=True):
             return
         peer = self.upstream if side is self.client else self.client
-        if self._unheard and peer.closed and not self._course.blocked(time.monotonic()):
+        if self._unheard and peer.closed and not self._network.blocked(time.monotonic()):
             self._refuse(side)  # its peer's system has nothing it belongs to any more
         else:
             side.out.feed(data)
 
     def ended(self, side: "Side") -> None:
         """A side has sent its FIN."""
-        box = self._course.box
+        box = self._network.box
         passes = box is None or self._passes(box, side, payload=False)
         if passes:
             side.out.end()
-        if side is self.client and (not passes or self._course.blocked(time.monotonic())):
+        if side is self.client and (not passes or self._network.blocked(time.monotonic())):
             self._linger()
 
     def lost(self, side: "Side", error: Exception | None) -> None:
@@ -101,10 +101,10 @@ class Connection:
         if self.client.closed:
             return
         self._flow.seen = now
-        if self._course.rejects(now):
+        if self._network.rejects(now):
             self._refuse(self.client)
-        elif not self._course.handshake_lost(now):
-            self._opens = self.down.lane.arrival(now, ACK) + self._course.conditions.accept_delay
+        elif not self._network.handshake_lost(now):
+            self._opens = self.down.lane.arrival(now, ACK) + self._network.conditions.accept_delay
             self._wheel.at(self._opens, self._dial)
         elif (again := syn_time_out(tries)) is not None:
             self._wheel.at(now + again, lambda: self._knock(tries + 1))
@@ -118,20 +118,22 @@ class Connection:
     def _passes(self, box: Middlebox, side: "Side", *, payload: bool) -> bool:
         first = payload and begins(self._flow, from_client=side is self.client)
         verdict = box.meet(self._flow, time.monotonic(), begins_request=first)
-        if verdict is Verdict.PASS:
+        if verdict is PacketVerdict.PASS:
             return True
         self._unheard = True
-        if verdict is not Verdict.VANISH:
+        if verdict is not PacketVerdict.VANISH:
             self._refuse(side)
-        if verdict is Verdict.RESET:
+        if verdict is PacketVerdict.RESET:
             self.up.abort()
         return False
 
     def _heard(self) -> bool:
         # Whether a RST that a side has sent gets through.
-        box = self._course.box
+        box = self._network.box
         now = time.monotonic()
-        if self._course.blocked(now) or (box and box.meet(self._flow, now, begins_request=False) is not Verdict.PASS):
+        if self._network.blocked(now) or (
+            box and box.meet(self._flow, now, begins_request=False) is not PacketVerdict.PASS
+        ):
             self._unheard = True
         return not self._unheard
 
@@ -148,7 +150,7 @@ class Connection:
         self._wheel.at(time.monotonic() + LINGER, self._give_up)
 
     def _give_up(self) -> None:
-        if self._unheard or self._course.blocked(time.monotonic()):
+        if self._unheard or self._network.blocked(time.monotonic()):
             self.abort()
 
     def _half_ended(self) -> None:
@@ -166,7 +168,7 @@ class Connection:
 class Side(asyncio.Protocol):
     """One socket of a relayed connection: what it reads goes `out`, what comes `into` it is written."""
 
-    def __init__(self, connection: Connection, *, out: Half, into: Half):
+    def __init__(self, connection: RelayedConnection, *, out: RelayDirection, into: RelayDirection):
         self.out = out
         self.transport: asyncio.Transport | None = None
         self.closed = False

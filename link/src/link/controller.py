@@ -7,11 +7,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from link.choose import Choice
 from link.engine import Engine
+from link.engine_selection import EngineChoice
 from link.environment import line
 from link.lateness import quantile_ms
-from link.measure import Measured
+from link.self_test import SelfTest
 from link.settings import PREFIX, Settings, configured
 
 TOLERANCE_MS = 2.0
@@ -20,21 +20,21 @@ UNITS = {"mbit": "Mbit/s", "pct": "%", "seconds": "s"}
 LIBRARIES = ("fastapi", "uvicorn", "pydantic")
 
 
-class CannotError(Exception):
+class RefusedError(Exception):
     """The engine in force cannot do what is asked; the message is the line to answer."""
 
 
 @dataclass
-class State:
+class Controller:
     """One link that runs; `ready` once it has measured itself, or has nothing to measure.
 
     `since` is where a partition's seconds count from. `measured` is None after a change, until it is measured again.
     """
 
     settings: Settings
-    choice: Choice
+    choice: EngineChoice
     engine: Engine
-    measured: Measured | None = None
+    measured: SelfTest | None = None
     lateness_measured: dict[str, float | int | None] = field(default_factory=dict)
     ready: bool = False
     since: float = field(default_factory=time.monotonic)
@@ -46,12 +46,12 @@ class State:
     def change(self, wanted: Settings, named: set[str]) -> None:
         """Take over other conditions at once, all of them or none; `named` are the fields that were asked for.
 
-        Raises CannotError if the engine in force cannot emulate them.
+        Raises RefusedError if the engine in force cannot emulate them.
         """
         refused = self.engine.refuses(wanted.conditions)
         if refused:
             name, why = refused
-            raise CannotError(line(name, str(getattr(wanted, name)), why))
+            raise RefusedError(line(name, str(getattr(wanted, name)), why))
         if "partition" in named:
             self.since = time.monotonic()
         self.engine.change(wanted.conditions, self.since)

@@ -11,7 +11,7 @@ NOT_OURS = "a plain process in the machine's own network namespace"
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class HostSupport:
     """What the place this process runs in allows; a `no_` is a reason in words or None."""
 
     own_namespace: bool
@@ -25,7 +25,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
-class Choice:
+class EngineChoice:
     """An engine and why, in one clause; `redirect` when the relay stands unseen in front of the upstream's own port."""
 
     engine: EngineName
@@ -37,7 +37,7 @@ class UnavailableError(Exception):
     """The wished engine cannot be had here; the message is the one line to print."""
 
 
-def choose(settings: Settings, surroundings: Surroundings) -> Choice:
+def choose(settings: Settings, host: HostSupport) -> EngineChoice:
     """Decide on the engine.
 
     1. off when asked for, or when auto finds nothing to emulate
@@ -47,38 +47,38 @@ def choose(settings: Settings, surroundings: Surroundings) -> Choice:
     4. auto: tun, or relay and why not tun
     """
     if settings.engine == "off":
-        return Choice("off", "NET_ENGINE=off")
+        return EngineChoice("off", "NET_ENGINE=off")
     if settings.engine == "auto" and settings.conditions.nothing:
-        return Choice("off", "there is nothing to emulate")
+        return EngineChoice("off", "there is nothing to emulate")
     if settings.engine == "relay":
-        return _relay(settings, surroundings, "NET_ENGINE=relay")
-    no_tun = _against_tun(settings, surroundings)
+        return _relay(settings, host, "NET_ENGINE=relay")
+    no_tun = _against_tun(settings, host)
     if settings.engine == "tun" and no_tun:
         raise UnavailableError(f"NET_ENGINE='tun': not available here: {no_tun}; allowed here: auto, relay, off")
     if settings.engine == "tun":
-        return Choice("tun", "NET_ENGINE=tun")
+        return EngineChoice("tun", "NET_ENGINE=tun")
     if not no_tun:
-        return Choice("tun", "real packets in a network namespace of its own")
-    return _relay(settings, surroundings, f"no tun: {no_tun}")
+        return EngineChoice("tun", "real packets in a network namespace of its own")
+    return _relay(settings, host, f"no tun: {no_tun}")
 
 
-def _against_tun(settings: Settings, surroundings: Surroundings) -> str | None:
-    if not surroundings.own_namespace:
+def _against_tun(settings: Settings, host: HostSupport) -> str | None:
+    if not host.own_namespace:
         return NOT_OURS
-    if settings.conditions.up is not None and not surroundings.no_tun:
-        return surroundings.no_forwarding
-    return surroundings.no_tun
+    if settings.conditions.up is not None and not host.no_tun:
+        return host.no_forwarding
+    return host.no_tun
 
 
-def _relay(settings: Settings, surroundings: Surroundings, because: str) -> Choice:
+def _relay(settings: Settings, host: HostSupport, because: str) -> EngineChoice:
     # Only there does the upstream share the namespace; elsewhere its clients are told the relay's own port.
-    if not surroundings.own_namespace or settings.upstream_host not in {"127.0.0.1", "localhost"}:
-        return Choice("relay", because)
-    if surroundings.no_redirect is None:
-        return Choice("relay", because, redirect=True)
-    reason = f"port {settings.upstream_port} cannot be led to the relay: {surroundings.no_redirect}"
+    if not host.own_namespace or settings.upstream_host not in {"127.0.0.1", "localhost"}:
+        return EngineChoice("relay", because)
+    if host.no_redirect is None:
+        return EngineChoice("relay", because, redirect=True)
+    reason = f"port {settings.upstream_port} cannot be led to the relay: {host.no_redirect}"
     if settings.engine == "auto":
         raise UnavailableError(
             f"NET_ENGINE='auto': {because}, and {reason}; allowed here: relay, with clients of NET_PORT"
         )
-    return Choice("relay", f"{because}; {reason}, so clients must come to port {settings.port}")
+    return EngineChoice("relay", f"{because}; {reason}, so clients must come to port {settings.port}")

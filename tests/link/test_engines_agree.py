@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from support.laboratory import Laboratory, cannot
+from support.netns_pair import NetnsPair, cannot
 
 NEAR = 0.10
 """How far the median of an engine may be from that of another, as a share of the smaller."""
@@ -68,17 +68,17 @@ Say = Callable[[str], None]
 
 
 @pytest.fixture(scope="module")
-def laboratories() -> Iterator[dict[str, Laboratory]]:
+def pairs() -> Iterator[dict[str, NetnsPair]]:
     """Give each engine that is to be had here two namespaces of its own."""
     reason = cannot()
     if reason and os.environ.get("CI"):
         pytest.fail(reason)
     if reason:
         pytest.skip(reason)
-    made: dict[str, Laboratory] = {}
+    made: dict[str, NetnsPair] = {}
     try:
         for name in ("relay", "tun"):
-            made[name] = Laboratory(len(made))
+            made[name] = NetnsPair(len(made))
             made[name].upstream()
         yield made
     finally:
@@ -87,26 +87,26 @@ def laboratories() -> Iterator[dict[str, Laboratory]]:
 
 
 @pytest.mark.parametrize("network", list(dict.fromkeys(tuple(each.network.items()) for each in SCENARIOS)), ids=str)
-def test_engines_agree(laboratories: dict[str, Laboratory], network: tuple[tuple[str, str], ...], say: Say) -> None:
+def test_engines_agree(pairs: dict[str, NetnsPair], network: tuple[tuple[str, str], ...], say: Say) -> None:
     """Medians within a tenth of one another, and none below what the network makes it cost."""
     links: dict[str, Any] = {}
     try:
-        for name, laboratory in laboratories.items():
-            links[name], said = laboratory.link(NET_ENGINE=name, **dict(network))
+        for name, netns in pairs.items():
+            links[name], said = netns.link(NET_ENGINE=name, **dict(network))
             assert f"engine={name} " in said
         for scenario in (each for each in SCENARIOS if each.network == dict(network)):
-            compare(scenario, laboratories, say)
+            compare(scenario, pairs, say)
     finally:
         for name, process in links.items():
-            laboratories[name].stop(process)
+            pairs[name].stop(process)
 
 
-def compare(scenario: Scenario, laboratories: dict[str, Laboratory], say: Say) -> None:
+def compare(scenario: Scenario, pairs: dict[str, NetnsPair], say: Say) -> None:
     """Measure a scenario through every engine, again if they differ: a shared machine loses time now and then."""
     for _ in range(TRIES):
         with ThreadPoolExecutor() as pool:
-            runs = pool.map(lambda laboratory: measure(scenario, laboratory), laboratories.values())
-            found = dict(zip(laboratories, runs, strict=True))
+            runs = pool.map(lambda netns: measure(scenario, netns), pairs.values())
+            found = dict(zip(pairs, runs, strict=True))
         medians = {name: {what: statistics.median(taken[what]) for what in taken} for name, taken in found.items()}
         apart = {
             what: max(each[what] for each in medians.values()) / min(each[what] for each in medians.values()) - 1
@@ -122,14 +122,14 @@ def compare(scenario: Scenario, laboratories: dict[str, Laboratory], say: Say) -
     assert max(apart.values()) <= NEAR, f"{scenario.name}: {apart}"
 
 
-def measure(scenario: Scenario, laboratory: Laboratory) -> dict[str, list[float]]:
+def measure(scenario: Scenario, netns: NetnsPair) -> dict[str, list[float]]:
     """Return the seconds of what is compared, each TIMES times."""
-    rows = [laboratory.ask(scenario.size, scenario.size, upload=scenario.upload) for _ in range(TIMES)]
+    rows = [netns.ask(scenario.size, scenario.size, upload=scenario.upload) for _ in range(TIMES)]
     found = {"fresh": [row[0] + row[1] for row in rows], "warm": [row[2] for row in rows]}
     if "rested" in scenario.compared:
 
         def rested(_: int) -> float:
-            return laboratory.ask(scenario.size, scenario.size, rest=1.0)[2]
+            return netns.ask(scenario.size, scenario.size, rest=1.0)[2]
 
         with ThreadPoolExecutor(TIMES) as pool:
             found["rested"] = list(pool.map(rested, range(TIMES)))

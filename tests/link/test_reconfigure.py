@@ -2,7 +2,7 @@
 
 import pytest
 
-from link.change import LARGEST_BODY, MistakenError, changed
+from link.reconfigure import LARGEST_BODY, MistakenError, changed
 from link.settings import CHANGEABLE, Settings
 
 BEFORE = Settings(rtt_ms=40, loss_pct=1, partition="5s-10s", seed=7)

@@ -4,11 +4,11 @@ from random import Random
 
 import pytest
 
-from link.flows import LARGEST, Flows
-from link.middlebox import Middlebox, Verdict
+from link.flow_table import LARGEST, FlowTable
+from link.middlebox import Middlebox, PacketVerdict
 from link.model import Conditions
-from link.segment import ACKNOWLEDGES, FIN, RST, SYN, Segment
 from link.stages import DROPS
+from link.tcp_segment import ACKNOWLEDGES, FIN, RST, SYN, TcpSegment
 
 UPSTREAM = bytes([10, 0, 0, 1]) + (8001).to_bytes(2)
 
@@ -19,20 +19,20 @@ class Bench:
     def __init__(self, conditions: Conditions, *, both_ways: bool = True, watching_since: float = -1e9):
         self.done = dict.fromkeys(DROPS, 0)
         box = Middlebox(conditions, Random(1), self.done, since=0.0, watching_since=watching_since)
-        self.flows = Flows(box, both_ways=both_ways)
+        self.flows = FlowTable(box, both_ways=both_ways)
 
     def client(
         self, now: float, *, flags: int = ACKNOWLEDGES, payload: int = 0, number: int = 1, sequence: int = 100
-    ) -> tuple[Verdict, float]:
+    ) -> tuple[PacketVerdict, float]:
         """Judge a segment of a client's."""
-        segment = Segment(address(number), UPSTREAM, sequence, 0, flags, payload)
+        segment = TcpSegment(address(number), UPSTREAM, sequence, 0, flags, payload)
         return self.flows.judge(segment, now, from_upstream=False)
 
     def upstream(
         self, now: float, *, flags: int = ACKNOWLEDGES, payload: int = 0, acknowledges: int = 1
-    ) -> tuple[Verdict, float]:
+    ) -> tuple[PacketVerdict, float]:
         """Judge one of the upstream's to client 1."""
-        segment = Segment(UPSTREAM, address(1), 500, acknowledges, flags, payload)
+        segment = TcpSegment(UPSTREAM, address(1), 500, acknowledges, flags, payload)
         return self.flows.judge(segment, now, from_upstream=True)
 
 
@@ -41,7 +41,9 @@ def address(number: int) -> bytes:
     return bytes([10, 1]) + number.to_bytes(4)
 
 
-PASS, VANISH, REFUSE, RESET = ((each, 0.0) for each in (Verdict.PASS, Verdict.VANISH, Verdict.REFUSE, Verdict.RESET))
+PASS, VANISH, REFUSE, RESET = (
+    (each, 0.0) for each in (PacketVerdict.PASS, PacketVerdict.VANISH, PacketVerdict.REFUSE, PacketVerdict.RESET)
+)
 
 
 @pytest.mark.parametrize(("answered", "verdict"), [(False, VANISH), (True, REFUSE)])
@@ -86,7 +88,7 @@ def test_a_request_is_counted_once_however_many_segments_it_has() -> None:
     bench = Bench(Conditions(resets=1 / 3))
     for number in range(3000):
         for _ in range(5):
-            if bench.client(0, payload=10, number=number)[0] is not Verdict.PASS:
+            if bench.client(0, payload=10, number=number)[0] is not PacketVerdict.PASS:
                 break
     assert abs(bench.done["reset"] - 1000) <= 4 * (3000 / 3 * 2 / 3) ** 0.5
 
@@ -116,11 +118,11 @@ def test_a_slow_accept_holds_a_syn_ack_once() -> None:
     """One that is repeated comes behind it anyway, and would be held twice."""
     bench = Bench(Conditions(accept_delay=0.3))
     assert bench.client(0, flags=SYN) == PASS
-    assert bench.upstream(0, flags=SYN | ACKNOWLEDGES) == (Verdict.PASS, 0.3)
+    assert bench.upstream(0, flags=SYN | ACKNOWLEDGES) == (PacketVerdict.PASS, 0.3)
     assert bench.client(1, flags=SYN) == PASS
     assert bench.upstream(1, flags=SYN | ACKNOWLEDGES) == PASS
     assert bench.client(5, flags=SYN, sequence=900) == PASS
-    assert bench.upstream(5, flags=SYN | ACKNOWLEDGES) == (Verdict.PASS, 0.3)
+    assert bench.upstream(5, flags=SYN | ACKNOWLEDGES) == (PacketVerdict.PASS, 0.3)
 
 
 def test_the_table_is_bounded_by_what_is_in_use() -> None:
