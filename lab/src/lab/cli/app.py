@@ -9,8 +9,8 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
-from lab.backends.errors import INTERRUPTED, SURROUNDINGS, USAGE, SandboxError
 from lab.backends.workspace import Workspace
+from service_kit.exits import ExitCode, ExitError
 
 _HELP = """See what the connection pool of a FastAPI app really does under load.
 
@@ -37,16 +37,16 @@ def main(arguments: list[str], workspace: Workspace | None = None) -> int:
         code = app(arguments or ["--help"], prog_name="sandbox", standalone_mode=False, obj=workspace or Workspace())
         # Now, not when the interpreter ends: there it could only be a trace.
         sys.stdout.flush()
-    except SandboxError as error:
+    except ExitError as error:
         _complain(str(error))
         return error.exit_code
     except TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else " ".join(["sandbox", *_called(arguments)])
         _complain(f"{command}: {error.format_message()}", f"try ./{command} --help")
-        return USAGE
+        return ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     except (BrokenPipeError, SystemExit):
         # Whoever read us has seen enough (`sandbox runs | head`). Rich and typer make an exit of it, with 1; they make
         # one of nothing else here.
@@ -55,7 +55,7 @@ def main(arguments: list[str], workspace: Workspace | None = None) -> int:
     except OSError as error:
         _drop_what_is_left()
         _complain(f"sandbox: {error}")
-        return SURROUNDINGS
+        return ExitCode.UNAVAILABLE
     return code if isinstance(code, int) else 0
 
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from lab.backends.errors import INTERRUPTED, SURROUNDINGS, USAGE
-from lab.backends.workspace import workspace_of
+from lab.cli.options import workspace_of
+from service_kit.exits import ExitCode
 
-_CODES = {0: 0, 1: 1, 2: INTERRUPTED, 3: SURROUNDINGS, 4: USAGE, 5: 1}
+_CODES = {0: 0, 1: 1, 2: ExitCode.INTERRUPTED, 3: ExitCode.UNAVAILABLE, 4: ExitCode.USAGE, 5: 1}
 """pytest's exit codes in ours: no tests collected is a test that fell short."""
 
 
@@ -32,10 +32,10 @@ def test(
     # Ctrl-C is pytest's: it has the same terminal, and ends with a summary.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        code = subprocess.call(command, cwd=workspace_of(context).clone.root, preexec_fn=_listen_to_interrupts)
+        code = subprocess.call(command, cwd=workspace_of(context).checkout.root, preexec_fn=_listen_to_interrupts)
     finally:
         signal.signal(signal.SIGINT, before)
-    return _CODES.get(code, SURROUNDINGS)
+    return _CODES.get(code, ExitCode.UNAVAILABLE)
 
 
 def _listen_to_interrupts() -> None:
