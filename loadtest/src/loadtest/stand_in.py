@@ -43,8 +43,8 @@ def rtt_ms(snapshot: Snapshot) -> float:
 
 
 def _by_what(network: Answer | None) -> Answer | None:
-    """A relay counts what it did to connections, tun the packets it dropped; the kernel does not say why it did."""
-    return _counted(network, "struck_by") or _counted(section(network, "packets"), "dropped_by")
+    """A relay counts what it did to connections, tun the packets it dropped."""
+    return _counted(network, "affected_by") or _counted(section(network, "packets"), "dropped_by")
 
 
 def _counted(answer: Answer | None, name: str) -> Answer | None:
