@@ -339,6 +339,43 @@ def test_the_pytest_codes_are_ours(clone: FakeClone) -> None:
     assert clone.run("test", "--no-such-option").returncode == 2
 
 
+TIMING = """
+import pathlib, pytest
+@pytest.mark.timing
+def test_wall_clock():
+    tries = pathlib.Path("tries")
+    tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
+    assert len(tries.read_text()) >= {tries}
+def test_other(): assert {good}
+"""
+
+
+@pytest.mark.parametrize(
+    ("tries", "good", "code", "closing"),
+    [
+        (
+            2,
+            True,
+            0,
+            "timing, alone: 0 passed, 1 failed, 0 skipped; those asked once more: 1 passed, 0 failed, 0 skipped",
+        ),
+        (3, True, 1, "those asked once more: 0 passed, 1 failed, 0 skipped"),
+        (1, False, 1, "all but timing: 0 passed, 1 failed, 0 skipped; timing, alone: 1 passed, 0 failed, 0 skipped"),
+    ],
+)
+def test_timing_tests_run_alone_and_once_more_if_they_fail(
+    clone: FakeClone, tries: int, good: bool, code: int, closing: str
+) -> None:
+    """A failure of either call fails the whole; pytest's own summaries are printed, and one line after them."""
+    (clone.root / "pytest.ini").write_text("[pytest]\nmarkers = timing\n")
+    (clone.root / "test_them.py").write_text(TIMING.format(tries=tries, good=good))
+    done = clone.run("test")
+    assert done.returncode == code, done.stdout
+    assert done.stdout.splitlines()[-1].endswith(closing)
+    assert len(re.findall(r"^=+ .*(?:passed|failed).* in .*=+$", done.stdout, re.MULTILINE)) == (2 if tries == 1 else 3)
+    assert "slowest 15 durations" in done.stdout
+
+
 def test_doctor_names_the_port_that_is_taken(clone: FakeClone) -> None:
     """doctor says what follows, and with which variable a taken port is moved."""
     free = clone.run("doctor")

@@ -189,6 +189,30 @@ def test_a_published_port_in_use(clone: FakeClone, engine: State) -> None:
     assert engine.calls("up") == []
 
 
+def test_a_port_that_only_the_engine_finds_in_use(clone: FakeClone, engine: State) -> None:
+    """The engine's error becomes the line that names the variable, as with processes."""
+    up = clone.run("up", "--docker", NET_PROFILE="taken")
+    port = clone.ports["PROXY_PORT"]
+    said = f"PROXY_PORT={port}: already in use on 127.0.0.1; set PROXY_PORT to a free port"
+    assert (up.returncode, up.stderr.splitlines()) == (3, [said])
+
+
+def test_ports_of_the_project_itself(clone: FakeClone, engine: State) -> None:
+    """They hinder no run in Docker; `up --processes` names the project that holds them."""
+    port, state = clone.ports["PROXY_PORT"], engine.read()
+    state["containers"] = {"proxy": {"id": "p", "environment": {}, "ports": [port]}}
+    engine.write(state)
+    with socket.create_server(("127.0.0.1", port)):
+        up = clone.run("up", "--processes")
+        run = clone.run("run")
+    said = (
+        f"PROXY_PORT={port}: in use by the service proxy of this checkout's own Docker Compose project; "
+        "./sandbox down stops it"
+    )
+    assert (up.returncode, up.stderr.splitlines()) == (3, [said])
+    assert run.returncode == 0, run.stderr
+
+
 async def test_a_file_that_cannot_be_fetched(clone: FakeClone, engine: State, monkeypatch: pytest.MonkeyPatch) -> None:
     """A document that is not in the volume is reported in one line."""
     monkeypatch.setenv("PATH", str(clone.root / "bin"))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.backends.checkout import Checkout
 from lab.backends.processes.supervisor import Patience, Supervisor
 from lab.backends.terminal import SilentTerminal
 from service_kit.exits import UnavailableError
@@ -156,7 +157,7 @@ async def test_the_same_reason_all_the_time_is_not_waited_out(clone: FakeClone) 
     """A service that answers 503 with the same reason all the time is given up long before one that is silent."""
     variables = {**{name: str(port) for name, port in clone.ports.items()}, "PROXY_CLIENT": "never"}
     patience = Patience(ready_seconds=30, same_reason_seconds=0.5)
-    supervisor = Supervisor(clone.root, clone.root, fake_services.SERVICES, SilentTerminal(), patience)
+    supervisor = Supervisor(Checkout(clone.root), fake_services.SERVICES, SilentTerminal(), patience)
     began = time.monotonic()
     try:
         with pytest.raises(UnavailableError, match=r"proxy is not ready after \d s: the upstream sleeps \(http"):

@@ -22,12 +22,10 @@ class Checkout:
 
     @property
     def runs(self) -> Path:
-        """The folder of run documents."""
         return self.root / "runs"
 
     @property
     def env_file(self) -> Path:
-        """The user's settings."""
         return self.root / ".env"
 
     @property

@@ -141,17 +141,14 @@ class SupervisorClient:
         return True
 
     async def status(self) -> SupervisorStatus:
-        """Return how everything is now."""
         reply = await self._ask("status")
         services = {name: ServiceStatus(**one) for name, one in reply.pop("services").items()}
         return SupervisorStatus(**reply, services=services)
 
     async def apply(self, variables: Variables) -> Applied:
-        """Bring the services to these variables."""
         return Applied(**await self._ask("apply", variables=variables))
 
     async def down(self) -> None:
-        """End everything; returns when it is gone."""
         await self._ask("down")
 
     async def _ask(self, request: str, **more: Variables) -> dict[str, Any]:

@@ -26,7 +26,6 @@ class Shutdown:
         self.signal = 0
 
     def on_signal(self, number: int) -> None:
-        """Take a signal."""
         if self.asked.is_set():
             self.hurry.set()
         self.signal = self.signal or number

@@ -43,7 +43,6 @@ class Progress:
 
     @classmethod
     def parse(cls, line: Mapping[str, Any]) -> "Progress":
-        """Read the JSON object of a line."""
         return cls(
             t_seconds=float(line.get("t_seconds") or 0),
             of_seconds=float(line.get("of_seconds") or 0),
@@ -81,7 +80,6 @@ class LocustRun:
 
     @classmethod
     async def start(cls, command: LocustCommand, root: Path) -> "LocustRun":
-        """Start it."""
         group = await ProcessGroup.start(command.argv, command.environment, root, split_stderr=True)
         return cls(command, root, group)
 
@@ -96,7 +94,6 @@ class LocustRun:
         self._asked_to_stop = True
 
     async def follow(self, on_progress: Callable[[Progress], None]) -> FinishedRun:
-        """Pass its progress on until it ends."""
         exit_code = await self._group.wait(
             asyncio.create_task(self._read_progress(on_progress)), asyncio.create_task(self._read_log())
         )

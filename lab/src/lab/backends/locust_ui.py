@@ -17,7 +17,6 @@ class LocustUi:
         self.url = url
 
     async def is_busy(self) -> bool:
-        """Whether a run is on."""
         return (await get_object(f"{self.url}/lab/health")).get("state") in _BUSY_STATES
 
     async def changed_services(self) -> list[str]:
@@ -30,7 +29,6 @@ class LocustUi:
         return await self._content(f"runs/{run_id}.json")
 
     async def copy_new_runs(self, runs: Path) -> None:
-        """Copy the runs that are not in the folder yet."""
         rows = json.loads(await self._content("runs.json") or b"[]")
         for run_id in [str(row["id"]) for row in rows]:
             if _SAFE_ID.fullmatch(run_id) and not (runs / f"{run_id}.json").exists():

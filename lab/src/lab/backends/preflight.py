@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.backends.checkout import Checkout
 from lab.backends.process_group import Finished, run_command
 from lab.backends.service_spec import Port, ServiceSpec, Wires, port_numbers, process_environment
 from service_kit.exits import ExitCode, UnavailableError, UsageError
@@ -22,15 +23,16 @@ class Check:
     environment: Mapping[str, str]
 
 
-def service_checks(services: Sequence[ServiceSpec], variables: Mapping[str, str], runs: Path) -> list[Check]:
-    """Return the checks of all services, with what each would get as far as that is known before they run."""
-    wires = Wires(port_numbers(services, variables), runs)
-    return [Check(spec.name, spec.argv, spec.environment(variables, wires)) for spec in services]
+async def check_services(
+    services: Sequence[ServiceSpec], variables: Mapping[str, str], checkout: Checkout, *more: Check
+) -> None:
+    """Ask all services at once, and `more`, about what each would get as far as that is known before they run.
 
-
-async def check_all(checks: Iterable[Check], root: Path) -> None:
-    """Ask all parts at once. Raise UsageError with all their lines, UnavailableError if one cannot be asked."""
-    answers = await asyncio.gather(*(_ask(check, root) for check in checks))
+    Raise UsageError with all their lines, UnavailableError if one cannot be asked.
+    """
+    wires = Wires(port_numbers(services, variables), checkout.runs)
+    checks = [Check(spec.name, spec.argv, spec.environment(variables, wires)) for spec in services]
+    answers = await asyncio.gather(*(_ask(check, checkout.root) for check in (*checks, *more)))
     broken = [
         f"{check.name} --check failed (exit {answer.code}): {answer.last_line}"
         for check, answer in answers
@@ -50,7 +52,6 @@ async def _ask(check: Check, root: Path) -> tuple[Check, Finished]:
 
 
 def check_distinct(services: Iterable[ServiceSpec], variables: Mapping[str, str]) -> None:
-    """Raise UsageError if two services are given the same port."""
     taken: dict[int, str] = {}
     for port in (port for spec in services for port in spec.ports):
         number = port.number(variables)

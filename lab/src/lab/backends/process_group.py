@@ -66,7 +66,6 @@ class ProcessGroup:
         return self.process.returncode
 
     def signal_leader(self, number: int) -> None:
-        """Signal the command alone, if it still runs."""
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
 
@@ -128,7 +127,6 @@ class Finished:
 
     @property
     def last_line(self) -> str:
-        """The last line on stderr."""
         return (self.err.strip().splitlines() or ["it printed nothing"])[-1]
 
 

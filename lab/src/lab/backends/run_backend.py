@@ -4,6 +4,8 @@ from typing import Protocol
 
 from lab.backends.control_socket import Applied
 from lab.backends.locust_run import FinishedRun, LocustCommand
+from lab.backends.preflight import Check, check_services
+from lab.backends.service_spec import Wires, port_numbers
 from lab.backends.variables import RunVariables, Variables
 from lab.backends.workspace import Mode, Workspace
 from lab.run_document import RunDocument
@@ -46,8 +48,20 @@ class RunBackend(Protocol):
         """End what was started for this run only."""
 
 
+def load_environment(workspace: Workspace, variables: RunVariables) -> Variables:
+    """Return the variables of a headless Locust beside the services, wired to where those are."""
+    # By the services' variables: the load's own do not move them.
+    wires = Wires(port_numbers(workspace.services, variables.services), workspace.checkout.runs)
+    return {**workspace.load.environment(variables.load, wires), **HEADLESS}
+
+
+async def check_run(workspace: Workspace, variables: RunVariables) -> None:
+    """Check all that a run needs, before anything is touched. Raise ExitError if something is wrong."""
+    load = Check(workspace.load.name, workspace.load.argv, load_environment(workspace, variables))
+    await check_services(workspace.under_load, variables.services, workspace.checkout, load)
+
+
 def read_document(workspace: Workspace, run_id: str) -> RunDocument:
-    """Return a run's document out of ./runs."""
     try:
         return RunStore(workspace.checkout.runs).read(run_id)
     except RunNotFound as error:

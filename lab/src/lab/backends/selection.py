@@ -28,7 +28,6 @@ async def mode_to_start(workspace: Workspace, requested: Mode | None) -> Mode:
 
 
 def up_backend(workspace: Workspace, mode: Mode, terminal: Terminal) -> UpBackend:
-    """Return all services in that mode."""
     if mode == "docker":
         from lab.backends.compose.up import ComposeUp
 

@@ -27,7 +27,6 @@ class Port:
         return int(value) if value.isdecimal() and 0 < int(value) < 65536 else self.default
 
     def host(self, variables: Mapping[str, str]) -> str:
-        """Return the address it is bound to."""
         return variables.get(self.host_variable or "", "").strip() or LOOPBACK
 
     def url(self, variables: Mapping[str, str], path: str = "") -> str:
@@ -47,7 +46,6 @@ class Wires:
 
 
 def no_wiring(_wires: Wires) -> Variables:
-    """Wire a service to nothing."""
     return {}
 
 
@@ -76,16 +74,13 @@ class ServiceSpec:
         return {**self.wiring(wires), **without_empty(own)}
 
     def ready_url(self, environment: Mapping[str, str]) -> str:
-        """Return the URL that answers 200 when it is ready."""
         return self.ready_port.url(environment, self.ready_path)
 
     def config_url(self, environment: Mapping[str, str]) -> str:
-        """Return the URL of its settings in force."""
         return self.ready_port.url(environment, "/-/config")
 
 
 def port_numbers(services: Iterable[ServiceSpec], variables: Mapping[str, str]) -> dict[str, int]:
-    """Return every port by its variable."""
     return {port.variable: port.number(variables) for spec in services for port in spec.ports}
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lab.backends.compose.project import PUBLISHED, ComposeProject
 from lab.backends.compose.up import shell_of_up
-from lab.backends.preflight import check_all, check_distinct, service_checks
+from lab.backends.preflight import check_distinct, check_services
 from lab.backends.selection import running_mode
 from lab.backends.service_spec import Port
 from lab.backends.variables import Variables
@@ -30,7 +30,6 @@ class SandboxStatus:
 
 
 async def inspect(workspace: Workspace) -> SandboxStatus:
-    """Return what is up, and whether the baseline is right."""
     settings, mistakes = _baseline(workspace, {})
     mode = await running_mode(workspace, settings)
     running: Mapping[str, Variables] = {}
@@ -63,10 +62,9 @@ def _baseline(workspace: Workspace, shell_of_up: Variables) -> tuple[Variables, 
 
 
 async def _mistakes(workspace: Workspace, settings: Variables) -> list[str]:
-    checkout = workspace.checkout
     try:
         check_distinct(workspace.services, settings)
-        await check_all(service_checks(workspace.services, settings, checkout.runs), checkout.root)
+        await check_services(workspace.services, settings, workspace.checkout)
     except ExitError as mistake:
         return str(mistake).splitlines()
     return []

@@ -20,7 +20,6 @@ class Terminal:
         self._status = ""
 
     def log(self, spec: ServiceSpec, line: str) -> None:
-        """Show a line that a service wrote."""
         self.print(f"{self._paint(f'{spec.name:<{self._width}} |', spec.colour)} {line}")
 
     def print(self, text: str) -> None:
@@ -28,7 +27,6 @@ class Terminal:
         self._put(f"\r\x1b[K{text}\n{self._status}" if self._is_terminal else f"{text}\n")
 
     def warn(self, text: str) -> None:
-        """Show text in red."""
         self.print(self._paint(text, 31))
 
     def status(self, text: str) -> None:

@@ -36,7 +36,6 @@ class RunVariables:
 
     @property
     def load(self) -> Variables:
-        """What the headless run gets."""
         return merge(self.baseline, self.assignments)
 
     def differences(self) -> list[tuple[str, str, str]]:
@@ -46,12 +45,10 @@ class RunVariables:
 
 
 def is_sandbox_variable(name: str) -> bool:
-    """Whether a variable of the shell or of .env belongs to the sandbox."""
     return name.startswith((*PREFIXES, _COMPOSE_PREFIX))
 
 
 def only_sandbox_variables(variables: Mapping[str, str]) -> Variables:
-    """Return those variables that belong to the sandbox."""
     return {name: value for name, value in variables.items() if is_sandbox_variable(name)}
 
 

@@ -33,16 +33,13 @@ class Workspace:
 
     @property
     def under_load(self) -> Sequence[ServiceSpec]:
-        """The services without the load's."""
         return [spec for spec in self.services if spec.name != self.load.name]
 
     @property
     def supervisor(self) -> SupervisorClient:
-        """The supervisor of this checkout, up or not."""
         return SupervisorClient(self.checkout.find_socket())
 
     def shell(self) -> Variables:
-        """Return the sandbox's variables in the shell of this command."""
         return only_sandbox_variables(os.environ)
 
     def baseline(self, shell_of_up: Variables | None = None) -> Variables:

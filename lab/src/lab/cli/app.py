@@ -28,10 +28,14 @@ baseline again. Exit codes: 0 fine, 1 what was measured fell short: no request s
 """
 
 _COMMANDS = ("up", "down", "run", "runs", "compare", "test", "doctor")
+"""Each is the function of that name in the module of that name."""
+
+_TEST_OPTIONS = {"ignore_unknown_options": True, "help_option_names": []}
+"""Whatever looks like an option of `test` is pytest's."""
 
 
 def main(arguments: list[str], workspace: Workspace | None = None) -> int:
-    """Run one command and return its exit code. Nothing ends in a trace but a mistake of our own."""
+    """Run one command and return its exit code. Only a bug of ours ends in a trace."""
     app = _app(arguments)
     try:
         code = app(arguments or ["--help"], prog_name="sandbox", standalone_mode=False, obj=workspace or Workspace())
@@ -48,8 +52,8 @@ def main(arguments: list[str], workspace: Workspace | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except (BrokenPipeError, SystemExit):
-        # Whoever read us has seen enough (`sandbox runs | head`). Rich and typer make an exit of it, with 1; they make
-        # one of nothing else here.
+        # The reader has closed the pipe (`sandbox runs | head`). Rich and typer make an exit of it, with 1, and of
+        # nothing else here.
         _drop_what_is_left()
         return 0
     except OSError as error:
@@ -69,7 +73,8 @@ def _app(arguments: list[str]) -> Callable[..., Any]:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     for name in _called(arguments) or _COMMANDS:
-        importlib.import_module(f"lab.cli.{name}").register(app)
+        command = getattr(importlib.import_module(f"lab.cli.{name}"), name)
+        app.command(context_settings=_TEST_OPTIONS if name == "test" else None)(command)
     app.callback()(_nothing_in_common)
     return app
 

@@ -15,11 +15,6 @@ from lab.store import RunNotFound, RunStore
 from service_kit.exits import UsageError
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(compare)
-
-
 def compare(
     context: typer.Context,
     references: Annotated[list[str], typer.Argument(metavar="A B [C...]", help="Labels or ids of runs.")],

@@ -10,11 +10,6 @@ from lab.backends.workspace import Workspace
 from lab.cli.options import workspace_of
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(down)
-
-
 def down(context: typer.Context) -> int:
     """Stop everything."""
     return asyncio.run(_down(workspace_of(context)))

@@ -12,14 +12,12 @@ ProcessesOption = Annotated[bool, typer.Option("--processes", help="As local pro
 
 
 def workspace_of(context: typer.Context) -> Workspace:
-    """Return the workspace that `main` gave to the commands."""
     found = context.obj
     assert isinstance(found, Workspace)
     return found
 
 
 def requested_mode(docker: bool, processes: bool) -> Mode | None:
-    """Return what the options ask for."""
     if docker and processes:
         raise UsageError("--docker and --processes: take one of them")
     if docker:

@@ -42,7 +42,6 @@ class RunProgress:
             self._console.print(text, markup=False, soft_wrap=True)
 
     def show(self, point: Progress) -> None:
-        """Show a line of Locust's progress."""
         if self._live is not None:
             self._live.update(_line(point))
         elif point.t_seconds >= self._next_plain:

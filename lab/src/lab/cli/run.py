@@ -16,11 +16,6 @@ _LABEL = re.compile(r"[^\x00-\x1f\x7f]{0,60}")
 """The recorder's rule."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(run)
-
-
 def run(
     context: typer.Context,
     variables: Annotated[

@@ -41,7 +41,6 @@ class RunSession:
         self._taken_down = False
 
     async def run(self, requested: Mode | None) -> int:
-        """Do it and return the exit code."""
         self._on_interrupt(_cancel_this_task())
         checkout = self._workspace.checkout
         with checkout.locked("run", f"pid {os.getpid()}", _ANOTHER_RUN):

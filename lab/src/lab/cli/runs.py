@@ -17,11 +17,6 @@ _ENDS = {"finished": "done", "interrupted": "cut", "reset": "reset"}
 """A status as a short word: the list must fit 80 columns."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(runs)
-
-
 def runs(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON and nothing else.")] = False,

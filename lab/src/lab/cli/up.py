@@ -13,11 +13,6 @@ from lab.backends.workspace import MODE_WORDS, Mode, Workspace
 from lab.cli.options import DockerOption, ProcessesOption, requested_mode, workspace_of
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(up)
-
-
 def up(context: typer.Context, docker: DockerOption = False, processes: ProcessesOption = False) -> int:
     """Start everything; Ctrl-C stops it.
 
@@ -35,7 +30,6 @@ async def _up(workspace: Workspace, requested: Mode | None) -> int:
 
 
 def welcome(variables: Variables, mode: Mode) -> str:
-    """Return what is printed when everything is ready: the addresses and what to do next."""
     locust, proxy = LOCUST_WEB_PORT.url(variables), PROXY_PORT.url(variables)
     return f"""
 Pool Sandbox is ready, {MODE_WORDS[mode]}.

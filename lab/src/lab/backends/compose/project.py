@@ -61,12 +61,10 @@ class ComposeProject:
         return None if await self.compose_version() else "docker has no compose plugin"
 
     async def engine_version(self) -> str | None:
-        """Return the engine's version, None if no engine answers."""
         done = await self._quick("docker", "version", "--format", "{{.Server.Version}}")
         return done.out.strip() if done.code == 0 else None
 
     async def compose_version(self) -> str | None:
-        """Return Compose's version, None if the plugin is missing."""
         done = await self._quick("docker", "compose", "version", "--short")
         return done.out.strip() if done.code == 0 else None
 
@@ -93,7 +91,6 @@ class ComposeProject:
         await self._long("up", *options, *services, on_line=on_line)
 
     async def restart(self, services: Sequence[str]) -> None:
-        """Start services anew as they are."""
         await self._long("restart", *services)
 
     async def down(self, timeout_seconds: int | None = None) -> None:
@@ -102,7 +99,6 @@ class ComposeProject:
         await self._long("--profile", "*", "down", "--remove-orphans", *patience)
 
     async def kill(self) -> None:
-        """End all containers at once."""
         await self._quick("docker", "compose", "--profile", "*", "kill", "--remove-orphans")
 
     async def follow_logs(self, since: str, colour: bool) -> ProcessGroup:
@@ -117,7 +113,6 @@ class ComposeProject:
         return ("docker", "compose", "run", "--rm", "-T", "--no-deps", *settings, *more, service)
 
     async def remove(self, container: str) -> None:
-        """End and remove a container, if it is still there."""
         await self._quick("docker", "rm", "--force", container)
 
     async def cat(self, service: str, path: str) -> bytes:

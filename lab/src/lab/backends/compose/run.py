@@ -8,10 +8,10 @@ from lab.backends.compose.up import shell_of_up
 from lab.backends.control_socket import Applied
 from lab.backends.locust_run import FinishedRun, LocustCommand
 from lab.backends.locust_ui import LocustUi, save_document
-from lab.backends.preflight import Check, check_all, check_free, service_checks
-from lab.backends.run_backend import HEADLESS, read_document
+from lab.backends.preflight import check_free
+from lab.backends.run_backend import HEADLESS, check_run, read_document
 from lab.backends.service_http import get, unready_reason
-from lab.backends.service_spec import LOOPBACK, Wires, port_numbers
+from lab.backends.service_spec import LOOPBACK
 from lab.backends.services import PROXY_PORT
 from lab.backends.variables import LOAD_PREFIXES, RunVariables, Variables, without_empty
 from lab.backends.workspace import Mode, Workspace
@@ -38,12 +38,11 @@ class ComposeRun:
         self._project = ComposeProject(workspace.checkout.root, workspace.baseline())
 
     async def shell_of_up(self) -> Variables:
-        """Return the variables of the shell in which `up --docker` ran."""
         return shell_of_up(self._workspace.checkout)
 
     async def apply(self, variables: RunVariables) -> Applied:
         """Check here, then let Compose recreate what differs."""
-        await self._check(variables)
+        await check_run(self._workspace, variables)
         self._project = ComposeProject(self._workspace.checkout.root, variables.services)
         check_free(PUBLISHED[:1], variables.services, ours=await self._project.published_ports())
         before = {container.service: container.id for container in await self._project.containers()}
@@ -59,11 +58,9 @@ class ComposeRun:
         return Applied([name for name in new if name not in before], restarted, altered=altered)
 
     async def ui_url(self) -> str | None:
-        """Return the URL of the Locust UI, if it is up."""
         return await _ui_url(self._project, self._workspace.load.name)
 
     async def locust_command(self, variables: RunVariables) -> LocustCommand:
-        """Return the one-off container of the run."""
         mine = {name: value for name, value in variables.load.items() if name.startswith(LOAD_PREFIXES)}
         passed = {name: value for name, value in without_empty(mine).items() if name not in _COMPOSE_DECIDES}
         self._one_off = f"sandbox-run-{secrets.token_hex(4)}"
@@ -94,7 +91,6 @@ class ComposeRun:
         return "waiting for proxy" if missing else "waiting for Docker Compose"
 
     async def is_up(self) -> bool:
-        """Whether any service is left."""
         return bool(await self._project.containers())
 
     async def close(self) -> None:
@@ -108,13 +104,6 @@ class ComposeRun:
         """Return the services that were changed while they ran, by `PUT /-/config` say: Compose cannot know that."""
         url = None if self._own else await self.ui_url()
         return await LocustUi(url).changed_services() if url else []
-
-    async def _check(self, variables: RunVariables) -> None:
-        checkout, load = self._workspace.checkout, self._workspace.load
-        wires = Wires(port_numbers(self._workspace.services, variables.services), checkout.runs)
-        checks = service_checks(self._workspace.under_load, variables.services, checkout.runs)
-        load_environment = {**load.environment(variables.load, wires), **HEADLESS}
-        await check_all([*checks, Check(load.name, load.argv, load_environment)], checkout.root)
 
 
 async def copy_new_runs(workspace: Workspace) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from lab.backends.checkout import Checkout
 from lab.backends.compose.project import PUBLISHED, ComposeProject
 from lab.backends.foreground import Shutdown
-from lab.backends.preflight import check_all, check_free, service_checks
+from lab.backends.preflight import check_free, check_services
 from lab.backends.process_group import read_lines
 from lab.backends.terminal import Terminal
 from lab.backends.variables import Variables
@@ -54,12 +54,10 @@ class ComposeUp:
 
     async def check(self) -> None:
         """Check settings and the published ports, but for those that the project itself holds."""
-        checkout = self._workspace.checkout
-        await check_all(service_checks(self._workspace.services, self._variables, checkout.runs), checkout.root)
+        await check_services(self._workspace.services, self._variables, self._workspace.checkout)
         check_free(PUBLISHED, self._variables, ours=await self._project.published_ports())
 
     async def start(self) -> None:
-        """Build and start everything."""
         self._terminal.print("building and starting in Docker; the first time takes minutes")
         width = shutil.get_terminal_size().columns - 1
         await self._project.up(build=True, on_line=lambda line: self._terminal.status(line[:width]))

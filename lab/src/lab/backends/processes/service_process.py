@@ -29,7 +29,6 @@ class ServiceProcess:
 
     @classmethod
     async def start(cls, spec: ServiceSpec, environment: Variables, root: Path) -> "ServiceProcess":
-        """Start a service."""
         return cls(spec, environment, await ProcessGroup.start(spec.argv, process_environment(environment), root))
 
     @property
@@ -38,7 +37,6 @@ class ServiceProcess:
         return self._group.exit_code
 
     def status(self) -> ServiceStatus:
-        """Return how it is now."""
         state = "stopping" if self.stopping else "ready" if self.ready else "starting"
         state = state if self.exit_code is None else "dead"
         return ServiceStatus(state, self.because, self._group.process.pid, self.exit_code, self.environment)

@@ -5,10 +5,10 @@ import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
+from lab.backends.checkout import Checkout
 from lab.backends.control_socket import Applied, ServiceStatus
-from lab.backends.preflight import check_all, check_distinct, check_free, service_checks
+from lab.backends.preflight import check_distinct, check_free
 from lab.backends.processes.service_process import ServiceProcess
 from lab.backends.service_http import ServiceConfig, get, get_config, unready_reason
 from lab.backends.service_spec import ServiceSpec, Wires, port_numbers
@@ -34,16 +34,14 @@ class Supervisor:
 
     def __init__(
         self,
-        root: Path,
-        runs: Path,
+        checkout: Checkout,
         services: Sequence[ServiceSpec],
         terminal: Terminal,
         patience: Patience | None = None,
         hurry: asyncio.Event | None = None,
     ) -> None:
         self.services = services
-        self._root = root
-        self._runs = runs
+        self._checkout = checkout
         self._terminal = terminal
         self._patience = patience or Patience()
         self._hurry = hurry or asyncio.Event()
@@ -51,14 +49,12 @@ class Supervisor:
         self._followers: dict[str, asyncio.Task[None]] = {}
         self._busy = asyncio.Lock()
 
-    async def apply(self, variables: Mapping[str, str], check: bool = True) -> Applied:
-        """Check these variables, start what does not run, restart what would get other ones, wait until all is ready.
+    async def apply(self, variables: Mapping[str, str]) -> Applied:
+        """Start what does not run, restart what would get other variables, wait until all is ready.
 
-        `check=False` for variables that have just been checked.
+        The services have been asked about these variables before, by their --check.
         """
         async with self._busy:
-            if check:
-                await check_all(service_checks(self.services, variables, self._runs), self._root)
             self._check_ports(variables)
             applied, ready = Applied(), {spec.name: asyncio.Event() for spec in self.services}
             try:
@@ -73,7 +69,6 @@ class Supervisor:
             return Applied(*(sorted(names) for names in asdict(applied).values()))
 
     def status(self) -> dict[str, ServiceStatus]:
-        """Return how every service that was started is now."""
         return {name: process.status() for name, process in self._processes.items()}
 
     async def stop(self) -> None:
@@ -97,7 +92,9 @@ class Supervisor:
         for name in spec.after:
             await ready[name].wait()
         configs = {name: await _config(self._processes[name]) for name in spec.after}
-        environment = spec.environment(variables, Wires(port_numbers(self.services, variables), self._runs, configs))
+        environment = spec.environment(
+            variables, Wires(port_numbers(self.services, variables), self._checkout.runs, configs)
+        )
         process = self._processes.get(spec.name)
         if process is None:
             applied.started.append(spec.name)
@@ -117,7 +114,7 @@ class Supervisor:
         await self._start(process.spec, environment)
 
     async def _start(self, spec: ServiceSpec, environment: Variables) -> None:
-        process = await ServiceProcess.start(spec, environment, self._root)
+        process = await ServiceProcess.start(spec, environment, self._checkout.root)
         self._processes[spec.name] = process
         self._followers[spec.name] = asyncio.create_task(self._follow(process))
         self._show_waiting()

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from lab.backends.compose.project import ComposeProject
 from lab.backends.control_socket import Applied, SupervisorStatus, serving
 from lab.backends.foreground import Shutdown
-from lab.backends.preflight import check_all, check_distinct, check_free, service_checks
+from lab.backends.preflight import check_distinct, check_free, check_services
 from lab.backends.processes.supervisor import Supervisor
 from lab.backends.terminal import Terminal
 from lab.backends.variables import Variables
@@ -30,7 +30,7 @@ class ProcessesUp:
         """Listen on the control socket."""
         checkout, services = self._workspace.checkout, self._workspace.services
         self._shutdown = shutdown
-        self._supervisor = Supervisor(checkout.root, checkout.runs, services, self._terminal, hurry=shutdown.hurry)
+        self._supervisor = Supervisor(checkout, services, self._terminal, hurry=shutdown.hurry)
         with checkout.socket_path() as path:
             async with serving(path, self):
                 yield
@@ -38,7 +38,7 @@ class ProcessesUp:
     async def check(self) -> None:
         """Check settings and ports; a port of this checkout's own Compose project is named as such."""
         checkout, services = self._workspace.checkout, self._workspace.services
-        await check_all(service_checks(services, self._variables, checkout.runs), checkout.root)
+        await check_services(services, self._variables, checkout)
         check_distinct(services, self._variables)
         ports = [port for spec in services for port in spec.ports]
         try:
@@ -48,27 +48,22 @@ class ProcessesUp:
             check_free(ports, self._variables, in_compose=await project.published_ports())
 
     async def start(self) -> None:
-        """Start everything."""
-        await self._supervisor.apply(self._variables, check=False)
+        await self._supervisor.apply(self._variables)
 
     async def follow(self) -> None:
         """Go on until the end: the supervisor shows the output by itself."""
         await self._shutdown.asked.wait()
 
     async def stop(self) -> None:
-        """End everything."""
         await self._supervisor.stop()
 
     def status(self) -> SupervisorStatus:
-        """Return how everything is now."""
         shell, ending = self._workspace.shell(), self._shutdown.asked.is_set()
         return SupervisorStatus(os.getpid(), shell, ending, self._supervisor.status())
 
     async def apply(self, variables: Variables) -> Applied:
-        """Bring the services to these variables, which have been checked."""
-        return await self._supervisor.apply(variables, check=False)
+        return await self._supervisor.apply(variables)
 
     async def down(self) -> None:
-        """End everything, and return when it is gone."""
         self._shutdown.asked.set()
         await self._shutdown.done.wait()
