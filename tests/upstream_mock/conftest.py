@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,12 +15,11 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from upstream_mock.certificates import certificate, names
+from service_kit.listening import free_port, listen
+from upstream_mock.certificates import server_context
 from upstream_mock.server import control_server, data_server
 from upstream_mock.settings import Settings
-from upstream_mock.sockets import listen
 from upstream_mock.state import Mock
-from upstream_mock.tls import server_context
 
 SOURCES = [str(Path(__file__).parents[2] / part / "src") for part in ("upstream-mock", "service-kit")]
 
@@ -34,6 +32,11 @@ class Running:
     data: int
     control: int
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the data port accepts no connections just now."""
+        return self.mock.faults.listener._spare is not None
 
     async def send(self, request: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect and send; closed with the mock at the latest."""
@@ -73,15 +76,16 @@ RunMock = Callable[..., AbstractAsyncContextManager[Running]]
 async def _run_mock(**settings: object) -> AsyncIterator[Running]:
     mock = Mock(Settings(**settings))  # type: ignore[arg-type]
     told = mock.settings
-    secure = None if told.tls == "off" else server_context(told, certificate(told.tls_directory, names(told.host)))
+    secure = None if told.tls == "off" else server_context(told)
     servers = [data_server(mock, secure), control_server(mock)]
     # Port 0 is none a user may set, but the way to one that nobody has.
-    sockets = [listen("127.0.0.1", 0, "port", told.backlog), listen("127.0.0.1", 0, "control_port")]
+    variables = {"host_variable": "UPSTREAM_HOST", "port_variable": "UPSTREAM_PORT"}
+    sockets = [listen("127.0.0.1", 0, backlog=told.backlog, **variables), listen("127.0.0.1", 0, **variables)]
     ports = [each.getsockname()[1] for each in sockets]
     pairs = zip(servers, sockets, strict=True)
     tasks = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in pairs]
     for server in servers:
-        await server.serving.wait()
+        await server.listening.wait()
     running = Running(mock, *ports)
     try:
         yield running
@@ -114,13 +118,6 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("UPSTREAM_"):
             monkeypatch.delenv(name)
-
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class MockProcess:

@@ -164,7 +164,7 @@ def test_those_who_left_are_not_kept() -> None:
             caller.leave()
             assert not await task
         assert capacity.waiting == 0
-        assert len(capacity._line) < 100
+        assert len(capacity._turns) < 100
 
     asyncio.run(main())
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from upstream_mock.certificates import CannotCertifyError, certificate, names
+from service_kit.exits import UnavailableError
+from upstream_mock.certificates import certificate, names, server_context
 from upstream_mock.settings import Settings
-from upstream_mock.tls import server_context
 
 
 def shake_hands(directory: Path, name: str) -> str | None:
     """A handshake in memory, the client trusting ca.pem and asking for this name; returns the version."""
-    server_side = server_context(Settings(tls="on"), certificate(directory, names("0.0.0.0")))
+    server_side = server_context(Settings(host="0.0.0.0", tls="on", tls_directory=directory))
     client_side = ssl.create_default_context(cafile=directory / "ca.pem")
     client_side.verify_flags |= ssl.VERIFY_X509_STRICT  # Python 3.13's default
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -84,7 +84,7 @@ def test_two_mocks_that_start_at_once_have_one_authority(tmp_path: Path) -> None
 def test_a_directory_that_cannot_be_had(tmp_path: Path) -> None:
     """One line that names the variable."""
     (tmp_path / "file").touch()
-    with pytest.raises(CannotCertifyError) as caught:
+    with pytest.raises(UnavailableError) as caught:
         certificate(tmp_path / "file" / "below", ["localhost"])
     assert str(caught.value) == (
         f"UPSTREAM_TLS_DIRECTORY='{tmp_path}/file/below': cannot keep a certificate authority there (Not a directory)"

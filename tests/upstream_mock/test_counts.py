@@ -10,7 +10,7 @@ from uvicorn.server import ServerState
 
 from upstream_mock.app import create_app
 from upstream_mock.connection_log import ConnectionLog
-from upstream_mock.correlation import marks
+from upstream_mock.correlation import correlation_of
 from upstream_mock.counts import RUNS_KEPT, RequestCounts
 from upstream_mock.http1 import Http1Protocol
 from upstream_mock.settings import Settings
@@ -233,7 +233,7 @@ def test_the_newest_runs_are_kept() -> None:
 
 def test_a_long_run_id_is_cut() -> None:
     """Nobody fills the memory with headers."""
-    assert marks([(b"x-sandbox-run", b"a" * 60_000)]) == (b"a" * 100, b"", b"")
+    assert correlation_of([(b"x-sandbox-run", b"a" * 60_000)]) == (b"a" * 100, b"", b"")
 
 
 def test_the_ledger_balances() -> None:

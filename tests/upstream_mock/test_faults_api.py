@@ -61,7 +61,7 @@ def test_the_page(run_mock) -> None:
         (b"STATUS_503; EMTPY_RESPONSE", "text/plain", "rule 2: no such fault; did you mean EMPTY_RESPONSE?"),
         (b"STATUS_503 rate=2", "application/x-www-form-urlencoded", "rate: '2' is not a number from 0 to 1"),
         (b"STATUS_503\xff", "text/plain", "not UTF-8"),
-        (b"S" * 3 * MOST_CHARACTERS, "text/plain", "longer than 4096 characters"),
+        (b"S" * (MOST_CHARACTERS + 1), "text/plain", "longer than 4096 characters"),
         (b"{", "application/json", "not JSON"),
         (b"[" * 5000, "application/json", "not JSON"),
         (b"[]", "application/json", 'not {"rules": ["NAME ...", ...]}'),
@@ -77,11 +77,21 @@ def test_a_mistake_changes_nothing(run_mock, body: bytes, kind: str, line: str) 
         async with run_mock(latency="constant(0ms)", fault="STATUS_503") as running:
             async with client_of(running.control) as client:
                 answer = await client.put("/-/faults", content=body, headers={"content-type": kind})
-                assert (answer.status_code, answer.json()) == (400, {"detail": line})
+                assert (answer.status_code, answer.json()) == (400, {"mistakes": [line]})
                 assert (await client.get("/-/faults")).json()["rules"] == ["STATUS_503"]
             assert (await running.ask("GET /work"))[0] == 503
 
     asyncio.run(main())
+
+
+async def test_a_body_that_is_too_long_changes_nothing(run_mock) -> None:
+    async with (
+        run_mock(latency="constant(0ms)", fault="STATUS_503") as running,
+        client_of(running.control) as client,
+    ):
+        answer = await client.put("/-/faults", content=b"S" * 3 * MOST_CHARACTERS)
+        assert (answer.status_code, answer.json()) == (413, {"mistakes": ["the body is longer than 8192 bytes"]})
+        assert (await client.get("/-/faults")).json()["rules"] == ["STATUS_503"]
 
 
 def test_one_request_asks_for_a_fault(run_mock) -> None:
@@ -102,7 +112,7 @@ def test_one_request_asks_for_a_fault(run_mock) -> None:
                 assert (await client.get(f"/work?{query}")).status_code == 200
             for query, line in (
                 ("EMTPY_RESPONSE", "no such fault; did you mean EMPTY_RESPONSE?"),
-                ("STATUS_503 rate=1", "'rate=1' is nothing STATUS_503 takes; it takes nothing"),
+                ("STATUS_503 rate=1", "'rate=1' is no parameter of STATUS_503, which takes nothing"),
                 ("STATUS_503;STATUS_503", "no such fault"),
                 ("STALL_IN_BODY delay=2000000s", "delay: '2000000s' is longer than 3600s"),
             ):

@@ -80,7 +80,7 @@ def done(asks: str, messages: list[Message]) -> tuple[list[Message], str, list[f
     async def main() -> None:
         fault = parse_fault(asks)[1]
         request = FaultedRequest({"method": "GET"}, receive, cycle.send, app, Client(), wire, pause, Random(1))
-        await fault.strike(request)
+        await fault.apply(request)
         assert request.asked
 
     asyncio.run(main())

@@ -9,9 +9,9 @@ from dataclasses import dataclass, fields
 import pytest
 
 from support.fault_client import Seen, arrivals, connect, converse, read_answer, read_to_end
-from upstream_mock.faults import early_413, early_hints, malformed_response_chunk
-from upstream_mock.faults.runtime.fault import Fault
-from upstream_mock.faults.runtime.raw import RawAnswer
+from upstream_mock.faults.malformed import OK
+from upstream_mock.faults.responses import HINTS, TOO_LARGE
+from upstream_mock.faults.runtime.fault import Fault, RawAnswer
 from upstream_mock.faults.runtime.registry import discover
 
 GET = b"GET %s HTTP/1.1\r\nhost: mock\r\nx-upstream-fault: %s\r\n\r\n"
@@ -62,7 +62,7 @@ CASES = [
     Case("CONNECTION_RESET_BY_PEER", lambda seen: seen == Seen(b"", "RST"), completed=False),
     Case(
         "MALFORMED_RESPONSE_CHUNK",
-        lambda seen: seen == Seen(malformed_response_chunk.ANSWER, "FIN"),
+        lambda seen: seen == Seen(OK + b"transfer-encoding: chunked\r\n\r\nzz\r\nthis is no chunk\r\n", "FIN"),
         completed=False,
     ),
     Case(
@@ -105,9 +105,7 @@ CASES = [
         "HUGE_HEADER",
         lambda seen: b"x-huge: " + b"h" * 300_000 in seen.head and len(seen.body) == 120 and seen.end == "open",
     ),
-    Case(
-        "EARLY_HINTS", lambda seen: seen.data.startswith(early_hints.HINTS) and b"\r\nHTTP/1.1 200 OK\r\n" in seen.data
-    ),
+    Case("EARLY_HINTS", lambda seen: seen.data.startswith(HINTS) and b"\r\nHTTP/1.1 200 OK\r\n" in seen.data),
     Case("STALL_BEFORE_HEADERS delay=50ms", good),
     Case("STALL_IN_BODY delay=50ms", good),
     Case("STALL_IN_BODY delay=50ms", lambda seen: seen.body.endswith(b"0\r\n\r\n"), path="/stream/3"),
@@ -204,7 +202,7 @@ def test_early_413_comes_while_the_upload_runs(run_mock, on_loop: OnLoop) -> Non
                     return seen, read_to_end(connection, 5)
 
             seen, after = await asyncio.to_thread(upload)
-            assert seen == Seen(early_413.ANSWER, "FIN")
+            assert seen == Seen(TOO_LARGE, "FIN")
             assert after == Seen(b"", "FIN")
             await running.until(lambda: not running.mock.connections.open)
             stats = running.mock.stats()

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from support.fault_client import Seen, connect, converse, read_answer, read_to_end
-from upstream_mock.latency.draws import Latency
+from upstream_mock.latency.distribution import LatencySampler
 from upstream_mock.latency.parse import parse_latency
 
 OnLoop = Callable[[Coroutine[object, object, None]], None]
@@ -100,7 +100,7 @@ def test_faults_do_not_shift_the_latencies(run_mock) -> None:
     """A request that was struck has its latency drawn too, and the next one's is the same as without faults."""
 
     async def main() -> None:
-        drawn = Latency(parse_latency("uniform(1ms, 5ms)"), 3)
+        drawn = LatencySampler(parse_latency("uniform(1ms, 5ms)"), 3)
         expected = [drawn.draw() * 1e3 for _ in range(20)]
         async with run_mock(latency="uniform(1ms, 5ms)", seed=3, fault="STATUS_503 every=2") as running:
             for number, latency in enumerate(expected, 1):
@@ -124,7 +124,7 @@ def test_no_stall_outlives_its_caller(run_mock, on_loop: OnLoop, leave: str, ask
             for path in (b"/work", b"/anything"):
                 request = b"POST %s HTTP/1.1\r\nhost: mock\r\ncontent-length: 2\r\n\r\nok" % path
                 _, writer = await running.send(request)
-                await running.until(lambda: sum(running.mock.faults.struck.values()) > 0)
+                await running.until(lambda: sum(running.mock.faults.applied.values()) > 0)
                 await asyncio.sleep(0.05)
                 assert len(running.mock.connections.open) == 1
                 began = time.monotonic()
@@ -137,7 +137,7 @@ def test_no_stall_outlives_its_caller(run_mock, on_loop: OnLoop, leave: str, ask
                 await running.until(lambda: not running.mock.connections.open)
                 await running.until(lambda: running.mock.requests.total.in_flight == 0)
                 assert time.monotonic() - began < 5
-                running.mock.faults.struck.clear()
+                running.mock.faults.applied.clear()
             total = running.mock.stats()["requests"]
             assert total["started"] == total["completed"] + total["abandoned"] == 2
             assert total["faulted"] == 0
@@ -207,14 +207,13 @@ def test_the_door_by_the_clock(run_mock, on_loop: OnLoop) -> None:
 
     async def main() -> None:
         async with run_mock(latency="constant(0ms)", fault="STOP_ACCEPTING from=200ms to=500ms") as running:
-            door = running.mock.faults.door
-            await running.until(lambda: door.is_shut)
-            await running.until(lambda: not door.is_shut)
+            await running.until(lambda: running.is_paused)
+            await running.until(lambda: not running.is_paused)
             for times in (2, 3):
                 request = GET.replace(b"host", b"x-sandbox-run: run%d\r\nhost" % times)
                 await asyncio.to_thread(knock, running.data, request)
                 began = running.mock.requests.run_began
-                await running.until(lambda: door.is_shut)
+                await running.until(lambda: running.is_paused)
                 assert time.monotonic() - began >= 0.19
                 _, answered = await asyncio.to_thread(knock, running.data)
                 assert answered - began >= 0.49
@@ -267,7 +266,7 @@ def test_nobody_is_torn_when_the_door_shuts(run_mock, on_loop: OnLoop) -> None:
                 visits = [loop.run_in_executor(threads, knock, running.data) for _ in range(1000)]
                 seen = await asyncio.gather(*visits)
             assert all(answer.head.startswith(b"HTTP/1.1 200 OK") for answer, _ in seen)
-            assert running.mock.faults.struck == {"STOP_ACCEPTING": 100}
+            assert running.mock.faults.applied == {"STOP_ACCEPTING": 100}
             assert running.mock.connections.accepted == 1000
 
     on_loop(main())

@@ -4,10 +4,9 @@ from random import Random
 
 import pytest
 
-from upstream_mock.faults.runtime.active_rule import ActiveRule
 from upstream_mock.faults.runtime.parse import MOST_RULES, parse_fault, parse_rules
 from upstream_mock.faults.runtime.registry import discover, spelled
-from upstream_mock.faults.runtime.rule import Rule, decide, in_reach
+from upstream_mock.faults.runtime.rule import ActiveRule, Rule, decide, in_reach
 
 
 def rule(text: str) -> Rule:
@@ -61,11 +60,11 @@ def test_a_rule_has_all_its_words() -> None:
         ("STATUS_503; XYZZY", "rule 2: no such fault"),
         (
             "EMPTY_RESPONSE rato=1",
-            "'rato=1' is nothing EMPTY_RESPONSE takes; it takes rate, from, to, path, first, every",
+            "'rato=1' is no parameter of EMPTY_RESPONSE, which takes rate, from, to, path, first, every",
         ),
         (
             "LIMIT_DATA 10",
-            "'10' is nothing LIMIT_DATA takes; it takes after, rate, from, to, path, first, every",
+            "'10' is no parameter of LIMIT_DATA, which takes after, rate, from, to, path, first, every",
         ),
         ("EMPTY_RESPONSE rate=1.5", "rate: '1.5' is not a number from 0 to 1"),
         ("EMPTY_RESPONSE rate=nan", "rate: 'nan' is not a number from 0 to 1"),
@@ -76,7 +75,7 @@ def test_a_rule_has_all_its_words() -> None:
         ("EMPTY_RESPONSE path=work", "path: 'work' does not begin with /"),
         ("EMPTY_RESPONSE first=0", "first: '0' is not a whole number from 1 to 1000000000"),
         ("EMPTY_RESPONSE every=-1", "every: '-1' is not a whole number from 1 to 1000000000"),
-        ("EMPTY_RESPONSE first=3 every=10", "first=3 with every=10 never strikes"),
+        ("EMPTY_RESPONSE first=3 every=10", "first=3 with every=10 never applies"),
         ("LIMIT_DATA after=1e9", "after: '1e9' is not a whole number from 0 to 10000000"),
         ("STALL_IN_BODY delay=2h", "delay: '2h' is not a duration (a number and us, ms or s)"),
         ("STALL_IN_BODY delay=3601s", "delay: '3601s' is longer than 3600s"),
@@ -94,7 +93,7 @@ def test_a_mistake_is_one_line(text: str, line: str) -> None:
 def test_one_request_asks_for_a_fault_and_not_for_a_rule() -> None:
     """A rate of one request means nothing."""
     assert vars(parse_fault("LIMIT_DATA after=10")[1]) == {"after": 10}
-    with pytest.raises(ValueError, match="'rate=1' is nothing EMPTY_RESPONSE takes; it takes nothing"):
+    with pytest.raises(ValueError, match="'rate=1' is no parameter of EMPTY_RESPONSE, which takes nothing"):
         parse_fault("EMPTY_RESPONSE rate=1")
     with pytest.raises(ValueError, match="no such fault"):
         parse_fault(" ")
@@ -132,20 +131,20 @@ def test_when_a_rule_strikes() -> None:
 def test_a_rate_is_a_share_and_the_seeds() -> None:
     """A tenth of 10,000 by the seed's numbers, the same again after a restart, others with another seed."""
     one, other = standing("EMPTY_RESPONSE rate=0.1"), standing("EMPTY_RESPONSE rate=0.1", seed="2")
-    first = [one.meets(0.0, "/work") for _ in range(10_000)]
+    first = [one.selects(0.0, "/work") for _ in range(10_000)]
     assert 900 < sum(first) < 1100
     one.restart()
-    assert [one.meets(0.0, "/work") for _ in range(10_000)] == first
-    assert [other.meets(0.0, "/work") for _ in range(10_000)] != first
+    assert [one.selects(0.0, "/work") for _ in range(10_000)] == first
+    assert [other.selects(0.0, "/work") for _ in range(10_000)] != first
 
 
 def test_what_is_out_of_reach_is_neither_counted_nor_drawn_for() -> None:
     """Another path's or another time's requests don't shift who is struck."""
     plain, mixed = standing("EMPTY_RESPONSE rate=0.3 path=/work"), standing("EMPTY_RESPONSE rate=0.3 path=/work")
-    expected = [plain.meets(0.0, "/work") for _ in range(200)]
+    expected = [plain.selects(0.0, "/work") for _ in range(200)]
     found = []
     for _ in range(200):
-        assert not mixed.meets(0.0, "/other")
-        found.append(mixed.meets(0.0, "/work"))
+        assert not mixed.selects(0.0, "/other")
+        found.append(mixed.selects(0.0, "/work"))
     assert found == expected
     assert mixed.seen == 200

@@ -119,7 +119,7 @@ def test_every_fault_beneath_tls(run_mock, on_loop, tmp_path: Path, caplog: pyte
                 seen, end = await asyncio.to_thread(see, running.data, secure, name)
                 assert end == ENDS.get(name, end), name
                 found[name] = seen, end
-                await running.until(lambda: not running.mock.connections.open and not running.mock.faults.door.is_shut)
+                await running.until(lambda: not running.mock.connections.open and not running.is_paused)
             by = {row["id"]: row["closed_by"] for row in running.mock.connections.page(0)["connections"]}
             rows = running.mock.log.page(None, 0)["requests"]
             for row in rows:
@@ -165,11 +165,11 @@ def test_a_shut_door_of_our_own_accepting(
                     assert struck.status_code == 200
                     assert (await client.get(url(running.data))).status_code == 200  # a kept connection
                     async with httpx.AsyncClient(verify=verify, timeout=5) as other:
-                        assert running.mock.faults.door.is_shut
+                        assert running.is_paused
                         assert (await other.get(url(running.data))).status_code == 200
                     # From before it shut: a visitor who was slow to come waits less than that.
                     assert time.monotonic() - asked >= 0.49  # loops round their timers to a millisecond or so
-                    assert not running.mock.faults.door.is_shut
+                    assert not running.is_paused
             assert running.mock.handshakes.left == 0
             slow.close()
             await running.until(lambda: running.mock.handshakes.left == beginning)
@@ -188,9 +188,9 @@ def test_faults_cannot_be_put_beside_http2(run_mock, tmp_path: Path) -> None:
                 answer = await client.put(f"http://127.0.0.1:{running.control}/-/faults", content="EMPTY_RESPONSE")
             assert (answer.status_code, answer.json()) == (
                 409,
-                {"detail": "UPSTREAM_HTTP2 is on, and faults are of HTTP/1.1"},
+                {"mistakes": ["UPSTREAM_HTTP2 is on, and faults are of HTTP/1.1"]},
             )
-            assert not running.mock.faults.standing
+            assert not running.mock.faults.rules
 
     asyncio.run(main())
 

@@ -6,18 +6,20 @@ from collections.abc import Callable
 
 import pytest
 
+from upstream_mock import latency
 from upstream_mock.duration import parse_duration
-from upstream_mock.latency import shapes
-from upstream_mock.latency.draws import Latency
+from upstream_mock.latency.distribution import LatencySampler
+from upstream_mock.latency.distributions import (
+    Bimodal,
+    Constant,
+    Empirical,
+    Exponential,
+    Lognormal,
+    Normal,
+    Pareto,
+    Uniform,
+)
 from upstream_mock.latency.parse import allowed, distributions, parse_latency
-from upstream_mock.latency.shapes.bimodal import Bimodal
-from upstream_mock.latency.shapes.constant import Constant
-from upstream_mock.latency.shapes.empirical import Empirical
-from upstream_mock.latency.shapes.exponential import Exponential
-from upstream_mock.latency.shapes.lognormal import Lognormal
-from upstream_mock.latency.shapes.normal import Normal
-from upstream_mock.latency.shapes.pareto import Pareto
-from upstream_mock.latency.shapes.uniform import Uniform
 
 DRAWS = 20_000
 PINNED = [0.96439957219527, 0.6711177079380118, 0.006684657074239375]
@@ -56,7 +58,7 @@ def example(tmp_path) -> Callable[[str], str]:
 
 def draws(text: str, seed: int = 1, count: int = DRAWS) -> list[float]:
     """So many latencies in seconds."""
-    latency = Latency(parse_latency(text), seed)
+    latency = LatencySampler(parse_latency(text), seed)
     return [latency.draw() for _ in range(count)]
 
 
@@ -108,7 +110,7 @@ def test_every_example_is_understood(example) -> None:
 def test_a_new_distribution_is_one_file(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put into the folder, it is known by its name and recommended by its example."""
     (tmp_path / "triple.py").write_text(NEW_SHAPE)
-    monkeypatch.setattr(shapes, "__path__", [*shapes.__path__, str(tmp_path)])
+    monkeypatch.setattr(latency, "__path__", [*latency.__path__, str(tmp_path)])
     distributions.cache_clear()
     try:
         assert parse_latency("triple(10ms)").quantile(0.5) == pytest.approx(0.03)
@@ -167,7 +169,7 @@ def test_a_request_has_no_file_read(example) -> None:
 
 def test_a_request_with_its_own_distribution_uses_up_one_draw() -> None:
     """The others' draws stay what they are, and its own is the seed's too."""
-    plain, mixed = draws("uniform(0ms, 1s)", count=30), Latency(parse_latency("uniform(0ms, 1s)"), 1)
+    plain, mixed = draws("uniform(0ms, 1s)", count=30), LatencySampler(parse_latency("uniform(0ms, 1s)"), 1)
     own = parse_latency("uniform(0ms, 50s)")
     drawn = [mixed.draw(own if index % 3 == 1 else None) for index in range(30)]
     assert drawn == [pytest.approx(seconds * (50 if index % 3 == 1 else 1)) for index, seconds in enumerate(plain)]
@@ -178,7 +180,7 @@ def test_a_draw_is_an_hour_at_most() -> None:
     drawn = draws("pareto(1us, p99=3600s)", count=2000)
     assert max(drawn) == 3600.0
     assert drawn.count(3600.0) < 200
-    own, latency = parse_latency("bimodal(1us, 3600s, share=0.005)", by_request=True), Latency(Constant(0.0), 1)
+    own, latency = parse_latency("bimodal(1us, 3600s, share=0.005)", by_request=True), LatencySampler(Constant(0.0), 1)
     assert {latency.draw(own) for _ in range(2000)} == {1e-6, 60.0}
 
 

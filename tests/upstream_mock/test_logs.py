@@ -5,11 +5,11 @@ import time
 
 import httpx
 
-from upstream_mock.clock import Clock
-from upstream_mock.idempotency_log import IdempotencyLog
+from upstream_mock.clock import UnixClock
+from upstream_mock.correlation import IdempotencyLog
 from upstream_mock.request_log import HEADS, LOOKED_AT, PAGE, PATH_BYTES, RequestLog
 
-CLOCK = Clock(0)
+CLOCK = UnixClock(0)
 
 
 def add(log: RequestLog, *, run: bytes = b"r", path: bytes = b"/work", method: str = "GET", key: bytes = b"") -> None:

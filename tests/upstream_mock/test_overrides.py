@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from upstream_mock.asgi import OPTIONS_KEY
-from upstream_mock.latency.draws import Latency
+from upstream_mock.latency.distribution import LatencySampler
 from upstream_mock.latency.parse import parse_latency
 from upstream_mock.payload import Payload
 from upstream_mock.request_overrides import KEPT, MAX_BYTES, BadOverrideError, Overrides
@@ -30,7 +30,7 @@ def client_of(running) -> httpx.AsyncClient:
 def test_the_sequence_is_the_seeds_whatever_the_load(run_mock, concurrency: int) -> None:
     """300 requests, a third of them with a latency of their own or refused: each used up one draw of the sequence."""
     seed, count, own = 5, 300, "uniform(0ms,8ms)"
-    expected, ours = Latency(parse_latency("uniform(0ms, 4ms)"), seed), parse_latency(own)
+    expected, ours = LatencySampler(parse_latency("uniform(0ms, 4ms)"), seed), parse_latency(own)
 
     async def main() -> tuple[list[float], float]:
         async with run_mock(latency="uniform(0ms, 4ms)", seed=seed) as running:

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from upstream_mock.client import Client
-from upstream_mock.payload import Payload
-from upstream_mock.payload_body import PIECE_BYTES, Filled, body_of
+from upstream_mock.payload import PIECE_BYTES, Filled, Payload, body_of
 from upstream_mock.settings import Settings
 from upstream_mock.state import Mock
 from upstream_mock.work_response import WorkResponse
@@ -232,7 +231,7 @@ def test_nothing_is_made_for_who_has_left() -> None:
                 caller.leave()
 
         scope = {"method": "GET", "http_version": "1.1"}
-        await WorkResponse(Payload(100_000_000)).give(mock, caller, scope, send, status=200, timing=b"")
+        await WorkResponse(Payload(100_000_000)).give(mock.pause, caller, scope, send, status=200, timing=b"")
         assert [message["type"][-4:] for message in sent] == ["tart", "body", "body", "body"]
 
     asyncio.run(main())
@@ -249,7 +248,7 @@ def test_http_2_has_words_of_its_own() -> None:
 
         scope = {"method": "GET", "http_version": "2", "extensions": {"http.response.trailers": {}}}
         answer = WorkResponse(Payload(50, 2, framing=framing, trailers=trailers))
-        await answer.give(Mock(Settings()), Client(), scope, send, status=200, timing=b"t")
+        await answer.give(Mock(Settings()).pause, Client(), scope, send, status=200, timing=b"t")
         assert b"".join(message.get("body", b"") for message in sent) == b'{"payload":"' + b"x" * 36 + b'"}'
         return sent
 

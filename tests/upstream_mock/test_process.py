@@ -138,7 +138,7 @@ def test_help_has_every_variable(start_process) -> None:
     code, out, err = start_process("--help").end()
     assert (code, err) == (0, "")
     assert out.startswith("usage: python -m upstream_mock")
-    assert "UPSTREAM_KEEPALIVE_SECONDS (default 75.0)" in out
+    assert "UPSTREAM_KEEPALIVE_SECONDS=75.0" in out
 
 
 def test_an_unknown_option(start_process) -> None:

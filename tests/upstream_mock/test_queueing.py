@@ -15,7 +15,7 @@ from support.queueing import REPLICATIONS, Queue, Z, interval
 from support.virtual_time import VirtualLoop
 from upstream_mock.capacity import Capacity, QueueFullError
 from upstream_mock.client import Client
-from upstream_mock.latency.draws import Latency
+from upstream_mock.latency.distribution import LatencySampler
 from upstream_mock.latency.parse import parse_latency
 
 CUSTOMERS, WARM_UP = 4000, 500
@@ -45,7 +45,7 @@ def poisson(rate: float, count: int, seed: int) -> list[float]:
     return list(itertools.accumulate(draw.expovariate(rate) for _ in range(count)))
 
 
-def simulate(times: list[float], capacity: Capacity, latency: Latency, warm_up: int = 0) -> Seen:
+def simulate(times: list[float], capacity: Capacity, latency: LatencySampler, warm_up: int = 0) -> Seen:
     """The mock's own Capacity and Latency under these arrivals, in virtual time; the first `warm_up` do not count."""
     loop, seen = VirtualLoop(), Seen([], 0)
 
@@ -78,7 +78,7 @@ def replications(queue: Queue, count: int = CUSTOMERS, warm_up: int = WARM_UP) -
         simulate(
             poisson(queue.arrivals, count + warm_up, seed),
             Capacity(queue.servers, queue.room),
-            Latency(parse_latency(text), seed),
+            LatencySampler(parse_latency(text), seed),
             warm_up,
         )
         for seed in range(REPLICATIONS)
@@ -89,13 +89,13 @@ def replications(queue: Queue, count: int = CUSTOMERS, warm_up: int = WARM_UP) -
 def test_every_single_wait_is_the_one_of_first_come_first_served(servers: int) -> None:
     """Whoever comes gets the server that is free first (J. Kiefer, J. Wolfowitz 1955): no wait differs."""
     times, text = poisson(0.9 * servers * 10, 5000, seed=3), "lognormal(60ms, p99=700ms)"
-    draws = Latency(parse_latency(text), 3)
+    draws = LatencySampler(parse_latency(text), 3)
     free, expected = [0.0] * servers, []
     for at in times:
         begins = max(at, heapq.heappop(free))
         expected.append(begins - at)
         heapq.heappush(free, begins + draws.draw())
-    seen = simulate(times, Capacity(servers), Latency(parse_latency(text), 3))
+    seen = simulate(times, Capacity(servers), LatencySampler(parse_latency(text), 3))
     # In order of beginning, which is that of coming.
     assert seen.waits == pytest.approx(expected, abs=1e-9)
     assert 0.1 < seen.waited < 1
@@ -156,7 +156,7 @@ def test_live_it_is_the_same_queue(load: float, seconds: int, start_process, say
     queue, seed = Queue(load * SERVERS * 1e3 / SERVICE_MS, 1e3 / SERVICE_MS, SERVERS), 11
     count, text = round(seconds * queue.arrivals), f"exponential({SERVICE_MS}ms)"
     times, theory = poisson(queue.arrivals, count, seed), queue.mean_wait() * 1e3
-    virtual = simulate(times, Capacity(SERVERS), Latency(parse_latency(text), seed)).mean * 1e3
+    virtual = simulate(times, Capacity(SERVERS), LatencySampler(parse_latency(text), seed)).mean * 1e3
     luck = Z * statistics.stdev(each.mean for each in replications(queue, count, warm_up=0)) * 1e3
     assert abs(virtual - theory) <= luck
     for _ in range(2):
@@ -189,7 +189,7 @@ def as_it_was(asked: list[Asked]) -> float:
     return simulate([came[index] for index in order], Capacity(SERVERS), services).mean
 
 
-class Services(Latency):
+class Services(LatencySampler):
     """Given ones, in order of arrival."""
 
     def __init__(self, seconds: Iterable[float]) -> None:

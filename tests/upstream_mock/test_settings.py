@@ -3,10 +3,11 @@
 import pytest
 from pydantic import ValidationError
 
-from upstream_mock.cli import variables_table
+from service_kit.exits import UsageError
+from service_kit.settings_errors import load
+from service_kit.variables import allowed, help_table, variable_name
 from upstream_mock.faults.runtime.parse import allowed as allowed_faults
-from upstream_mock.mistakes import BadSettingsError, allowed, load_settings
-from upstream_mock.settings import LATENCIES, Settings, variable
+from upstream_mock.settings import LATENCIES, Settings
 
 FAULTS = allowed_faults()
 PORTS = "allowed: 1 to 65535"
@@ -49,7 +50,7 @@ MISTAKES = [
     ("UPSTREAM_MAX_REQUESTS_PER_CONNECTION", "0", "too small; allowed: 1 to 1000000"),
     ("UPSTREAM_ACCEPT_PER_SECOND", "0", "too small; allowed: 0.1 to 10000"),
     ("UPSTREAM_BACKLOG", "0", "too small; allowed: 1 to 65535"),
-    ("UPSTREAM_TLS", "true", "no such choice; allowed: off, on, 1.2, 1.3"),
+    ("UPSTREAM_TLS", "true", "not one of these; allowed: off, on, 1.2, 1.3"),
     (
         "UPSTREAM_HTTP2",
         "true",
@@ -70,8 +71,8 @@ MISTAKES = [
 def test_a_mistake_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str) -> None:
     """A bad value is named with its variable, what is wrong, and what is allowed."""
     monkeypatch.setenv(name, value)
-    with pytest.raises(BadSettingsError) as caught:
-        load_settings()
+    with pytest.raises(UsageError) as caught:
+        load(Settings)[0]
     assert caught.value.lines == [f"{name}={value!r}: {line}"]
 
 
@@ -98,8 +99,8 @@ def test_variables_that_cannot_stand_together(
     """The later of them is named, and what it would need."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(BadSettingsError) as caught:
-        load_settings()
+    with pytest.raises(UsageError) as caught:
+        load(Settings)[0]
     assert caught.value.lines == [line]
 
 
@@ -108,8 +109,8 @@ def test_a_bad_file_of_latencies_is_named_with_its_line(monkeypatch: pytest.Monk
     file = tmp_path / "latencies.txt"
     file.write_text("10ms\nsoon\n")
     monkeypatch.setenv("UPSTREAM_LATENCY", f"empirical({file})")
-    with pytest.raises(BadSettingsError) as caught:
-        load_settings()
+    with pytest.raises(UsageError) as caught:
+        load(Settings)[0]
     wrong = f"{file}:2: 'soon' is not a duration (a number and us, ms or s)"
     assert caught.value.lines == [f"UPSTREAM_LATENCY='empirical({file})': {wrong}; allowed: {LATENCIES}"]
 
@@ -125,8 +126,8 @@ def test_a_bad_file_of_latencies_is_named_with_its_line(monkeypatch: pytest.Monk
 def test_an_unknown_variable_is_a_mistake(monkeypatch: pytest.MonkeyPatch, name: str, line: str) -> None:
     """A variable with our prefix that means nothing is refused, with the nearest name if one is near."""
     monkeypatch.setenv(name, "5")
-    with pytest.raises(BadSettingsError) as caught:
-        load_settings()
+    with pytest.raises(UsageError) as caught:
+        load(Settings)[0]
     assert caught.value.lines == [f"{name}='5': {line}"]
 
 
@@ -134,20 +135,22 @@ def test_all_mistakes_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three mistakes are three lines, so that one round mends them all."""
     for name in ("UPSTREAM_PORT", "UPSTREAM_CAPACITY", "UPSTREAM_NOTHING"):
         monkeypatch.setenv(name, "x")
-    with pytest.raises(BadSettingsError) as caught:
-        load_settings()
+    with pytest.raises(UsageError) as caught:
+        load(Settings)[0]
     assert [line.partition("=")[0] for line in caught.value.lines] == [
+        "UPSTREAM_NOTHING",
         "UPSTREAM_PORT",
         "UPSTREAM_CAPACITY",
-        "UPSTREAM_NOTHING",
     ]
 
 
-@pytest.mark.parametrize("name", [*map(variable, Settings.model_fields), "UPSTREAM_NO_SUCH_THING"])
+@pytest.mark.parametrize(
+    "name", [*(variable_name(Settings, name) for name in Settings.model_fields), "UPSTREAM_NO_SUCH_THING"]
+)
 def test_an_empty_value_counts_as_unset(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Compose passes what is not set as the empty string."""
     monkeypatch.setenv(name, "")
-    assert load_settings() == Settings()
+    assert load(Settings)[0] == Settings()
 
 
 def test_good_values_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,17 +184,17 @@ def test_good_values_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     for name, value in given.items():
         monkeypatch.setenv(name, str(value).lower() if isinstance(value, bool) else str(value))
-    assert load_settings().variables() == given
+    assert load(Settings)[0].variables() == given
 
 
 def test_faults_and_http2_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault reaches beneath HTTP/1.1 only: a run that asks for both would see fewer than it asked for."""
     monkeypatch.setenv("UPSTREAM_TLS", "on")
     monkeypatch.setenv("UPSTREAM_HTTP2", "true")
-    assert load_settings().http2
+    assert load(Settings)[0].http2
     monkeypatch.setenv("UPSTREAM_FAULT", "EMPTY_RESPONSE")
-    with pytest.raises(BadSettingsError) as caught:
-        load_settings()
+    with pytest.raises(UsageError) as caught:
+        load(Settings)[0]
     allowed_too = "allowed: true or false, and true only with UPSTREAM_TLS and without UPSTREAM_FAULT"
     assert caught.value.lines == [f"UPSTREAM_HTTP2='true': the faults of UPSTREAM_FAULT are of HTTP/1.1; {allowed_too}"]
 
@@ -199,8 +202,8 @@ def test_faults_and_http2_exclude_each_other(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_control_port_must_differ_from_a_moved_port(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its default is checked too: UPSTREAM_PORT on the control port's default cannot work."""
     monkeypatch.setenv("UPSTREAM_PORT", "8091")
-    with pytest.raises(BadSettingsError, match=r"^UPSTREAM_CONTROL_PORT='8091': the same as UPSTREAM_PORT"):
-        load_settings()
+    with pytest.raises(UsageError, match=r"^UPSTREAM_CONTROL_PORT='8091': the same as UPSTREAM_PORT"):
+        load(Settings)[0]
 
 
 def test_settings_are_frozen() -> None:
@@ -211,12 +214,12 @@ def test_settings_are_frozen() -> None:
 
 def test_every_field_says_what_it_means_and_what_is_allowed() -> None:
     """README's table is made from descriptions, the error lines from bounds or words."""
-    table = variables_table()
+    table = help_table([Settings])
     for name, field in Settings.model_fields.items():
         assert field.description
         assert field.description.endswith(".")
-        assert "None" not in allowed(field)
-        assert variable(name) in table
+        assert allowed(Settings, name)
+        assert variable_name(Settings, name) in table
 
 
 def test_the_keep_alive_outlives_httpx() -> None:

@@ -6,7 +6,7 @@ import time
 import httpx
 import pytest
 
-from upstream_mock.latency.draws import Latency
+from upstream_mock.latency.distribution import LatencySampler
 from upstream_mock.latency.parse import parse_latency
 
 
@@ -55,7 +55,7 @@ def test_latencies_are_the_seeds(run_mock) -> None:
     text, seed, count = "uniform(0ms, 30ms)", 7, 20
 
     async def main() -> None:
-        expected = Latency(parse_latency(text), seed)
+        expected = LatencySampler(parse_latency(text), seed)
         wanted = [expected.draw() * 1e3 for _ in range(count)]
         async with run_mock(latency=text, seed=seed) as running:
             answers = [await running.ask("GET /work") for _ in range(count // 2)]

@@ -1,7 +1,6 @@
-"""Networks by name, one line each with its source. To add one, add a line here; nothing else is needed.
+"""Networks by name, one line each with its source; every value can be overridden by its own variable.
 
-The values of Profile are in this order: round trip, jitter, loss, bandwidth to the proxy and from it, queue. Each can
-be overridden by a variable of its own (NET_RTT_MS, ...).
+Round trip, jitter and loss as measured or chosen there. Bandwidths in Mbit/s, towards the proxy and from it.
 """
 
 from dataclasses import dataclass

@@ -1,41 +1,40 @@
-"""python -m upstream_mock [--check | --help]."""
+"""A mock upstream: as slow, as busy and as faulty as the environment says."""
 
 import asyncio
-import ssl
 import sys
 from functools import partial
 from textwrap import shorten
 
-from upstream_mock.cli import parse_arguments
-from upstream_mock.mistakes import BadSettingsError, load_settings
+from service_kit.command import run
+from service_kit.listening import listen
+from service_kit.settings_errors import load
+from service_kit.variables import variable_name
 from upstream_mock.settings import Settings
-from upstream_mock.sockets import listen
-from upstream_mock.surroundings import SurroundingsError
-
-BAD_SETTINGS, SURROUNDINGS, INTERRUPTED = 2, 3, 130
 
 
 def main(arguments: list[str]) -> int:
-    """Check or serve; returns the exit code."""
-    check = parse_arguments(arguments).check
-    try:
-        settings = load_settings()
-        return 0 if check else _serve(settings)
-    except BadSettingsError as error:
-        print(error, file=sys.stderr)
-        return BAD_SETTINGS
-    except SurroundingsError as error:
-        print(error, file=sys.stderr)
-        return SURROUNDINGS
+    return run(
+        "upstream_mock",
+        arguments,
+        description=__doc__ or "",
+        models=(Settings,),
+        load=lambda: load(Settings)[0],
+        serve=_serve,
+    )
 
 
 def _serve(settings: Settings) -> int:
+    variable = partial(variable_name, Settings)
+    taken = partial(listen, settings.host, host_variable=variable("host"))
     with (
-        listen(settings.host, settings.port, "port", settings.backlog) as data,
-        listen(settings.host, settings.control_port, "control_port") as control,
+        taken(settings.port, port_variable=variable("port"), backlog=settings.backlog) as data,
+        taken(settings.control_port, port_variable=variable("control_port")) as control,
     ):
-        # Before the imports that take long, for whoever waits for ca.pem.
-        tls = None if settings.tls == "off" else _tls(settings)
+        tls = None
+        if settings.tls != "off":  # before the imports that take long, because the proxy may wait for ca.pem
+            from upstream_mock.certificates import server_context
+
+            tls = server_context(settings)
         # Here, because FastAPI takes half a second to import, which --check and a port in use need not wait for.
         from upstream_mock.server import loop_factory, serve
         from upstream_mock.state import Mock
@@ -43,13 +42,6 @@ def _serve(settings: Settings) -> int:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             announce = partial(print, _banner(settings), flush=True)
             return runner.run(serve(Mock(settings), data, control, announce, tls))
-
-
-def _tls(settings: Settings) -> ssl.SSLContext:
-    from upstream_mock.certificates import certificate, names
-    from upstream_mock.tls import server_context
-
-    return server_context(settings, certificate(settings.tls_directory, names(settings.host)))
 
 
 def _banner(settings: Settings) -> str:
@@ -77,5 +69,5 @@ def _banner(settings: Settings) -> str:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:  # before the handlers stand
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt:  # before the signal handlers are set
+        sys.exit(130)

@@ -1,4 +1,4 @@
-"""The data side: a FastAPI app with httpbin's words, and /work before its router."""
+"""The app of the data port: FastAPI with httpbin's endpoints, and /work before its router."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 
 from upstream_mock.asgi import Receive, Scope, Send
 from upstream_mock.client import CLIENT_KEY
-from upstream_mock.httpbin import router
+from upstream_mock.httpbin import httpbin_router
 from upstream_mock.scope_headers import collect_headers
 from upstream_mock.settings import Settings
 from upstream_mock.state import Mock
@@ -29,15 +29,14 @@ class DataApp(FastAPI):
         self._faults = mock.faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        if CLIENT_KEY not in scope:  # under a server that is not ours
+        if CLIENT_KEY not in scope:  # under another server
             collect_headers(scope)
-        if self._faults.may_strike(scope):
+        if self._faults.may_apply(scope):
             if not await self._faults.serve(self._answer, scope, receive, send) and scope["path"] == WORK_PATH:
-                self._work.pass_over()
+                self._work.skip()
         elif scope["path"] == WORK_PATH:
             await self._work(scope, receive, send)
         else:
@@ -59,12 +58,12 @@ def create_app(settings: Settings | None = None, mock: Mock | None = None) -> Da
 
     # No documentation pages: every path that is not ours is a 404, /-/ among them, which is the control port's.
     app = DataApp(mock, title="upstream-mock", lifespan=lifespan, openapi_url=None, redirect_slashes=False)
-    app.include_router(router(mock))
+    app.include_router(httpbin_router(mock))
     app.add_exception_handler(RequestValidationError, _refuse)
     return app
 
 
 async def _refuse(_: Request, error: Exception) -> JSONResponse:
-    """A number out of its bounds: 400 as httpbin has it, and the bound in words."""
+    """A number out of its bounds: 400 as httpbin answers, and the bound in words."""
     mistakes = error.errors() if isinstance(error, RequestValidationError) else []
     return JSONResponse({"detail": "; ".join(f"{mistake['loc'][-1]}: {mistake['msg']}" for mistake in mistakes)}, 400)

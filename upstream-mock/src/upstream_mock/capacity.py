@@ -1,23 +1,23 @@
-"""How many requests are worked on at once: N servers and one line before them, first come, first served."""
+"""How many requests are worked on at once: N servers and one queue before them, first come, first served."""
 
 import asyncio
 from collections import deque
 
+from service_kit.timer_queue import Wait
 from upstream_mock.client import Client
-from upstream_mock.timers import Wait
 
-_DEAD_ENDS = 64
+_MOST_LEFT = 64
 
 
 class QueueFullError(Exception):
-    """Nobody may join the line: it is as long as it may get."""
+    """As many requests wait as may wait."""
 
 
 class Capacity:
-    """N servers (None: as many as come). Enter, work, leave; who enters is always the one who came first.
+    """N servers (None: no limit). Enter, work, leave; the request that came first enters first.
 
-    `busy` servers and `waiting` callers are counted with no limit too. `queue` is how many may wait, None for any
-    number; `refused` counts those who came when so many did.
+    `busy` and `waiting` are counted without a limit too. `queue` is how many may wait, None for any number; `refused`
+    counts those that came when so many did.
     """
 
     def __init__(self, servers: int | None, queue: int | None = None) -> None:
@@ -28,29 +28,29 @@ class Capacity:
         self.refused = 0
         self.waits = 0
         self.waited_ms = 0.0
-        self._line: deque[Wait] = deque()
+        self._turns: deque[Wait] = deque()
 
     def waited(self, milliseconds: float) -> None:
         """Count a wait for a server, of no length where one was free."""
         self.waits += 1
         self.waited_ms += milliseconds
 
-    async def enter(self, caller: Client) -> bool:
-        """Wait for a server; True with one held (then `leave()` must follow), False if the caller left first.
+    async def enter(self, client: Client) -> bool:
+        """Wait for a server; True with one held (then `leave()` must follow), False if the client left first.
 
-        QueueFullError, and at once, if nobody may wait any more.
+        QueueFullError, at once, if the queue is full.
         """
         if self.servers is None or self.busy < self.servers:
             self.busy += 1
             return True
-        caller.unserved = True
+        client.unserved = True
         if self.queue is not None and self.waiting >= self.queue:
             self.refused += 1
             raise QueueFullError
         turn = self._join()
         entered = False
         try:
-            entered = await caller.wait(turn)
+            entered = await client.wait(turn)
         except asyncio.CancelledError:
             # Cancelled between being handed a server and waking up: it must not get lost.
             if turn.done() and not turn.cancelled() and turn.result():
@@ -60,24 +60,24 @@ class Capacity:
         finally:
             if not entered:
                 self.waiting -= 1
-                # He who left stays in the line until his turn comes, and is passed over then.
+                # A client that left stays in the queue until its turn comes, and is skipped then.
                 turn.cancel()
-        caller.unserved = not entered
+        client.unserved = not entered
         return entered
 
     def leave(self) -> None:
-        """Hand the server to whoever waits longest, or set it free."""
-        while self._line:
-            turn = self._line.popleft()
+        """Hand the server to the request that waits longest, or set it free."""
+        while self._turns:
+            turn = self._turns.popleft()
             if not turn.done():
-                # Counted out here, not when he wakes up: between the two somebody may come and ask how many wait.
+                # Counted here, not when it wakes up: between the two `waiting` may be read.
                 self.waiting -= 1
                 turn.set_result(True)
                 return
         self.busy -= 1
 
     def reset(self) -> None:
-        """Zero the counters; who works or waits stays."""
+        """Zero the counters; what works or waits stays."""
         self.refused = self.waits = 0
         self.waited_ms = 0.0
 
@@ -93,10 +93,10 @@ class Capacity:
         }
 
     def _join(self) -> Wait:
-        if len(self._line) > 2 * self.waiting + _DEAD_ENDS:
-            # With long work and impatient callers the line would otherwise be mostly those who left it.
-            self._line = deque(turn for turn in self._line if not turn.done())
+        if len(self._turns) > 2 * self.waiting + _MOST_LEFT:
+            # With long work and impatient clients the queue would otherwise consist mostly of those that left.
+            self._turns = deque(turn for turn in self._turns if not turn.done())
         turn: Wait = asyncio.get_running_loop().create_future()
-        self._line.append(turn)
+        self._turns.append(turn)
         self.waiting += 1
         return turn

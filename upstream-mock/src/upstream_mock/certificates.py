@@ -1,11 +1,12 @@
-"""The mock's own certificate authority, kept in a directory so that a client has to be told only once whom to trust.
+"""The mock's own certificate authority, kept in a directory so that a client need be configured only once; TLS context.
 
-Two files: ca.pem, which everybody may read, and ca.key, key and certificate together, for the owner only. The server's
+Two files: ca.pem, which all may read, and ca.key, key and certificate together, for the owner only. The server's
 certificate is made anew at each start, in milliseconds, so its names and dates always fit; its key is never kept.
 """
 
 import os
 import socket
+import ssl
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,8 +16,9 @@ from pathlib import Path
 from cryptography.x509 import load_pem_x509_certificate
 from trustme import CA, LeafCert
 
-from upstream_mock.settings import variable
-from upstream_mock.surroundings import SurroundingsError
+from service_kit.exits import UnavailableError
+from service_kit.variables import variable_name
+from upstream_mock.settings import Settings
 
 LASTS = timedelta(days=397)
 """How long a server's certificate is valid: the longest that browsers took from 2020 on (CA/B Forum ballot SC-31)."""
@@ -25,14 +27,21 @@ SKEW = timedelta(days=1)
 """Clocks may differ by so much."""
 
 _CA_PEM, _CA_KEY = "ca.pem", "ca.key"
+_ONLY = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
-class CannotCertifyError(SurroundingsError):
-    """The directory cannot be used; the message is one line and names the variable."""
+def server_context(settings: Settings) -> ssl.SSLContext:
+    """The data port's, with a new certificate; clients show none. Raises UnavailableError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = _ONLY.get(settings.tls, ssl.TLSVersion.TLSv1_2)
+    context.maximum_version = _ONLY.get(settings.tls, ssl.TLSVersion.TLSv1_3)
+    context.set_alpn_protocols(["h2", "http/1.1"] if settings.http2 else ["http/1.1"])
+    certificate(settings.tls_directory, names(settings.host)).configure_cert(context)
+    return context
 
 
 def names(host: str) -> list[str]:
-    """Under which names a client may reach us: the machine's own, Compose's, and `host` unless it means every one."""
+    """Names by which clients may connect: the machine's own, Compose's, and `host` unless it means every interface."""
     own = ["localhost", "127.0.0.1", "::1", "upstream-mock", socket.gethostname()]
     return list(dict.fromkeys([*own, *([] if host in ("0.0.0.0", "::") else [host])]))
 
@@ -40,24 +49,25 @@ def names(host: str) -> list[str]:
 def certificate(directory: Path, identities: Iterable[str]) -> LeafCert:
     """A new certificate and its key for these names, by the authority in `directory`, which is made if need be.
 
-    Raises CannotCertifyError.
+    Raises UnavailableError.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         authority = _kept(directory) or _made(directory)
-        # Written each time, and after the key: it may be missing, or another's.
+        # Written each time, and after the key: it may be missing, or of another authority.
         _write(directory / _CA_PEM, authority.cert_pem.bytes(), 0o644)
     except OSError as error:
         wrong = os.strerror(error.errno or 0)
-        raise CannotCertifyError(
-            f"{variable('tls_directory')}={str(directory)!r}: cannot keep a certificate authority there ({wrong})"
+        variable = variable_name(Settings, "tls_directory")
+        raise UnavailableError(
+            f"{variable}={str(directory)!r}: cannot keep a certificate authority there ({wrong})"
         ) from None
     now = datetime.now(UTC)
     return authority.issue_cert(*identities, not_before=now - SKEW, not_after=now + LASTS)
 
 
 def _kept(directory: Path) -> CA | None:
-    """The authority that is there already; None if there is none. One that cannot be used any more is taken away."""
+    """The authority that is there already; None if there is none. One that cannot be used any more is deleted."""
     path = directory / _CA_KEY
     try:
         pem = path.read_bytes()
@@ -79,7 +89,7 @@ def _made(directory: Path) -> CA:
 
 
 def _write(path: Path, content: bytes, mode: int, *, replace: bool = True) -> None:
-    """All of the file or nothing of it, whoever reads meanwhile; unless `replace`, an older one stays."""
+    """Atomic: a reader sees all of the file or nothing; unless `replace`, an older one stays."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # only the owner may read it
     unfinished = Path(name)
     try:

@@ -1,13 +1,12 @@
-"""The ledger of connections: who came, how much each carried, and who hung up."""
+"""The log of connections: when each was opened, how much it carried, and which side closed it."""
 
 import time
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal, get_args
 
-from upstream_mock.clock import Clock
+from upstream_mock.clock import UnixClock
 
 PAGE = 1000
 """Connections of one answer."""
@@ -31,7 +30,7 @@ class ConnectionRecord:
     carried_since_reset: int = 0
 
 
-def _nobody() -> dict[ClosedBy, int]:
+def _no_counts() -> dict[ClosedBy, int]:
     return dict.fromkeys(get_args(ClosedBy), 0)
 
 
@@ -44,79 +43,79 @@ class ConnectionLog:
 
     entries: int = 0
     accepted: int = 0
-    closed_by: dict[ClosedBy, int] = field(default_factory=_nobody)
+    closed_by: dict[ClosedBy, int] = field(default_factory=_no_counts)
     without_request: int = 0
     requests: int = 0
     used: int = 0
     most: int = 0
     open: set[ConnectionRecord] = field(default_factory=set)
-    _ever: int = 0
-    _clock: Clock = field(default_factory=Clock.now)
-    _gone: deque[ConnectionRecord] = field(init=False)
+    _last_number: int = 0
+    _clock: UnixClock = field(default_factory=UnixClock.now)
+    _closed: deque[ConnectionRecord] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._gone = deque(maxlen=self.entries)
+        self._closed = deque(maxlen=self.entries)
 
     @property
     def remembered(self) -> int:
         """How many of those that closed are still known."""
-        return len(self._gone)
+        return len(self._closed)
 
     def opened(self, tls: str | None = None) -> ConnectionRecord:
-        """A connection was accepted; with TLS, of that version."""
+        """A connection was accepted; `tls` is the version, None without TLS."""
         self.accepted += 1
-        self._ever += 1
-        entry = ConnectionRecord(self._ever, time.monotonic_ns(), tls=tls)
-        self.open.add(entry)
-        return entry
+        self._last_number += 1
+        record = ConnectionRecord(self._last_number, time.monotonic_ns(), tls=tls)
+        self.open.add(record)
+        return record
 
-    def request(self, entry: ConnectionRecord) -> None:
-        """It carries one more request."""
+    def request(self, record: ConnectionRecord) -> None:
         self.requests += 1
-        entry.carried += 1
-        entry.carried_since_reset += 1
-        if entry.carried_since_reset == 1:
+        record.carried += 1
+        record.carried_since_reset += 1
+        if record.carried_since_reset == 1:
             self.used += 1
-        if entry.carried_since_reset > self.most:  # max() costs as much as all of this
-            self.most = entry.carried_since_reset
+        if record.carried_since_reset > self.most:  # max() costs as much as all of this
+            self.most = record.carried_since_reset
 
-    def closed(self, entry: ConnectionRecord, by: ClosedBy) -> None:
-        """It is gone."""
-        self.open.remove(entry)
-        entry.closed_ns = time.monotonic_ns()
-        entry.closed_by = by
-        self._gone.append(entry)
+    def closed(self, record: ConnectionRecord, by: ClosedBy) -> None:
+        self.open.remove(record)
+        record.closed_ns = time.monotonic_ns()
+        record.closed_by = by
+        self._closed.append(record)
         self.closed_by[by] += 1
-        if not entry.carried:
+        if not record.carried:
             self.without_request += 1
 
     def reset(self) -> None:
         """Zero the counters; what is open stays open."""
         self.accepted = self.without_request = self.requests = self.used = self.most = 0
-        self.closed_by = _nobody()
-        self._gone.clear()
-        _forget(self.open)
+        self.closed_by = _no_counts()
+        self._closed.clear()
+        for record in self.open:
+            record.carried_since_reset = 0
 
     def page(self, since: int) -> dict[str, object]:
         """At most 1000 connections whose id is above `since`, by id; what was forgotten is missing."""
         known = sorted(
-            (entry for entry in (*self._gone, *self.open) if entry.number > since), key=lambda entry: entry.number
+            (record for record in (*self._closed, *self.open) if record.number > since),
+            key=lambda record: record.number,
         )
-        rows = [self._row(entry) for entry in islice(known, PAGE)]
+        rows = [self._row(record) for record in islice(known, PAGE)]
         last = known[len(rows) - 1].number if rows else since
         return {"connections": rows, "next": last, "more": len(known) > len(rows)}
 
-    def _row(self, entry: ConnectionRecord) -> dict[str, object]:
+    def _row(self, record: ConnectionRecord) -> dict[str, object]:
         return {
-            "id": entry.number,
-            "opened": self._clock.unix(entry.opened_ns),
-            "first_byte": self._clock.unix(entry.first_byte_ns) if entry.first_byte_ns else None,
-            "closed": self._clock.unix(entry.closed_ns) if entry.closed_ns else None,
-            "closed_by": entry.closed_by,
-            "requests": entry.carried,
-            "bytes_in": entry.bytes_in,
-            "bytes_out": entry.bytes_out,
-            "tls": entry.tls,
+            "id": record.number,
+            "opened": self._clock.unix(record.opened_ns),
+            "first_byte": self._clock.unix(record.first_byte_ns) if record.first_byte_ns else None,
+            "closed": self._clock.unix(record.closed_ns) if record.closed_ns else None,
+            "closed_by": record.closed_by,
+            "requests": record.carried,
+            "bytes_in": record.bytes_in,
+            "bytes_out": record.bytes_out,
+            "tls": record.tls,
         }
 
     def as_json(self) -> dict[str, object]:
@@ -127,11 +126,6 @@ class ConnectionLog:
             "closed": sum(self.closed_by.values()),
             "closed_by": {str(by): count for by, count in self.closed_by.items()},
             "without_request": self.without_request,
-            "open_without_request": sum(not entry.carried for entry in self.open),
+            "open_without_request": sum(not record.carried for record in self.open),
             "requests_per_connection": {"mean": self.requests / self.used if self.used else 0.0, "max": self.most},
         }
-
-
-def _forget(entries: Iterable[ConnectionRecord]) -> None:
-    for entry in entries:
-        entry.carried_since_reset = 0

@@ -1,14 +1,15 @@
-"""The control side: the mock's own pages on a port of their own, so that nothing done to the data path touches them."""
+"""The app of the control port: a port of its own, so that nothing done to the data path affects it."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, HTTPException, Query, Request
-from fastapi.responses import PlainTextResponse
+from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.responses import JSONResponse, PlainTextResponse
 
-from upstream_mock.clock import Clock
-from upstream_mock.faults.runtime.http_api import rules_of
+from service_kit.settings_change import ChangeRefused, read_body
+from upstream_mock.clock import UnixClock
+from upstream_mock.faults.runtime.parse import MOST_CHARACTERS, rules_text
 from upstream_mock.metrics import CONTENT_TYPE, render
 from upstream_mock.request_log import RequestLog
 from upstream_mock.state import Mock
@@ -28,62 +29,65 @@ def create_control_app(mock: Mock) -> FastAPI:
 
     @router.get("/healthy")
     async def healthy() -> dict[str, str]:
-        """Alive, which is all there is to know: the mock needs nobody."""
+        # Alive is enough: the mock depends on no other service.
         return {"status": "ok"}
 
     @router.get("/config")
     async def configuration() -> dict[str, object]:
         """The settings it started with under their variables' names, and the versions of what it runs on.
 
-        `changed`: the faults are others than those of its settings by now.
+        `changed`: other faults are in force than those of its settings.
         """
         return {**config, "changed": mock.faults.changed}
 
     @router.get("/stats")
     async def stats() -> dict[str, object]:
-        """Everything counted, in one document."""
         return mock.stats()
 
     @router.post("/reset")
     async def reset() -> dict[str, str]:
-        """Zero the counters."""
         mock.reset()
         return {"status": "ok"}
 
     @router.get("/metrics")
     async def metrics() -> PlainTextResponse:
-        """The same numbers for Prometheus."""
         return PlainTextResponse(render(mock), media_type=CONTENT_TYPE)
 
     _add_faults(router, mock)
     app.include_router(router)
-    app.include_router(_witness(mock))
+    app.include_router(_logs(mock))
+    app.add_exception_handler(ChangeRefused, _refuse)
     return app
+
+
+async def _refuse(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ChangeRefused)
+    return JSONResponse(error.document(), error.status)
 
 
 def _add_faults(router: APIRouter, mock: Mock) -> None:
     @router.get("/faults")
     async def faults() -> dict[str, object]:
-        """The rules in force and how often each struck."""
         return mock.faults.as_json()
 
     @router.put("/faults")
     async def other_faults(request: Request) -> dict[str, object]:
         """Replace them: UPSTREAM_FAULT's text, or `{"rules": [...]}`; nothing changes if one of them is bad."""
         if mock.settings.http2:
-            raise HTTPException(409, "UPSTREAM_HTTP2 is on, and faults are of HTTP/1.1")
+            raise ChangeRefused("UPSTREAM_HTTP2 is on, and faults are of HTTP/1.1", 409)
+        body = await read_body(request.stream(), 2 * MOST_CHARACTERS)
         try:
-            mock.faults.replace(await rules_of(request))
+            mock.faults.replace(rules_text(body, request.headers.get("content-type", "")))
         except ValueError as error:
-            raise HTTPException(400, str(error)) from None
+            raise ChangeRefused(str(error)) from None
         return mock.faults.as_json()
 
 
-def _witness(mock: Mock) -> APIRouter:
+def _logs(mock: Mock) -> APIRouter:
     """The logs. With UPSTREAM_LOG_ENTRIES=0 they are there and empty, but for the connections that are open."""
     router = APIRouter(prefix="/-")
     since_number = Annotated[int, Query(ge=0, description="the `next` of the answer before")]
-    nothing = RequestLog(0, Clock.now())
+    nothing = RequestLog(0, UnixClock.now())
 
     @router.get("/connections")
     async def connections(since: since_number = 0) -> dict[str, object]:

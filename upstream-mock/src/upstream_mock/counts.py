@@ -10,7 +10,7 @@ RUNS_KEPT = 64
 class OutcomeCounts:
     """What became of requests. `completed`: the answer was written out; `abandoned`: it was not.
 
-    Of the abandoned, `faulted` are those whose answer a fault of the mock's own cut; the other callers left.
+    Of the abandoned, `faulted` are those whose answer a fault of the mock's own cut; of the others the client left.
     """
 
     started: int = 0
@@ -20,12 +20,10 @@ class OutcomeCounts:
     in_flight: int = 0
 
     def begin(self) -> None:
-        """A request has come."""
         self.started += 1
         self.in_flight += 1
 
     def end(self, *, completed: bool, faulted: bool = False) -> None:
-        """It is over, one way or the other."""
         self.in_flight -= 1
         if completed:
             self.completed += 1
@@ -57,7 +55,7 @@ class RequestCounts:
     run_began: float | None = None
 
     def begin(self, run: bytes) -> OutcomeCounts | None:
-        """Count a request in; returns its run's counts, to be given back to `end`, or None if it has no run."""
+        """Count a request; returns its run's counts, which `end` takes, or None if it has no run."""
         total = self.total
         total.started += 1  # not by begin(): every request comes here, and a call costs as much as all of this
         total.in_flight += 1
@@ -68,7 +66,6 @@ class RequestCounts:
         return counts
 
     def end(self, run: OutcomeCounts | None, *, completed: bool, faulted: bool = False) -> None:
-        """Count it out."""
         total = self.total
         total.in_flight -= 1
         if completed:

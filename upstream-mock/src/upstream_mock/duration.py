@@ -9,7 +9,7 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(us|ms|s)")
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of `text`; ValueError, fit for the user's eyes, if it is no duration or longer than an hour."""
+    """Seconds of `text`; ValueError, in words for the user, if it is no duration or longer than an hour."""
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text.strip()!r} is not a duration (a number and us, ms or s)")

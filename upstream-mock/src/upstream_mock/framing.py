@@ -1,9 +1,9 @@
-"""How an answer tells its end, the two ways included that uvicorn has no ASGI word for.
+"""How the end of an answer is marked, including two ways that uvicorn has no ASGI message for.
 
 An HTTP/1.1 answer that lasts until the connection closes, and trailers: uvicorn 0.54 offers neither with httptools
 (`http.response.trailers` is among the extensions of its HTTP/2 only). This is the one place that reaches into its
-answer: with `chunked_encoding` set to False it takes the framing for settled and passes bytes on as they are, so many
-as `expected_content_length` says. Back-pressure, counting and the end of the connection stay uvicorn's.
+answer: with `chunked_encoding` set to False it takes the framing as settled and passes bytes on as they are, as many
+as `expected_content_length`. Back-pressure, counting and the end of the connection stay uvicorn's.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ _TRAILERS = "http.response.trailers"
 
 
 def framing_for(scope: Scope, framing: Framing) -> Framing:
-    """What a caller understands: HTTP/1.0 has no chunks, and what HTTP/2 has in their place needs no word."""
+    """What a client understands: HTTP/1.0 has no chunks, and HTTP/2 has frames of its own in place of both."""
     if scope["http_version"] == "1.0" and framing == "chunked":
         return "close"
     if scope["http_version"] == "2" and framing == "close":
@@ -42,7 +42,7 @@ async def begin(
 
 
 async def end(scope: Scope, send: Send, trailers: Headers) -> None:
-    """Send an answer's end. Trailers are left out where they cannot be said: on HTTP/1.0, or under another server."""
+    """Send an answer's end. Trailers are left out where they cannot be sent: on HTTP/1.0, or under another server."""
     cycle = _cycle(send)
     if trailers and _has_trailers(scope):
         await send({"type": "http.response.body", "body": b""})

@@ -1,4 +1,4 @@
-"""httpbin's words on the data port. What httpbin clamps is refused here with 400 and the bound: no silent surprise."""
+"""httpbin's endpoints on the data port. A value that httpbin would clamp is answered with 400 and the bound."""
 
 import json
 from http.cookies import CookieError
@@ -8,9 +8,17 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 from starlette.requests import ClientDisconnect
 
-from upstream_mock import bodies
 from upstream_mock.client import client_of
-from upstream_mock.httpbin_content import MAX_BODY_BYTES, BodyTooLongError, described, described_with_body, headers
+from upstream_mock.httpbin_content import (
+    MAX_BODY_BYTES,
+    BodyTooLongError,
+    described,
+    described_with_body,
+    dripped,
+    headers,
+    json_lines,
+    random_bytes,
+)
 from upstream_mock.state import Mock
 from upstream_mock.work import server_timing
 
@@ -26,8 +34,8 @@ _REDIRECTS = {301, 302, 303, 305, 307, 308}
 Seconds = Annotated[float, Query(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
 
 
-def router(mock: Mock) -> APIRouter:
-    """The router with every word; waits go through the mock's timer, and end when the caller leaves."""
+def httpbin_router(mock: Mock) -> APIRouter:
+    """Waits go through the mock's timer, and end when the client leaves."""
     router = APIRouter()
     _add_echoes(router)
     _add_bodies(router, mock)
@@ -53,9 +61,9 @@ def router(mock: Mock) -> APIRouter:
         delay: Seconds = 2.0,
     ) -> Response:
         """So many bytes one by one over `duration` seconds, the headers after `delay` seconds."""
-        caller = client_of(request.scope)
-        await mock.pause(caller, delay)
-        drops = bodies.dripped(mock, caller, count=numbytes, seconds=duration)
+        client = client_of(request.scope)
+        await mock.pause(client, delay)
+        drops = dripped(mock, client, count=numbytes, seconds=duration)
         return StreamingResponse(drops, code, {"content-length": str(numbytes)}, "application/octet-stream")
 
     return router
@@ -105,22 +113,22 @@ def _add_bodies(router: APIRouter, mock: Mock) -> None:
         n: Annotated[int, Path(ge=0, le=MAX_BYTES)], seed: Annotated[int | None, Query()] = None
     ) -> Response:
         """So many random bytes, streamed; the same for the same seed (UPSTREAM_SEED if none is given)."""
-        pieces = bodies.random_bytes(n, mock.settings.seed if seed is None else seed)
+        pieces = random_bytes(n, mock.settings.seed if seed is None else seed)
         return StreamingResponse(pieces, 200, {"content-length": str(n)}, "application/octet-stream")
 
     @router.api_route("/stream/{n}", methods=_GET)
     async def stream(request: Request, n: Annotated[int, Path(ge=0, le=MAX_LINES)]) -> Response:
         """So many lines of JSON, each a chunk."""
-        return StreamingResponse(bodies.json_lines(described(request), n), media_type="application/json")
+        return StreamingResponse(json_lines(described(request), n), media_type="application/json")
 
 
 async def _anything(request: Request) -> Response:
     """What was asked, body and all."""
     try:
-        said = await described_with_body(request)
+        document = await described_with_body(request)
     except BodyTooLongError:
         raise HTTPException(413, f"the body is longer than {MAX_BODY_BYTES} bytes") from None
     except ClientDisconnect:
-        return Response(status_code=400)  # nobody is there to read it
-    # ASCII only: a lone surrogate in somebody's JSON can be escaped but not encoded.
-    return Response(json.dumps(said), media_type="application/json")
+        return Response(status_code=400)  # the client is gone, so it is not sent
+    # ASCII only: a lone surrogate in a request's JSON can be escaped but not encoded.
+    return Response(json.dumps(document), media_type="application/json")

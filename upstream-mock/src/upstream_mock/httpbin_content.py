@@ -1,13 +1,18 @@
-"""What httpbin says about a request, as plain data."""
+"""The bodies of httpbin's endpoints: what a request was, as plain data, and bodies that are streamed."""
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
+from random import Random
 from urllib.parse import parse_qsl
 
 from fastapi import Request
 
+from upstream_mock.client import Client
+from upstream_mock.state import Mock
+
 MAX_BODY_BYTES = 16 * 1024 * 1024
+PIECE_BYTES = 65_536
 
 
 class BodyTooLongError(Exception):
@@ -58,7 +63,7 @@ def gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
 
 
 async def read_body(request: Request) -> bytes:
-    """The request's body."""
+    """Raises BodyTooLongError."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -85,3 +90,25 @@ def json_or_none(body: bytes) -> object:
 
 def _refuse(constant: str) -> object:
     raise ValueError(constant)
+
+
+async def random_bytes(count: int, seed: int) -> AsyncIterator[bytes]:
+    """`count` bytes in pieces; they depend on the seed only, not on the pieces."""
+    draw = Random(seed)
+    for start in range(0, count, PIECE_BYTES):
+        yield draw.randbytes(min(PIECE_BYTES, count - start))
+
+
+async def dripped(mock: Mock, client: Client, *, count: int, seconds: float) -> AsyncIterator[bytes]:
+    """`count` asterisks one by one, the first at once and the last after `seconds`; stops when the client leaves."""
+    yield b"*"
+    for _ in range(count - 1):
+        if await mock.pause(client, seconds / (count - 1)) is None:
+            return
+        yield b"*"
+
+
+async def json_lines(described_request: Mapping[str, object], count: int) -> AsyncIterator[bytes]:
+    """`count` lines with the same content, numbered by `id`."""
+    for number in range(count):
+        yield json.dumps({"id": number, **described_request}).encode() + b"\n"

@@ -1,16 +1,15 @@
-"""The witness's log: each request that ended.
+"""The log of requests that ended: a ring buffer that is turned into rows only when it is asked for.
 
-A ring that is written out only when somebody asks. Ten thousand requests in tuples do not stay in the processor's
-cache, so a request is 32 bytes side by side: what is the same in many is kept once, and what few have is elsewhere.
+Ten thousand requests in tuples do not fit the processor's cache. So a request is a record of 32 bytes: what is the
+same in many requests is kept once, and what few of them have is kept beside the records.
 """
 
 from struct import Struct
 from time import monotonic_ns
 from typing import Any
 
-from upstream_mock.clock import Clock
-from upstream_mock.correlation import LONGEST, Correlation
-from upstream_mock.idempotency_log import IdempotencyLog
+from upstream_mock.clock import UnixClock
+from upstream_mock.correlation import LONGEST, Correlation, IdempotencyLog
 
 PAGE = 1000
 """Rows of one answer; written in some milliseconds, in which the data port has to wait."""
@@ -20,7 +19,7 @@ LOOKED_AT = 20_000
 the last one."""
 
 PATH_BYTES = 200
-"""Of a longer path the beginning is kept, so that nobody fills the memory with paths."""
+"""Of a longer path the beginning is kept, so that no client fills the memory with paths."""
 
 HEADS = 1000
 """So many triples of method, path and run are kept once, however often they come."""
@@ -40,7 +39,7 @@ _NOT_IDEMPOTENT = frozenset({"POST", "PATCH"})
 class RequestLog:
     """The newest requests that ended, in the order in which they ended, numbered from 1."""
 
-    def __init__(self, entries: int, clock: Clock) -> None:
+    def __init__(self, entries: int, clock: UnixClock) -> None:
         self.executions = IdempotencyLog(entries)
         self._entries = entries
         self._clock = clock
@@ -56,7 +55,7 @@ class RequestLog:
     def add(
         self,
         scope: Any,
-        marks: Correlation,
+        correlation: Correlation,
         connection: int,
         began_ns: int,
         *,
@@ -64,17 +63,17 @@ class RequestLog:
         executed: bool,
         faulted: bool = False,
     ) -> None:
-        """One more has ended. `scope` is ASGI's; `executed` is False if the work was refused or never begun."""
+        """`scope` is ASGI's; `executed` is False if the work was refused or never begun."""
         at = self._ended % self._entries
         self._ended += 1
-        run, request_id, key = marks
+        run, request_id, key = correlation
         method = scope["method"]
         flags = _COMPLETED if completed else _FAULTED if faulted else 0
         head = self._heads.get((method, scope["raw_path"], run)) or self._number((method, scope["raw_path"], run))
         if request_id or key or not head:
             flags |= _BESIDE
             self._beside[at] = request_id, key, None if head else (method, scope["raw_path"][:PATH_BYTES], run)
-        times = self.executions.add(marks) if method in _NOT_IDEMPOTENT and executed else 0
+        times = self.executions.add(correlation) if method in _NOT_IDEMPOTENT and executed else 0
         _RECORD.pack_into(self._records, at * _RECORD.size, began_ns, monotonic_ns(), connection, times, head, flags)
 
     def reset(self) -> None:
@@ -92,17 +91,19 @@ class RequestLog:
         last = max(since, gone)
         end = min(self._ended, last + LOOKED_AT)
         while last < end and len(rows) < PAGE:
-            self._write(last, heads, wanted, rows)
+            self._append_row(last, heads, wanted, rows)
             last += 1
         return {"requests": rows, "oldest": gone + 1, "next": last, "more": last < self._ended}
 
     def _number(self, head: Head) -> int:
-        """A new head's number, 0 if it is to be kept beside: as many are known, or nobody knows how long it is."""
+        """A new head's number, 0 if it is kept beside the records: HEADS are known, or the path is too long."""
         if len(self._heads) >= HEADS or len(head[1]) > PATH_BYTES:
             return 0
         return self._heads.setdefault(head, len(self._heads) + 1)
 
-    def _write(self, index: int, heads: list[Head | None], wanted: bytes | None, rows: list[dict[str, object]]) -> None:
+    def _append_row(
+        self, index: int, heads: list[Head | None], wanted: bytes | None, rows: list[dict[str, object]]
+    ) -> None:
         at = index % self._entries
         began_ns, ended_ns, connection, times, number, flags = _RECORD.unpack_from(self._records, at * _RECORD.size)
         beside = self._beside[at] if flags & _BESIDE else None

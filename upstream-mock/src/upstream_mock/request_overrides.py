@@ -1,7 +1,7 @@
-"""What one request asks for instead of what the environment says: `?latency=constant(5ms)`, `x-upstream-bytes: 9`.
+"""Options of one request that override the environment: `?latency=constant(5ms)`, `x-upstream-bytes: 9`.
 
 A request may give each of the names in `_READERS` in its query or, where the query has none, as a header
-`x-upstream-<name>` with hyphens. Other names in a query mean nothing here.
+`x-upstream-<name>` with hyphens. Other names in a query are ignored.
 """
 
 import re
@@ -12,8 +12,7 @@ from urllib.parse import parse_qsl
 
 from upstream_mock.asgi import OPTIONS_KEY, Scope
 from upstream_mock.duration import parse_duration
-from upstream_mock.latency.distribution import Distribution
-from upstream_mock.latency.draws import OWN_LONGEST_SECONDS
+from upstream_mock.latency.distribution import OWN_LONGEST_SECONDS, Distribution
 from upstream_mock.latency.parse import parse_latency
 from upstream_mock.payload import (
     MAX_CHUNKS,
@@ -32,18 +31,19 @@ MAX_GAPS_SECONDS = 60.0
 
 KEPT = 64
 KEPT_KEY_BYTES = 1000
-"""So many answers are kept, if so few bytes asked for them. The largest, gzip in 10,000 chunks, takes half a MiB."""
+"""So many responses are kept, each for at most so many bytes of options. The largest, gzip in 10,000 chunks, takes half
+a MiB."""
 
 
 class BadOverrideError(Exception):
-    """A request asks for what it cannot have; the message is one line for its sender."""
+    """An option is wrong; the message is one line for the client."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a request gets. None: as the environment says."""
+    """What a request gets. None: what the environment says."""
 
-    answer: WorkResponse
+    response: WorkResponse
     latency: Distribution | None = None
     status: int | None = None
 
@@ -99,7 +99,7 @@ HEADERS = {f"x-upstream-{name.replace('_', '-')}".encode(): name for name in _RE
 
 
 class Overrides:
-    """Plans of requests that ask for something, the newest of them kept."""
+    """Plans of requests with options, the newest of them cached."""
 
     def __init__(self, payload: Payload, default: WorkResponse) -> None:
         self._payload = payload
@@ -107,26 +107,26 @@ class Overrides:
         self._plans: dict[tuple[object, ...], Plan] = {}
 
     def plan(self, scope: Scope) -> Plan:
-        """What this request gets; BadOverrideError says which of its words is wrong."""
+        """What this request gets. Raises BadOverrideError."""
         query: bytes = scope["query_string"]
         given = [(HEADERS[name], value) for name, value in scope.get(OPTIONS_KEY, ()) if name in HEADERS]
         key = (query, *given)
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._make(_words(query, given))
+            plan = self._make(_options(query, given))
             if len(query) + sum(len(value) for _, value in given) <= KEPT_KEY_BYTES:
                 if len(self._plans) >= KEPT:
                     del self._plans[next(iter(self._plans))]  # a dict keeps its order: the oldest is the first
                 self._plans[key] = plan
         return plan
 
-    def _make(self, words: dict[str, str]) -> Plan:
-        if not words:
+    def _make(self, options: dict[str, str]) -> Plan:
+        if not options:
             return self._default
-        read = {name: _read(name, text) for name, text in words.items()}
+        read = {name: _read(name, text) for name, text in options.items()}
         latency, status = read.pop("latency", None), read.pop("status", None)
         if not read:
-            return Plan(self._default.answer, latency, status)
+            return Plan(self._default.response, latency, status)
         payload = replace(self._payload, **{_FIELDS.get(name, name): value for name, value in read.items()})
         if wrong := _contradiction(payload) or (
             _endless(payload) if {"chunks", "chunk_gap_ms"} & read.keys() else None
@@ -135,8 +135,8 @@ class Overrides:
         return Plan(WorkResponse(payload), latency, status)
 
 
-def _words(query: bytes, given: list[tuple[str, bytes]]) -> dict[str, str]:
-    words: dict[str, str] = {}
+def _options(query: bytes, given: list[tuple[str, bytes]]) -> dict[str, str]:
+    options: dict[str, str] = {}
     for pairs in (parse_qsl(query.decode("latin-1"), keep_blank_values=True), given):
         here: dict[str, str] = {}
         for name, value in pairs:
@@ -144,8 +144,8 @@ def _words(query: bytes, given: list[tuple[str, bytes]]) -> dict[str, str]:
                 raise BadOverrideError(f"{name}: given twice")
             if name in _READERS:
                 here[name] = value.decode("latin-1") if isinstance(value, bytes) else value
-        words = here | words
-    return words
+        options = here | options
+    return options
 
 
 def _read(name: str, text: str) -> Any:

@@ -1,17 +1,17 @@
 """Two uvicorn servers, data and control, in one process and one loop."""
 
 import asyncio
-import contextlib
 import logging
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
 import uvicorn
 
+from service_kit.uvicorn_server import EmbeddedServer
 from upstream_mock.acceptor import Acceptor, Pacer
 from upstream_mock.app import create_app
 from upstream_mock.control import create_control_app
@@ -19,94 +19,73 @@ from upstream_mock.http1 import Http1Protocol
 from upstream_mock.settings import Settings
 from upstream_mock.state import Mock
 
-# A draining server waits so long for its callers; above the 20 s that /drip may take.
+# How long a server that shuts down waits for open requests; above the 20 s that /drip may take.
 GRACE_SECONDS = 30
 
 
-class Server(uvicorn.Server):
-    """A server that leaves signals to its owner and can say when it serves.
-
-    uvicorn's own handlers are per server, the second would replace the first, and they raise the signal again after
-    the shutdown, which would end the process by the signal instead of with exit code 0.
-    """
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.serving = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and tell."""
-        await super().startup(sockets=sockets)
-        self.serving.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Nothing of the kind."""
-        yield
-
-
-class DataServer(Server):
-    """The data port's: has a door, and accepts by itself where the loop's own server cannot do what is asked of it."""
+class DataServer(EmbeddedServer):
+    """The data port's. Its listener can be paused; an `Acceptor` accepts where there is TLS or a rate limit."""
 
     def __init__(self, config: uvicorn.Config, mock: Mock, tls: ssl.SSLContext | None) -> None:
         super().__init__(config)
-        self._door = mock.faults.door
-        self._broke = mock.handshakes.broke
+        self._listener = mock.faults.listener
+        self._on_failure = mock.handshakes.add_failed
         self._per_second = mock.settings.accept_per_second
         self._tls = tls
-        self._beginning: set[asyncio.Task[None]] = set()
-        self._own = tls is not None or self._per_second is not None
+        self._handshaking: set[asyncio.Task[None]] = set()
+        self._accepts_itself = tls is not None or self._per_second is not None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, with the loop's server or with our own."""
         listeners = sockets or []
-        await super().startup([] if self._own else listeners)
-        if self._own:
+        await super().startup([] if self._accepts_itself else listeners)
+        if self._accepts_itself:
             self.servers += [await self._listen(listener) for listener in listeners]
         if listeners:
-            self._door.hang(listeners[0], self.servers, self._listen)
+            self._listener.attach(listeners[0], self.servers, self._listen)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open nothing any more, cut the handshakes that are not done, and end."""
-        for task in self._beginning:
+        for task in self._handshaking:
             task.cancel()
-        await super().shutdown(sockets=[*(sockets or []), *self._door.unhang()])
+        await super().shutdown(sockets=[*(sockets or []), *self._listener.detach()])
 
     async def _listen(self, listener: socket.socket) -> asyncio.Server:
-        """Serve on a socket: as uvicorn's `startup` does, or by our own loop."""
+        """Serve on a socket: as uvicorn's `startup` does, or by an Acceptor."""
         make = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
         state = {"server_state": self.server_state, "app_state": self.lifespan.state}
         protocol = partial(make, config=self.config, **state)
-        if self._own:
-            turns = Pacer(self._per_second)
+        if self._accepts_itself:
             acceptor = Acceptor(
-                listener, protocol, turns=turns, tls=self._tls, broke=self._broke, beginning=self._beginning
+                listener,
+                protocol,
+                pacer=Pacer(self._per_second),
+                tls=self._tls,
+                on_failure=self._on_failure,
+                handshaking=self._handshaking,
             )
             return cast("asyncio.Server", acceptor)
         loop = asyncio.get_running_loop()
         return await loop.create_server(protocol, sock=listener, backlog=self.config.backlog)
 
 
-def data_server(mock: Mock, tls: ssl.SSLContext | None = None) -> Server:
-    """The server of the data port, with the ledger's protocols; https if it is given a context."""
-    protocol = cast("type[asyncio.Protocol]", partial(_connection(mock.settings), mock=mock))
+def data_server(mock: Mock, tls: ssl.SSLContext | None = None) -> EmbeddedServer:
+    """The server of the data port; https if `tls` is given."""
+    protocol = cast("type[asyncio.Protocol]", partial(_protocol(mock.settings), mock=mock))
     config = _config(
         create_app(mock=mock), http=protocol, lifespan="on", date_header=True, backlog=mock.settings.backlog
     )
     return DataServer(config, mock, tls)
 
 
-def _connection(settings: Settings) -> Callable[..., asyncio.Protocol]:
+def _protocol(settings: Settings) -> Callable[..., asyncio.Protocol]:
     if not settings.http2:
         return Http1Protocol
-    from upstream_mock.http2 import AlpnProtocol  # what speaks HTTP/2 need not be loaded for those who don't
+    from upstream_mock.http2 import AlpnProtocol  # zttp is loaded only where it is used
 
     return AlpnProtocol
 
 
-def control_server(mock: Mock) -> Server:
-    """The server of the control port."""
-    return Server(_config(create_control_app(mock), http="httptools", lifespan="off"))
+def control_server(mock: Mock) -> EmbeddedServer:
+    return EmbeddedServer(_config(create_control_app(mock), http="httptools", lifespan="off"))
 
 
 async def serve(
@@ -129,10 +108,10 @@ async def serve(
             server.force_exit |= server.should_exit and number == signal.SIGINT
             server.should_exit = True
             if server.force_exit:
-                # The requests that are cut short now would each print a trace.
+                # Each request that is cut short now would log a traceback.
                 logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
-    # The loops warn of each write through TLS to a client who has just left, which is no news here.
+    # The loops warn of each write through TLS to a client that has just left, which is normal here.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -141,7 +120,7 @@ async def serve(
         for server, listener in zip(servers, (data, control), strict=True):
             group.create_task(server.serve(sockets=[listener]))
         for server in servers:
-            await server.serving.wait()
+            await server.listening.wait()
         announce()
     return codes[0] if codes else 0
 

@@ -1,4 +1,4 @@
-"""What the mock upstream can be told: UPSTREAM_ variables, validated before anything listens."""
+"""The UPSTREAM_ variables, validated before anything listens."""
 
 import re
 from pathlib import Path
@@ -7,12 +7,12 @@ from typing import Annotated, Literal, get_args
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service_kit.variables import variable_name
 from upstream_mock.faults.runtime import parse as faults
 from upstream_mock.latency.parse import allowed, parse_latency
 from upstream_mock.payload import MAX_CHUNKS, Content, Encoding, Framing, Payload, crowded_events, misframed_trailers
 from upstream_mock.strict_types import Decimal, Whole, one_of
 
-PREFIX = "UPSTREAM_"
 LATENCIES = allowed()
 
 
@@ -34,9 +34,9 @@ def _fault(value: str) -> str:
 
 
 class Settings(BaseSettings):
-    """The mock's variables; field `port` is UPSTREAM_PORT, and so on. `allowed` is for words where no bounds say it."""
+    """The mock's variables; field `port` is UPSTREAM_PORT. `allowed` is for messages where there are no bounds."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="UPSTREAM_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     host: Annotated[str, AfterValidator(_host)] = Field(
         default="127.0.0.1",
@@ -218,7 +218,6 @@ class Settings(BaseSettings):
         return value
 
     def payload(self) -> Payload:
-        """What the answers of /work look like."""
         return Payload(
             length=self.payload_bytes,
             chunks=self.chunks,
@@ -241,9 +240,4 @@ class Settings(BaseSettings):
 
     def variables(self) -> dict[str, object]:
         """The settings under their full variable names, as JSON takes them."""
-        return {variable(name): value for name, value in self.model_dump(mode="json").items()}
-
-
-def variable(field: str) -> str:
-    """The name of a field's variable."""
-    return PREFIX + field.upper()
+        return {variable_name(type(self), name): value for name, value in self.model_dump(mode="json").items()}

@@ -1,4 +1,4 @@
-"""The mock's state: one object that the data side fills and the control side reads."""
+"""The state of the mock: one object that the data side fills and the control side reads."""
 
 import os
 import time
@@ -7,19 +7,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 
+from service_kit.histogram import LogHistogram
+from service_kit.timer_queue import TimerQueue, Wait
 from upstream_mock.capacity import Capacity
 from upstream_mock.client import Client
-from upstream_mock.clock import Clock
+from upstream_mock.clock import UnixClock
 from upstream_mock.connection_log import ConnectionLog
 from upstream_mock.counts import RequestCounts
 from upstream_mock.faults.runtime.engine import FaultEngine
-from upstream_mock.latency.draws import Latency
+from upstream_mock.latency.distribution import LatencySampler
 from upstream_mock.latency.parse import parse_latency
 from upstream_mock.request_log import RequestLog
 from upstream_mock.settings import Settings
-from upstream_mock.timer_lag import TimerLag
-from upstream_mock.timers import Wait, Wheel
-from upstream_mock.tls_stats import TlsHandshakes
+from upstream_mock.tls import TlsHandshakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,15 @@ class Mock:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.latency = Latency(parse_latency(settings.latency), settings.seed)
-        # Errors have numbers of their own, so that ERROR_RATE does not change the latencies that are drawn.
+        self.latency = LatencySampler(parse_latency(settings.latency), settings.seed)
+        # Errors have random numbers of their own, so that ERROR_RATE does not change the latencies that are drawn.
         self.errors = Random(f"errors {settings.seed}")
         self.capacity = Capacity(settings.capacity, settings.queue)
         self.requests = RequestCounts()
         self.connections = ConnectionLog(settings.log_entries)
         self.handshakes = TlsHandshakes()
-        self.log = RequestLog(settings.log_entries, Clock.now()) if settings.log_entries else None
-        self.lateness = TimerLag()
+        self.log = RequestLog(settings.log_entries, UnixClock.now()) if settings.log_entries else None
+        self.lateness = LogHistogram()  # of all waits; a latency of zero is not waited for and not counted
         self.faults = FaultEngine(
             settings.fault or "",
             settings.fault_rate,
@@ -54,37 +54,37 @@ class Mock:
             began=lambda: self.requests.run_began,
             until=self.until,
         )
-        self._wheel: Wheel | None = None
+        self._timers: TimerQueue | None = None
         self._started = time.monotonic()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Holds the timer, on the loop this is entered in."""
-        self._wheel = Wheel()
-        self.faults.look()
+        self._timers = TimerQueue()
+        self.faults.set_alarms()
         try:
             yield
         finally:
             self.faults.close()
-            self._wheel.close()
-            self._wheel = None
+            self._timers.close()
+            self._timers = None
 
-    async def pause(self, caller: Client, seconds: float) -> Pause | None:
-        """Let `seconds` pass; None, and at once, if the caller leaves meanwhile."""
+    async def pause(self, client: Client, seconds: float) -> Pause | None:
+        """Let `seconds` pass; None, and at once, if the client leaves meanwhile."""
         if seconds <= 0:
-            return None if caller.gone else _NO_PAUSE
+            return None if client.gone else _NO_PAUSE
         deadline = time.monotonic_ns() + round(seconds * 1e9)
-        if not await caller.wait(self.until(deadline)):
+        if not await client.wait(self.until(deadline)):
             return None
         late_ms = (time.monotonic_ns() - deadline) / 1e6
         self.lateness.add(late_ms)
         return Pause(seconds * 1e3, late_ms)
 
     def until(self, deadline_ns: int) -> Wait:
-        """The timer's future for a time of the monotonic clock."""
-        if self._wheel is None:
+        """Becomes True at a time of time.monotonic_ns()."""
+        if self._timers is None:
             raise RuntimeError("the mock is not running")
-        return self._wheel.until(deadline_ns)
+        return self._timers.wait_until(deadline_ns)
 
     def reset(self) -> None:
         """Zero the counters; open connections and requests in flight stay."""
@@ -106,7 +106,7 @@ class Mock:
             "capacity": self.capacity.as_json(),
             "runs": {key.decode("latin-1"): run.as_json() for key, run in self.requests.runs.items()},
             "lateness_ms": self.lateness.as_json(),
-            "faults": dict(self.faults.struck),
+            "faults": dict(self.faults.applied),
             "process": {
                 "pid": os.getpid(),
                 "cpu_seconds": time.process_time(),

@@ -1,4 +1,4 @@
-"""How the text of a variable is read where pydantic is more generous than we are."""
+"""Field types that are stricter than pydantic's about the text of a variable."""
 
 import re
 from typing import Annotated
@@ -20,7 +20,7 @@ def _decimal(value: object) -> object:
 
 
 def one_of(*words: str) -> BeforeValidator:
-    """Takes these words and no others."""
+    """Takes these texts and no others."""
 
     def check(value: object) -> object:
         if isinstance(value, str) and value not in words:

@@ -1,4 +1,4 @@
-"""What the kernel knows of a connection: the bytes it carried, and those it has not got rid of."""
+"""What the kernel knows of a TCP connection: the bytes it carried, and those not acknowledged yet."""
 
 import asyncio
 import fcntl
@@ -13,12 +13,12 @@ _ACKED_OFFSET = 120
 
 
 def socket_of(transport: asyncio.BaseTransport) -> socket.socket:
-    """The socket beneath a transport, through TLS if there is any."""
+    """The socket beneath a transport, also beneath TLS."""
     found: socket.socket = transport.get_extra_info("socket")
     return found
 
 
-def traffic(connection: socket.socket) -> tuple[int | None, int | None]:
+def byte_counts(connection: socket.socket) -> tuple[int | None, int | None]:
     """Bytes received, and bytes sent that the other side has acknowledged; None where unknown.
 
     One call into the kernel for a connection, instead of counting at every write.

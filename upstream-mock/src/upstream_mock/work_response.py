@@ -1,15 +1,16 @@
-"""An answer of /work, prepared once for all requests that get the same."""
+"""A response of /work, prepared once for all requests that get the same."""
 
 import base64
 import hashlib
+from collections.abc import Awaitable, Callable
 
 from upstream_mock import framing
-from upstream_mock.asgi import Headers, Scope, Send
+from upstream_mock.asgi import BODILESS, Headers, Scope, Send
 from upstream_mock.client import Client
-from upstream_mock.json_response import BODILESS
-from upstream_mock.payload import Payload
-from upstream_mock.payload_body import PIECE_BYTES, body_of
-from upstream_mock.state import Mock
+from upstream_mock.payload import PIECE_BYTES, Payload, body_of
+
+Pause = Callable[[Client, float], Awaitable[object]]
+"""Lets so many seconds pass; None, and at once, if the client leaves."""
 
 
 class WorkResponse:
@@ -32,8 +33,8 @@ class WorkResponse:
             self._whole = b"".join(body.chunk(0))
             self._whole_headers: Headers = [*self._headers, (b"content-length", b"%d" % body.length)]
 
-    async def give(self, mock: Mock, caller: Client, scope: Scope, send: Send, *, status: int, timing: bytes) -> None:
-        """Send it, waiting for a slow reader; stops when the caller leaves."""
+    async def give(self, pause: Pause, client: Client, scope: Scope, send: Send, *, status: int, timing: bytes) -> None:
+        """Send it, waiting for a slow reader; stops when the client leaves."""
         if self._whole is not None and status not in BODILESS:
             headers = [*self._whole_headers, (b"server-timing", timing)]
             await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -48,22 +49,22 @@ class WorkResponse:
         framed = framing.framing_for(scope, self._payload.framed)
         trailers = bool(self._trailers)
         await framing.begin(scope, send, start, framing=framed, length=self._body.length, trailers=trailers)
-        if scope["method"] == "HEAD" or await self._give_body(mock, caller, send):
+        if scope["method"] == "HEAD" or await self._give_body(pause, client, send):
             await framing.end(scope, send, self._trailers)
 
-    async def _give_body(self, mock: Mock, caller: Client, send: Send) -> bool:
+    async def _give_body(self, pause: Pause, client: Client, send: Send) -> bool:
         for number in range(self._body.count):
-            if number and await mock.pause(caller, self._payload.gap_seconds) is None:
+            if number and await pause(client, self._payload.gap_seconds) is None:
                 return False
             # A piece at a time, so that a slow reader is waited for instead of holding all of a large body in memory.
             for piece in self._body.chunk(number):
-                if caller.gone:
+                if client.gone:
                     return False
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         return True
 
     def _make_trailers(self) -> Headers:
-        # RFC 9530: what a trailer is good for, a sum over what was sent that is known only when all of it was.
+        # RFC 9530: what a trailer is good for, a digest of what was sent that is known only when all of it was.
         digest = hashlib.sha256()
         for number in range(self._body.count):
             for piece in self._body.chunk(number):

@@ -4,10 +4,14 @@ import asyncio
 
 import typer
 
-from lab.backends.compose.project import ComposeProject
-from lab.backends.selection import running_mode
-from lab.backends.workspace import Workspace
-from lab.cli.options import workspace_of
+from lab.backends.compose.project import Compose
+from lab.backends.selection import standing_mode
+from lab.backends.workspace import Workspace, workspace_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(down)
 
 
 def down(context: typer.Context) -> int:
@@ -16,10 +20,10 @@ def down(context: typer.Context) -> int:
 
 
 async def _down(workspace: Workspace) -> int:
-    mode = await running_mode(workspace)
+    mode = await standing_mode(workspace)
     if mode == "processes":
-        await workspace.supervisor.down()
+        await workspace.supervised.ask("down")
     elif mode == "docker":
-        await ComposeProject(workspace.checkout.root, workspace.baseline()).down()
+        await Compose(workspace.clone.root, workspace.baseline()).down()
     print("stopped" if mode else "nothing is up")
     return 0

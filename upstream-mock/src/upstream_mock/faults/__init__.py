@@ -1,8 +1,9 @@
-"""The faults of the data port, one file each: what an upstream does to its callers when it does not simply answer.
+"""The faults of the data port: what an upstream may do to a client in place of a plain answer.
 
-A module here with a `Fault` is a fault, and its name is the file's in upper case; to add one, add a file. `harness`
-reads the rules, decides which request is struck, and does what a fault asks for to a connection. Names are those of
-WireMock, Envoy or Toxiproxy where they have one; the docstring says whose.
+Every class here with an `apply` of its own is a fault; its name in a rule is the class's in upper case: LimitData is
+LIMIT_DATA. To add one, add a class to a module, or a module. `runtime` reads the rules, decides which requests are
+affected, and gives a fault access to the connection. Names are those of WireMock, Envoy or Toxiproxy where they have
+one; the docstring says whose.
 
-Faults are of HTTP/1.1: over another server, HTTP/2's for one, rules strike nobody and a request that asks gets 400.
+Faults are of HTTP/1.1. Over HTTP/2 no rule applies, and a request that asks for a fault gets 400.
 """

@@ -1,4 +1,5 @@
 """How long /work takes: distributions as people write them, and the seed's draws from them.
 
-A new distribution is one file in `shapes/`. `parse` reads a text, `draws` draws, `distribution` says what a shape is.
+`distribution` says what a distribution is and draws from one, `distributions` holds them all, `parse` reads a text.
+To add one, add a class to `distributions`.
 """

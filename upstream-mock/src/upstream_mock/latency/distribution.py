@@ -1,13 +1,17 @@
-"""What a distribution is: a small frozen class that knows its quantiles and how its arguments are written."""
+"""What a distribution is, and the seed's draws from one."""
 
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from random import Random
 from statistics import NormalDist
 from typing import Annotated, Any, ClassVar, get_type_hints
 
-from upstream_mock.duration import parse_duration
+from upstream_mock.duration import LONGEST_SECONDS, parse_duration
+
+OWN_LONGEST_SECONDS = 60.0
+"""The longest latency that a request may ask for itself."""
 
 _NORMAL = NormalDist()
 _SMALLEST = 2.0**-54  # below what random() can return but for 0.0 itself, where a normal quantile is minus infinity
@@ -26,7 +30,7 @@ Share = Annotated[float, parse_share]
 
 @dataclass(frozen=True)
 class Distribution(ABC):
-    """A distribution of latencies. Its name is its file's; its fields are what stands between the brackets.
+    """A distribution of latencies. Its name is its class's; its fields are the arguments between the brackets.
 
     A field's annotation says how its text is read: `Annotated[type, reader]`, the reader raises ValueError. A mistake
     in several fields together is a ValueError of `__post_init__`.
@@ -50,3 +54,25 @@ class Distribution(ABC):
 def standard_normal(u: float) -> float:
     """The quantile of the normal distribution with mean 0 and deviation 1, finite at 0 too."""
     return _NORMAL.inv_cdf(max(u, _SMALLEST))
+
+
+class LatencySampler:
+    """Draws latencies, one a request in order of arrival: the sequence depends on the seed and nothing else.
+
+    One uniform number a draw, through the quantile function: `random()` gives the same sequence in every Python, and a
+    request that brings a distribution of its own uses up one number like any other.
+    """
+
+    def __init__(self, distribution: Distribution, seed: int) -> None:
+        self._quantile = distribution.quantile
+        self._random = Random(f"latency {seed}").random
+
+    def draw(self, own: Distribution | None = None) -> float:
+        """The next latency in seconds, cut at 0 and at an hour; at a minute if it is of the request's `own`."""
+        if own is None:
+            seconds = self._quantile(self._random())
+        else:
+            seconds = min(own.quantile(self._random()), OWN_LONGEST_SECONDS)
+        if seconds < 0:
+            return 0.0
+        return seconds if seconds < LONGEST_SECONDS else LONGEST_SECONDS

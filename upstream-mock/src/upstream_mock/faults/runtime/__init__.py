@@ -1,1 +1,1 @@
-"""What all faults have in common: rules and their plan, and the hands they reach into a connection with."""
+"""Fault runtime: rule parsing, scheduling and raw connection access."""

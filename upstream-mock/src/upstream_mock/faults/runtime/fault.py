@@ -1,4 +1,4 @@
-"""What a fault is: a class whose fields are the parameters a rule may give, and one coroutine that does it."""
+"""What a fault is: a class whose fields are the parameters a rule may give, and a coroutine `apply`."""
 
 from abc import ABC, abstractmethod
 from dataclasses import Field, dataclass, field, fields
@@ -19,24 +19,34 @@ class Fault(ABC):
     numbers: ClassVar[range | None] = None
     """With a range, the name ends in one of its numbers, which is the field `number`: STATUS_503."""
 
-    def reaches(self, scope: Scope, carried: int) -> bool:  # noqa: ARG002 for those who override it
-        """Whether it can be done to this request, the `carried`-th of its connection; the others are not counted."""
+    def applies_to(self, scope: Scope, carried: int) -> bool:  # noqa: ARG002 for those who override it
+        """Whether this request, the `carried`-th of its connection, can have it; a rule does not count the others."""
         return True
 
     @abstractmethod
-    async def strike(self, request: FaultedRequest) -> None:
-        """Do it, in place of the answer or around it. Returns when the request is over, or its caller gone."""
+    async def apply(self, request: FaultedRequest) -> None:
+        """Do it, in place of the answer or around it. Returns when the request is over or its client gone."""
+
+
+class RawAnswer(Fault):
+    """Sends the bytes `answer` at once, then FIN unless `close` is off. The request counts as completed."""
+
+    answer: ClassVar[bytes]
+    close: ClassVar[bool] = True
+
+    async def apply(self, request: FaultedRequest) -> None:
+        await request.write(self.answer)
+        await request.finish(close=self.close)
 
 
 class ListenerFault(Fault):
-    """A fault of the listening socket. The request that was struck is served all the same."""
+    """A fault of the listening socket. The request that sets it off is answered all the same."""
 
     @abstractmethod
-    def shut(self, door: PausableListener, seconds: float | None) -> None:
-        """Do it to the door, for `seconds` if the rule has a window and for as long as the fault says otherwise."""
+    def pause(self, listener: PausableListener, seconds: float | None) -> None:
+        """Pause it; `seconds` is what is left of the rule's window, None if it has none."""
 
-    async def strike(self, request: FaultedRequest) -> None:
-        """Nothing more."""
+    async def apply(self, request: FaultedRequest) -> None:
         await request.answer()
 
 
@@ -60,7 +70,7 @@ def parameters(fault: type[Fault]) -> dict[str, Field[Any]]:
 
 
 def whole(text: str, least: int, most: int) -> int:
-    """A whole number within its bounds; ValueError, fit for the user's eyes, if it is none."""
+    """ValueError, in words for the user, if `text` is no whole number within these bounds."""
     if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
         raise ValueError(f"{text!r} is not a whole number from {least} to {most}")
     return int(text)

@@ -1,4 +1,4 @@
-"""One request in a fault's hands: everything a fault can do, in words."""
+"""A request that a fault is applied to, with everything a fault can do to it."""
 
 import asyncio
 import contextlib
@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from random import Random
 
 from upstream_mock.asgi import App, Message, Receive, Scope, Send
-from upstream_mock.client import Client
-from upstream_mock.raw_connection import RawConnection
-
-Pause = Callable[[Client, float], Awaitable[bool]]
+from upstream_mock.client import Client, RawConnection
 
 BODY_SECONDS = 10.0  # a body that takes longer is not read to its end, or not sent, and what was to be FIN may be RST
 _FLUSH_SECONDS = 0.001
@@ -19,77 +16,77 @@ _FLUSH_SECONDS = 0.001
 
 @dataclass(slots=True)
 class FaultedRequest:
-    """A request that was struck.
+    """One request. `serve` is the app that would have answered it, `asked` whether it was asked to.
 
-    `serve` is the app that would have answered it, and `asked` whether it was; `random` are the faults' own numbers.
+    `pauses` lets time pass for a client; `random` is the source of the faults' own random numbers.
     """
 
     scope: Scope
     receive: Receive
     send: Send
     serve: App
-    caller: Client
-    wire: RawConnection
-    pauses: Pause
+    client: Client
+    connection: RawConnection
+    pauses: Callable[[Client, float], Awaitable[bool]]
     random: Random
     asked: bool = False
 
     async def answer(self, send: Send | None = None) -> None:
-        """Let the app answer, through `send` if something is to be done to what it says."""
+        """Let the app answer, through `send` if its messages are to be changed."""
         self.asked = True
-        self.caller.unserved = False
+        self.client.unserved = False
         await self.serve(self.scope, self.receive, _WrappedSend(send, self.send) if send else self.send)
 
     async def pause(self, seconds: float) -> bool:
-        """Let time pass. False, and at once, if the caller leaves; True at once if the mock is told to end."""
-        return await self.pauses(self.caller, seconds)
+        """Let time pass. False, and at once, if the client leaves; True at once if the mock is shutting down."""
+        return await self.pauses(self.client, seconds)
 
-    async def take_body(self) -> None:
-        """Read the request to its end, for a socket that is closed with bytes unread sends RST instead of FIN."""
-        if not self.wire.body_due:
+    async def read_body(self) -> None:
+        """Read the request to its end, since closing a socket with unread bytes sends RST instead of FIN."""
+        if not self.connection.body_due:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(BODY_SECONDS):
-                while self.wire.body_due and (await self.receive())["type"] == "http.request":
+                while self.connection.body_due and (await self.receive())["type"] == "http.request":
                     pass
 
     async def write(self, data: bytes) -> None:
         """Send bytes as they are, past HTTP."""
-        await self.wire.write(data)
+        await self.connection.write(data)
 
     async def finish(self, *, close: bool = True) -> None:
-        """What was written is the whole answer; it counts as completed, however malformed."""
+        """What was written is the whole answer; the request counts as completed, however malformed the answer is."""
         if close:
-            await self.take_body()
-        self.wire.answered(close=close)
+            await self.read_body()
+        self.connection.answered(close=close)
 
     async def fin(self) -> None:
         """Close in place of an answer, or of its rest."""
-        await self.take_body()
-        self.wire.cut(reset=False)
+        await self.read_body()
+        self.connection.cut(reset=False)
 
     async def rst(self) -> None:
         """Reset in place of an answer, or of its rest; what was written before is sent first."""
         # A reset throws away what the kernel still holds, so a slow reader is waited for.
         give_up = time.monotonic() + BODY_SECONDS
-        while self.wire.unsent and time.monotonic() < give_up:
+        while self.connection.unsent and time.monotonic() < give_up:
             if not await self.pause(_FLUSH_SECONDS):
                 return
-        self.wire.cut(reset=True)
+        self.connection.cut(reset=True)
 
     async def finish_early(self, linger: float) -> None:
-        """As `finish`, but with the request unread: FIN now, and what still comes is thrown away for a while.
+        """As `finish`, with the request unread: FIN now, and what still arrives is thrown away for `linger` seconds.
 
-        A socket that is closed with bytes unread sends RST, which may overtake the answer in the caller's eyes.
+        Closing a socket with unread bytes sends RST, which may make a client drop the answer before it has read it.
         """
-        self.wire.answered_early()
+        self.connection.answered_early()
         if linger:
             await self.pause(linger)
-        self.wire.close()
+        self.connection.close()
 
 
 class _WrappedSend:
-    """A `send` around another; whose method that one is can still be told, as from the method itself."""
+    """A `send` around another one; `__self__` is still the inner one's, by which framing.py finds uvicorn's cycle."""
 
     def __init__(self, send: Send, inner: Send) -> None:
         self._send = send

@@ -1,5 +1,6 @@
 """UPSTREAM_FAULT: `NAME [rate=0.1] [from=5s] [to=10s] [path=/work] [first=3] [every=10] [its own]`, parted by `;`."""
 
+import json
 import re
 from collections.abc import Callable
 
@@ -16,12 +17,10 @@ Given = dict[str, object]
 
 
 def names() -> str:
-    """All faults, for a list."""
     return ", ".join(spelled(discover()))
 
 
 def allowed() -> str:
-    """What may stand in UPSTREAM_FAULT."""
     return f"{names()}; each with rate, from, to, path, first, every and its own"
 
 
@@ -41,8 +40,34 @@ def parse_rules(text: str, default_rate: float = 1.0) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
+def rules_text(body: bytes, content_type: str) -> str:
+    """The rules in the body of PUT /-/faults; ValueError says in one line what is wrong with it.
+
+    JSON, by its content type, is `{"rules": ["NAME ...", ...]}`, as GET shows it, or one text in place of the list.
+    Anything else is the text itself; an empty one, or an empty list, is no rules.
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    return _text_of_json(text) if "json" in content_type else text
+
+
+def _text_of_json(text: str) -> str:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError("not JSON") from None
+    rules = document["rules"] if isinstance(document, dict) and set(document) == {"rules"} else None
+    if isinstance(rules, str):
+        return rules
+    if not isinstance(rules, list) or not all(isinstance(rule, str) and rule.strip() for rule in rules):
+        raise ValueError('not {"rules": ["NAME ...", ...]}')
+    return ";".join(rules)
+
+
 def parse_fault(text: str) -> tuple[str, Fault]:
-    """A name and the fault's own parameters, which is what one request may ask for; ValueError as above."""
+    """A name and the fault with its own parameters, which is all that one request may ask for; ValueError as above."""
     name, fault, _ = _parsed(text, {})
     return name, fault
 
@@ -54,7 +79,7 @@ def _rule(text: str, default_rate: float) -> Rule:
     if rule.start >= rule.end:
         raise ValueError("from must lie before to")
     if rule.first is not None and rule.every is not None and rule.first < rule.every:
-        raise ValueError(f"first={rule.first} with every={rule.every} never strikes")
+        raise ValueError(f"first={rule.first} with every={rule.every} never applies")
     return rule
 
 
@@ -68,7 +93,9 @@ def _parsed(text: str, when: dict[str, tuple[str, Callable[[str], object]]]) -> 
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or (key not in known and key not in when):
-            raise ValueError(f"{word!r} is nothing {name} takes; it takes {', '.join([*known, *when]) or 'nothing'}")
+            raise ValueError(
+                f"{word!r} is no parameter of {name}, which takes {', '.join([*known, *when]) or 'nothing'}"
+            )
         if key in seen:
             raise ValueError(f"{key} comes twice")
         seen.add(key)
@@ -99,7 +126,7 @@ def _number(text: str) -> int:
     return whole(text, 1, MOST_REQUESTS)
 
 
-# A rule's words and the fields they fill.
+# A rule's keys and the fields they set.
 _WHEN: dict[str, tuple[str, Callable[[str], object]]] = {
     "rate": ("rate", _share),
     "from": ("start", parse_duration),

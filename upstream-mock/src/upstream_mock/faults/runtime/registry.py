@@ -1,27 +1,35 @@
-"""Which faults there are: every module of the package that has one."""
+"""Which faults there are: the classes of the package's modules."""
 
 import importlib
+import inspect
 import pkgutil
 import re
 from difflib import get_close_matches
+from functools import cache
 
 from upstream_mock import faults
 from upstream_mock.faults.runtime.fault import Fault
 
 _NUMBERED = re.compile(r"([A-Z0-9_]+)_(\d{1,9})")
+_NEW_WORD = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
 
 
+@cache
 def discover() -> dict[str, type[Fault]]:
-    """Import the fault files and return their faults by name. None of them imports more than the harness."""
-    found: dict[str, type[Fault]] = {}
-    for module_info in pkgutil.iter_modules(faults.__path__):
-        if module_info.ispkg:
-            continue
-        module = importlib.import_module(f"{faults.__name__}.{module_info.name}")
-        for item in vars(module).values():
-            if isinstance(item, type) and issubclass(item, Fault) and item.__module__ == module.__name__:
-                found[module_info.name.upper()] = item
-    return found
+    """Every fault by its name, in alphabetical order."""
+    modules = [
+        importlib.import_module(f"{faults.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(faults.__path__)
+        if not module.ispkg
+    ]
+    found = {
+        _NEW_WORD.sub("_", name).upper(): item
+        for module in modules
+        for name, item in vars(module).items()
+        if inspect.isclass(item) and issubclass(item, Fault) and item.__module__ == module.__name__
+        if not inspect.isabstract(item)
+    }
+    return dict(sorted(found.items(), key=lambda fault: fault[0].lower()))
 
 
 def spelled(faults_by_name: dict[str, type[Fault]]) -> list[str]:
@@ -33,7 +41,7 @@ def spelled(faults_by_name: dict[str, type[Fault]]) -> list[str]:
 
 
 def find(name: str) -> tuple[type[Fault], dict[str, int]]:
-    """The fault of a name, and what the name itself says to it; ValueError says which name may have been meant."""
+    """The fault of a name, and the parameter in the name itself; ValueError suggests a similar name."""
     known = discover()
     fault = known.get(name)
     if fault is not None and fault.numbers is None:

@@ -1,8 +1,11 @@
-"""Which requests a rule strikes: a pure decision."""
+"""Which requests a rule affects: the decision, what a rule has counted, and the alarms of those with a window."""
 
+import asyncio
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from random import Random
 
 from upstream_mock.faults.runtime.fault import Fault, ListenerFault
 
@@ -11,7 +14,7 @@ _GLOB = frozenset("*?[")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A fault and whom it strikes. Times in seconds of the plan's clock; `text` is what the user wrote."""
+    """A fault and the requests it is for. Times in seconds of the run's clock; `text` is what the user wrote."""
 
     text: str
     name: str
@@ -25,7 +28,7 @@ class Rule:
 
     @property
     def timed(self) -> bool:
-        """Whether it is done to the listening socket and only time says when: it then waits for no request."""
+        """Whether it is a fault of the listening socket and only time decides: it then waits for no request."""
         chosen = self.rate < 1 or self.path != "/" or self.first is not None or self.every is not None
         return isinstance(self.fault, ListenerFault) and not chosen and (self.start > 0 or self.end < math.inf)
 
@@ -46,10 +49,10 @@ def in_reach(rule: Rule, elapsed: float, path: str) -> bool:
 
 
 def decide(rule: Rule, number: int, elapsed: float, path: str, draw: float) -> bool:
-    """Whether the rule strikes a request.
+    """Whether the rule affects a request.
 
-    `number` counts the requests in the rule's reach from 1, all paths together; `draw` is uniform in [0, 1). All that
-    a rule says must hold at once: `first=100 rate=0.5` is about half of the first hundred.
+    `number` counts the requests in the rule's reach from 1, all paths together; `draw` is uniform in [0, 1). All
+    conditions of a rule must hold at once: `first=100 rate=0.5` is about half of the first hundred.
     """
     return (
         in_reach(rule, elapsed, path)
@@ -57,3 +60,58 @@ def decide(rule: Rule, number: int, elapsed: float, path: str, draw: float) -> b
         and (rule.every is None or number % rule.every == 0)
         and draw < rule.rate
     )
+
+
+class ActiveRule:
+    """A rule in force and its counts, which begin anew with `restart`: a seed affects the same requests of every run.
+
+    Each rule has random numbers of its own: neither latencies nor other rules shift them.
+    """
+
+    def __init__(self, rule: Rule, make_random: Callable[[], Random]) -> None:
+        self.rule = rule
+        self.applied = 0
+        self._make_random = make_random
+        self.restart()
+
+    def restart(self) -> None:
+        self.seen = 0
+        self._draw = self._make_random().random
+
+    def selects(self, elapsed: float, path: str) -> bool:
+        """Count a request that the fault applies to, and decide whether it is affected."""
+        rule = self.rule
+        if rule.timed or not in_reach(rule, elapsed, path):
+            return False
+        self.seen += 1
+        return decide(rule, self.seen, elapsed, path, self._draw())
+
+
+class RuleAlarms:
+    """Calls `begin(rule, seconds)` when a rule's window opens, `seconds` being what is left of it, None for no end.
+
+    Without a running loop nothing is set: rules are read before the mock serves, and set again when it does.
+    """
+
+    def __init__(self, begin: Callable[[ActiveRule, float | None], None]) -> None:
+        self._begin = begin
+        self._timers: list[asyncio.TimerHandle] = []
+
+    def set(self, rules: Iterable[ActiveRule], elapsed: float) -> None:
+        """Replace all alarms; a window that is open already begins now."""
+        self.clear()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        for each in rules:
+            begins = max(each.rule.start, elapsed)
+            if begins < each.rule.end:
+                left = each.rule.end - begins
+                seconds = left if left < math.inf else None
+                self._timers.append(loop.call_later(begins - elapsed, self._begin, each, seconds))
+
+    def clear(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()

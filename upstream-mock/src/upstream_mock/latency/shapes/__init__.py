@@ -1,1 +1,0 @@
-"""One file a distribution: a subclass of `Distribution`, under the name that users write."""
