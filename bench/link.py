@@ -3,7 +3,7 @@
 Mock upstream and link stand in a network namespace of their own, wrk in another. Rounds are interleaved; shown are
 medians and ratios, and on shared cores only the ratios mean something. The link has one core, wrk and the mock have the
 other. How late things leave under a steady 1,000 requests a second is the difference of the link's histogram, whose
-buckets are a fifth wide; a relay without a round trip holds nothing back that could be late. Needs root, iproute2,
+buckets are a twentieth wide; a relay without a round trip holds nothing back that could be late. Needs root, iproute2,
 iptables and wrk; an engine that is not available is left out, with a line. Every load is bounded: with the defaults it
 takes two minutes. Exit 1 if an engine is later than it may be.
 """
@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / each) for each in ("link/src", "upstream-mock/src", "tests")]
+sys.path[:0] = [str(ROOT / each) for each in ("link/src", "upstream-mock/src", "service-kit/src", "tests")]
 
+from service_kit.histogram import difference, parse_buckets, percentile  # noqa: E402
 from support.netns_pair import NetnsPair, cannot  # noqa: E402
 
 SIDES: dict[str, dict[str, str]] = {
@@ -156,24 +157,13 @@ def lateness(netns: NetnsPair, seconds: int) -> dict[str, float | None]:
     """Return p50 and p99 in milliseconds of what left during a steady load, as upper bounds; None if nothing waited."""
     before = histogram(netns)
     steady(netns, seconds)
-    counts = {bound: count - before.get(bound, 0) for bound, count in histogram(netns).items()}
-    return {f"p{percent}": quantile(counts, percent / 100) for percent in (50, 99)}
+    late = difference(histogram(netns), before)
+    return {f"p{percent}": percentile(late, percent / 100) for percent in (50, 99)}
 
 
 def histogram(netns: NetnsPair) -> dict[float, int]:
     """Return how many things left how late since the link began, by upper bound in milliseconds."""
-    told = netns.control("stats")["lateness_ms"]["histogram"]
-    return {float(bound): count for bound, count in told.items()}
-
-
-def quantile(counts: dict[float, int], share: float) -> float | None:
-    """Return the bound below which at least such a share is; None without any."""
-    total, reached = sum(counts.values()), 0
-    for bound in sorted(counts):
-        reached += counts[bound]
-        if total and reached >= share * total:
-            return bound
-    return None
+    return parse_buckets(netns.control("stats")["lateness_ms"])
 
 
 def cpu_seconds(netns: NetnsPair, process: subprocess.Popen[str] | None) -> float:

@@ -8,11 +8,12 @@ import yaml
 from loadtest.patterns import FORWARD, PATTERNS
 from proxy import patterns
 from proxy.pattern_runtime.registry import discover
-from support.settings_table import PARTS, ROOT, WIRING, env_example, page, variables
+from service_kit.variables import variables
+from support.settings_table import PARTS, ROOT, WIRING, env_example, page
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = {"PROXY_": "proxy", "UVICORN_": "proxy", "UPSTREAM_": "upstream-mock", "NET_": "link", "LOCUST_": "locust"}
-ALL = [name for models in PARTS.values() for model in models for name in variables(model)]
+ALL = [variable.name for models in PARTS.values() for model in models for variable in variables(model)]
 
 
 def test_docs_have_the_table_of_the_settings() -> None:
@@ -51,7 +52,7 @@ def test_compose_sets_nothing_that_no_part_knows() -> None:
 
 def test_the_defaults_that_are_said_to_show_something_do() -> None:
     """Ten connections, five kept, 100 ms, twenty users: the pool is the bottleneck of the first run."""
-    found = {name: row[0] for models in PARTS.values() for model in models for name, row in variables(model).items()}
+    found = {each.name: each.default for models in PARTS.values() for model in models for each in variables(model)}
     assert found["PROXY_MAX_CONNECTIONS"] == "10"
     assert found["UPSTREAM_LATENCY"] == "constant(100ms)"
     assert found["LOCUST_USERS"] == "20"
@@ -60,5 +61,5 @@ def test_the_defaults_that_are_said_to_show_something_do() -> None:
 
 
 def test_the_start_form_offers_every_pattern_of_the_proxy() -> None:
-    """The two parts share no code, so the names stand in both."""
+    """The two parts share no code of their subjects, so the names stand in both."""
     assert set(PATTERNS) - {FORWARD} == set(discover(patterns))

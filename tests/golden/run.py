@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lab.run_document import Generator
-from loadtest.assembly import Observation, document
-from loadtest.counts import Counts
-from loadtest.snapshot import Snapshot
+from loadtest.document_builder import Observation, document
+from loadtest.locust_stats import Counts
+from loadtest.service_snapshots import Snapshot
 
 shown = json.loads(Path(sys.argv[1]).read_text())
 before, after = (

@@ -3,7 +3,6 @@ import pytest
 from lab.audit import audit
 from lab.compare import compare
 from lab.evidence import Evidence
-from lab.histogram import difference, mean, percentile
 from lab.run_document import (
     ConnectionWitness,
     DistributionMs,
@@ -21,25 +20,6 @@ from lab.run_document import (
 from lab.verdict import judge
 from lab.wording import network_line
 from support.documents import pool, run_document
-
-
-def test_percentiles_of_a_histogram() -> None:
-    """The smallest value at or below which that share of the counts lies."""
-    histogram = {10.0: 50, 20.0: 49, 300.0: 1}
-    assert [percentile(histogram, share) for share in (0.0, 0.5, 0.51, 0.99, 1.0)] == [10, 10, 20, 20, 300]
-    assert percentile({}, 0.5) is None
-    assert mean(histogram) == pytest.approx(17.8)
-    assert mean({}) is None
-
-
-def test_the_difference_of_two_snapshots_is_what_was_added() -> None:
-    """A histogram that shrank is not the same counter."""
-    assert difference({1.0: 5, 2.0: 3}, {1.0: 5, 2.0: 1}) == {2.0: 2}
-    with pytest.raises(ValueError, match="reset"):
-        difference({1.0: 1}, {1.0: 2})
-    with pytest.raises(ValueError, match="reset"):
-        difference({}, {1.0: 2})
-
 
 WHOLE = Witnesses(
     locust_requests=100,

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lab.backends.checkout import Clone
-from lab.backends.precedence import Settings
-from lab.backends.processes.supervisor import Applied
+from lab.backends.checkout import Checkout
+from lab.backends.control_socket import Applied
+from lab.backends.variables import RunVariables
 from lab.backends.workspace import Workspace
 from lab.cli.app import main
 from lab.cli.compare import print_comparison
-from lab.cli.run import what_differs
+from lab.cli.run_session import what_differs
 from lab.cli.summary import audit_line, print_summary
 from lab.compare import compare
 from lab.run_document import Audit, AuditCheck, RunDocument
@@ -93,7 +93,7 @@ def test_usage_errors(
 ) -> None:
     """Bad usage: exit 2, one line that names it and at most a hint after it, no trace, nothing on stdout."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert main(arguments, Workspace(Clone(tmp_path), fake_services.SERVICES, fake_services.LOCUST)) == 2
+    assert main(arguments, Workspace(Checkout(tmp_path), fake_services.SERVICES, fake_services.LOCUST)) == 2
     out, err = capsys.readouterr()
     assert out == ""
     lines = err.splitlines()
@@ -339,6 +339,43 @@ def test_the_pytest_codes_are_ours(clone: FakeClone) -> None:
     assert clone.run("test", "--no-such-option").returncode == 2
 
 
+TIMING = """
+import pathlib, pytest
+@pytest.mark.timing
+def test_wall_clock():
+    tries = pathlib.Path("tries")
+    tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
+    assert len(tries.read_text()) >= {tries}
+def test_other(): assert {good}
+"""
+
+
+@pytest.mark.parametrize(
+    ("tries", "good", "code", "closing"),
+    [
+        (
+            2,
+            True,
+            0,
+            "timing, alone: 0 passed, 1 failed, 0 skipped; those asked once more: 1 passed, 0 failed, 0 skipped",
+        ),
+        (3, True, 1, "those asked once more: 0 passed, 1 failed, 0 skipped"),
+        (1, False, 1, "all but timing: 0 passed, 1 failed, 0 skipped; timing, alone: 1 passed, 0 failed, 0 skipped"),
+    ],
+)
+def test_timing_tests_run_alone_and_once_more_if_they_fail(
+    clone: FakeClone, tries: int, good: bool, code: int, closing: str
+) -> None:
+    """A failure of either call fails the whole; pytest's own summaries are printed, and one line after them."""
+    (clone.root / "pytest.ini").write_text("[pytest]\nmarkers = timing\n")
+    (clone.root / "test_them.py").write_text(TIMING.format(tries=tries, good=good))
+    done = clone.run("test")
+    assert done.returncode == code, done.stdout
+    assert done.stdout.splitlines()[-1].endswith(closing)
+    assert len(re.findall(r"^=+ .*(?:passed|failed).* in .*=+$", done.stdout, re.MULTILINE)) == (2 if tries == 1 else 3)
+    assert "slowest 15 durations" in done.stdout
+
+
 def test_doctor_names_the_port_that_is_taken(clone: FakeClone) -> None:
     """doctor says what follows, and with which variable a taken port is moved."""
     free = clone.run("doctor")
@@ -361,7 +398,9 @@ def test_doctor_tells_ours_from_somebody_elses(clone: FakeClone) -> None:
         assert wait_until(lambda: "PROXY_PORT" not in clone.open_ports())
         with socket.create_server(("127.0.0.1", proxy)):
             said = clone.run("doctor").stdout
-    assert re.search(rf"-- port +{proxy} \(proxy\) is in use\n +by somebody else; set PROXY_PORT to a free port", said)
+    assert re.search(
+        rf"-- port +{proxy} \(proxy\) is in use\n +by another program; set PROXY_PORT to a free port", said
+    )
     assert said.count("by the sandbox itself") == len(clone.ports) - 1
     assert "up only in part, as processes. Not running: proxy;" in said
 
@@ -383,12 +422,14 @@ def test_doctor_checks_the_settings(clone: FakeClone) -> None:
 
 def test_what_differs_is_one_line() -> None:
     """What the command line changes and what was restarted for it, in one line."""
-    settings = Settings({"PROXY_CLIENT": "httpx"}, {"PROXY_CLIENT": "aiohttp", "NET_RTT_MS": "", "LAB_RUN_LABEL": "x"})
+    settings = RunVariables(
+        {"PROXY_CLIENT": "httpx"}, {"PROXY_CLIENT": "aiohttp", "NET_RTT_MS": "", "LAB_RUN_LABEL": "x"}
+    )
     said = what_differs(settings, Applied([], ["link", "proxy"], ["PROXY_CLIENT"], ["link"]))
     changed, done = said.split("; ")
-    assert changed == "differs from the baseline: PROXY_CLIENT=aiohttp (was httpx)"
+    assert changed == "for this run: PROXY_CLIENT=aiohttp (was httpx)"
     assert done == "restarted: link (no longer as it was started), proxy"
-    assert what_differs(Settings({}, {}), Applied([], [], [], [])) == "the baseline as it is; nothing restarted"
+    assert what_differs(RunVariables({}, {}), Applied()) == "the baseline as it is; nothing restarted"
 
 
 def test_the_audit_is_said_in_one_line() -> None:

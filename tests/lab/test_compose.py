@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.backends.compose.project import Compose, parse_rows
-from lab.backends.errors import SurroundingsFailed
+from lab.backends.compose.project import ComposeProject, Container, parse_containers
+from service_kit.exits import UnavailableError
 from support.fake_clone import FakeClone, is_alive, wait_until
 from support.fake_docker import State, install
 
@@ -26,17 +26,24 @@ def engine(clone: FakeClone) -> State:
     return install(clone.root)
 
 
-def test_rows_of_old_and_new_compose() -> None:
+def test_containers_of_old_and_new_compose() -> None:
     """Compose prints an object a line; older ones print a list, and nothing at all for nothing."""
-    rows = [{"Service": "a", "ID": "1"}, {"Service": "b", "ID": "2"}]
-    assert parse_rows("\n".join(map(json.dumps, rows)) + "\n") == rows
-    assert parse_rows(json.dumps(rows)) == rows
-    assert parse_rows("") == parse_rows("[]") == []
+    published = [{"URL": "127.0.0.1", "TargetPort": 8000, "PublishedPort": 8000, "Protocol": "tcp"}]
+    rows = [
+        {"Service": "proxy", "ID": "1", "Health": "starting", "Publishers": published},
+        {"Service": "link", "ID": "2", "Publishers": [{"TargetPort": 8002, "PublishedPort": 0}]},
+    ]
+    containers = [Container("proxy", "1", is_healthy=False, ports=frozenset({8000})), Container("link", "2")]
+    assert parse_containers("\n".join(map(json.dumps, rows)) + "\n") == containers
+    assert parse_containers(json.dumps(rows)) == containers
+    assert parse_containers("") == parse_containers("[]") == []
 
 
 def test_a_one_off_container_starts_nothing_else(tmp_path: Path) -> None:
     """The headless run gets its variables one by one, no terminal, no dependencies, and is removed."""
-    argv = Compose(tmp_path, {}).run_argv("locust", {"LOCUST_USERS": "40", "LAB_RUN_LABEL": "a b"}, "--name", "x")
+    argv = ComposeProject(tmp_path, {}).run_argv(
+        "locust", {"LOCUST_USERS": "40", "LAB_RUN_LABEL": "a b"}, "--name", "x"
+    )
     assert argv == (
         *("docker", "compose", "run", "--rm", "-T", "--no-deps"),
         *("-e", "LAB_RUN_LABEL=a b", "-e", "LOCUST_USERS=40", "--name", "x", "locust"),
@@ -45,7 +52,7 @@ def test_a_one_off_container_starts_nothing_else(tmp_path: Path) -> None:
 
 def test_an_empty_value_reaches_compose(tmp_path: Path) -> None:
     """Compose reads .env itself, so what is unset on top of it must be given as empty."""
-    assert Compose(tmp_path, {"PROXY_CLIENT": ""}).environment["PROXY_CLIENT"] == ""
+    assert ComposeProject(tmp_path, {"PROXY_CLIENT": ""}).environment["PROXY_CLIENT"] == ""
 
 
 def test_a_mock_that_speaks_https_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,12 +60,12 @@ def test_a_mock_that_speaks_https_is_called_so(tmp_path: Path, monkeypatch: pyte
     for name in ("UPSTREAM_TLS", "PROXY_UPSTREAM_URL", "PROXY_CA_FILE"):
         monkeypatch.delenv(name, raising=False)
     https = {"PROXY_UPSTREAM_URL": "https://upstream-mock:8001", "PROXY_CA_FILE": "/certificates/ca.pem"}
-    assert https.items() <= Compose(tmp_path, {"UPSTREAM_TLS": "1.3"}).environment.items()
+    assert https.items() <= ComposeProject(tmp_path, {"UPSTREAM_TLS": "1.3"}).environment.items()
     for unset in ({}, {"UPSTREAM_TLS": ""}, {"UPSTREAM_TLS": "off"}):
-        assert not https.keys() & Compose(tmp_path, unset).environment.keys()
+        assert not https.keys() & ComposeProject(tmp_path, unset).environment.keys()
     other = {"UPSTREAM_TLS": "on", "PROXY_UPSTREAM_URL": "https://example.org"}
-    assert Compose(tmp_path, other).environment["PROXY_UPSTREAM_URL"] == "https://example.org"
-    assert "PROXY_CA_FILE" not in Compose(tmp_path, other).environment
+    assert ComposeProject(tmp_path, other).environment["PROXY_UPSTREAM_URL"] == "https://example.org"
+    assert "PROXY_CA_FILE" not in ComposeProject(tmp_path, other).environment
 
 
 def test_a_run_of_its_own(clone: FakeClone, engine: State) -> None:
@@ -150,7 +157,7 @@ def test_doctor_names_a_container_that_does_not_run(clone: FakeClone, engine: St
         socket.create_server(("127.0.0.1", clone.ports["UPSTREAM_PORT"])),
     ):
         said = clone.run("doctor").stdout
-    assert "by somebody else; set PROXY_PORT to a free port" in said
+    assert "by another program; set PROXY_PORT to a free port" in said
     assert said.count("by the sandbox itself") == 1
     assert str(clone.ports["UPSTREAM_PORT"]) not in said
     assert "Not running: proxy;" in said
@@ -182,13 +189,35 @@ def test_a_published_port_in_use(clone: FakeClone, engine: State) -> None:
     assert engine.calls("up") == []
 
 
-def test_a_file_that_cannot_be_fetched(clone: FakeClone, engine: State, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A document that is not in the volume is said in one line."""
-    import asyncio
+def test_a_port_that_only_the_engine_finds_in_use(clone: FakeClone, engine: State) -> None:
+    """The engine's error becomes the line that names the variable, as with processes."""
+    up = clone.run("up", "--docker", NET_PROFILE="taken")
+    port = clone.ports["PROXY_PORT"]
+    said = f"PROXY_PORT={port}: already in use on 127.0.0.1; set PROXY_PORT to a free port"
+    assert (up.returncode, up.stderr.splitlines()) == (3, [said])
 
+
+def test_ports_of_the_project_itself(clone: FakeClone, engine: State) -> None:
+    """They hinder no run in Docker; `up --processes` names the project that holds them."""
+    port, state = clone.ports["PROXY_PORT"], engine.read()
+    state["containers"] = {"proxy": {"id": "p", "environment": {}, "ports": [port]}}
+    engine.write(state)
+    with socket.create_server(("127.0.0.1", port)):
+        up = clone.run("up", "--processes")
+        run = clone.run("run")
+    said = (
+        f"PROXY_PORT={port}: in use by the service proxy of this checkout's own Docker Compose project; "
+        "./sandbox down stops it"
+    )
+    assert (up.returncode, up.stderr.splitlines()) == (3, [said])
+    assert run.returncode == 0, run.stderr
+
+
+async def test_a_file_that_cannot_be_fetched(clone: FakeClone, engine: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document that is not in the volume is reported in one line."""
     monkeypatch.setenv("PATH", str(clone.root / "bin"))
-    with pytest.raises(SurroundingsFailed, match=r"cannot fetch /runs/none\.json"):
-        asyncio.run(Compose(clone.root, {}).cat("locust", "/runs/none.json"))
+    with pytest.raises(UnavailableError, match=r"cannot fetch /runs/none\.json"):
+        await ComposeProject(clone.root, {}).cat("locust", "/runs/none.json")
 
 
 def test_doctor_takes_docker(clone: FakeClone, engine: State) -> None:

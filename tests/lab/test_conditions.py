@@ -54,8 +54,8 @@ def test_conditions_that_are_off_are_not_told() -> None:
 
 def test_what_an_engine_cannot_do_is_passed_on_if_it_is_a_list() -> None:
     """Nobody's answer is taken on trust."""
-    assert caveats({"limits": ["connect() is not delayed"]}) == ["connect() is not delayed"]
-    assert caveats({"limits": "none"}) == caveats(None) == []
+    assert caveats({"caveats": ["connect() is not delayed"]}) == ["connect() is not delayed"]
+    assert caveats({"caveats": "none"}) == caveats(None) == []
 
 
 def test_the_upstream_is_told_where_it_is_more_than_its_latency() -> None:

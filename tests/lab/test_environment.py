@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.backends.errors import UsageMistake
-from lab.backends.precedence import Settings, merge, read_env_file, without_empty
+from lab.backends.service_http import ServiceConfig
 from lab.backends.service_spec import ServiceSpec, Wires, port_numbers, process_environment
 from lab.backends.services import LINK, LOCUST, PROXY, SERVICES, UPSTREAM_MOCK
-from lab.backends.variables import parse_assignments
+from lab.backends.variables import RunVariables, merge, parse_assignments, read_env_file, without_empty
+from service_kit.exits import UsageError
 
 NAME = "PROXY_MAX_CONNECTIONS"
 
@@ -34,7 +34,7 @@ def test_precedence(
 ) -> None:
     """Defaults < .env < the shell of `up` < this shell < VAR=value; an empty value hides what is below it."""
     layers = [{NAME: value} if value is not None else {} for value in (env_file, shell_of_up, shell, assignment)]
-    settings = Settings(baseline=merge(*layers[:3]), assignments=layers[3])
+    settings = RunVariables(baseline=merge(*layers[:3]), assignments=layers[3])
     assert without_empty(settings.services).get(NAME) == wins
     assert without_empty(settings.load).get(NAME) == wins
 
@@ -60,7 +60,7 @@ def test_a_line_of_env_that_says_nothing_is_a_mistake(tmp_path: Path) -> None:
     """Every line that cannot be read is named with its number and its text; the file is not taken in part."""
     file = tmp_path / ".env"
     file.write_text("NET_RTT_MS=5\n\nPROXY MAX=3\nPROXY_CLIENT=httpx\n=5\n")
-    with pytest.raises(UsageMistake) as refused:
+    with pytest.raises(UsageError) as refused:
         read_env_file(file)
     assert str(refused.value).splitlines() == [
         ".env:3: 'PROXY MAX=3': not a NAME=value",
@@ -82,7 +82,7 @@ def test_a_line_of_env_that_says_nothing_is_a_mistake(tmp_path: Path) -> None:
 )
 def test_what_is_no_assignment(words: list[str], says: str) -> None:
     """A word that is no VAR=value of a part is refused in one line."""
-    with pytest.raises(UsageMistake, match=says) as refused:
+    with pytest.raises(UsageError, match=says) as refused:
         parse_assignments(words)
     assert refused.value.exit_code == 2
     assert "\n" not in str(refused.value)
@@ -96,19 +96,19 @@ def test_assignments_keep_what_follows_the_first_equals_sign() -> None:
 
 def test_the_load_is_not_the_services_business() -> None:
     """What a run says of its load restarts nothing, the Locust UI least of all."""
-    settings = Settings({"LOCUST_USERS": "20", "NET_RTT_MS": "5"}, {"LOCUST_USERS": "40", "PROXY_CLIENT": "httpx"})
+    settings = RunVariables({"LOCUST_USERS": "20", "NET_RTT_MS": "5"}, {"LOCUST_USERS": "40", "PROXY_CLIENT": "httpx"})
     assert settings.services == {"LOCUST_USERS": "20", "NET_RTT_MS": "5", "PROXY_CLIENT": "httpx"}
     assert settings.load["LOCUST_USERS"] == "40"
 
 
 def test_only_real_differences_are_said() -> None:
     """What the command line sets to what it was anyway is no difference."""
-    settings = Settings({"NET_RTT_MS": "5", "PROXY_CLIENT": "httpx"}, {"NET_RTT_MS": "5 ", "PROXY_CLIENT": ""})
+    settings = RunVariables({"NET_RTT_MS": "5", "PROXY_CLIENT": "httpx"}, {"NET_RTT_MS": "5 ", "PROXY_CLIENT": ""})
     assert settings.differences() == [("PROXY_CLIENT", "httpx", "")]
 
 
 def _environment(spec: ServiceSpec, variables: dict[str, str], engine: str = "off") -> dict[str, str]:
-    wires = Wires(port_numbers(SERVICES, variables), Path("/clone/runs"), {"link": {"engine": engine}})
+    wires = Wires(port_numbers(SERVICES, variables), Path("/clone/runs"), {"link": ServiceConfig(engine=engine)})
     return spec.environment(variables, wires)
 
 

@@ -1,6 +1,5 @@
 """The supervisor, with fake services: what it starts, what it restarts, and that it leaves nothing behind."""
 
-import asyncio
 import os
 import signal
 import socket
@@ -11,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.backends.errors import SurroundingsFailed
+from lab.backends.checkout import Checkout
 from lab.backends.processes.supervisor import Patience, Supervisor
-from lab.backends.terminal import Silence
+from lab.backends.terminal import SilentTerminal
+from service_kit.exits import UnavailableError
 from support import fake_services
 from support.fake_clone import FakeClone, is_alive, wait_until
 
@@ -152,21 +152,18 @@ def test_a_death_during_start_brings_all_down(clone: FakeClone) -> None:
     assert clone.open_ports() == []
 
 
-async def _bring_what_is_never_ready(clone: FakeClone) -> None:
+@pytest.mark.timing
+async def test_the_same_reason_all_the_time_is_not_waited_out(clone: FakeClone) -> None:
+    """A service that answers 503 with the same reason all the time is given up long before one that is silent."""
     variables = {**{name: str(port) for name, port in clone.ports.items()}, "PROXY_CLIENT": "never"}
     patience = Patience(ready_seconds=30, same_reason_seconds=0.5)
-    supervisor = Supervisor(clone.root, clone.root, fake_services.SERVICES, Silence(), patience)
+    supervisor = Supervisor(Checkout(clone.root), fake_services.SERVICES, SilentTerminal(), patience)
+    began = time.monotonic()
     try:
-        await supervisor.apply(variables)
+        with pytest.raises(UnavailableError, match=r"proxy is not ready after \d s: the upstream sleeps \(http"):
+            await supervisor.apply(variables)
     finally:
         await supervisor.stop()
-
-
-def test_the_same_reason_all_the_time_is_not_waited_out(clone: FakeClone) -> None:
-    """A service that says 503 and why, always the same, is given up long before one that says nothing."""
-    began = time.monotonic()
-    with pytest.raises(SurroundingsFailed, match=r"proxy is not ready after \d s: the upstream sleeps \(http"):
-        asyncio.run(_bring_what_is_never_ready(clone))
     assert time.monotonic() - began < 15
 
 

@@ -38,11 +38,11 @@ def test_conditions_have_a_row_each() -> None:
     said = summary(
         run_document(
             settings=SettingsAtEnds(start=start, end=end),
-            network={"says": "edge", "engine": "relay", "limits": ["one", "two"]},
+            network={"says": "edge", "engine": "relay", "caveats": ["one", "two"]},
             link=StandIn(engine="relay", struck={"reset": 2}),
         )
     )
-    assert "not as in reality: 2 things, named in the document under network.limits" in said
+    assert "not as in reality: 2 things, named in the document under network.caveats" in said
     assert "upstream  constant(9ms), at once 4, 2 may wait" in said
     assert "changed   during the run: NET_RTT_MS 0 -> 80" in said
     assert "struck    link: reset 2" in said

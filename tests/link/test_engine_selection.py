@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from link.engine_selection import HostSupport, UnavailableError, choose
+from link.engine_selection import HostSupport, choose
 from link.settings import RequestedEngine, Settings
+from service_kit.exits import UnavailableError
 
 HOST = HostSupport(own_namespace=False)
 CONTAINER = HostSupport(own_namespace=True)
@@ -29,7 +30,7 @@ NOTHING = replace(CONTAINER, no_tun="no NET_ADMIN", no_redirect="no NET_ADMIN")
         ("relay", 40, HOST, "relay", False, "NET_ENGINE=relay"),
         ("relay", None, HOST, "relay", False, "NET_ENGINE=relay"),
         ("relay", 40, CONTAINER, "relay", True, "NET_ENGINE=relay"),
-        ("relay", 40, NOTHING, "relay", False, "must come to port 8002"),
+        ("relay", 40, NOTHING, "relay", False, "must use port 8002"),
     ],
 )
 def test_choice(
@@ -59,7 +60,7 @@ def test_an_upstream_elsewhere_is_not_redirected() -> None:
     [
         ("tun", HOST, "plain process.*; allowed here: auto, relay, off"),
         ("tun", NO_TUN, "No such device"),
-        ("auto", NOTHING, "cannot be led to the relay"),
+        ("auto", NOTHING, "cannot be redirected to the relay"),
     ],
 )
 def test_what_cannot_be_had_is_said_and_not_replaced(wish: RequestedEngine, host: HostSupport, reason: str) -> None:

@@ -40,5 +40,5 @@ def test_a_span_that_ends_before_it_begins_is_said(text: str) -> None:
 def test_it_holds_from_its_beginning_up_to_its_end() -> None:
     """RelayDirection open, and one for good has no end."""
     short, long = Partition(5, 10), Partition(5)
-    assert [short.holds(second) for second in (0, 4.999, 5, 9.999, 10)] == [False, False, True, True, False]
-    assert long.holds(1e9)
+    assert [short.is_active(second) for second in (0, 4.999, 5, 9.999, 10)] == [False, False, True, True, False]
+    assert long.is_active(1e9)

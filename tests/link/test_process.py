@@ -20,8 +20,8 @@ from link.app import create_app
 from link.controller import Controller
 from link.engine import NullEngine
 from link.engine_selection import EngineChoice
-from link.reconfigure import LARGEST_BODY
 from link.settings import CHANGEABLE, Settings
+from service_kit.settings_change import MAX_BODY_BYTES
 
 
 def free_ports(count: int) -> list[str]:
@@ -61,14 +61,14 @@ class Process:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.control}/-/{path}", timeout=5) as answer:
             return json.load(answer)
 
-    def put(self, body: bytes) -> tuple[int, str]:
+    def put(self, body: bytes) -> tuple[int, Any]:
         """Ask for other conditions; return status and body of the answer."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.control}/-/config", body, method="PUT")
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:
-                return answer.status, answer.read().decode()
+                return answer.status, json.load(answer)
         except urllib.error.HTTPError as refused:
-            return refused.code, refused.read().decode()
+            return refused.code, json.load(refused)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         """End it; return exit code and what was on stderr."""
@@ -157,18 +157,21 @@ def test_conditions_are_changed_over_http_all_or_nothing_and_measured_again() ->
     """A mistake is a line and a 400 that changes nothing; what is taken over is in force, shown and measured."""
     process = Process(NET_ENGINE="relay")
     before = process.ask("config")
+    changeable = ", ".join(f"NET_{name.upper()}" for name in CHANGEABLE)
     assert process.put(b'{"NET_RTT_MS": 20, "NET_LOSS_PCT": 101, "NET_PORT": 1}') == (
         400,
-        "NET_PORT='1': cannot be changed while the link runs; allowed: "
-        f"{', '.join(f'NET_{name.upper()}' for name in CHANGEABLE)}\n"
-        "NET_LOSS_PCT='101': too large; allowed: 0 to 100\n",
+        {
+            "mistakes": [
+                f"NET_PORT='1': needs a restart; allowed: {changeable}",
+                "NET_LOSS_PCT='101': too large; allowed: 0 to 100",
+            ]
+        },
     )
-    for body in (b"", b"[" * LARGEST_BODY, b"x" * (LARGEST_BODY + 1)):
-        code, said = process.put(body)
-        assert (code, said.count("\n")) == (400, 1)
+    for body, status in ((b"", 400), (b"[" * MAX_BODY_BYTES, 400), (b"x" * (MAX_BODY_BYTES + 1), 413)):
+        code, answer = process.put(body)
+        assert (code, len(answer["mistakes"])) == (status, 1)
     assert process.ask("config") == before
-    code, said = process.put(b'{"NET_RTT_MS": 20}')
-    config = json.loads(said)
+    code, config = process.put(b'{"NET_RTT_MS": 20}')
     assert (code, config["configured"]["rtt_ms"], config["measured"]) == (200, 20.0, None)
     deadline = time.monotonic() + 10
     while not (measured := process.ask("config")["measured"]):
@@ -183,10 +186,11 @@ def test_conditions_are_changed_over_http_all_or_nothing_and_measured_again() ->
 def test_an_engine_that_cannot_do_what_is_asked_says_so_with_a_409() -> None:
     """Nothing stands between proxy and upstream with the off engine: the line says how to start the link instead."""
     process = Process()
-    code, said = process.put(b'{"NET_RTT_MS": 20}')
+    code, answer = process.put(b'{"NET_RTT_MS": 20}')
+    (line,) = answer["mistakes"]
     assert code == 409
-    assert said.startswith("NET_ENGINE='auto': no engine stands between")
-    assert "NET_ENGINE=relay" in said
+    assert line.startswith("NET_ENGINE='auto': no engine runs between")
+    assert "NET_ENGINE=relay" in line
     assert process.ask("config")["configured"]["rtt_ms"] == 0.0
     assert process.stop() == (0, "")
 

@@ -155,7 +155,7 @@ def test_another_engine_leaves_nothing_of_the_one_before(netns: NetnsPair) -> No
     assert fresh >= 2 * RTT - connect
     assert RTT <= warm < 2 * RTT
     assert netns.control("stats")["connections"]["accepted"] == 1
-    assert "IPv6" in netns.control("config")["limits"][0]
+    assert "IPv6" in netns.control("config")["caveats"][0]
     netns.stop(process, signal.SIGKILL)
 
     netns.link(NET_ENGINE="relay")

@@ -1,5 +1,6 @@
 """What strikes real packets of a real TCP through the tun engine: loss, idling, resets, partitions, a slow accept."""
 
+import json
 import signal
 import socket
 import statistics
@@ -142,33 +143,33 @@ def test_conditions_change_while_it_runs_and_a_reset_is_told(netns: NetnsPair, s
 
 
 def test_requests_that_cannot_be_led_are_said_and_struck_in_their_answers(netns: NetnsPair, say: Say) -> None:
-    """Without forwarding a reset strikes the answer, the limits name variable and sysctl, and a band up is refused."""
+    """Without forwarding a reset strikes the answer, the caveats name variable and sysctl, and a band up is refused."""
     netns.inside(netns.far, lambda: Path("/proc/sys/net/ipv4/ip_forward").write_text("0"))
     process, _ = netns.link(NET_RTT_MS="40", NET_RESET_PCT="100")
     with pytest.raises(ConnectionResetError):
         netns.ask(1)
-    (about,) = [limit for limit in netns.control("config")["limits"] if "net.ipv4.ip_forward=1" in limit]
+    (about,) = [caveat for caveat in netns.control("config")["caveats"] if "net.ipv4.ip_forward=1" in caveat]
     assert "NET_RESET_PCT" in about
     with pytest.raises(urllib.error.HTTPError) as refused:
         netns.put(NET_BW_UP_MBIT=10)
     assert refused.value.code == 409
-    said = refused.value.read().decode()
-    assert said.startswith("NET_BW_UP_MBIT='10.0': ")
-    assert "net.ipv4.ip_forward=1" in said
+    (line,) = json.load(refused.value)["mistakes"]
+    assert line.startswith("NET_BW_UP_MBIT='10.0': ")
+    assert "net.ipv4.ip_forward=1" in line
     assert netns.control("config")["configured"]["bw_up_mbit"] is None
-    say(f"limits: {about}\n409: {said.strip()}")
+    say(f"caveats: {about}\n409: {line}")
     netns.stop(process, signal.SIGKILL)
-    process, line = netns.link(NET_BW_UP_MBIT="10", NET_ENGINE="tun")
-    assert line == ""
+    process, first_line = netns.link(NET_BW_UP_MBIT="10", NET_ENGINE="tun")
+    assert first_line == ""
     assert process.wait(10) == 3
 
 
 def test_what_was_put_later_is_named_with_the_variable_to_start_with(netns: NetnsPair) -> None:
-    """Requests that were not led from the start are not led later; the limits say which variable would have."""
+    """Requests that were not led from the start are not led later; the caveats say which variable would have."""
     netns.link(NET_RTT_MS="40")
-    assert [limit for limit in netns.control("config")["limits"] if "NET_" in limit] == []
+    assert [caveat for caveat in netns.control("config")["caveats"] if "NET_" in caveat] == []
     config = netns.put(NET_LOSS_PCT=1, NET_IDLE_DROP_SECONDS=30)
-    (about,) = [limit for limit in config["limits"] if "NET_" in limit]
+    (about,) = [caveat for caveat in config["caveats"] if "NET_" in caveat]
     assert "start the link with NET_LOSS_PCT or NET_IDLE_DROP_SECONDS set" in about
     with pytest.raises(urllib.error.HTTPError) as refused:
         netns.put(NET_BW_UP_MBIT=10)

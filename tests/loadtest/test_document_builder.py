@@ -261,7 +261,7 @@ def told(snapshot: Snapshot, rules: list[str], faults: dict[str, int], refused: 
         upstream_config={"settings": {"UPSTREAM_FAULT": "STATUS_503"}},
         upstream_faults={"rules": rules},
         upstream={**(snapshot.upstream or {}), "faults": faults, "capacity": {"servers": 4, "refused": refused}},
-        network={"struck_by": struck},
+        network={"affected_by": struck},
     )
 
 

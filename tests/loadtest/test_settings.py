@@ -1,12 +1,16 @@
 """Mistakes in the environment, and the environment that Locust gets."""
 
+import re
 import socket
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
-from loadtest.launch import locust_environment
-from loadtest.mistakes import mistakes
+from loadtest.launch import load_settings, locust_environment
+from loadtest.locust_variables import LOCUST_VARIABLES
 from loadtest.settings import LocustSettings, Settings, seconds
+from service_kit.exits import UsageError
 from support.servers import check
 
 
@@ -19,22 +23,31 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+def mistakes() -> list[str]:
+    try:
+        load_settings()
+    except UsageError as error:
+        return error.lines
+    return []
+
+
 @pytest.mark.parametrize(
     ("name", "value", "line"),
     [
         ("LOCUST_USERS", "ten", "LOCUST_USERS='ten': not a whole number; allowed: 1 to 10000"),
-        ("LOCUST_USERS", "0", "LOCUST_USERS='0': out of range; allowed: 1 to 10000"),
-        ("LOCUST_SPAWN_RATE", "-1", "LOCUST_SPAWN_RATE='-1': out of range; allowed: more than 0, up to 10000"),
-        ("LOCUST_SPAWN_RATE", "inf", "LOCUST_SPAWN_RATE='inf': out of range; allowed: more than 0, up to 10000"),
+        ("LOCUST_USERS", "0", "LOCUST_USERS='0': too small; allowed: 1 to 10000"),
+        ("LOCUST_SPAWN_RATE", "-1", "LOCUST_SPAWN_RATE='-1': too small; allowed: more than 0, up to 10000"),
+        ("LOCUST_SPAWN_RATE", "inf", "LOCUST_SPAWN_RATE='inf': not a finite number; allowed: more than 0, up to 10000"),
         ("LOCUST_RUN_TIME", "soon", "LOCUST_RUN_TIME='soon': not a time; allowed: 1s to 24h, like 30s, 3m or 1h20m"),
         ("LOCUST_RUN_TIME", "0s", "LOCUST_RUN_TIME='0s': out of range; allowed: 1s to 24h, like 30s, 3m or 1h20m"),
-        ("LOCUST_WEB_PORT", "70000", "LOCUST_WEB_PORT='70000': out of range; allowed: 1 to 65535"),
+        ("LOCUST_WEB_PORT", "70000", "LOCUST_WEB_PORT='70000': too large; allowed: 1 to 65535"),
         ("LOCUST_HEADLESS", "perhaps", "LOCUST_HEADLESS='perhaps': neither true nor false; allowed: true, false"),
         (
             "LOCUST_HOST",
             "ftp://x",
             "LOCUST_HOST='ftp://x': not a URL of a server; allowed: http://host:port or https://host",
         ),
+        ("LOCUST_USER", "3", "LOCUST_USER='3': no such variable; did you mean LOCUST_USERS?"),
         ("LAB_REQUEST_PATH", "work", "LAB_REQUEST_PATH='work': not a path; allowed: a path that begins with /"),
         ("LAB_RUN_DIR", "x", "LAB_RUN_DIR='x': no such variable; did you mean LAB_RUNS_DIR?"),
         (
@@ -52,14 +65,14 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_mistake_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str) -> None:
     """Variable, value, what is wrong and what is allowed."""
     monkeypatch.setenv(name, value)
-    assert mistakes({name: value}) == [line]
+    assert mistakes() == [line]
 
 
 def test_two_roles_at_once_are_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process is a master, a worker, or makes both itself."""
     monkeypatch.setenv("LOCUST_MODE_WORKER", "true")
     monkeypatch.setenv("LOCUST_PROCESSES", "2")
-    assert mistakes({}) == [
+    assert mistakes() == [
         "LOCUST_PROCESSES='2': makes its own master and workers; "
         "allowed: LOCUST_MODE_MASTER and LOCUST_MODE_WORKER unset"
     ]
@@ -67,9 +80,16 @@ def test_two_roles_at_once_are_a_mistake(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_empty_and_foreign_variables_are_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compose passes empty values, and Locust has many variables of its own."""
-    environment = {"LOCUST_USERS": "", "LAB_NO_SUCH": "", "LOCUST_LOGLEVEL": "DEBUG", "PROXY_X": "1"}
-    monkeypatch.setenv("LOCUST_USERS", "")
-    assert mistakes(environment) == []
+    for name, value in {"LOCUST_USERS": "", "LAB_NO_SUCH": "", "LOCUST_LOGLEVEL": "DEBUG", "PROXY_X": "1"}.items():
+        monkeypatch.setenv(name, value)
+    assert mistakes() == []
+
+
+def test_the_list_of_locusts_variables_is_complete() -> None:
+    """Those that its sources name: its parser's, and those it reads itself."""
+    sources = Path(str(find_spec("locust").submodule_search_locations[0])).rglob("*.py")  # type: ignore[union-attr,index]
+    named = {name for path in sources for name in re.findall(r"""["'](LOCUST_[A-Z0-9_]+)["']""", path.read_text())}
+    assert sorted(named | {"LOCUST_USER_CLASSES"}) == list(LOCUST_VARIABLES)
 
 
 @pytest.mark.parametrize(("timespan", "expected"), [("20", 20), ("20s", 20), ("3m", 180), ("1h20m5s", 4805)])

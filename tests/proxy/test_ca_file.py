@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.ca_file import NotTrustworthy, await_ca_file
+from proxy.ca_file import await_ca_file
 from proxy.settings import Settings
+from service_kit.exits import UnavailableError
 from support.h2_upstream import make_authority
 
 
@@ -28,13 +29,13 @@ def test_a_file_that_comes_late_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_one_that_never_comes_is_a_line(tmp_path: Path) -> None:
-    with pytest.raises(NotTrustworthy, match=r"^PROXY_CA_FILE='.*nowhere': no such file, also not after 0.1 s$"):
+    with pytest.raises(UnavailableError, match=r"^PROXY_CA_FILE='.*nowhere': no such file, not even after 0.1 s$"):
         await_ca_file(told(tmp_path / "nowhere"), 0.1)
 
 
 def test_so_is_one_with_no_certificate_in_it(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
-    with pytest.raises(NotTrustworthy, match=r"empty': no certificate in it; allowed: a PEM file of authorities$"):
+    with pytest.raises(UnavailableError, match=r"empty': no certificate in it; allowed: a PEM file of authorities$"):
         await_ca_file(told(tmp_path / "empty"))
 
 

@@ -266,7 +266,8 @@ def test_what_a_pattern_raises_is_500_with_a_code_and_nothing_else(fault: str) -
 def test_patterns_that_nobody_calls_cost_nothing_at_the_start() -> None:
     """requests is imported by who uses it, and no pattern file before the first call."""
     program = (
-        "import sys, proxy.app; proxy.app.create_app();"
+        "import sys; from proxy.app import create_app; from proxy.settings import ServerSettings, Settings;"
+        "create_app(Settings(), ServerSettings());"
         "loaded = [name for name in sys.modules if name.split('.')[0] in ('requests', 'urllib3')];"
         "loaded += [name for name in sys.modules if name.startswith('proxy.patterns.stream')];"
         "print(loaded)"

@@ -63,6 +63,11 @@ def test_two_snapshots_tell_what_was_between() -> None:
         difference({}, {1.0: 2})
 
 
+def test_a_percentile_is_the_smallest_bound_with_that_share_at_or_below_it() -> None:
+    histogram = {10.0: 50, 20.0: 49, 300.0: 1}
+    assert [percentile(histogram, share) for share in (0.0, 0.5, 0.51, 0.99, 1.0)] == [10, 10, 20, 20, 300]
+
+
 def test_percentile_of_nothing_is_none_and_empty_buckets_count_for_nothing() -> None:
     assert percentile({}, 0.5) is None
     assert percentile({1.0: 0}, 0.5) is None

@@ -74,7 +74,8 @@ def _version(_state: dict[str, Any], arguments: list[str], _root: Path) -> int:
 
 def _ps(state: dict[str, Any], _arguments: list[str], _root: Path) -> int:
     for service, container in state["containers"].items():
-        print(json.dumps({"Service": service, "ID": container["id"]}))
+        published = [{"PublishedPort": port} for port in container.get("ports", [])]
+        print(json.dumps({"Service": service, "ID": container["id"], "Publishers": published}))
     return 0
 
 
@@ -86,6 +87,10 @@ def _port(state: dict[str, Any], _arguments: list[str], _root: Path) -> int:
 def _up(state: dict[str, Any], arguments: list[str], root: Path) -> int:
     if os.environ.get("NET_PROFILE") == "broken":
         print("container fake-link-1 is unhealthy")
+        return 1
+    if os.environ.get("NET_PROFILE") == "taken":
+        address = f"127.0.0.1:{os.environ['PROXY_PORT']}"
+        print(f"Error starting userland proxy: listen tcp4 {address}: bind: address already in use")
         return 1
     named = [service for service in SERVICES if service in arguments] or SERVICES
     for service in named:

@@ -139,11 +139,11 @@ def document(run_id: str, given: dict[str, str], status: str = "finished") -> di
 
 def sandbox(root: str, arguments: list[str]) -> int:
     """Be the command line."""
-    from lab.backends.checkout import Clone
+    from lab.backends.checkout import Checkout
     from lab.backends.workspace import Workspace
     from lab.cli.app import main as command
 
-    return command(arguments, Workspace(Clone(Path(root)), SERVICES, LOCUST))
+    return command(arguments, Workspace(Checkout(Path(root)), SERVICES, LOCUST))
 
 
 if __name__ == "__main__":

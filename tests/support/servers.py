@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,17 +17,10 @@ import uvicorn
 
 from proxy.app import create_app
 from proxy.settings import ServerSettings, Settings
+from service_kit.listening import free_port as free_port
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [ROOT / part / "src" for part in ("proxy", "upstream-mock", "link", "loadtest", "lab", "service-kit")]
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

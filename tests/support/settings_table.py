@@ -14,6 +14,7 @@ import link.settings
 import loadtest.settings
 import proxy.settings
 import upstream_mock.settings
+from service_kit.variables import variables
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,18 +57,6 @@ WIRING = {
 """Variables that connect the parts: Compose sets them itself, so it does not pass them through."""
 
 
-def variables(model: type[BaseSettings]) -> dict[str, tuple[str, str]]:
-    """Return name -> (default, description) of every variable of a model."""
-    prefix = model.model_config["env_prefix"]
-    found = {}
-    for field, info in model.model_fields.items():
-        default = "" if info.default is None else str(info.default)
-        if info.default is True or info.default is False:
-            default = default.lower()
-        found[f"{prefix}{field}".upper()] = (default, info.description or "")
-    return found
-
-
 def page() -> str:
     """Return docs/variables.md: one table a part, one row a variable."""
     lines = [
@@ -80,10 +69,10 @@ def page() -> str:
     for part, models in PARTS.items():
         lines += [f"## {part}", "", "| variable | default | meaning, and what happens at the limit |", "|---|---|---|"]
         for model in models:
-            for name, (default, description) in variables(model).items():
-                shown = f"`{default}`" if default else "unset"
-                text = description.replace("|", "\\|")
-                lines.append(f"| `{name}` | {shown} | {text} |")
+            for variable in variables(model):
+                default = f"`{variable.default}`" if variable.default else "unset"
+                text = variable.description.replace("|", "\\|")
+                lines.append(f"| `{variable.name}` | {default} | {text} |")
         lines.append("")
     return "\n".join(lines)
 
@@ -100,16 +89,11 @@ def env_example() -> str:
         "",
     ]
     for part, models in PARTS.items():
-        shown = [
-            (name, default, text)
-            for model in models
-            for name, (default, text) in variables(model).items()
-            if name not in WIRING
-        ]
+        shown = [variable for model in models for variable in variables(model) if variable.name not in WIRING]
         if shown:
             lines += [f"# {part}", ""]
-        for name, default, description in shown:
-            lines += [f"# {description}", f"#{name}={default}", ""]
+        for variable in shown:
+            lines += [f"# {variable.description}", f"#{variable.name}={variable.default}", ""]
     return "\n".join(lines)
 
 

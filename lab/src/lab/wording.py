@@ -87,7 +87,7 @@ def measured_ms(network: Mapping[str, Any] | None) -> float | None:
 
 def caveats(network: Mapping[str, Any] | None) -> list[str]:
     """Return what the engine does otherwise than a real network, a sentence each."""
-    told = (network or {}).get("limits")
+    told = (network or {}).get("caveats")
     return [str(sentence) for sentence in told] if isinstance(told, list) else []
 
 

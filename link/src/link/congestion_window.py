@@ -1,4 +1,4 @@
-"""How much a TCP sender has under way: slow start, after idling, after a loss. For engines without a real TCP."""
+"""How much a TCP sender has in flight: slow start, after idling, after a loss. For the relay, which has no real TCP."""
 
 import math
 
@@ -9,7 +9,7 @@ INITIAL = 10 * MSS
 """RFC 6928's initial window, Linux's default."""
 
 LARGEST = 4 << 20
-"""Linux's default limit of a socket's send buffer (tcp_wmem): bounds what one connection holds in memory."""
+"""Linux's default limit of a socket's send buffer (tcp_wmem): limits the memory of one connection."""
 
 SMALLEST = 2 * MSS
 """RFC 5681's least slow start threshold."""
@@ -18,10 +18,10 @@ SMALLEST = 2 * MSS
 class CongestionWindow:
     """The congestion window of one direction of one connection; times in seconds, sizes in payload bytes.
 
-    A window that is used fully grows by what is acknowledged, so it doubles every round trip (slow start, RFC 5681).
+    A fully used window grows by what is acknowledged, so it doubles every round trip (slow start, RFC 5681).
     Idle, it halves per time-out down to the initial window (RFC 5681 section 4.1, Linux's tcp_slow_start_after_idle).
     A loss halves it, once a round trip; from there it grows by a segment a round trip (RFC 5681 section 3.1).
-    Without a round trip there is nothing to wait for and the window is open from the start.
+    Without a round trip the window is fully open from the start.
     """
 
     def __init__(self, rtt: float):
@@ -33,7 +33,7 @@ class CongestionWindow:
         self._idle_since: float | None = None
 
     def retime(self, rtt: float) -> None:
-        """Go on with another round trip. A window that had none to wait for has not been measured: it begins anew."""
+        """Apply another round trip. A window without one so far has not been measured: it starts anew."""
         if rtt and not self._rtt:
             self.size, self._threshold = INITIAL, math.inf
         elif not rtt:
@@ -48,20 +48,20 @@ class CongestionWindow:
         return self.size - self.in_flight
 
     def sent(self, size: int, *, more: bool) -> bool:
-        """Count bytes as under way; return whether the window is what limits the sender (`more` waits behind them)."""
+        """Count bytes as in flight; return whether the window limits the sender (`more` bytes wait behind them)."""
         self.in_flight += size
         self._idle_since = None
         return more or 2 * self.in_flight >= self.size
 
     def lost(self, now: float) -> None:
-        """Halve the window for a loss, unless that was done for another of the same round trip."""
+        """Halve the window for a loss, once a round trip."""
         if self._rtt and now >= self._recovers_until:
             self.size = max(SMALLEST, self.size // 2)
             self._threshold = self.size
             self._recovers_until = now + self._rtt
 
     def acknowledged(self, now: float, size: int, *, limited: bool) -> None:
-        """Count bytes as arrived; `limited` is what `sent` returned for them."""
+        """Count bytes as acknowledged; `limited` is what `sent` returned for them."""
         self.in_flight -= size
         if limited:
             grown = size if self.size < self._threshold else max(1, MSS * size // self.size)

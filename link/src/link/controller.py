@@ -1,4 +1,4 @@
-"""What the control port tells about and changes: the settings, the engine, and what was measured."""
+"""What the control port reports and changes: the settings, the engine, and what the link measured of itself."""
 
 import asyncio
 import importlib.metadata
@@ -9,10 +9,12 @@ from typing import Any
 
 from link.engine import Engine
 from link.engine_selection import EngineChoice
-from link.environment import line
-from link.lateness import quantile_ms
-from link.self_test import SelfTest
-from link.settings import PREFIX, Settings, configured
+from link.self_test import SelfTest, median_ms
+from link.settings import Settings, configured
+from service_kit.histogram import difference, parse_buckets, percentile
+from service_kit.settings_change import ChangeRefused
+from service_kit.settings_errors import mistake
+from service_kit.variables import variable_name
 
 TOLERANCE_MS = 2.0
 TOLERANCE = 0.1
@@ -20,38 +22,34 @@ UNITS = {"mbit": "Mbit/s", "pct": "%", "seconds": "s"}
 LIBRARIES = ("fastapi", "uvicorn", "pydantic")
 
 
-class RefusedError(Exception):
-    """The engine in force cannot do what is asked; the message is the line to answer."""
-
-
 @dataclass
 class Controller:
-    """One link that runs; `ready` once it has measured itself, or has nothing to measure.
+    """A running link; `ready` once it has measured itself, or has nothing to measure.
 
-    `since` is where a partition's seconds count from. `measured` is None after a change, until it is measured again.
+    The seconds of a partition count from `since`. `measured` is None after a change, until it is measured again.
     """
 
     settings: Settings
     choice: EngineChoice
     engine: Engine
     measured: SelfTest | None = None
-    lateness_measured: dict[str, float | int | None] = field(default_factory=dict)
     ready: bool = False
     since: float = field(default_factory=time.monotonic)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._started_with = self.settings
+        self._lateness_ms: dict[str, float | None] = {}
 
     def change(self, wanted: Settings, named: set[str]) -> None:
-        """Take over other conditions at once, all of them or none; `named` are the fields that were asked for.
+        """Apply other conditions at once, all of them or none; `named` are the fields that were asked for.
 
-        Raises RefusedError if the engine in force cannot emulate them.
+        Raises ChangeRefused (409) if the running engine cannot emulate them.
         """
         refused = self.engine.refuses(wanted.conditions)
         if refused:
-            name, why = refused
-            raise RefusedError(line(name, str(getattr(wanted, name)), why))
+            name, reason = refused
+            raise ChangeRefused(mistake(variable_name(Settings, name), getattr(wanted, name), reason), 409)
         if "partition" in named:
             self.since = time.monotonic()
         self.engine.change(wanted.conditions, self.since)
@@ -60,17 +58,20 @@ class Controller:
         self.changed.set()
 
     async def measure(self) -> None:
-        """Measure the conditions in force. Raises TimeoutError or OSError if nothing gets through."""
-        settings = self.settings
+        """Measure the current conditions. Raises TimeoutError or OSError if nothing gets through."""
+        settings, before = self.settings, self._lateness_buckets()
         measured = await self.engine.measure()
-        if settings is self.settings:  # else it is of what was in force before
-            self.measured, self.lateness_measured = measured, self.engine.lateness.summary_ms()
+        if settings is self.settings:  # else it is of the settings before
+            late = difference(self._lateness_buckets(), before)
+            self.measured = measured
+            self._lateness_ms = {"p50": percentile(late, 0.5), "p99": percentile(late, 0.99)}
 
     def config(self) -> dict[str, Any]:
-        """Return the answer of `/-/config`."""
+        """Return the body of `/-/config`."""
+        settings = self.settings.model_dump(mode="json")
         return {
             "service": "link",
-            "settings": {PREFIX + name.upper(): value for name, value in self.settings.model_dump(mode="json").items()},
+            "settings": {variable_name(Settings, name): value for name, value in settings.items()},
             "versions": {
                 "python": platform.python_version(),
                 **{name: importlib.metadata.version(name) for name in LIBRARIES},
@@ -79,53 +80,45 @@ class Controller:
             "engine": self.choice.engine,
             "because": self.choice.because,
             "configured": configured(self.settings.conditions),
-            "measured": self._measured(),
-            "limits": self.engine.limits(self.settings.conditions),
+            "measured": {**self.measured.summary_ms(), "lateness_ms": self._lateness_ms} if self.measured else None,
+            "caveats": self.engine.caveats(self.settings.conditions),
         }
 
     def stats(self) -> dict[str, Any]:
-        """Return the answer of `/-/stats`."""
+        """Return the body of `/-/stats`."""
         return {
             **self.engine.stats(),
-            "lateness_ms": {
-                **self.engine.lateness.summary_ms(),
-                "histogram": self.engine.lateness.histogram_ms(),
-            },
+            "lateness_ms": self.engine.lateness.as_json(),
             "process": {"cpu_seconds": round(time.process_time(), 3)},
         }
 
     def line(self) -> str:
-        """Return the one line that says which engine was taken, why, and what it does."""
-        said = f"link: engine={self.choice.engine} ({self.choice.because})"
+        """Return the one line for the log: which engine, why, and what it does."""
+        engine = f"link: engine={self.choice.engine} ({self.choice.because})"
         if self.measured is None:
-            return said
+            return engine
         figures = self.measured.summary_ms()
         what = " ".join(_figure(name, value) for name, value in configured(self.settings.conditions).items() if value)
-        said += f" {what or 'nothing'} configured, "
+        line = f"{engine} {what or 'nothing'} configured, "
         if self.choice.engine == "tun":
-            return said + f"connect {figures['connect_ms']['p50']:.1f} ms measured"
+            return f"{line}connect {figures['connect_ms']['p50']:.1f} ms measured"
         fresh, warm = figures["fresh_request_ms"]["p50"], figures["warm_request_ms"]["p50"]
-        return (
-            said + f"fresh request {fresh:.1f} ms, warm {warm:.1f} ms measured; a relay cannot delay connect() itself"
-        )
+        return f"{line}fresh request {fresh:.1f} ms, warm {warm:.1f} ms measured; a relay cannot delay connect() itself"
 
     def warning(self) -> str | None:
-        """Return a line if what was measured is not what is configured; jitter and a narrow band only add to it."""
+        """Return a line if what was measured is not what is configured; jitter and a low bandwidth only add to it."""
         if self.measured is None:
             return None
         wanted = self.settings.conditions.rtt * 1e3
         jitter = 3 * self.settings.conditions.jitter * 1e3
-        warm = quantile_ms(self.measured.warm, 0.5) or 0.0
+        warm = median_ms(self.measured.warm)
         slack = max(TOLERANCE_MS, TOLERANCE * wanted)
         if wanted - 0.1 <= warm <= wanted + jitter + slack:
             return None
         return f"link: warning: a request takes {warm:.1f} ms where {wanted:g} ms are configured"
 
-    def _measured(self) -> dict[str, Any] | None:
-        if self.measured is None:
-            return None
-        lateness = {name: self.lateness_measured.get(name) for name in ("p50", "p99")}
-        return {**self.measured.summary_ms(), "lateness_ms": lateness}
+    def _lateness_buckets(self) -> dict[float, int]:
+        return parse_buckets({"histogram": self.engine.lateness.buckets()})
 
 
 def _figure(name: str, value: float | str) -> str:

@@ -1,90 +1,86 @@
-"""What every engine offers, and building the chosen one."""
+"""The interface of the engines, the one that does nothing, and building the chosen one."""
 
 import socket
 from typing import Any, Protocol
 
 from link import namespace
 from link.engine_selection import EngineChoice, HostSupport
-from link.lateness import Lateness
 from link.model import Conditions
 from link.privileges import missing, own_capabilities
 from link.relay import Relay
 from link.self_test import SelfTest
 from link.settings import Settings
 from link.tun import Tun
+from service_kit.histogram import LogHistogram
 
 
 class Engine(Protocol):
-    """Moves what passes between proxy and upstream as the link model decides."""
+    """Carries what passes between proxy and upstream, as the link model decides."""
 
     @property
-    def lateness(self) -> Lateness:
+    def lateness(self) -> LogHistogram:
         """How late things left."""
 
-    async def start(self) -> None:
-        """Begin to move."""
+    async def start(self) -> None: ...
 
-    async def stop(self) -> None:
-        """Cease, and give back what is open."""
+    async def stop(self) -> None: ...
 
     async def measure(self) -> SelfTest | None:
-        """Time real sockets through the engine; None if there is no engine. Raises TimeoutError or OSError."""
+        """Time real sockets through the engine; None if nothing is emulated. Raises TimeoutError or OSError."""
 
     def refuses(self, conditions: Conditions) -> tuple[str, str] | None:
-        """Return why these conditions cannot be had without a new start: a field of the settings and a sentence."""
+        """Return a field of the settings and why these conditions need a restart; None if they do not."""
 
     def change(self, conditions: Conditions, since: float) -> None:
-        """Emulate these conditions from now on, on open connections too; a partition counts its seconds from `since`.
+        """Emulate these conditions from now on, for open connections too; a partition counts from `since`.
 
-        Only after `refuses` has returned None for them.
+        Call it only after `refuses` has returned None for them.
         """
 
-    def limits(self, conditions: Conditions) -> list[str]:
-        """Return what of these conditions is emulated otherwise than real, a sentence each."""
+    def caveats(self, conditions: Conditions) -> list[str]:
+        """Return a sentence for each thing that is emulated differently from a real network."""
 
     def stats(self) -> dict[str, Any]:
-        """Return the counters."""
+        """Return the counters of `/-/stats`."""
 
 
 class NullEngine:
-    """Does nothing, and costs nothing."""
+    """Emulates nothing: the proxy's connections go to the upstream directly."""
 
     def __init__(self) -> None:
-        self.lateness = Lateness()
+        self.lateness = LogHistogram()
 
     async def start(self) -> None:
-        """Nothing to start."""
+        pass
 
     async def stop(self) -> None:
-        """Nothing to stop."""
+        pass
 
     async def measure(self) -> None:
-        """Nothing to measure."""
+        pass
 
-    def refuses(self, conditions: Conditions) -> tuple[str, str] | None:  # noqa: ARG002 - an Engine is told them
-        """Return that there is nothing that could emulate anything: an engine needs privileges this process gave up."""
+    def refuses(self, conditions: Conditions) -> tuple[str, str] | None:  # noqa: ARG002 - part of Engine
+        """Refuse all conditions: another engine would need privileges that this process has dropped."""
         return "engine", (
-            "no engine stands between the proxy and its upstream; start the link with NET_ENGINE=tun (in Compose) or "
+            "no engine runs between the proxy and its upstream; start the link with NET_ENGINE=tun (in Compose) or "
             "NET_ENGINE=relay, which may have nothing to emulate yet"
         )
 
     def change(self, conditions: Conditions, since: float) -> None:
-        """Nothing to change."""
+        pass
 
-    def limits(self, conditions: Conditions) -> list[str]:  # noqa: ARG002 - an Engine is told them
-        """Nothing to say."""
+    def caveats(self, conditions: Conditions) -> list[str]:  # noqa: ARG002 - part of Engine
         return []
 
     def stats(self) -> dict[str, Any]:
-        """Nothing passes here."""
         return {}
 
 
 def build(settings: Settings, host: HostSupport, choice: EngineChoice, listener: socket.socket | None) -> Engine:
     """Set up the chosen engine, which may need privileges: they can be dropped afterwards.
 
-    What an earlier link left in a namespace of its own is removed first, so that this can be repeated at will.
-    Raises OSError or SetUpError where the kernel refuses.
+    What an earlier link left in a namespace of its own is removed first, so this can be repeated. Raises OSError or
+    SetUpError where the kernel refuses.
     """
     if host.own_namespace and not missing(own_capabilities()):
         namespace.clear(settings.upstream_port, settings.port)
@@ -93,7 +89,7 @@ def build(settings: Settings, host: HostSupport, choice: EngineChoice, listener:
         return Tun(settings.conditions, settings.upstream_port, seed=settings.seed, no_forwarding=no_forwarding)
     if choice.engine == "relay" and listener:
         if choice.redirect:
-            namespace.lead_to_relay(settings.upstream_port, settings.port)
+            namespace.redirect_to_relay(settings.upstream_port, settings.port)
         upstream = (settings.upstream_host, settings.upstream_port)
-        return Relay(settings.conditions, listener, upstream, seed=settings.seed, unseen=choice.redirect)
+        return Relay(settings.conditions, listener, upstream, seed=settings.seed, redirected=choice.redirect)
     return NullEngine()

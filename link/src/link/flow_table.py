@@ -1,16 +1,16 @@
-"""The table of connections a middlebox keeps for an engine of packets: finds the flow, and asks what becomes of it."""
+"""The connections that a middlebox tracks for an engine of packets, found by the addresses of a segment."""
 
 from link.middlebox import Flow, Middlebox, PacketVerdict, answers, begins
 from link.tcp_segment import TcpSegment
 
 LARGEST = 4096
-"""FlowTable kept before those that are over are forgotten; more than that only while they are in use."""
+"""Flows kept before finished ones are removed; there are more only while they are in use."""
 
 
 class FlowTable:
-    """FlowTable by the client's and the upstream's address. `both_ways`: the packets to the upstream are seen too.
+    """Flows by the client's and the upstream's address. `both_ways`: the packets to the upstream are visible too.
 
-    Where they are not, a handshake is known by its SYN-ACK and a request by the first bytes of its answer.
+    Where they are not, a handshake is recognised by its SYN-ACK and a request by the first bytes of its response.
     """
 
     def __init__(self, box: Middlebox, *, both_ways: bool, before: "FlowTable | None" = None):
@@ -20,7 +20,7 @@ class FlowTable:
         self._limit = LARGEST
 
     def judge(self, segment: TcpSegment, now: float, *, from_upstream: bool) -> tuple[PacketVerdict, float]:
-        """Return what becomes of a segment, and for how many seconds it is held back if it passes."""
+        """Return the verdict on a segment, and by how many seconds it is delayed if it passes."""
         key = segment.target + segment.source if from_upstream else segment.source + segment.target
         flow = self._find(key, segment, now, from_upstream=from_upstream)
         verdict = self.box.unknown() if flow is None else self._meet(flow, segment, now, from_upstream=from_upstream)
@@ -52,13 +52,13 @@ class FlowTable:
         return flow
 
     def _is_another(self, flow: Flow, segment: TcpSegment, now: float, *, from_upstream: bool) -> bool:
-        # An address that is used again, and not a handshake that is repeated.
+        # The address is used again; a repeated handshake is not another connection.
         if flow.reset or not self.box.alive(flow, now):
             return True
         return not from_upstream and flow.opened != segment.sequence
 
     def _purge(self, now: float) -> None:
-        # Without an idle drop the state of a live one is adopted again with its next packet.
+        # Without an idle time-out, the state of a live flow is made anew with its next packet.
         recent = now - 1.0
         self._flows = {
             key: flow

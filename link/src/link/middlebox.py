@@ -1,7 +1,7 @@
-"""The boxes on the way that know connections: a NAT or load balancer that forgets an idle one, a firewall that rejects.
+"""Boxes on the way that track connections: a NAT or load balancer that forgets idle ones, a firewall that rejects.
 
-Pure, with the time and the random numbers handed in. One decision for every engine: what becomes of what a connection
-has just sent. Where bytes are relayed a packet is a read; where requests cannot be seen, the replies stand for them.
+Pure: the time and the random numbers are arguments. Every engine asks it what happens to the packet that a connection
+has just sent. In the relay a packet is one read; where requests are not visible, their responses stand for them.
 """
 
 from dataclasses import dataclass
@@ -12,37 +12,38 @@ from link.model import Conditions
 
 
 class PacketVerdict(Enum):
-    """What becomes of a packet."""
+    """What happens to a packet."""
 
     PASS = "pass"
     VANISH = "vanish"
-    """It is dropped and nobody is told."""
+    """It is dropped, and no side gets a RST."""
     REFUSE = "refuse"
-    """It is dropped, and who sent it is answered by a RST; the other side is not told."""
+    """It is dropped, and only its sender gets a RST."""
     RESET = "reset"
     """It is dropped, and both sides get a RST."""
 
 
 @dataclass
 class Flow:
-    """What is remembered of one connection."""
+    """The state of one connection."""
 
     seen: float
-    """When something of it passed."""
+    """When a packet of it last passed."""
     asked: bool = False
-    """The client has sent since the upstream did: what it sends now belongs to the same request."""
+    """The client was the last to send: what it sends now belongs to the same request."""
     acknowledged: int | None = None
-    """What the upstream's last bytes acknowledged, where the client's are not seen."""
+    """What the upstream's last bytes acknowledged, where the client's packets are not visible."""
     opened: int | None = None
-    """The client's first sequence number: a repeated SYN is known by it."""
+    """The client's first sequence number, by which a repeated SYN is recognised."""
     accepted: int | None = None
-    """The upstream's: a repeated SYN-ACK is known by it."""
+    """The upstream's, by which a repeated SYN-ACK is recognised."""
     reset: bool = False
 
 
 class Middlebox:
-    """Decides per packet. `since` is where a partition's seconds count from, `watching_since` when it began to keep
-    the state of connections; both, and the counts by what happened (`done`), may be those of the box before it.
+    """Decides per packet. A partition's seconds count from `since`; connections are tracked from `watching_since` on.
+
+    Both, and the counts by cause (`done`), may be those of the box before a change.
     """
 
     def __init__(
@@ -57,22 +58,22 @@ class Middlebox:
 
     @staticmethod
     def needed(conditions: Conditions) -> bool:
-        """Return whether these conditions ask for one."""
+        """Return whether these conditions need one."""
         rejects = conditions.partition is not None and conditions.partition_reset
         return bool(conditions.idle_drop or conditions.resets or conditions.accept_delay or rejects)
 
     def rejects(self, now: float) -> bool:
-        """Return whether a partition holds that answers who sends."""
+        """Return whether a partition that rejects is active."""
         partition = self.conditions.partition
-        return partition is not None and self.conditions.partition_reset and partition.holds(now - self._since)
+        return partition is not None and self.conditions.partition_reset and partition.is_active(now - self._since)
 
     def adopts(self, now: float) -> bool:
-        """Return whether a connection whose beginning was not seen may be an older one, rather than a forgotten one."""
+        """Return whether a connection without state may be older than the tracking, rather than forgotten."""
         idle = self.conditions.idle_drop
         return not idle or now - self.watching_since <= idle
 
     def unknown(self) -> PacketVerdict:
-        """Return what becomes of a packet of a connection there is no state of."""
+        """Decide on a packet of a connection without state, and count it."""
         self._done["idle"] += 1
         return self._forgotten
 
@@ -84,7 +85,7 @@ class Middlebox:
     def meet(self, flow: Flow, now: float, *, begins_request: bool) -> PacketVerdict:
         """Decide on a packet of a connection; `begins_request` if it is the first of a request.
 
-        1. a partition that rejects answers everything
+        1. a partition that rejects answers everything with a RST
         2. what was reset stays so
         3. idle for too long: its state is gone, for good
         4. a request may meet a reset

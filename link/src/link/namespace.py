@@ -1,4 +1,4 @@
-"""The edge to the kernel: looks at the surroundings and changes the network namespace. Needs privileges."""
+"""The interface to the kernel: what this host supports, and setting up the network namespace. Needs privileges."""
 
 import fcntl
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from link import routes
 from link.engine_selection import HostSupport
 from link.privileges import missing, own_capabilities
+from service_kit.exits import UnavailableError
 
 TUN = Path("/dev/net/tun")
 TUNSETIFF = 0x400454CA
@@ -20,14 +21,13 @@ NET = Path("/sys/class/net")
 IPV4 = Path("/proc/sys/net/ipv4")
 
 
-class SetUpError(Exception):
+class SetUpError(UnavailableError):
     """The kernel refused something; the message is the command and the first line of its error output."""
 
 
 def look() -> HostSupport:
-    """Return what this place allows. Tries a TUN device; leaves nothing behind."""
-    own = owns_namespace()
-    if not own:
+    """Return what this process may do here. Tries a TUN device and removes it again."""
+    if not owns_namespace():
         return HostSupport(own_namespace=False)
     lacking = missing(own_capabilities())
     return HostSupport(
@@ -39,7 +39,7 @@ def look() -> HostSupport:
 
 
 def is_container() -> bool:
-    """Return whether this is process 1 of a container, and not one that somebody started on a machine."""
+    """Return whether this is process 1 of a container, rather than one started on a machine."""
     return os.getpid() == 1
 
 
@@ -48,13 +48,13 @@ def owns_namespace() -> bool:
     if is_container():
         return True
     mine = _inode(Path("/proc/self/ns/net"))
-    machine = _inode(Path("/proc/1/ns/net"))  # not to be seen by everybody, not even by every root
+    machine = _inode(Path("/proc/1/ns/net"))  # not readable for every user, nor for every root
     named = [_inode(path) for path in NAMED.glob("*")]
     return mine is not None and (mine in named or machine not in {None, mine})
 
 
 def open_tun() -> int:
-    """Return a non-blocking descriptor of the device; makes the node in /dev first where a container has none."""
+    """Return a non-blocking descriptor of the device; creates the node in /dev where a container has none."""
     if not TUN.exists():
         TUN.parent.mkdir(mode=0o755, exist_ok=True)
         os.mknod(TUN, 0o600 | stat.S_IFCHR, os.makedev(TUN_MAJOR, TUN_MINOR))
@@ -75,10 +75,10 @@ def clear(port: int, relay_port: int) -> None:
         run(routes.redirection("-D", port, relay_port))
 
 
-def lead_through_tun(port: int, probe_port: int, *, incoming: bool) -> None:
+def route_through_tun(port: int, probe_port: int, *, incoming: bool) -> None:
     """Route the replies of `port` and of `probe_port` into the device; with `incoming` the requests to `port` too.
 
-    IPv4 only: what comes by IPv6 is not led, and the upstream must not be offered there.
+    IPv4 only: the upstream must not be reachable by IPv6, which is not routed here.
     """
     present = interfaces()
     mtu = min((int(_read(NET / name / "mtu")) for name in present), default=1500)
@@ -87,8 +87,7 @@ def lead_through_tun(port: int, probe_port: int, *, incoming: bool) -> None:
     _ip(routes.rules(port, probe_port, interfaces=present if incoming else []))
 
 
-def lead_to_relay(port: int, relay_port: int) -> None:
-    """Redirect connections to `port` that come from elsewhere to the relay."""
+def redirect_to_relay(port: int, relay_port: int) -> None:
     run(routes.redirection("-A", port, relay_port))
 
 
@@ -96,7 +95,7 @@ def _no_tun() -> str | None:
     for name in interfaces():
         filters = [_read(IPV4 / "conf" / each / "rp_filter") or "0" for each in ("all", name)]
         if max(filters) == "1":
-            return "strict reverse path filter (rp_filter=1), which drops what comes in where replies leave by tun"
+            return "strict reverse path filter (rp_filter=1), which drops packets whose replies leave through tun"
     try:
         os.close(open_tun())
     except OSError as error:
@@ -105,10 +104,10 @@ def _no_tun() -> str | None:
 
 
 def _no_forwarding() -> str | None:
-    # A packet that early demultiplexing has given to a socket is not forwarded any more, so not led through the device.
+    # A packet that early demultiplexing has assigned to a socket is not forwarded, so not routed to the device.
     for name, value in (("ip_forward", "1"), ("ip_early_demux", "0")):
         if _read(IPV4 / name) != value:
-            return f"leading requests through the link needs the sysctl net.ipv4.{name}={value}"
+            return f"routing requests through the link needs the sysctl net.ipv4.{name}={value}"
     return None
 
 
@@ -136,7 +135,7 @@ def _read(path: Path) -> str:
 
 
 def run(command: list[str], text: str = "") -> str:
-    """Run a command with `text` as its input; return what it says. Raises SetUpError if it fails."""
+    """Run a command with `text` as its input; return its output. Raises SetUpError if it fails."""
     # The lock's usual place, /run, is not writable in a container with a read-only root.
     environment = os.environ | {"XTABLES_LOCKFILE": "/tmp/xtables.lock"}
     try:
@@ -146,14 +145,14 @@ def run(command: list[str], text: str = "") -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetUpError(f"{command[0]}: {error}") from error
     if done.returncode:
-        said = done.stderr.strip().splitlines()
-        reason = said[0] if said else f"exit {done.returncode}"
+        stderr = done.stderr.strip().splitlines()
+        reason = stderr[0] if stderr else f"exit {done.returncode}"
         raise SetUpError(f"{' '.join(command)}: {reason}")
     return done.stdout
 
 
 def fails(command: list[str]) -> str | None:
-    """Run a command; return why it fails, None if it does not."""
+    """Run a command; return the reason if it fails, else None."""
     try:
         run(command)
     except SetUpError as error:

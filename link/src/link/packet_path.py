@@ -1,6 +1,6 @@
-"""The way of a packet through the link, for engines of packets: when it leaves, or what leaves in its place.
+"""A packet's path through the link, for engines of packets: when it leaves, or what leaves in its place.
 
-Pure, with the time handed in. Where nothing knows connections a packet costs a look-up and its delay.
+Pure: the time is an argument. Without a middlebox a packet costs a look-up and the calculation of its delay.
 """
 
 from collections import Counter
@@ -14,8 +14,8 @@ from link.model import Conditions, Direction, Lane, directions
 from link.stages import DROPS, Delay
 from link.tcp_segment import TcpSegment, read, reset_onwards, reset_to_sender
 
-FLOWS = 4096
-"""Ways remembered before those on which nothing is under way are forgotten."""
+MOST_ENTRIES = 4096
+"""Entries kept before those without a packet in flight are removed."""
 
 Leaving = Sequence[tuple[float, bytes]]
 """Packets and when they leave, in seconds of the clock."""
@@ -23,7 +23,7 @@ Leaving = Sequence[tuple[float, bytes]]
 
 @dataclass(slots=True)
 class PathEntry:
-    """One direction of one connection. A probe of the link's own meets only delay and bandwidth."""
+    """One direction of one connection. To the link's own self-test (`probe`) only delay and bandwidth apply."""
 
     lane: Lane
     from_upstream: bool
@@ -31,9 +31,9 @@ class PathEntry:
 
 
 class PacketPath:
-    """Takes packets to and from the upstream's port and the probe's; `both_ways` if those to the upstream come too.
+    """Takes packets from the upstream's port and the self-test's; with `both_ways` those to the upstream too.
 
-    Where they do not, the replies bear the loss of both ways, and what strikes a request strikes its answer.
+    Without, the replies get the loss of both ways, and what would happen to a request happens to its response.
     """
 
     def __init__(self, port: int, probe_port: int, *, seed: int, both_ways: bool):
@@ -42,12 +42,12 @@ class PacketPath:
         self._rng = Random(seed)
         self._down, self._up, self._calm = Direction(), Direction(), Direction()
         self._flows: FlowTable | None = None
-        self._ways: dict[bytes, PathEntry] = {}
-        self._limit = FLOWS
+        self._entries: dict[bytes, PathEntry] = {}
+        self._limit = MOST_ENTRIES
         self._done = dict.fromkeys(DROPS, 0)
 
     def change(self, conditions: Conditions, now: float, since: float) -> None:
-        """Emulate these conditions from now on, for what is there already too; a partition counts from `since`."""
+        """Emulate these conditions from now on, for open connections too; a partition counts from `since`."""
         spent = conditions
         if not self._both_ways:
             spent = replace(conditions, loss=1 - (1 - conditions.loss) ** 2)
@@ -63,7 +63,7 @@ class PacketPath:
             self._flows = FlowTable(box, both_ways=self._both_ways, before=before)
 
     def dropped(self) -> dict[str, int]:
-        """Return how many packets did not get through, by why."""
+        """Return the number of dropped packets by cause."""
         counts = Counter(dict.fromkeys(DROPS, 0))
         for part in (self._down.dropped, self._up.dropped, self._calm.dropped, self._done):
             counts.update(part.copy())  # another thread may be counting
@@ -75,39 +75,39 @@ class PacketPath:
         if packet[0] >> 4 != 4 or len(packet) < header + 4:
             return ()
         key = packet[12:20] + packet[header : header + 4]
-        way = self._ways.get(key) or self._new(key, packet[header : header + 2], now)
+        entry = self._entries.get(key) or self._new(key, packet[header : header + 2], now)
         flows = self._flows
-        if flows is not None and not way.probe and (segment := read(packet)):
-            return self._judged(flows, way, packet, segment, now)
-        due = way.lane.deadline(now, len(packet))
+        if flows is not None and not entry.probe and (segment := read(packet)):
+            return self._judged(flows, entry, packet, segment, now)
+        due = entry.lane.deadline(now, len(packet))
         return () if due is None else ((due, packet),)
 
-    def _judged(self, flows: FlowTable, way: PathEntry, packet: bytes, segment: TcpSegment, now: float) -> Leaving:
-        verdict, hold = flows.judge(segment, now, from_upstream=way.from_upstream)
+    def _judged(self, flows: FlowTable, entry: PathEntry, packet: bytes, segment: TcpSegment, now: float) -> Leaving:
+        verdict, hold = flows.judge(segment, now, from_upstream=entry.from_upstream)
         if verdict is PacketVerdict.PASS:
-            due = way.lane.deadline(now, len(packet), hold)
+            due = entry.lane.deadline(now, len(packet), hold)
             return () if due is None else ((due, packet),)
         resets = []
         if verdict in {PacketVerdict.REFUSE, PacketVerdict.RESET}:
-            resets.append((reset_to_sender(segment), not way.from_upstream))
-        # Where the client's packets are not seen, its refusal has to come when the upstream answers them.
+            resets.append((reset_to_sender(segment), not entry.from_upstream))
+        # Where the client's packets are not visible, the client is refused when the upstream answers them.
         if verdict is PacketVerdict.RESET or (
             verdict is PacketVerdict.REFUSE and not self._both_ways and not segment.ends
         ):
-            resets.append((reset_onwards(segment), way.from_upstream))
-        left = [(self._way(reset, now, down=down).lane.deadline(now, len(reset)), reset) for reset, down in resets]
+            resets.append((reset_onwards(segment), entry.from_upstream))
+        left = [(self._entry(reset, now, down=down).lane.deadline(now, len(reset)), reset) for reset, down in resets]
         return [(due, reset) for due, reset in left if due is not None]
 
-    def _way(self, packet: bytes, now: float, *, down: bool) -> PathEntry:
+    def _entry(self, packet: bytes, now: float, *, down: bool) -> PathEntry:
         key = packet[12:20] + packet[20:24]
-        return self._ways.get(key) or self._new(key, self._port if down else b"", now)
+        return self._entries.get(key) or self._new(key, self._port if down else b"", now)
 
     def _new(self, key: bytes, source_port: bytes, now: float) -> PathEntry:
-        if len(self._ways) >= self._limit:
-            self._ways = {each: way for each, way in self._ways.items() if way.lane.last > now}
-            self._limit = max(FLOWS, 2 * len(self._ways))
+        if len(self._entries) >= self._limit:
+            self._entries = {key: entry for key, entry in self._entries.items() if entry.lane.last > now}
+            self._limit = max(MOST_ENTRIES, 2 * len(self._entries))
         probe = source_port == self._probe_port
         from_upstream = probe or source_port == self._port
         direction = self._calm if probe else self._down if from_upstream else self._up
-        way = self._ways[key] = PathEntry(Lane(direction), from_upstream, probe)
-        return way
+        entry = self._entries[key] = PathEntry(Lane(direction), from_upstream, probe)
+        return entry

@@ -1,10 +1,10 @@
-"""What this process may do, and giving it up."""
+"""The capabilities of this process, and dropping them."""
 
 import os
 from pathlib import Path
 
 UID = 10003
-"""User and group of the link once it stands; numeric, since no image knows it by name."""
+"""User and group of the running link; numeric, since no image has a name for them."""
 
 NET_ADMIN = 12
 NET_RAW = 13
@@ -19,7 +19,7 @@ def capabilities(status: str) -> int:
 
 
 def own_capabilities() -> int:
-    """Return this process's effective capabilities; none where there is no /proc."""
+    """Return this process's effective capabilities; 0 where there is no /proc."""
     try:
         return capabilities(Path("/proc/self/status").read_text())
     except OSError:
@@ -27,15 +27,15 @@ def own_capabilities() -> int:
 
 
 def missing(bits: int) -> str | None:
-    """Return which capability the link lacks for touching routes and sending raw packets, in words."""
+    """Return which capabilities for routes and raw packets are missing, in words; None if none is."""
     names = [name for bit, name in ((NET_ADMIN, "NET_ADMIN"), (NET_RAW, "NET_RAW")) if not bits >> bit & 1]
     return f"no capability {' and '.join(names)}" if names else None
 
 
 def drop() -> bool:
-    """Give up uid 0 and with it every capability, for good; return whether there was anything to give up.
+    """Change from uid 0 to UID, which drops every capability for good; return whether the uid was 0.
 
-    Must come before any other thread starts to serve: what is open stays open, nothing more can be opened.
+    Call it before any other thread starts. What is open stays open; nothing privileged can be opened any more.
     """
     if os.geteuid() != 0:
         return False

@@ -1,6 +1,7 @@
-"""Networks by name, one line each with its source; every value can be overridden by its own variable.
+"""Networks by name, one line each with its source. To add one, add a line here; nothing else is needed.
 
-Round trip, jitter and loss as measured or chosen there. Bandwidths in Mbit/s, towards the proxy and from it.
+The values of Profile are in this order: round trip, jitter, loss, bandwidth to the proxy and from it, queue. Each can
+be overridden by a variable of its own (NET_RTT_MS, ...).
 """
 
 from dataclasses import dataclass

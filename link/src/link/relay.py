@@ -1,4 +1,4 @@
-"""The relay engine: a TCP relay that lets bytes through when the link model says so. Any system, no privilege.
+"""The relay engine: a TCP relay that delays bytes as the link model says. Works on any system, without privileges.
 
 It cannot delay connect(), which the kernel completes by itself. The handshake's round trip is charged to the first
 bytes instead: the upstream sees a connection one round trip after it was made, so a fresh request costs two in all.
@@ -10,12 +10,12 @@ import time
 from typing import Any
 
 from link.caveats import IPV6, of_relay
-from link.lateness import Lateness
 from link.model import Conditions
 from link.relay_conditions import RelayConditions
 from link.relay_connection import RelayedConnection, Side
 from link.self_test import SelfTest, echo, measure
-from link.wheel import Wheel
+from service_kit.histogram import LogHistogram
+from service_kit.timer_queue import TimerQueue
 
 BACKLOG = 4096
 
@@ -23,7 +23,7 @@ BACKLOG = 4096
 class Relay:
     """Listens on one socket and forwards every connection to the upstream through the emulated link.
 
-    `unseen` when connections to the upstream's own port are led here, which is done for IPv4 only.
+    `redirected` when connections to the upstream's own port are redirected here, which is done for IPv4 only.
     """
 
     def __init__(
@@ -33,45 +33,45 @@ class Relay:
         upstream: tuple[str, int],
         *,
         seed: int,
-        unseen: bool = False,
+        redirected: bool = False,
     ):
-        self.lateness = Lateness()
+        self.lateness = LogHistogram()
         self._conditions = conditions
         self._listener = listener
         self._seed = seed
-        self._unseen = unseen
+        self._redirected = redirected
         self._upstream = upstream
         self._network = RelayConditions(seed)
         self._open: set[RelayedConnection] = set()
         self._accepted = self._refused = self._bytes_down = self._bytes_up = 0
         self._server: asyncio.Server | None = None
-        self._wheel: Wheel | None = None
+        self._timers: TimerQueue | None = None
 
     async def start(self) -> None:
-        """Serve the connections of the listener, a bound socket, which is the relay's from now on."""
+        """Serve the connections of the listener, which the relay owns from now on."""
         loop = asyncio.get_running_loop()
         now = time.monotonic()
         self._network.change(self._conditions, now, now)
-        self._wheel = Wheel(loop, self.lateness)
-        # What is accepted inherits it; asyncio sets it only on sockets that name IPPROTO_TCP. Without it the second
-        # half of an answer waits 40 ms for the caller's delayed ACK.
+        self._timers = TimerQueue(loop, on_late=lambda seconds: self.lateness.add(1e3 * seconds))
+        # Accepted sockets inherit it; asyncio sets it only on sockets that name IPPROTO_TCP. Without it the second part
+        # of a response waits 40 ms for the client's delayed ACK.
         self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._server = await loop.create_server(self._connection, sock=self._listener, backlog=BACKLOG)
 
     async def stop(self) -> None:
-        """Stop listening and reset what is open."""
+        """Stop listening and reset all open connections."""
         if self._server:
             self._server.close()
         for connection in list(self._open):
             connection.abort()
         await asyncio.sleep(0)  # lets the transports close their sockets
-        if self._wheel:
-            self._wheel.close()
+        if self._timers:
+            self._timers.close()
 
     async def measure(self) -> SelfTest:
         """Time requests through a private relay of the same model to an echo of its own; connect() is not delayed.
 
-        They meet delay and bandwidth, but no loss, no reset and no partition: those would only be found by chance.
+        Only delay and bandwidth apply to them: loss, resets and partitions would be measured by chance.
         """
         behind, before = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
         address = before.getsockname()
@@ -84,24 +84,21 @@ class Relay:
             finally:
                 await private.stop()
 
-    def refuses(self, conditions: Conditions) -> tuple[str, str] | None:  # noqa: ARG002 - an Engine is told them
-        """Return None: a relay takes any conditions."""
+    def refuses(self, conditions: Conditions) -> tuple[str, str] | None:  # noqa: ARG002 - part of Engine
+        """Refuse none: a relay can emulate any conditions."""
         return None
 
     def change(self, conditions: Conditions, since: float) -> None:
-        """Emulate these conditions from now on, on what is open too; a partition counts its seconds from `since`."""
         watched = self._conditions.idle_drop is not None
         self._conditions = conditions
         self._network.change(conditions, time.monotonic(), since)
         for connection in self._open:
             connection.changed(conditions.rtt, watched=watched)
 
-    def limits(self, conditions: Conditions) -> list[str]:
-        """Return what is emulated otherwise than real, a sentence each."""
-        return [*([IPV6] if self._unseen else []), *of_relay(conditions)]
+    def caveats(self, conditions: Conditions) -> list[str]:
+        return [*([IPV6] if self._redirected else []), *of_relay(conditions)]
 
     def stats(self) -> dict[str, Any]:
-        """Return the counters, as `/-/stats` shows them."""
         connections = {
             "accepted": self._accepted,
             "open": len(self._open),
@@ -110,11 +107,11 @@ class Relay:
         }
         down = self._bytes_down + sum(connection.down.bytes for connection in self._open)
         up = self._bytes_up + sum(connection.up.bytes for connection in self._open)
-        return {"connections": connections, "bytes": {"down": down, "up": up}, "struck_by": self._network.struck()}
+        return {"connections": connections, "bytes": {"down": down, "up": up}, "affected_by": self._network.affected()}
 
     def _connection(self) -> Side:
-        assert self._wheel is not None
-        connection = RelayedConnection(self._wheel, self._network, dial=self._dial, on_gone=self._forget)
+        assert self._timers is not None
+        connection = RelayedConnection(self._timers, self._network, dial=self._dial, on_gone=self._forget)
         self._accepted += 1
         self._open.add(connection)
         return connection.client

@@ -1,4 +1,4 @@
-"""What the connections of a relay share: the two directions, and what strikes on the way. Replaced as a whole."""
+"""Network conditions shared by all connections of a relay: the two directions and the faults on the way."""
 
 import math
 from random import Random
@@ -10,7 +10,7 @@ from link.tcp_recovery import stall
 
 
 class RelayConditions:
-    """The link as a relay emulates it. Pure, with the time handed in."""
+    """The network as a relay emulates it. Pure: the time is an argument."""
 
     def __init__(self, seed: int):
         self.conditions = Conditions()
@@ -32,25 +32,25 @@ class RelayConditions:
         self.down.become(down)
         self.up.become(up)
 
-    def struck(self) -> dict[str, int]:
-        """Return how often something was struck, by what; a relay's queue makes senders wait, and strikes nobody."""
+    def affected(self) -> dict[str, int]:
+        """Return the number of connections, handshakes and chunks affected, by cause; a relay's queue only delays."""
         return {why: count for why, count in self.done.items() if why != "queue"}
 
     def blocked(self, now: float) -> bool:
-        """Return whether a partition swallows what is sent now."""
+        """Return whether a partition drops what is sent now."""
         partition = self.conditions.partition
         if partition is None or self.conditions.partition_reset:
             return False
-        return partition.holds(now - self._since)
+        return partition.is_active(now - self._since)
 
     def rejects(self, now: float) -> bool:
-        """Return whether a partition answers who sends now, and count it."""
+        """Return whether a partition answers what is sent now with a RST, and count it."""
         rejects = self.box is not None and self.box.rejects(now)
         self.done["partition"] += rejects
         return rejects
 
     def handshake_lost(self, now: float) -> bool:
-        """Return whether a SYN sent now, or its answer, does not arrive."""
+        """Return whether a SYN sent now, or its SYN-ACK, is lost; and count it."""
         if self.blocked(now):
             self.done["partition"] += 1
             return True
@@ -61,7 +61,7 @@ class RelayConditions:
         return True
 
     def stall(self, size: int, *, more: bool) -> float:
-        """Return how many seconds later so many bytes arrive because segments of them were lost."""
+        """Return by how many seconds the loss of segments delays `size` bytes; `more` bytes wait behind them."""
         conditions = self.conditions
         if not conditions.loss:
             return 0.0

@@ -1,8 +1,9 @@
-"""What the link sets up in its network namespace: rules that lead the upstream's packets through the TUN device,
-or a redirection that leads connections to the relay. Texts are made here, purely, and run in `namespace`.
+"""Commands for the link's network namespace: rules that route the upstream's packets through the TUN device, or a
+redirection of connections to the relay. Pure texts; `namespace` runs them.
 
-The `local` table is looked up before any other rule; it moves behind those for packets to and from this host itself,
-so that the link can measure itself on an address of its own. Re-injected packets carry a mark and take the usual way.
+The `local` table usually comes before any other rule. It moves behind ours, so that packets of this host to itself can
+be routed too and the link can measure itself on an address of its own. Re-injected packets carry a mark and take the
+usual way.
 """
 
 from collections.abc import Sequence
@@ -11,23 +12,23 @@ DEVICE = "nem0"
 MARK = 0x7A
 TABLE = 100
 PROBE_ADDRESS = "192.0.2.1"
-"""An address of the device itself, from the range that documentation uses (RFC 5737): nobody else's."""
+"""An address of the device, from the range for documentation (RFC 5737), which no network uses."""
 
 MARKED_LOCAL, MARKED_MAIN, THROUGH, LOCAL, REPLIES = 40, 41, 50, 60, 70
-"""Preferences of the rules, in the order they are looked up."""
+"""Preferences of the rules, in the order of their look-up."""
 
 OWN = (MARKED_LOCAL, MARKED_MAIN, THROUGH, LOCAL, REPLIES)
 
 
 def preferences(listing: str) -> list[int]:
-    """Return the preferences in the output of `ip rule show`, in its order, repeated as there."""
+    """Return the preferences in the output of `ip rule show`, in its order and with repetitions."""
     return [int(line.partition(":")[0]) for line in listing.splitlines() if line]
 
 
 def clear(present: Sequence[int]) -> str:
-    """Return the batch that removes what an earlier link left, given the preferences of the rules there are.
+    """Return the batch that removes what an earlier link left, given the preferences of the present rules.
 
-    There is a `local` rule at any moment: without one the host answers nobody.
+    A `local` rule is present at any moment: without one the host answers nothing.
     """
     lines = [] if 0 in present else ["rule add pref 0 lookup local"]
     left = [pref for pref in present if pref in OWN]
@@ -40,8 +41,8 @@ def clear(present: Sequence[int]) -> str:
 def device(mtu: int, *, cubic: bool) -> str:
     """Return the batch that brings the device up and routes into it.
 
-    Replies use cubic where the kernel has it, whatever the host's default: slow start and idling then are what the
-    figures in the documentation say. A dead link drops packets rather than letting them through undelayed.
+    Replies use cubic where the kernel has it, whatever the host's default, so that slow start and idling are as in the
+    documentation. A dead link drops packets instead of letting them through undelayed.
     """
     control = " congctl cubic" if cubic else ""
     return (
@@ -71,7 +72,7 @@ def rules(port: int, probe_port: int, *, interfaces: Sequence[str] = ()) -> str:
 def redirection(action: str, port: int, relay_port: int) -> list[str]:
     """Return the iptables command that adds (`-A`), checks (`-C`) or deletes (`-D`) the redirection to the relay.
 
-    Connections over the loopback are left alone: that is how the relay itself, and health checks, reach the upstream.
+    Connections over the loopback are excluded: by them the relay itself and health checks reach the upstream.
     """
     match = ["!", "-i", "lo", "-p", "tcp", "--dport", str(port)]
     return [

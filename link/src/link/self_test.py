@@ -1,4 +1,4 @@
-"""What the link really does: sockets opened through the engine, timed, for `configured beside measured`."""
+"""The self-test: opens sockets through the engine and times them, so that `/-/config` shows configured and measured."""
 
 import asyncio
 import socket
@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from link.lateness import quantile_ms
+from service_kit.histogram import quantile
 
 CONNECTIONS = 10
 STAGGER = 0.005
-"""Seconds between the connections: they overlap, so a slow link is measured soon too, but don't collide."""
+"""Seconds between the connections: they overlap, so that a slow link is measured soon too, but do not collide."""
 
 GIVE_UP_AFTER = 30.0
 
@@ -28,11 +28,16 @@ class SelfTest:
     def summary_ms(self) -> dict[str, Any]:
         """Return median and count of each in milliseconds, as `/-/config` shows them."""
         named = {"connect_ms": self.connect, "fresh_request_ms": self.fresh, "warm_request_ms": self.warm}
-        return {name: {"p50": quantile_ms(values, 0.5), "n": len(values)} for name, values in named.items()}
+        return {name: {"p50": median_ms(values), "n": len(values)} for name, values in named.items()}
+
+
+def median_ms(ascending: list[float]) -> float:
+    """Return the nearest-rank median of seconds in milliseconds, to three decimals; 0 of none."""
+    return round(1e3 * (quantile(ascending, 0.5) or 0.0), 3)
 
 
 async def measure(host: str, port: int) -> SelfTest:
-    """Time ten connections with two small requests each to an echo service that stands behind the engine.
+    """Time ten connections with two small requests each to an echo service behind the engine.
 
     Raises TimeoutError or OSError when the engine lets nothing through.
     """

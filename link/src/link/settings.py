@@ -1,6 +1,6 @@
 """The link's settings: the NET_ variables."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -8,26 +8,29 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from link.model import Conditions
 from link.profiles import PROFILES
 from link.stages import OFF, parse_partition
+from service_kit.settings_errors import ContradictionError
+from service_kit.variables import variable_name
 
-PREFIX = "NET_"
 
-
-def _written(text: str) -> str:
+def _partition(text: str) -> str:
     parse_partition(text)
     return text
 
 
-if TYPE_CHECKING:
-    ProfileName = str
-else:
-    ProfileName = Literal[tuple(PROFILES)]
+def _known_profile(name: str) -> str:
+    if name not in PROFILES:
+        raise ValueError("not one of these")
+    return name
+
+
+ProfileName = Annotated[str, AfterValidator(_known_profile)]
 RequestedEngine = Literal["auto", "tun", "relay", "off"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Milliseconds = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
 Megabits = Annotated[float, Field(ge=0.01, le=100_000, allow_inf_nan=False)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 IdleSeconds = Annotated[float, Field(ge=0.1, le=86_400, allow_inf_nan=False)]
-PartitionSeconds = Annotated[str, AfterValidator(_written)]
+PartitionSeconds = Annotated[str, AfterValidator(_partition)]
 QueueMilliseconds = Annotated[float, Field(ge=1, le=10_000, allow_inf_nan=False)]
 
 DEFAULT_QUEUE_MS = 100.0
@@ -47,22 +50,14 @@ CHANGEABLE = (
     "partition_mode",
     "accept_delay_ms",
 )
-"""The fields that say what is emulated: they may be changed while the link runs."""
-
-
-class Contradictions(ValueError):
-    """Settings that cannot both hold; `pairs` are (variable without prefix, sentence)."""
-
-    def __init__(self, pairs: list[tuple[str, str]]):
-        super().__init__("; ".join(f"{PREFIX}{name.upper()}: {sentence}" for name, sentence in pairs))
-        self.pairs = pairs
+"""The fields that can be changed while the link runs: all that say what is emulated."""
 
 
 class Settings(BaseSettings):
-    """What the link listens on and what it emulates; None means the profile's value."""
+    """What the link listens on and what it emulates; None is the profile's value."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True
+        env_prefix="NET_", env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True
     )
 
     host: str = Field("127.0.0.1", description="Address the relay and the control port listen on.")
@@ -73,11 +68,13 @@ class Settings(BaseSettings):
         8092, description="Port of /-/healthy, /-/config and /-/stats. Taken by another: exit 3 and one line."
     )
     upstream_host: str = Field(
-        "127.0.0.1", description="Host the relay forwards to; while nobody listens there, connections are reset."
+        "127.0.0.1", description="Host the relay forwards to; while nothing listens there, connections are reset."
     )
     upstream_port: Port = Field(8001, description="Port the relay forwards to, and whose replies tun delays.")
     profile: ProfileName = Field(
-        "same-host", description="Network by name; same-host emulates nothing. The NET_ values below override its own."
+        "same-host",
+        description="Network by name; same-host emulates nothing. The NET_ values below override its own.",
+        examples=list(PROFILES),
     )
     engine: RequestedEngine = Field(
         "auto",
@@ -110,18 +107,18 @@ class Settings(BaseSettings):
     )
     idle_drop_seconds: IdleSeconds | None = Field(
         None,
-        description="Seconds without a packet after which a connection is forgotten, as a NAT or load balancer does: "
-        "what is sent on it later meets NET_IDLE_DROP_MODE; a new connection works.",
+        description="Seconds without a packet after which a connection is forgotten, as by a NAT or load balancer. "
+        "What is sent on it later is handled by NET_IDLE_DROP_MODE; a new connection works.",
     )
     idle_drop_mode: Literal["silent", "rst"] = Field(
         "silent",
-        description="What becomes of packets of a forgotten connection: they vanish (silent), or who sent them gets a "
+        description="What happens to packets of a forgotten connection: they vanish (silent), or their sender gets a "
         "reset (rst).",
     )
     reset_pct: Percent = Field(
         0.0,
-        description="Share of requests, in per cent, that meet a connection reset instead of reaching the upstream; "
-        "both sides get it.",
+        description="Share of requests, in per cent, whose connection is reset on both sides instead of reaching the "
+        "upstream.",
     )
     partition: PartitionSeconds = Field(
         OFF,
@@ -131,13 +128,13 @@ class Settings(BaseSettings):
     )
     partition_mode: Literal["blackhole", "reject"] = Field(
         "blackhole",
-        description="What becomes of packets in a partition: they vanish (blackhole), or who sent them gets a reset, "
+        description="What happens to packets in a partition: they vanish (blackhole), or their sender gets a reset, "
         "which refuses a new connection (reject).",
     )
     accept_delay_ms: Milliseconds = Field(
         0.0,
-        description="Milliseconds a handshake takes beyond the round trip, as with an upstream that is slow to accept; "
-        "from 1000 on clients send their SYN again.",
+        description="Milliseconds that a handshake takes beyond the round trip, as with an upstream that is slow to "
+        "accept; from 1000 on clients send their SYN again.",
     )
     seed: int = Field(
         1,
@@ -148,7 +145,7 @@ class Settings(BaseSettings):
 
     @property
     def conditions(self) -> Conditions:
-        """What is to be emulated: the profile with every value that is set put over it, in seconds and bits/s."""
+        """What is to be emulated: the profile, overridden by every value that is set; in seconds and bits/s."""
         profile = PROFILES[self.profile]
         return Conditions(
             rtt=_over(self.rtt_ms, profile.rtt_ms) / 1e3,
@@ -169,16 +166,18 @@ class Settings(BaseSettings):
     def _no_contradictions(self) -> Self:
         pairs = contradictions(self)
         if pairs:
-            raise Contradictions(pairs)
+            raise ContradictionError(*pairs)
         return self
 
 
 def contradictions(settings: Settings) -> list[tuple[str, str]]:
-    """Return what cannot both hold, as (variable without prefix, sentence that names the other)."""
+    """Return contradictions, each as a field and a sentence that names the other one."""
     found: list[tuple[str, str]] = []
     wanted = settings.conditions
     if settings.engine == "off" and not wanted.nothing:
-        found.append(("engine", f"contradicts {_asked(settings)}, which needs one; allowed: auto, tun, relay"))
+        found.append(
+            ("engine", f"contradicts {_first_condition(settings)}, which needs one; allowed: auto, tun, relay")
+        )
     if wanted.jitter > wanted.rtt:
         name = "jitter_ms" if settings.jitter_ms is not None else "rtt_ms"
         found.append((name, f"jitter of {wanted.jitter * 1e3:g} ms is above the round trip of {wanted.rtt * 1e3:g} ms; "
@@ -196,14 +195,13 @@ def contradictions(settings: Settings) -> list[tuple[str, str]]:
     return found
 
 
-def _asked(settings: Settings) -> str:
+def _first_condition(settings: Settings) -> str:
     for name in CHANGEABLE:
         value = getattr(settings, name)
         if value and value != Settings.model_fields[name].default:
-            return (
-                f"{PREFIX}{name.upper()}={value:g}" if isinstance(value, float) else f"{PREFIX}{name.upper()}={value}"
-            )
-    return f"{PREFIX}PROFILE={settings.profile}"
+            text = f"{value:g}" if isinstance(value, float) else value
+            return f"{variable_name(Settings, name)}={text}"
+    return f"NET_PROFILE={settings.profile}"
 
 
 def _over(value: float | None, profile: float) -> float:
@@ -216,7 +214,7 @@ def _rate(value: float | None, profile: float | None) -> float | None:
 
 
 def configured(conditions: Conditions) -> dict[str, float | str | None]:
-    """Return the conditions in the units of the variables, as `/-/config` shows them; None where there is none."""
+    """Return the conditions in the units of the variables, for `/-/config`; None where there is none."""
     limited = conditions.down is not None or conditions.up is not None
     partition = conditions.partition
     return {

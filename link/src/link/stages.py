@@ -1,6 +1,6 @@
 """What happens to one packet on its way, one class each: a queue before a rate, a flight, a loss, a partition.
 
-Times are seconds of one clock, sizes bytes on the wire, rates bits per second. A new one is one class more.
+Times are seconds of one clock, sizes bytes on the wire, rates bits per second. Each further stage is a class here.
 """
 
 import math
@@ -10,7 +10,7 @@ from random import Random
 from typing import Protocol
 
 DROPS = ("queue", "loss", "partition", "idle", "reset")
-"""Why a packet does not get through: always counted, be it 0. A stage of another name is counted when it drops."""
+"""Causes of dropped packets that are always counted, even as 0. Those of other stages appear when they drop one."""
 
 OFF = "off"
 PARTITION = re.compile(r"(\d+(?:\.\d+)?)s-(?:(\d+(?:\.\d+)?)s)?", re.ASCII)
@@ -47,7 +47,7 @@ class Serialiser:
         return self.busy_until
 
     def room_at(self, now: float) -> float:
-        """Return when the queue takes the next packet: `now`, or later for those who wait rather than lose."""
+        """Return when the queue takes the next packet: `now` or later."""
         return max(now, self.busy_until - self._queue)
 
 
@@ -61,15 +61,14 @@ class Delay:
         self._jitter = jitter
         self._rng = rng
 
-    def through(self, at: float, size: int) -> float:  # noqa: ARG002 - a Stage is told the size
-        """Return when the packet has flown."""
+    def through(self, at: float, size: int) -> float:  # noqa: ARG002 - part of Stage
         if not self._jitter:
             return at + self._delay
         return at + self._delay + min(abs(self._rng.gauss(0.0, self._jitter)), 3 * self._jitter)
 
 
 class Loss:
-    """Every packet is lost with the same probability, whatever became of those before it."""
+    """Loses every packet with the same probability, independent of those before it."""
 
     why = "loss"
 
@@ -77,8 +76,7 @@ class Loss:
         self._share = share
         self._random = rng.random
 
-    def through(self, at: float, size: int) -> float | None:  # noqa: ARG002 - a Stage is told the size
-        """Return `at`, or None for one that is lost."""
+    def through(self, at: float, size: int) -> float | None:  # noqa: ARG002 - part of Stage
         return None if self._random() < self._share else at
 
 
@@ -89,17 +87,16 @@ class Partition:
     begin: float
     end: float = math.inf
 
-    def holds(self, elapsed: float) -> bool:
+    def is_active(self, elapsed: float) -> bool:
         """Return whether nothing passes this many seconds after the count began."""
         return self.begin <= elapsed < self.end
 
     def __str__(self) -> str:
-        """Return it as it is written."""
         return f"{self.begin:g}s-" + ("" if math.isinf(self.end) else f"{self.end:g}s")
 
 
 def parse_partition(text: str) -> Partition | None:
-    """Return the partition a text means, None for `off`. Raises ValueError with what is wrong."""
+    """Return the partition that a text describes, None for `off`. Raises ValueError with what is wrong."""
     if text == OFF:
         return None
     if not (found := PARTITION.fullmatch(text)):
@@ -111,7 +108,7 @@ def parse_partition(text: str) -> Partition | None:
 
 
 class Blackhole:
-    """Nothing passes while a partition holds, and nobody is told."""
+    """Drops everything during a partition, without a RST."""
 
     why = "partition"
 
@@ -119,6 +116,5 @@ class Blackhole:
         self._partition = partition
         self._since = since
 
-    def through(self, at: float, size: int) -> float | None:  # noqa: ARG002 - a Stage is told the size
-        """Return `at`, or None while it holds."""
-        return None if self._partition.holds(at - self._since) else at
+    def through(self, at: float, size: int) -> float | None:  # noqa: ARG002 - part of Stage
+        return None if self._partition.is_active(at - self._since) else at

@@ -1,4 +1,4 @@
-"""What TCP needs to recover from a loss, in seconds, by formula: for an engine that has no packets to lose.
+"""How many seconds TCP needs to recover from a loss, by formula: for the relay, which has no packets to lose.
 
 A lost SYN is sent again after 1, 2, 4 ... seconds (RFC 6298's first time-out, Linux's tcp_syn_retries of 6). A lost
 segment with others behind it is found a round trip later (RFC 8985, RACK), the last of several by a tail loss probe
@@ -16,32 +16,32 @@ LONGEST_RTO = 120.0
 """Linux's TCP_RTO_MAX."""
 
 RETRIES = 15
-"""Linux's tcp_retries2: what is lost more often than that is not sent again."""
+"""Linux's tcp_retries2: after that many losses a segment is not sent again."""
 
 SYN_RTO = 1.0
 SYN_RETRIES = 6
 
 
 def time_out(rtt: float, tries: int) -> float:
-    """Return the retransmission time-out after so many that ran out before."""
+    """Return the retransmission time-out after `tries` earlier ones."""
     return min(LONGEST_RTO, (MIN_RTO + rtt) * 2.0 ** min(tries, RETRIES))
 
 
 def again(rtt: float, tries: int) -> float:
-    """Return after how long a single segment that was lost so many times before is sent again: a probe comes first."""
+    """Return after how long a single segment that was lost `tries` times before is sent again; a probe comes first."""
     return time_out(rtt, max(0, tries - 1))
 
 
 def syn_time_out(tries: int) -> float | None:
-    """Return after how long a SYN that was lost is sent again; None when the kernel gives up."""
+    """Return after how long a lost SYN is sent again; None when the kernel gives up."""
     return SYN_RTO * 2.0**tries if tries < SYN_RETRIES else None
 
 
 def stall(segments: int, *, more: bool, loss: float, rtt: float, random: Callable[[], float]) -> float:
-    """Return how much later a flight arrives because of what was lost of it; 0 if nothing was.
+    """Return by how much a flight of segments is delayed because some of them were lost; 0 if none was.
 
-    `more` waits behind the flight, so that its last segment is not the last. Segments behind the lost one wait for it;
-    of several that are lost the longest wait counts, for they are sent again in the same round trips.
+    With `more` behind the flight, its last segment is not the last. Segments behind a lost one wait for it; of several
+    lost ones the longest wait counts, because they are sent again in the same round trips.
     """
     longest = 0.0
     for index in range(segments):

@@ -1,4 +1,4 @@
-"""An IPv4 packet with a TCP segment: what of it the link reads, and the RST that answers it. Bytes in, bytes out."""
+"""Reads the TCP segment of an IPv4 packet, and makes the RST that answers it. Bytes in, bytes out."""
 
 import struct
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ LIFETIME = 64
 
 @dataclass(frozen=True, slots=True)
 class TcpSegment:
-    """The fields of a segment that a middlebox looks at."""
+    """The fields of a segment that a middlebox needs."""
 
     source: bytes
     """Address and port, six bytes."""
@@ -38,7 +38,7 @@ class TcpSegment:
 
 
 def read(packet: bytes) -> TcpSegment | None:
-    """Return the segment of an IPv4 packet; None if it holds none that can be read."""
+    """Return the segment of an IPv4 packet; None if it is too short."""
     header = (packet[0] & 15) * 4
     if len(packet) < header + 20:
         return None
@@ -61,7 +61,7 @@ def reset_to_sender(segment: TcpSegment) -> bytes:
 
 
 def reset_onwards(segment: TcpSegment) -> bytes:
-    """Return the packet with a RST in place of a segment: it stands where the receiver expects the segment."""
+    """Return the packet with a RST in place of a segment: it has the sequence number that the receiver expects."""
     acknowledges = segment.flags & ACKNOWLEDGES
     return _packet(
         segment.source,
@@ -76,7 +76,7 @@ def _packet(source: bytes, target: bytes, sequence: int, acknowledgement: int, f
     tcp = source[4:] + target[4:] + struct.pack("!IIBBHHH", sequence, acknowledgement, 5 << 4, flags, 0, 0, 0)
     pseudo = source[:4] + target[:4] + struct.pack("!HH", PROTOCOL_TCP, len(tcp))
     tcp = tcp[:16] + checksum(pseudo + tcp).to_bytes(2) + tcp[18:]
-    # The kernel fills in checksum and identification of the header of what a raw socket sends.
+    # For a raw socket the kernel fills in checksum and identification of the IP header.
     header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0, LIFETIME, PROTOCOL_TCP, 0)
     return header + source[:4] + target[:4] + tcp
 

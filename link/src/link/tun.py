@@ -1,7 +1,7 @@
-"""The tun engine: real packets of a real TCP, read from a TUN device, held back as the link model says, re-injected.
+"""The tun engine: real packets of a real TCP, read from a TUN device, delayed as the link model says, re-injected.
 
-The upstream's replies are led here by the routes, and the requests where the conditions concern them; connect()
-itself takes a round trip, and slow start, retransmission and idling are the kernel's own.
+Routes send the upstream's replies here, and the requests too where the conditions concern them. connect() itself takes
+a round trip; slow start, retransmission and the restart after idling are the kernel's own.
 """
 
 import contextlib
@@ -15,12 +15,12 @@ import time
 from typing import Any
 
 from link.caveats import IPV6, REQUESTS, of_requests
-from link.lateness import Lateness
 from link.model import Conditions
-from link.namespace import lead_through_tun, open_tun
+from link.namespace import open_tun, route_through_tun
 from link.packet_path import PacketPath
 from link.routes import MARK, PROBE_ADDRESS
 from link.self_test import SelfTest, echo, measure
+from service_kit.histogram import LogHistogram
 
 SO_MARK = 36
 SEND_BUFFER = 8 << 20
@@ -28,18 +28,18 @@ BATCH = 64
 """Packets read before looking at the clock again."""
 
 SWITCH_INTERVAL = 0.0005
-"""Seconds after which the control port's thread hands over to the packets' own; Python's 5 ms are late."""
+"""Seconds after which the control port's thread yields to that of the packets; Python's own 5 ms make packets late."""
 
 
 class Tun:
     """Moves packets in a thread of its own. Built with privileges, run without.
 
-    The requests are led through the device too if the conditions concern them, or if there are none yet: then the
-    engine was asked for in order to be told later. `no_forwarding` is why they cannot be, or None.
+    Requests are routed through the device too if the conditions concern them, or if there are no conditions yet: then
+    they will be set later. `no_forwarding` is the reason why requests cannot be routed, or None.
     """
 
     def __init__(self, conditions: Conditions, port: int, *, seed: int, no_forwarding: str | None = None):
-        self.lateness = Lateness()
+        self.lateness = LogHistogram()
         wanted = conditions.concerns_requests or conditions.nothing
         self._both_ways = wanted and no_forwarding is None
         self._can_forward = no_forwarding is None
@@ -53,19 +53,18 @@ class Tun:
         self._raw = socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.IPPROTO_RAW)
         self._raw.setsockopt(socket.SOL_SOCKET, SO_MARK, MARK)
         self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        lead_through_tun(port, probe_port, incoming=self._both_ways)
+        route_through_tun(port, probe_port, incoming=self._both_ways)
         self._wake, self._waker = os.pipe()
         self._thread = threading.Thread(target=self._move, name="tun", daemon=True)
 
     async def start(self) -> None:
-        """Begin to move packets."""
         sys.setswitchinterval(SWITCH_INTERVAL)
         now = time.monotonic()
         self._passage.change(self._conditions, now, now)
         self._thread.start()
 
     async def stop(self) -> None:
-        """End the thread and close what is open; the device goes with it, and its routes drop what still comes."""
+        """End the thread and close the device; its routes then drop what still arrives."""
         os.write(self._waker, b"x")
         self._thread.join()
         self._probe.close()
@@ -74,36 +73,32 @@ class Tun:
             os.close(descriptor)
 
     async def measure(self) -> SelfTest:
-        """Time handshakes and requests to an echo of the link's own: its replies go as the upstream's do.
+        """Time handshakes and requests to an echo service of the link, whose replies are routed as the upstream's are.
 
-        They meet delay and bandwidth, but no loss, no reset and no partition: those would only be found by chance.
+        Only delay and bandwidth apply to them: loss, resets and partitions would be measured by chance.
         """
         async with echo(self._probe.dup()):
             return await measure(PROBE_ADDRESS, self._probe.getsockname()[1])
 
     def refuses(self, conditions: Conditions) -> tuple[str, str] | None:
-        """Return a variable these conditions ask too much with, without its prefix, and why; None if they are fine."""
         if conditions.up is None or self._both_ways:
             return None
         return "bw_up_mbit", f"{self._no_requests}; {self._instead(['NET_BW_UP_MBIT'])}"
 
     def change(self, conditions: Conditions, since: float) -> None:
-        """Emulate these conditions from now on; a partition counts its seconds from `since`."""
         self._passage.change(conditions, time.monotonic(), since)
 
-    def limits(self, conditions: Conditions) -> list[str]:
-        """Return what is emulated otherwise than real, a sentence each."""
-        said = [IPV6]
+    def caveats(self, conditions: Conditions) -> list[str]:
+        found = [IPV6]
         if conditions.concerns_requests and not self._both_ways:
             concerned = of_requests(conditions)
-            said.append(
+            found.append(
                 f"Requests reach the upstream whatever the network does ({self._no_requests}): "
-                f"{' and '.join(concerned)} can only strike the replies; {self._instead(concerned)}."
+                f"{' and '.join(concerned)} can only affect the replies; {self._instead(concerned)}."
             )
-        return said + ([REQUESTS] if conditions.resets else [])
+        return found + ([REQUESTS] if conditions.resets else [])
 
     def stats(self) -> dict[str, Any]:
-        """Return the counters, as `/-/stats` shows them."""
         dropped = self._passage.dropped()
         packets = {
             "carried": self._packets,
@@ -143,10 +138,10 @@ class Tun:
             due, _, packet = heapq.heappop(held)
             try:
                 self._raw.sendto(packet, (socket.inet_ntoa(packet[16:20]), 0))
-            except OSError:  # a full queue or a route gone with its interface: lost, as packets are
+            except OSError:  # a full queue, or a route that vanished with its interface: the packet is lost
                 self._failed += 1
                 continue
             now = time.monotonic()
             self._packets += 1
             self._bytes += len(packet)
-            self.lateness.add(now - due)
+            self.lateness.add(1e3 * (now - due))

@@ -5,11 +5,10 @@ that was restarted in between has no such difference: its figures are null.
 """
 
 import math
-from collections.abc import Mapping
 
-from lab.histogram import difference, percentile
 from lab.run_document import ConnectionWitness, DistributionMs, Pool, ProxyWitness, UpstreamWitness
 from loadtest.service_snapshots import Answer, Snapshot, number, section
+from service_kit.histogram import difference, parse_buckets, percentile
 
 
 def pool_figures(before: Snapshot, after: Snapshot, window_seconds: float) -> Pool | None:
@@ -161,7 +160,7 @@ def _connections(start: Answer, end: Answer, opened: str, closed: str, current: 
 def distribution(start: Answer, end: Answer) -> DistributionMs | None:
     """Return what a run added to one of the proxy's histograms; None if it was reset meanwhile."""
     try:
-        histogram = difference(_histogram(end), _histogram(start))
+        histogram = difference(parse_buckets(end), parse_buckets(start))
     except ValueError:
         return None
     count = int(number(end, "count") - number(start, "count"))
@@ -174,11 +173,6 @@ def distribution(start: Answer, end: Answer) -> DistributionMs | None:
         p50=_finite(percentile(histogram, 0.50)),
         p99=_finite(percentile(histogram, 0.99)),
     )
-
-
-def _histogram(answer: Mapping[str, object]) -> dict[float, int]:
-    buckets = answer.get("histogram")
-    return {float(bound): int(count) for bound, count in buckets.items()} if isinstance(buckets, dict) else {}
 
 
 def _cores(start: Answer | None, end: Answer | None, wall_seconds: float) -> float | None:

@@ -30,7 +30,7 @@ from loadtest.locust_stats import Counts
 from loadtest.phases import Phases, ledger_of, phases_ms
 from loadtest.service_snapshots import Answer, Snapshot
 
-NETWORK_KEYS = ("engine", "because", "says", "configured", "measured", "limits")
+NETWORK_KEYS = ("engine", "because", "says", "configured", "measured", "caveats")
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,35 @@
 
 import os
 import signal
-import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from loadtest.mistakes import variable
+from loadtest.locust_variables import LOCUST_VARIABLES
 from loadtest.settings import LocustSettings, Settings
+from service_kit.exits import UsageError
+from service_kit.listening import free_port, listen
+from service_kit.settings_errors import load, mistake
+from service_kit.variables import as_text, variable_name
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+
+
+def load_settings() -> tuple[Settings, LocustSettings]:
+    """Return the settings of this process's environment. Raises UsageError."""
+    settings, locust = load(Settings, LocustSettings, also_known=LOCUST_VARIABLES)
+    lines = []
+    reset = os.environ.get("LOCUST_RESET_STATS", "")
+    if reset.lower() in ("true", "yes", "on", "1"):
+        lines.append(
+            mistake("LOCUST_RESET_STATS", reset, "forgets requests that the proxy has counted; allowed: unset")
+        )
+    if not locust.mode_worker and not _is_writable(settings.runs_dir):
+        wrong = "cannot be written to; allowed: a folder this user may write to"
+        lines.append(mistake("LAB_RUNS_DIR", settings.runs_dir, wrong))
+    if lines:
+        raise UsageError(lines)
+    return settings, locust
 
 
 def locust_environment(environment: Mapping[str, str], settings: Settings, locust: LocustSettings) -> dict[str, str]:
@@ -20,39 +40,27 @@ def locust_environment(environment: Mapping[str, str], settings: Settings, locus
     }
     for field, value in locust:
         if value is not None and value is not False:
-            filled.setdefault(variable(LocustSettings, field), "true" if value is True else str(value))
+            filled.setdefault(variable_name(LocustSettings, field), as_text(value))
     filled.setdefault("LOCUST_SPAWN_RATE", str(locust.users))
     if settings.progress:
         filled.setdefault("LOCUST_ONLY_SUMMARY", "true")
     if locust.processes and not environment.get("LOCUST_MASTER_BIND_PORT"):
         # Master and workers of one machine: a free port of its own, so that several sandboxes do not meet.
-        port = str(_free_port())
+        port = str(free_port())
         filled |= {"LOCUST_MASTER_BIND_PORT": port, "LOCUST_MASTER_NODE_PORT": port}
         filled |= {"LOCUST_MASTER_BIND_HOST": "127.0.0.1", "LOCUST_MASTER_NODE_HOST": "127.0.0.1"}
     return filled
 
 
-def taken_port(locust: LocustSettings) -> str | None:
-    """Return one line about a port that this process would listen on and cannot, or None."""
+def check_ports(locust: LocustSettings) -> None:
+    """Raise UnavailableError if Locust could not listen on one of its ports."""
     wanted = []
     if locust.has_web_ui:
-        wanted.append(("LOCUST_WEB_PORT", locust.web_host, locust.web_port))
+        wanted.append(("LOCUST_WEB", locust.web_host, locust.web_port))
     if locust.mode_master:
-        wanted.append(("LOCUST_MASTER_BIND_PORT", "0.0.0.0", locust.master_bind_port))
-    for name, host, port in wanted:
-        if not _is_free(host, port):
-            return f"{name}={port}: already in use on {host}; set {name} to a free port"
-    return None
-
-
-def unwritable(runs_dir: Path) -> str | None:
-    """Return one line if no run could be written to the folder, or None."""
-    folder = runs_dir.absolute()
-    while not folder.exists():
-        folder = folder.parent
-    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
-        return None
-    return f"LAB_RUNS_DIR='{runs_dir}': cannot be written to; allowed: a folder this user may write to"
+        wanted.append(("LOCUST_MASTER_BIND", "0.0.0.0", locust.master_bind_port))
+    for prefix, host, port in wanted:
+        listen(host, port, host_variable=f"{prefix}_HOST", port_variable=f"{prefix}_PORT").close()
 
 
 def become_locust(environment: Mapping[str, str]) -> None:
@@ -66,18 +74,9 @@ def become_locust(environment: Mapping[str, str]) -> None:
     os.execve(sys.executable, [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE)], dict(environment))
 
 
-def _is_free(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _is_writable(folder: Path) -> bool:
+    """Whether files can be made in a folder, which itself is made if it is missing."""
+    folder = folder.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)

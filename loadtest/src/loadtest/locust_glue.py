@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from gevent import socket
 
+from service_kit.exits import ExitCode
+
 if TYPE_CHECKING:  # importing Locust patches the whole process: tests of these functions do without
     from locust.env import Environment
 
@@ -68,9 +70,6 @@ def announce(host: str, port: int, base_path: str) -> None:
     sys.stderr.flush()
 
 
-EXIT_INTERRUPTED = 130
-
-
 class Signals:
     """Handles signals for one Locust process. `finish` stops and saves a run that is under way."""
 
@@ -97,11 +96,11 @@ class Signals:
     def interrupt(self) -> None:
         """End with 130; a second Ctrl-C does not wait for requests in flight."""
         if self._interrupted:
-            os._exit(EXIT_INTERRUPTED)
+            os._exit(ExitCode.INTERRUPTED)
         self._interrupted = True
-        self._environment.process_exit_code = EXIT_INTERRUPTED
+        self._environment.process_exit_code = ExitCode.INTERRUPTED
         if not self._serving:
-            self._leave(SystemExit(EXIT_INTERRUPTED))
+            self._leave(SystemExit(ExitCode.INTERRUPTED))
         self._finish()
         if not self._ending:
             self._leave(KeyboardInterrupt())

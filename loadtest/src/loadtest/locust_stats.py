@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from lab.histogram import difference, percentile
 from lab.run_document import LatencyMs
+from service_kit.histogram import difference, percentile
 
 if TYPE_CHECKING:  # importing Locust patches the whole process: the pure parts do without
     from locust.stats import RequestStats

@@ -10,6 +10,7 @@ from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from loadtest.patterns import PATTERNS
+from service_kit.settings_errors import ContradictionError
 
 _TIMESPAN = re.compile(r"(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 
@@ -154,12 +155,10 @@ class LocustSettings(BaseSettings):
     @model_validator(mode="after")
     def _one_role(self) -> Self:
         if self.mode_master and self.mode_worker:
-            raise ValueError("LOCUST_MODE_WORKER='true': a master is no worker; allowed: LOCUST_MODE_MASTER unset")
+            raise ContradictionError(("mode_worker", "a master is no worker; allowed: LOCUST_MODE_MASTER unset"))
         if self.processes and (self.mode_master or self.mode_worker):
-            raise ValueError(
-                f"LOCUST_PROCESSES='{self.processes}': makes its own master and workers; "
-                "allowed: LOCUST_MODE_MASTER and LOCUST_MODE_WORKER unset"
-            )
+            allowed_words = "allowed: LOCUST_MODE_MASTER and LOCUST_MODE_WORKER unset"
+            raise ContradictionError(("processes", f"makes its own master and workers; {allowed_words}"))
         return self
 
     @property

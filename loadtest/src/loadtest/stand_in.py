@@ -4,9 +4,9 @@ What left late is counted in a histogram since a part started; a run's is the di
 beginning. Quantiles alone have no such difference: they are of the run only if nothing had been counted before it.
 """
 
-from lab.histogram import difference, percentile
 from lab.run_document import DistributionMs, StandIn
 from loadtest.service_snapshots import Answer, Snapshot, number, section
+from service_kit.histogram import difference, parse_buckets, percentile
 
 
 def link(before: Snapshot, after: Snapshot, cpu_cores: float | None) -> StandIn | None:
@@ -43,8 +43,8 @@ def rtt_ms(snapshot: Snapshot) -> float:
 
 
 def _by_what(network: Answer | None) -> Answer | None:
-    """A relay counts what it did to connections, tun the packets it dropped; the kernel does not say why it did."""
-    return _counted(network, "struck_by") or _counted(section(network, "packets"), "dropped_by")
+    """A relay counts what it did to connections, tun the packets it dropped."""
+    return _counted(network, "affected_by") or _counted(section(network, "packets"), "dropped_by")
 
 
 def _counted(answer: Answer | None, name: str) -> Answer | None:
@@ -68,7 +68,7 @@ def _lateness(before: Answer | None, after: Answer | None) -> DistributionMs | N
         counts = int(number(start, "count")), int(number(end, "count"))
         return _by_quantiles(end, *counts)
     try:
-        added = difference(_histogram(end), _histogram(start))
+        added = difference(parse_buckets(end), parse_buckets(start))
     except ValueError:  # restarted meanwhile
         return None
     return DistributionMs(count=sum(added.values()), p50=percentile(added, 0.5), p99=percentile(added, 0.99))
@@ -80,11 +80,6 @@ def _by_quantiles(end: Answer, count_before: int, count: int) -> DistributionMs 
     known = count_before == 0 and count > 0
     p50, p99 = (_known(end, name) if known else None for name in ("p50", "p99"))
     return DistributionMs(count=count - count_before, p50=p50, p99=p99)
-
-
-def _histogram(answer: Answer) -> dict[float, int]:
-    buckets = answer.get("histogram")
-    return {float(bound): int(count) for bound, count in buckets.items()} if isinstance(buckets, dict) else {}
 
 
 def _known(answer: Answer, key: str) -> float | None:

@@ -61,18 +61,11 @@ class ForwardingApp(FastAPI):
             await Forwarded(scope["state"]["upstreams"], scope, receive, send).run()
 
 
-def create_app(
-    settings: Settings | None = None,
-    server: ServerSettings | None = None,
-    *,
-    when_open: Callable[[], object] | None = None,
-) -> FastAPI:
-    """Build the proxy. Settings come from the environment unless they are given; nothing is opened before the start.
+def create_app(settings: Settings, server: ServerSettings, *, when_open: Callable[[], object] | None = None) -> FastAPI:
+    """Build the proxy; nothing is opened before the start.
 
     `when_open` is called when everything is open and before the first request.
     """
-    settings = settings or Settings()
-    server = server or ServerSettings()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:

@@ -5,16 +5,13 @@ import time
 
 from proxy.clients.upstream import origin
 from proxy.settings import Settings
+from service_kit.exits import UnavailableError
 
 WAIT_SECONDS = 10.0
 
 
-class NotTrustworthy(Exception):
-    """PROXY_CA_FILE is of no use; the message is one line to show to a user."""
-
-
 def await_ca_file(settings: Settings, seconds: float = WAIT_SECONDS) -> None:
-    """Return when the file is there and good, or if none is needed. Raises NotTrustworthy."""
+    """Return when the file is there and good, or if none is needed. Raises UnavailableError."""
     path = settings.ca_file
     if path is None or not origin(settings).secure:
         return
@@ -24,7 +21,7 @@ def await_ca_file(settings: Settings, seconds: float = WAIT_SECONDS) -> None:
     try:
         ssl.create_default_context(cafile=path)
     except FileNotFoundError:
-        raise NotTrustworthy(f"PROXY_CA_FILE='{path}': no such file, also not after {seconds:g} s") from None
+        raise UnavailableError(f"PROXY_CA_FILE='{path}': no such file, not even after {seconds:g} s") from None
     except OSError as error:  # ssl.SSLError is one
         wrong = "no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
-        raise NotTrustworthy(f"PROXY_CA_FILE='{path}': {wrong}; allowed: a PEM file of authorities") from None
+        raise UnavailableError(f"PROXY_CA_FILE='{path}': {wrong}; allowed: a PEM file of authorities") from None

@@ -1,13 +1,12 @@
 """uvicorn around the app: the socket bound first, the signals mapped to exit codes, one worker or several."""
 
-import errno
 import gc
 import importlib.util
 import logging
 import os
 import signal
-import socket
 import tempfile
+from socket import socket
 from types import FrameType
 from typing import Any, Final, NoReturn
 
@@ -17,9 +16,10 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from proxy.settings import ServerSettings, Settings
+from service_kit.exits import ExitCode
+from service_kit.listening import listen
+from service_kit.settings_errors import load
 
-EXIT_SURROUNDINGS = 3
-EXIT_INTERRUPTED = 130
 _GARBAGE_AFTER_OBJECTS = 10_000
 
 _LOGGING: Final[dict[str, Any]] = {
@@ -33,73 +33,66 @@ _LOGGING: Final[dict[str, Any]] = {
 """uvicorn sets this up in every worker, which is a process of its own."""
 
 
-class PortTaken(Exception):
-    """Somebody else listens on the port; the message is one line to show to a user."""
-
-
-def bind(settings: Settings, backlog: int) -> socket.socket:
-    """Return the listening socket. Raises PortTaken."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # asyncio sets TCP_NODELAY only where the protocol is named; without it an answer may wait 40 ms for an ACK
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-        listener.listen(backlog)  # at once: with SO_REUSEADDR two may bind, but only one may listen
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise PortTaken(
-                f"PROXY_PORT={settings.port}: already in use on {settings.host}; set PROXY_PORT to a free port"
-            ) from None
-        raise PortTaken(
-            f"PROXY_HOST='{settings.host}', PROXY_PORT={settings.port}: cannot listen there: {error.strerror}"
-        ) from None
-    listener.set_inheritable(True)
-    return listener
-
-
 def serve(settings: Settings, server: ServerSettings) -> int:
-    """Serve until a signal comes and return the exit code. Raises PortTaken before anything has started."""
-    listener = bind(settings, server.backlog)
+    """Serve until a signal comes; return the exit code. Raises UnavailableError before anything has started."""
+    listener = listen(
+        settings.host, settings.port, host_variable="PROXY_HOST", port_variable="PROXY_PORT", backlog=server.backlog
+    )
+    # uvicorn raises the signal that ended it once more when it is done: by then it means an exit code
+    signal.signal(signal.SIGTERM, _exit_well)
+    serve_on = _serve_by_workers if server.workers > 1 else _serve_alone
+    with listener:
+        return serve_on(listener, settings, server)
+
+
+def _serve_alone(listener: socket, settings: Settings, server: ServerSettings) -> int:
+    from proxy.app import create_app  # slow: the port is already held
+
+    config = _configured(create_app(settings, server, when_open=_settle), settings, server)
+    uvicorn_server = uvicorn.Server(config)
+    try:
+        uvicorn_server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    return ExitCode.OK if uvicorn_server.started else ExitCode.UNAVAILABLE
+
+
+def _serve_by_workers(listener: socket, settings: Settings, server: ServerSettings) -> int:
+    listener.set_inheritable(True)
     with tempfile.TemporaryDirectory(prefix="pool-sandbox-proxy-") as own_dir:
         # uvicorn's workers are new processes that read the environment: the folder they share travels there
         os.environ.setdefault("PROXY_STATE_DIR", own_dir)
-        config = uvicorn.Config(
-            "proxy.server:worker_app",
-            factory=True,
-            workers=server.workers,
-            limit_concurrency=server.limit_concurrency,
-            backlog=server.backlog,
-            timeout_keep_alive=server.timeout_keep_alive,
-            timeout_graceful_shutdown=server.timeout_graceful_shutdown,
-            http=_protocol(server.http),
-            access_log=False,
-            log_config=_LOGGING,
-            # the upstream's own Date and Server go through; a second one of ours would make two
-            date_header=False,
-            server_header=False,
-            # no caller is trusted to say where it came from
-            proxy_headers=False,
-        )
-        config.configure_logging()
-        logging.getLogger("proxy").info(announcement(settings, server))
-        # uvicorn raises the signal that ended it once more when it is done: by then it means an exit code
-        signal.signal(signal.SIGTERM, _exit_well)
-        if server.workers > 1:
-            return _Workers(config, sockets=[listener]).run_to_exit_code()
-        try:
-            uvicorn.Server(config).run(sockets=[listener])
-        except KeyboardInterrupt:
-            return EXIT_INTERRUPTED
-    return 0
+        config = _configured("proxy.server:worker_app", settings, server)
+        return _Workers(config, sockets=[listener]).run_to_exit_code()
+
+
+def _configured(app: FastAPI | str, settings: Settings, server: ServerSettings) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=server.workers,
+        limit_concurrency=server.limit_concurrency,
+        backlog=server.backlog,
+        timeout_keep_alive=server.timeout_keep_alive,
+        timeout_graceful_shutdown=server.timeout_graceful_shutdown,
+        http=_protocol(server.http),
+        access_log=False,
+        log_config=_LOGGING,
+        # the upstream's own Date and Server go through; a second one of ours would make two
+        date_header=False,
+        server_header=False,
+        # no client is trusted to say where it came from
+        proxy_headers=False,
+    )
+    logging.getLogger("proxy").info(announcement(settings, server))
+    return config
 
 
 def worker_app() -> FastAPI:
-    """Build the app of a process that is nothing but a worker of the proxy."""
+    """Build the app of one of several workers, which is a process of its own and reads the environment itself."""
     from proxy.app import create_app
 
-    return create_app(when_open=_settle)
+    return create_app(*load(Settings, ServerSettings), when_open=_settle)
 
 
 def _settle() -> None:
@@ -129,8 +122,8 @@ class _Workers(Multiprocess):
     def run_to_exit_code(self) -> int:
         self.run()
         if any(process.exitcode == STARTUP_FAILURE for process in self.processes):
-            return EXIT_SURROUNDINGS
-        return EXIT_INTERRUPTED if self._interrupted else 0
+            return ExitCode.UNAVAILABLE
+        return ExitCode.INTERRUPTED if self._interrupted else 0
 
 
 def announcement(settings: Settings, server: ServerSettings) -> str:

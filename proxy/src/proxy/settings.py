@@ -1,13 +1,14 @@
 """The proxy's settings: PROXY_ for the pool and the forwarding, UVICORN_ for the server in front of it."""
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service_kit.settings_errors import ContradictionError
+from service_kit.variables import variable_name
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
@@ -138,10 +139,9 @@ class Settings(BaseSettings):
     def _keepalive_fits(self) -> Self:
         keepalive = self.max_keepalive_connections
         if keepalive is not None and keepalive > self.max_connections:
-            raise ValueError(
-                f"PROXY_MAX_KEEPALIVE_CONNECTIONS='{keepalive}': more than PROXY_MAX_CONNECTIONS={self.max_connections}"
-                f" can ever be idle; allowed: 0 to {self.max_connections}"
-            )
+            most = self.max_connections
+            sentence = f"more than PROXY_MAX_CONNECTIONS={most} can ever be idle; allowed: 0 to {most}"
+            raise ContradictionError(("max_keepalive_connections", sentence))
         return self
 
     @property
@@ -179,8 +179,7 @@ class ServerSettings(BaseSettings):
 
 def as_environment(settings: BaseSettings) -> dict[str, Any]:
     """Return settings by the full names of their variables, with JSON's own types."""
-    prefix = settings.model_config["env_prefix"]
-    return {f"{prefix}{name}".upper(): value for name, value in settings.model_dump(mode="json").items()}
+    return {variable_name(type(settings), name): value for name, value in settings.model_dump(mode="json").items()}
 
 
 def in_force(settings: Settings, server: ServerSettings) -> dict[str, Any]:
@@ -189,11 +188,3 @@ def in_force(settings: Settings, server: ServerSettings) -> dict[str, Any]:
     shown["PROXY_MAX_KEEPALIVE_CONNECTIONS"] = settings.keepalive_connections
     del shown["PROXY_STATE_DIR"]
     return shown
-
-
-def own_variables(environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the variables of the environment that this part reads: those with its two prefixes, not empty."""
-    environment = os.environ if environment is None else environment
-    return {
-        name: value for name, value in environment.items() if name.startswith(("PROXY_", "UVICORN_")) and value != ""
-    }

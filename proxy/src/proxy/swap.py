@@ -5,66 +5,28 @@ and is closed after the last of them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Final
-
-from pydantic import ValidationError
 
 from proxy.clients.cancellation import Scope
 from proxy.clients.interface import Answer, Client, Outbound
-from proxy.mistakes import lines_of, unknown_variables
-from proxy.settings import ServerSettings, Settings
+from proxy.settings import Settings
 from proxy.watch import PoolWatch
 
 CHANGEABLE: Final = (
-    "PROXY_CLIENT",
-    "PROXY_QUEUE",
-    "PROXY_MAX_CONNECTIONS",
-    "PROXY_MAX_KEEPALIVE_CONNECTIONS",
-    "PROXY_KEEPALIVE_EXPIRY_SECONDS",
-    "PROXY_MAX_CONNECTION_AGE_SECONDS",
-    "PROXY_CONNECT_TIMEOUT_SECONDS",
-    "PROXY_READ_TIMEOUT_SECONDS",
-    "PROXY_WRITE_TIMEOUT_SECONDS",
-    "PROXY_POOL_TIMEOUT_SECONDS",
-    "PROXY_TOTAL_TIMEOUT_SECONDS",
+    "client",
+    "queue",
+    "max_connections",
+    "max_keepalive_connections",
+    "keepalive_expiry_seconds",
+    "max_connection_age_seconds",
+    "connect_timeout_seconds",
+    "read_timeout_seconds",
+    "write_timeout_seconds",
+    "pool_timeout_seconds",
+    "total_timeout_seconds",
 )
-
-
-class Refused(Exception):
-    """The change is not made. `status` is HTTP's; `mistakes` has one line for each variable that is wrong."""
-
-    def __init__(self, status: int, mistakes: list[str]) -> None:
-        super().__init__("; ".join(mistakes))
-        self.status = status
-        self.mistakes = mistakes
-
-
-def changed(settings: Settings, changes: object) -> Settings:
-    """Return settings with some variables changed; null unsets one. Raises Refused (400 or 422). Pure."""
-    if not isinstance(changes, Mapping):
-        raise Refused(400, ['not a JSON object of variables; allowed: {"PROXY_MAX_CONNECTIONS": 20, ...}'])
-    shown = {str(name): str(value) for name, value in changes.items()}
-    wrong = unknown_variables((Settings, ServerSettings), shown)
-    known = {f"PROXY_{field}".upper() for field in Settings.model_fields}
-    known |= {f"UVICORN_{field}".upper() for field in ServerSettings.model_fields}
-    for name, value in shown.items():
-        if name in known and name not in CHANGEABLE:
-            wrong.append(f"{name}='{value}': needs a restart; allowed: {', '.join(CHANGEABLE)}")
-        elif name not in known and not name.startswith(("PROXY_", "UVICORN_")):
-            wrong.append(f"{name}='{value}': no such variable; allowed: {', '.join(CHANGEABLE)}")
-    if wrong:
-        raise Refused(400, wrong)
-    # as text, as the environment has them: true is no number there
-    fields = settings.model_dump() | {name.removeprefix("PROXY_").lower(): value for name, value in shown.items()}
-    for name, value in changes.items():
-        field = name.removeprefix("PROXY_").lower()
-        if value is None:
-            fields[field] = Settings.model_fields[field].default
-    try:
-        return Settings(**fields)
-    except ValidationError as error:
-        raise Refused(422, lines_of(Settings, error)) from None
+"""The fields of Settings that a PUT may change; all others need a restart."""
 
 
 class SwappableClient:

@@ -1,1 +1,1 @@
-"""The sandbox's variables: where they come from, which wins, which part gets them, and whether they are right."""
+"""Brings the services up in one of two ways: in Docker Compose, or as local processes."""

@@ -1,4 +1,4 @@
-"""What a clone keeps under `.sandbox/`: who holds it, and where its supervisor is reached."""
+"""A checkout of the project: where things are in it, its locks, and the path of its supervisor's socket."""
 
 import fcntl
 import os
@@ -8,26 +8,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.backends.errors import SurroundingsFailed
+from service_kit.exits import UnavailableError
 
 _SOCKET_PATH_BYTES = 100
 """A unix socket's path must be shorter than 108 bytes on Linux, 104 elsewhere."""
 
 
-class Clone:
-    """A checkout: where things lie in it."""
+class Checkout:
+    """A checkout: where things are in it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
 
     @property
     def runs(self) -> Path:
-        """The folder of run documents."""
         return self.root / "runs"
 
     @property
     def env_file(self) -> Path:
-        """The user's settings."""
         return self.root / ".env"
 
     @property
@@ -36,22 +34,22 @@ class Clone:
         return self.root / ".sandbox"
 
     def state_file(self, name: str) -> Path:
-        """Return a file in it, and see to it that the folder is there."""
+        """Return a file in it, in a folder that is made if missing."""
         self.state.mkdir(mode=0o700, exist_ok=True)
         return self.state / name
 
     @contextmanager
-    def held(self, name: str, note: str, refusal: str) -> Iterator[None]:
-        """Hold a lock that dies with this process; raise SurroundingsFailed if another process has it.
+    def locked(self, name: str, note: str, refusal: str) -> Iterator[None]:
+        """Hold a lock that dies with this process; raise UnavailableError if another process has it.
 
-        `note` is written into the lock's file; `{note}` in `refusal` is the other's.
+        `note` is written into the lock's file; `{note}` in `refusal` is that of the other process.
         """
         with self.state_file(f"{name}.lock").open("a+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 lock.seek(0)
-                raise SurroundingsFailed(refusal.format(note=lock.read().strip())) from None
+                raise UnavailableError(refusal.format(note=lock.read().strip())) from None
             lock.truncate(0)
             lock.write(note)
             lock.flush()
@@ -61,7 +59,7 @@ class Clone:
     def socket_path(self) -> Iterator[Path]:
         """Give the path for the supervisor's socket to listen on, and clear it away afterwards.
 
-        A clone that lies too deep gets one in a private temporary folder, noted in a file beside where it should be.
+        If the checkout's path is too long, it is in a private temporary folder, and a file in its place has its path.
         """
         path = self.state_file("up.sock")
         note = self.state_file("up.sock.path")

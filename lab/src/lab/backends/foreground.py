@@ -1,97 +1,94 @@
-"""`up --processes`: the supervisor in the foreground, from the first check to the last process gone."""
+"""`up`: the services of one checkout in the foreground, from the first check until all of them have ended."""
 
 import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
 
-from lab.backends.checkout import Clone
-from lab.backends.errors import INTERRUPTED, UsageMistake
-from lab.backends.precedence import Variables
-from lab.backends.processes.control_socket import listening
-from lab.backends.processes.supervisor import Supervisor
-from lab.backends.service_spec import ServiceSpec
-from lab.backends.terminal import Screen
+from lab.backends.checkout import Checkout
+from lab.backends.terminal import Terminal
+from lab.backends.workspace import MODE_WORDS, Mode
+from service_kit.exits import ExitCode, ExitError
 
 ALREADY_UP = "the sandbox of this clone is up already ({note}); ./sandbox down stops it"
 
 
-class Foreground:
-    """One `up`. `shell` are the variables of the shell that it was called from, `variables` the whole baseline."""
+class Shutdown:
+    """The end of an `up`: asked for by a signal or by `down`, hurried by a second signal, and done at last."""
 
-    def __init__(self, clone: Clone, services: Sequence[ServiceSpec], shell: Variables, variables: Variables) -> None:
-        self._clone = clone
-        self._services = services
-        self._shell = shell
-        self._variables = variables
-        self._end = asyncio.Event()
-        self._gone = asyncio.Event()
-        self._signal: int | None = None
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.hurry = asyncio.Event()
+        self.done = asyncio.Event()
+        self.signal = 0
 
-    async def serve(self, welcome: Callable[[Supervisor], str]) -> int:
-        """Start everything, say `welcome`, serve until a signal or `down`, end everything; return the exit code."""
-        screen = Screen(self._services)
-        with (
-            self._clone.held("up", f"as processes, pid {os.getpid()}", ALREADY_UP),
-            self._clone.socket_path() as path,
-        ):
-            self._supervisor = Supervisor(self._clone.root, self._clone.runs, self._services, screen)
-            self._listen_to_signals()
-            try:
-                async with listening(path, self._answer):
-                    try:
-                        if await self._start():
-                            screen.say(welcome(self._supervisor))
-                        await self._end.wait()
-                    finally:
-                        await self._supervisor.stop()
-                        self._gone.set()
-            finally:
-                if self._supervisor.status():  # else nothing was started
-                    screen.say("everything is stopped")
-        return INTERRUPTED if self._signal == signal.SIGINT else 0
+    def on_signal(self, number: int) -> None:
+        if self.asked.is_set():
+            self.hurry.set()
+        self.signal = self.signal or number
+        self.asked.set()
 
-    async def _start(self) -> bool:
-        """Start the services unless told to end meanwhile; whether they are ready."""
-        start = asyncio.create_task(self._supervisor.apply(self._variables))
-        end = asyncio.create_task(self._end.wait())
-        await asyncio.wait((start, end), return_when=asyncio.FIRST_COMPLETED)
-        end.cancel()
-        if start.done():
-            start.result()
-            return True
-        start.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await start
-        return False
 
-    def _listen_to_signals(self) -> None:
-        loop = asyncio.get_running_loop()
+class UpBackend(Protocol):
+    """The services of an `up`, from nothing to nothing."""
+
+    mode: Mode
+
+    def opened(self, shutdown: Shutdown) -> AbstractAsyncContextManager[None]:
+        """Have what other commands find this `up` by. Comes before all else."""
+
+    async def check(self) -> None:
+        """Raise ExitError if settings or ports are wrong; nothing is started yet."""
+
+    async def start(self) -> None:
+        """Start everything and wait until it is ready."""
+
+    async def follow(self) -> None:
+        """Show the services' output until there is none any more."""
+
+    async def stop(self) -> None:
+        """End everything, also after a start that failed."""
+
+
+async def run_in_foreground(checkout: Checkout, backend: UpBackend, terminal: Terminal, welcome: str) -> int:
+    """Start everything, print `welcome`, go on until a signal or `down`, end everything; return the exit code."""
+    shutdown = Shutdown()
+    note = f"{MODE_WORDS[backend.mode]}, pid {os.getpid()}"
+    with checkout.locked("up", note, ALREADY_UP):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._on_signal, number)
+            asyncio.get_running_loop().add_signal_handler(number, shutdown.on_signal, number)
+        async with backend.opened(shutdown):
+            try:
+                if await _unless_asked(shutdown, backend.check()):
+                    await _start_and_stop(shutdown, backend, terminal, welcome)
+            finally:
+                shutdown.done.set()
+    return ExitCode.INTERRUPTED if shutdown.signal == signal.SIGINT else ExitCode.OK
 
-    def _on_signal(self, number: int) -> None:
-        if self._end.is_set():
-            self._supervisor.hurry.set()
-        self._signal = self._signal or number
-        self._end.set()
 
-    async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        match request:
-            case {"request": "status"}:
-                return {
-                    "pid": os.getpid(),
-                    "shell": self._shell,
-                    "ending": self._end.is_set(),
-                    "services": self._supervisor.status(),
-                }
-            case {"request": "apply", "variables": dict(variables)}:
-                return asdict(await self._supervisor.apply(variables, check=False))
-            case {"request": "down"}:
-                self._end.set()
-                await self._gone.wait()
-                return {}
-        raise UsageMistake("no such request")
+async def _start_and_stop(shutdown: Shutdown, backend: UpBackend, terminal: Terminal, welcome: str) -> None:
+    try:
+        if await _unless_asked(shutdown, backend.start()):
+            terminal.print(welcome)
+            await _unless_asked(shutdown, backend.follow())
+    finally:
+        await backend.stop()
+        terminal.print("everything is stopped")
+
+
+async def _unless_asked(shutdown: Shutdown, work: Coroutine[Any, Any, None]) -> bool:
+    """Do the work, or drop it when the end is asked for; whether it was done."""
+    task = asyncio.ensure_future(work)
+    asked = asyncio.ensure_future(shutdown.asked.wait())
+    await asyncio.wait((task, asked), return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if task.done():
+        task.result()
+        return True
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, ExitError):
+        await task
+    return False

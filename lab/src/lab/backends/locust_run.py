@@ -1,8 +1,6 @@
 """One headless Locust run, in a process of its own: its progress, its end, and what is left of it."""
 
 import asyncio
-import contextlib
-import json
 import signal
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -10,16 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.backends.process_group import Spawned, read_lines, spawn
-from lab.backends.processes.service_process import TAIL_LINES
-from lab.backends.ward import Ward
+from lab.backends.process_group import ProcessGroup, read_lines, run_command
+from lab.backends.service_http import parse_object
 
-OnProgress = Callable[[dict[str, Any]], None]
-_LAST_LINES_SECONDS = 1.0
+_TAIL_LINES = 15
+_INTERRUPT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Headless:
+class LocustCommand:
     """How to start it: the command and its whole environment.
 
     `interrupt` is a command that asks it to stop, where a signal to the process that was started would not reach it.
@@ -31,82 +28,98 @@ class Headless:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How it ended. `run_id` and `document` are None if nothing was recorded; `tail` are its last log lines."""
+class Progress:
+    """A second of a run, as Locust prints it. What is not known yet is None."""
+
+    t_seconds: float
+    of_seconds: float
+    users: int
+    failures: int
+    rps: float | None
+    p50_ms: float | None
+    p99_ms: float | None
+    pool_active: float | None
+    pool_waiting: float | None
+
+    @classmethod
+    def parse(cls, line: Mapping[str, Any]) -> "Progress":
+        return cls(
+            t_seconds=float(line.get("t_seconds") or 0),
+            of_seconds=float(line.get("of_seconds") or 0),
+            users=int(line.get("users") or 0),
+            failures=int(line.get("failures") or 0),
+            rps=line.get("rps"),
+            p50_ms=line.get("p50_ms"),
+            p99_ms=line.get("p99_ms"),
+            pool_active=line.get("pool_active"),
+            pool_waiting=line.get("pool_waiting"),
+        )
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """How it ended. `run_id` and `document`, a path, are "" if nothing was recorded; `tail` are its last log lines."""
 
     exit_code: int
-    run_id: str | None
-    document: str | None
+    run_id: str
+    document: str
     tail: list[str]
 
 
-class HeadlessRun:
+class LocustRun:
     """A run under way."""
 
-    def __init__(self, headless: Headless, spawned: Spawned, ward: Ward) -> None:
-        self._headless = headless
-        self._spawned = spawned
-        self._ward = ward
+    def __init__(self, command: LocustCommand, root: Path, group: ProcessGroup) -> None:
+        self._command = command
+        self._root = root
+        self._group = group
         self._asked_to_stop = False
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._run_id = ""
+        self._document = ""
 
     @classmethod
-    async def start(cls, headless: Headless, root: Path, ward: Ward) -> "HeadlessRun":
-        """Start it."""
-        return cls(headless, await spawn(headless.argv, headless.environment, root, ward, split_stderr=True), ward)
+    async def start(cls, command: LocustCommand, root: Path) -> "LocustRun":
+        group = await ProcessGroup.start(command.argv, command.environment, root, split_stderr=True)
+        return cls(command, root, group)
 
     def interrupt(self) -> None:
         """Ask it to stop and keep what it has; the second time, end it."""
         if self._asked_to_stop:
-            self._spawned.signal_group(signal.SIGKILL)
-        elif self._headless.interrupt:
-            self._asking = asyncio.create_task(self._ask(self._headless.interrupt))
+            self._group.signal(signal.SIGKILL)
+        elif self._command.interrupt:
+            self._asking = asyncio.create_task(self._ask(self._command.interrupt))
         else:
             self._send_interrupt()
         self._asked_to_stop = True
 
-    async def _ask(self, command: tuple[str, ...]) -> None:
-        """Ask by the command; if there is nothing to be asked yet, what was started is."""
-        null = asyncio.subprocess.DEVNULL
-        process = await asyncio.create_subprocess_exec(
-            *command, env=self._headless.environment, stdin=null, stdout=null, stderr=null
+    async def follow(self, on_progress: Callable[[Progress], None]) -> FinishedRun:
+        exit_code = await self._group.wait(
+            asyncio.create_task(self._read_progress(on_progress)), asyncio.create_task(self._read_log())
         )
-        if await process.wait():
+        return FinishedRun(exit_code, self._run_id, self._document, list(self._tail))
+
+    async def _ask(self, command: tuple[str, ...]) -> None:
+        """Ask by the command; if there is nothing to be asked yet, signal what was started."""
+        if (await run_command(command, self._command.environment, self._root, _INTERRUPT_SECONDS)).code:
             self._send_interrupt()
 
     def _send_interrupt(self) -> None:
         # Not the group: Locust tells its workers itself.
-        with contextlib.suppress(ProcessLookupError):
-            self._spawned.process.send_signal(signal.SIGINT)
+        self._group.signal_leader(signal.SIGINT)
 
-    async def follow(self, on_progress: OnProgress) -> Outcome:
-        """Pass its progress on until it ends."""
-        tail: deque[str] = deque(maxlen=TAIL_LINES)
-        last: dict[str, Any] = {}
-        reading = [
-            asyncio.create_task(self._read_progress(on_progress, tail, last)),
-            asyncio.create_task(self._read_log(tail)),
-        ]
-        await self._spawned.end_stragglers(self._ward)
-        await asyncio.wait(reading, timeout=_LAST_LINES_SECONDS)
-        for task in reading:
-            task.cancel()
-        return Outcome(self._spawned.process.returncode or 0, last.get("run_id"), last.get("document"), list(tail))
-
-    async def _read_progress(self, on_progress: OnProgress, tail: deque[str], last: dict[str, Any]) -> None:
-        """Pass on a point a line; the last line, which names the run, goes into `last`."""
-        async for line in read_lines(self._spawned.stdout):
-            try:
-                point = json.loads(line)
-            except ValueError:
-                point = None
-            if not isinstance(point, dict):
-                tail.append(line)
-            elif "run_id" in point:
-                last.update(point)
+    async def _read_progress(self, on_progress: Callable[[Progress], None]) -> None:
+        """Pass on a point a line; the last line names the run instead."""
+        async for line in read_lines(self._group.stdout):
+            found = parse_object(line)
+            if not found:
+                self._tail.append(line)
+            elif "run_id" in found:
+                self._run_id, self._document = str(found["run_id"]), str(found.get("document", ""))
             else:
-                on_progress(point)
+                on_progress(Progress.parse(found))
 
-    async def _read_log(self, tail: deque[str]) -> None:
-        assert self._spawned.stderr is not None
-        async for line in read_lines(self._spawned.stderr):
-            tail.append(line)
+    async def _read_log(self) -> None:
+        assert self._group.stderr is not None
+        async for line in read_lines(self._group.stderr):
+            self._tail.append(line)

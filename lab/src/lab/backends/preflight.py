@@ -1,12 +1,15 @@
-"""Every part's own check of its environment, before anything starts or restarts."""
+"""What is checked before anything starts or restarts: each part's own --check of its environment, and the ports."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.backends.errors import USAGE, SurroundingsFailed, UsageMistake
-from lab.backends.service_spec import ServiceSpec, Wires, port_numbers, process_environment
+from lab.backends.checkout import Checkout
+from lab.backends.process_group import Finished, run_command
+from lab.backends.service_spec import Port, ServiceSpec, Wires, port_numbers, process_environment
+from service_kit.exits import ExitCode, UnavailableError, UsageError
+from service_kit.listening import is_free, port_taken
 
 _CHECK_SECONDS = 30.0
 
@@ -20,42 +23,74 @@ class Check:
     environment: Mapping[str, str]
 
 
-def service_checks(services: Sequence[ServiceSpec], variables: Mapping[str, str], runs: Path) -> list[Check]:
-    """Return the checks of all services, with what each would get as far as that is known before they run."""
-    wires = Wires(port_numbers(services, variables), runs)
-    return [Check(spec.name, spec.argv, spec.environment(variables, wires)) for spec in services]
+async def check_services(
+    services: Sequence[ServiceSpec], variables: Mapping[str, str], checkout: Checkout, *more: Check
+) -> None:
+    """Ask all services at once, and `more`, about what each would get as far as that is known before they run.
 
-
-async def check_all(checks: Iterable[Check], root: Path) -> None:
-    """Ask all parts at once. Raise UsageMistake with all their lines, SurroundingsFailed if one cannot be asked."""
-    answers = await asyncio.gather(*(_ask(check, root) for check in checks))
-    broken = [said for code, said in answers if code not in (0, USAGE)]
+    Raise UsageError with all their lines, UnavailableError if one cannot be asked.
+    """
+    wires = Wires(port_numbers(services, variables), checkout.runs)
+    checks = [Check(spec.name, spec.argv, spec.environment(variables, wires)) for spec in services]
+    answers = await asyncio.gather(*(_ask(check, checkout.root) for check in (*checks, *more)))
+    broken = [
+        f"{check.name} --check failed (exit {answer.code}): {answer.last_line}"
+        for check, answer in answers
+        if answer.code not in (ExitCode.OK, ExitCode.USAGE)
+    ]
     if broken:
-        raise SurroundingsFailed("\n".join(broken))
-    mistakes = [said for code, said in answers if code == USAGE]
+        raise UnavailableError("\n".join(broken))
+    refused = [answer for _, answer in answers if answer.code == ExitCode.USAGE]
+    mistakes = [line for answer in refused for line in answer.err.strip().splitlines()]
     if mistakes:
-        raise UsageMistake("\n".join(dict.fromkeys("\n".join(mistakes).splitlines())))
+        raise UsageError(list(dict.fromkeys(mistakes)))
 
 
-async def _ask(check: Check, root: Path) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        *check.argv,
-        "--check",
-        env=process_environment(check.environment),
-        cwd=root,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
+async def _ask(check: Check, root: Path) -> tuple[Check, Finished]:
+    argv, environment = (*check.argv, "--check"), process_environment(check.environment)
+    return check, await run_command(argv, environment, root, _CHECK_SECONDS)
+
+
+def check_distinct(services: Iterable[ServiceSpec], variables: Mapping[str, str]) -> None:
+    taken: dict[int, str] = {}
+    for port in (port for spec in services for port in spec.ports):
+        number = port.number(variables)
+        if number in taken:
+            raise UsageError(f"{port.variable}={number}: {taken[number]} is that too; give each its own port")
+        taken[number] = port.variable
+
+
+def check_free(
+    ports: Iterable[Port],
+    variables: Mapping[str, str],
+    ours: Iterable[int] = (),
+    in_compose: Mapping[int, str] | None = None,
+) -> None:
+    """Raise UnavailableError, a line for each port that is in use.
+
+    `ours` are left out. `in_compose` are the ports of this checkout's own Compose project, and by which service.
+    """
+    held = set(ours)
+    lines = [
+        _taken(port, variables, (in_compose or {}).get(port.number(variables)))
+        for port in ports
+        if port.number(variables) not in held and not _is_free(port.host(variables), port.number(variables))
+    ]
+    if lines:
+        raise UnavailableError("\n".join(lines))
+
+
+def _is_free(host: str, port: int) -> bool:
     try:
-        async with asyncio.timeout(_CHECK_SECONDS):
-            _, stderr = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return -1, f"{check.name} --check did not end within {_CHECK_SECONDS:.0f} s"
-    said = stderr.decode(errors="replace").strip()
-    code = process.returncode or 0
-    if code in (0, USAGE):
-        return code, said
-    return code, f"{check.name} --check failed (exit {code}): {said.splitlines()[-1] if said else 'it said nothing'}"
+        return is_free(host, port)
+    except OSError as error:
+        raise UnavailableError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+
+
+def _taken(port: Port, variables: Mapping[str, str], service: str | None) -> str:
+    if service is None:
+        return port_taken(port.variable, port.host(variables), port.number(variables))
+    return (
+        f"{port.variable}={port.number(variables)}: in use by the service {service} of this checkout's own "
+        f"Docker Compose project; ./sandbox down stops it"
+    )

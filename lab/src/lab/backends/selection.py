@@ -1,45 +1,48 @@
-"""Docker or processes: what is up, and what to take if nothing is."""
+"""Docker or processes: how a checkout is up, what to take if it is not, and the backend for it."""
 
-from typing import Annotated, Literal
-
-import typer
-
-from lab.backends.compose.project import Compose
-from lab.backends.errors import SurroundingsFailed, UsageMistake
-from lab.backends.precedence import Variables
-from lab.backends.workspace import Workspace
-
-Mode = Literal["docker", "processes"]
-
-DockerOption = Annotated[bool, typer.Option("--docker", help="In Docker Compose. Default if an engine answers.")]
-ProcessesOption = Annotated[bool, typer.Option("--processes", help="As local processes, without Docker.")]
+from lab.backends.compose.project import ComposeProject
+from lab.backends.foreground import UpBackend
+from lab.backends.run_backend import RunBackend
+from lab.backends.terminal import Terminal
+from lab.backends.variables import Variables
+from lab.backends.workspace import Mode, Workspace
+from service_kit.exits import UnavailableError
 
 
-def asked_mode(docker: bool, processes: bool) -> Mode | None:
-    """Return what the options say."""
-    if docker and processes:
-        raise UsageMistake("--docker and --processes: take one of them")
-    if docker:
-        return "docker"
-    return "processes" if processes else None
-
-
-async def standing_mode(workspace: Workspace, variables: Variables | None = None) -> Mode | None:
-    """Return how this clone is up now, None if it is not. Compose gets `variables`, the baseline if there are none."""
-    if await workspace.supervised.is_up():
+async def running_mode(workspace: Workspace, variables: Variables | None = None) -> Mode | None:
+    """Return how this checkout is up now, None if it is not. Compose gets `variables`, or else the baseline."""
+    if await workspace.supervisor.is_up():
         return "processes"
-    compose = Compose(workspace.clone.root, workspace.baseline() if variables is None else variables)
-    if compose.is_possible() and await compose.containers():
-        return "docker"
-    return None
+    project = ComposeProject(workspace.checkout.root, workspace.baseline() if variables is None else variables)
+    return "docker" if project.is_possible() and await project.containers() else None
 
 
-async def mode_to_start(workspace: Workspace, asked: Mode | None) -> Mode:
+async def mode_to_start(workspace: Workspace, requested: Mode | None) -> Mode:
     """Return what to start: what is asked for, else Docker if an engine answers."""
-    if asked == "processes":
-        return asked
-    compose = Compose(workspace.clone.root, workspace.baseline())
-    missing = await compose.why_not()
-    if asked == "docker" and missing:
-        raise SurroundingsFailed(f"{missing}; ./sandbox up --processes needs no Docker")
+    if requested == "processes":
+        return requested
+    missing = await ComposeProject(workspace.checkout.root, workspace.baseline()).why_not()
+    if requested == "docker" and missing:
+        raise UnavailableError(f"{missing}; ./sandbox up --processes needs no Docker")
     return "processes" if missing else "docker"
+
+
+def up_backend(workspace: Workspace, mode: Mode, terminal: Terminal) -> UpBackend:
+    if mode == "docker":
+        from lab.backends.compose.up import ComposeUp
+
+        return ComposeUp(workspace, terminal)
+    from lab.backends.processes.up import ProcessesUp
+
+    return ProcessesUp(workspace, terminal)
+
+
+def run_backend(workspace: Workspace, mode: Mode, own: bool) -> RunBackend:
+    """Return the services under a run in that mode; `own` ones are started for it and end with it."""
+    if mode == "docker":
+        from lab.backends.compose.run import ComposeRun
+
+        return ComposeRun(workspace, own)
+    from lab.backends.processes.run import OwnRun, SupervisedRun
+
+    return OwnRun(workspace) if own else SupervisedRun(workspace)

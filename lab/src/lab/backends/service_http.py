@@ -1,38 +1,78 @@
-"""The little HTTP that the supervisor speaks: one GET, no connection kept."""
+"""GET requests to the services, and their answers as far as a backend reads them."""
 
 import asyncio
+import http.client
 import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 _ANSWER_SECONDS = 5.0
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Without the shell's http_proxy: the services are on this machine."""
+
+
+@dataclass(frozen=True)
+class ServiceConfig:
+    """A service's /-/config: settings in force ("" where unset), and whether they were changed since its start.
+
+    `engine` is the link's.
+    """
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    changed: bool = False
+    engine: str = ""
 
 
 async def get(url: str) -> tuple[int, bytes]:
-    """Return status and body; raise OSError or TimeoutError if there is no answer.
-
-    HTTP/1.0, so that the body ends with the connection. Standard library, and no thread.
-    """
-    parts = urlsplit(url)
-    async with asyncio.timeout(_ANSWER_SECONDS):
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        try:
-            writer.write(f"GET {parts.path or '/'} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode())
-            answer = await reader.read()
-        finally:
-            writer.close()
-    head, _, body = answer.partition(b"\r\n\r\n")
-    words = head.split(maxsplit=2)
-    if len(words) < 2 or not words[1].isdigit():
-        raise ConnectionError(f"{url} does not speak HTTP")
-    return int(words[1]), body
+    """Return status and body; raise OSError, which TimeoutError is, if there is no answer."""
+    return await asyncio.to_thread(_get, url)
 
 
-async def get_json(url: str) -> dict[str, Any]:
+async def get_config(url: str) -> ServiceConfig:
+    """Return the settings in force; empty ones if the service does not tell."""
+    document = await get_object(url)
+    settings = document.get("settings")
+    return ServiceConfig(
+        settings={name: "" if value is None else str(value) for name, value in settings.items()}
+        if isinstance(settings, dict)
+        else {},
+        changed=bool(document.get("changed")),
+        engine=str(document.get("engine", "")),
+    )
+
+
+async def get_object(url: str) -> dict[str, Any]:
     """Return the JSON object at a URL; {} if there is none."""
     try:
         status, body = await get(url)
-        found = json.loads(body) if status == 200 else {}
-    except (OSError, TimeoutError, ValueError):
+    except OSError:
+        return {}
+    return parse_object(body) if status == 200 else {}
+
+
+def parse_object(text: bytes | str) -> dict[str, Any]:
+    """Return a JSON object; {} if the text is none."""
+    try:
+        found = json.loads(text)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def unready_reason(body: bytes) -> str:
+    """Return why a /-/ready says that it is not, "" if it does not say."""
+    return str(parse_object(body).get("because", ""))
+
+
+def _get(url: str) -> tuple[int, bytes]:
+    try:
+        with _OPENER.open(url, timeout=_ANSWER_SECONDS) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"{url} does not speak HTTP: {error}") from None

@@ -1,12 +1,12 @@
-"""What the supervisor must know about a service: one ServiceSpec each."""
+"""What is known of a service before it runs: how to start it, its ports, its variables."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from lab.backends.precedence import Variables, without_empty
+from lab.backends.service_http import ServiceConfig
+from lab.backends.variables import Variables, without_empty
 
 LOOPBACK = "127.0.0.1"
 _EVERY_INTERFACE = ("0.0.0.0", "::", "")
@@ -27,7 +27,6 @@ class Port:
         return int(value) if value.isdecimal() and 0 < int(value) < 65536 else self.default
 
     def host(self, variables: Mapping[str, str]) -> str:
-        """Return the address it is bound to."""
         return variables.get(self.host_variable or "", "").strip() or LOOPBACK
 
     def url(self, variables: Mapping[str, str], path: str = "") -> str:
@@ -39,23 +38,22 @@ class Port:
 
 @dataclass(frozen=True)
 class Wires:
-    """What a service's wiring is made from: everybody's ports, and what those it waits for say at /-/config."""
+    """What a service's wiring is made from: the ports of all, and the /-/config of those it waits for."""
 
     ports: Mapping[str, int]
     runs: Path
-    configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    configs: Mapping[str, ServiceConfig] = field(default_factory=dict)
 
 
 def no_wiring(_wires: Wires) -> Variables:
-    """Wire a service to nothing."""
     return {}
 
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """A service: how it is started, what it gets, how one knows that it is ready.
+    """A service: how it is started, what it gets, and by what it is known to be ready.
 
-    `wiring` gives the variables that connect it to the others, unless the user set them himself. `after` names the
+    `wiring` gives the variables that connect it to the others, unless the user sets them. `after` names the
     services that must be ready before it starts, because its wiring reads their /-/config (on the port of their
     ready page). `colour` is an ANSI number.
     """
@@ -76,16 +74,13 @@ class ServiceSpec:
         return {**self.wiring(wires), **without_empty(own)}
 
     def ready_url(self, environment: Mapping[str, str]) -> str:
-        """Return the URL that answers 200 when it is ready."""
         return self.ready_port.url(environment, self.ready_path)
 
     def config_url(self, environment: Mapping[str, str]) -> str:
-        """Return the URL of its settings in force."""
         return self.ready_port.url(environment, "/-/config")
 
 
 def port_numbers(services: Iterable[ServiceSpec], variables: Mapping[str, str]) -> dict[str, int]:
-    """Return every port by its variable."""
     return {port.variable: port.number(variables) for spec in services for port in spec.ports}
 
 

@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from lab.backends.precedence import Variables
+from lab.backends.service_http import ServiceConfig
 from lab.backends.service_spec import LOOPBACK, Port, ServiceSpec, Wires
+from lab.backends.variables import Variables
 
 PROXY_PORT = Port("PROXY_PORT", 8000, "PROXY_HOST")
 UPSTREAM_PORT = Port("UPSTREAM_PORT", 8001, "UPSTREAM_HOST")
@@ -20,25 +20,29 @@ def _url(wires: Wires, port: Port) -> str:
     return f"http://{LOOPBACK}:{wires.ports[port.variable]}"
 
 
+def _config(wires: Wires, service: str) -> ServiceConfig:
+    return wires.configs.get(service, ServiceConfig())
+
+
 def _wire_link(wires: Wires) -> Variables:
     return {"NET_UPSTREAM_HOST": LOOPBACK, "NET_UPSTREAM_PORT": str(wires.ports[UPSTREAM_PORT.variable])}
 
 
 def _wire_proxy(wires: Wires) -> Variables:
-    # Only the relay stands in the way of the proxy's connections; the link's other engines are under them, or off.
-    through_relay = wires.configs.get("link", {}).get("engine") == "relay"
+    # Only the relay is an address of its own; the link's other engines work below the connections, or are off.
+    through_relay = _config(wires, "link").engine == "relay"
     upstream = _url(wires, NET_PORT if through_relay else UPSTREAM_PORT)
     admin = {"PROXY_ADMIN": "true"}  # it listens on loopback
-    mock = wires.configs.get("upstream-mock", {}).get("settings", {})
+    mock = _config(wires, "upstream-mock").settings
     if not speaks_tls(mock):
         return {"PROXY_UPSTREAM_URL": upstream, **admin}
-    authority = Path(str(mock.get("UPSTREAM_TLS_DIRECTORY")), "ca.pem")
+    authority = Path(mock.get("UPSTREAM_TLS_DIRECTORY", ""), "ca.pem")
     return {"PROXY_UPSTREAM_URL": "https" + upstream.removeprefix("http"), "PROXY_CA_FILE": str(authority), **admin}
 
 
-def speaks_tls(variables: Mapping[str, Any]) -> bool:
+def speaks_tls(variables: Mapping[str, str]) -> bool:
     """Whether the mock speaks https with these settings: then the proxy must call it so, and trust its authority."""
-    return str(variables.get("UPSTREAM_TLS") or "").strip() not in ("", "off")
+    return variables.get("UPSTREAM_TLS", "").strip() not in ("", "off")
 
 
 def _wire_locust(wires: Wires) -> Variables:
@@ -51,7 +55,7 @@ def _wire_locust(wires: Wires) -> Variables:
 
 
 def _module(name: str) -> tuple[str, ...]:
-    # -P: the folder one happens to stand in is not searched for modules.
+    # -P: the current folder is not searched for modules.
     return (sys.executable, "-P", "-m", name)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
-from lab.backends.errors import INTERRUPTED, SURROUNDINGS, USAGE, SandboxError
 from lab.backends.workspace import Workspace
+from service_kit.exits import ExitCode, ExitError
 
 _HELP = """See what the connection pool of a FastAPI app really does under load.
 
@@ -28,34 +28,38 @@ baseline again. Exit codes: 0 fine, 1 what was measured fell short: no request s
 """
 
 _COMMANDS = ("up", "down", "run", "runs", "compare", "test", "doctor")
+"""Each is the function of that name in the module of that name."""
+
+_TEST_OPTIONS = {"ignore_unknown_options": True, "help_option_names": []}
+"""Whatever looks like an option of `test` is pytest's."""
 
 
 def main(arguments: list[str], workspace: Workspace | None = None) -> int:
-    """Run one command and return its exit code. Nothing ends in a trace but a mistake of our own."""
+    """Run one command and return its exit code. Only a bug of ours ends in a trace."""
     app = _app(arguments)
     try:
         code = app(arguments or ["--help"], prog_name="sandbox", standalone_mode=False, obj=workspace or Workspace())
         # Now, not when the interpreter ends: there it could only be a trace.
         sys.stdout.flush()
-    except SandboxError as error:
+    except ExitError as error:
         _complain(str(error))
         return error.exit_code
     except TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else " ".join(["sandbox", *_called(arguments)])
         _complain(f"{command}: {error.format_message()}", f"try ./{command} --help")
-        return USAGE
+        return ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     except (BrokenPipeError, SystemExit):
-        # Whoever read us has seen enough (`sandbox runs | head`). Rich and typer make an exit of it, with 1; they make
-        # one of nothing else here.
+        # The reader has closed the pipe (`sandbox runs | head`). Rich and typer make an exit of it, with 1, and of
+        # nothing else here.
         _drop_what_is_left()
         return 0
     except OSError as error:
         _drop_what_is_left()
         _complain(f"sandbox: {error}")
-        return SURROUNDINGS
+        return ExitCode.UNAVAILABLE
     return code if isinstance(code, int) else 0
 
 
@@ -69,7 +73,8 @@ def _app(arguments: list[str]) -> Callable[..., Any]:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     for name in _called(arguments) or _COMMANDS:
-        importlib.import_module(f"lab.cli.{name}").register(app)
+        command = getattr(importlib.import_module(f"lab.cli.{name}"), name)
+        app.command(context_settings=_TEST_OPTIONS if name == "test" else None)(command)
     app.callback()(_nothing_in_common)
     return app
 

@@ -7,17 +7,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from lab.backends.compose.download_runs import fetch_new_runs
-from lab.backends.errors import UsageMistake
-from lab.backends.workspace import workspace_of
+from lab.backends.compose.run import copy_new_runs
 from lab.cli.console import print_json, results
+from lab.cli.options import workspace_of
 from lab.compare import Comparison, Outcome
 from lab.store import RunNotFound, RunStore
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(compare)
+from service_kit.exits import UsageError
 
 
 def compare(
@@ -30,13 +25,13 @@ def compare(
 
     workspace = workspace_of(context)
     if len(references) < 2:
-        raise UsageMistake("compare: needs at least two runs, by label or id; ./sandbox runs lists them")
-    asyncio.run(fetch_new_runs(workspace))
-    store = RunStore(workspace.clone.runs)
+        raise UsageError("compare: needs at least two runs, by label or id; ./sandbox runs lists them")
+    asyncio.run(copy_new_runs(workspace))
+    store = RunStore(workspace.checkout.runs)
     try:
         comparison = side_by_side([store.find(reference) for reference in references])
     except RunNotFound as error:
-        raise UsageMistake(str(error)) from None
+        raise UsageError(str(error)) from None
     if as_json:
         print_json(comparison.model_dump_json(indent=1))
     else:

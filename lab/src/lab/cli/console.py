@@ -16,7 +16,6 @@ def notes() -> Console:
 
 
 def print_json(text: str) -> None:
-    """Print a JSON document as the only thing on standard output."""
     sys.stdout.write(text.rstrip("\n") + "\n")
 
 

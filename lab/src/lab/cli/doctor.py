@@ -12,18 +12,19 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel, ConfigDict
 
-from lab.backends.compose.project import Compose
-from lab.backends.ports import is_free
+from lab.backends.compose.project import ComposeProject
 from lab.backends.service_spec import Port
-from lab.backends.status import Standing, look
-from lab.backends.workspace import Workspace, workspace_of
+from lab.backends.status import SandboxStatus, inspect
+from lab.backends.workspace import MODE_WORDS, Workspace
 from lab.cli.console import print_json, results
+from lab.cli.options import workspace_of
+from service_kit.listening import is_free
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 class Finding(BaseModel):
-    """One thing that was looked at: what is there, whether that is enough, and what follows if it is not."""
+    """One thing that was looked at: what was found, whether it is enough, and what follows if not."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,11 +32,6 @@ class Finding(BaseModel):
     found: str
     good: bool
     follows: str = ""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(doctor)
 
 
 def doctor(
@@ -58,27 +54,27 @@ def doctor(
 
 
 async def _examine(workspace: Workspace) -> tuple[list[Finding], str]:
-    standing = await look(workspace)
-    compose = Compose(workspace.clone.root, standing.settings)
+    status = await inspect(workspace)
+    compose = ComposeProject(workspace.checkout.root, status.settings)
     why_not = await compose.why_not()
     findings = [
         Finding(name="Python", found=f"{platform.python_version()} ({sys.executable})", good=True),
-        _venv(workspace.clone.root),
+        _venv(workspace.checkout.root),
         await _docker(compose, why_not),
         _cores(),
         _memory(),
         _tun(),
         _browser(),
-        *_settings(standing),
-        *_ports(workspace, standing),
+        *_settings(status),
+        *_ports(status),
     ]
-    if standing.mode:
-        how = "in Docker" if standing.mode == "docker" else "as processes"
-        if standing.missing:
-            missing = ", ".join(standing.missing)
+    if status.mode:
+        how = MODE_WORDS[status.mode]
+        if status.missing:
+            missing = ", ".join(status.missing)
             return findings, f"The sandbox is up only in part, {how}. Not running: {missing}; ./sandbox down, then up."
         return findings, f"The sandbox is up, {how}."
-    if standing.mistakes:
+    if status.mistakes:
         return findings, "`./sandbox up` will refuse the settings, see above."
     taken = "; ports are taken, see above" if any(one.name == "port" and not one.good for one in findings) else ""
     how = f"run local processes ({why_not})" if why_not else "take Docker"
@@ -92,7 +88,7 @@ def _venv(root: Path) -> Finding:
     return Finding(name=".venv", found=found, good=bool(stamps), follows=follows)
 
 
-async def _docker(compose: Compose, why_not: str | None) -> Finding:
+async def _docker(compose: ComposeProject, why_not: str | None) -> Finding:
     engine, version = await compose.engine_version(), await compose.compose_version()
     if why_not:
         return Finding(name="Docker", found=why_not, good=False, follows="everything runs as local processes")
@@ -125,23 +121,22 @@ def _browser() -> Finding:
     return Finding(name="chromium", found=browser or "none", good=browser is not None, follows=follows)
 
 
-def _settings(standing: Standing) -> list[Finding]:
-    wrong = [Finding(name="settings", found=mistake, good=False) for mistake in standing.mistakes]
+def _settings(status: SandboxStatus) -> list[Finding]:
+    wrong = [Finding(name="settings", found=mistake, good=False) for mistake in status.mistakes]
     return wrong or [Finding(name="settings", found=".env and the shell: no mistake", good=True)]
 
 
-def _ports(workspace: Workspace, standing: Standing) -> list[Finding]:
-    variables = standing.settings
-    ports = standing.concerned([(spec.name, port) for spec in workspace.services for port in spec.ports])
+def _ports(status: SandboxStatus) -> list[Finding]:
+    variables = status.settings
     taken = [
-        _taken(service, port, port.number(variables), port.number(variables) in standing.held)
-        for service, port in ports
+        _taken(service, port, port.number(variables), port.number(variables) in status.held)
+        for service, port in status.ports
         if not is_free(port.host(variables), port.number(variables))
     ]
-    numbers = ", ".join(str(port.number(variables)) for _, port in ports)
+    numbers = ", ".join(str(port.number(variables)) for _, port in status.ports)
     return taken or [Finding(name="ports", found=f"{numbers} are free", good=True)]
 
 
 def _taken(service: str, port: Port, number: int, ours: bool) -> Finding:
-    follows = "by the sandbox itself" if ours else f"by somebody else; set {port.variable} to a free port"
+    follows = "by the sandbox itself" if ours else f"by another program; set {port.variable} to a free port"
     return Finding(name="port", found=f"{number} ({service}) is in use", good=ours, follows=follows)

@@ -4,14 +4,10 @@ import asyncio
 
 import typer
 
-from lab.backends.compose.project import Compose
-from lab.backends.selection import standing_mode
-from lab.backends.workspace import Workspace, workspace_of
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(down)
+from lab.backends.compose.project import ComposeProject
+from lab.backends.selection import running_mode
+from lab.backends.workspace import Workspace
+from lab.cli.options import workspace_of
 
 
 def down(context: typer.Context) -> int:
@@ -20,10 +16,10 @@ def down(context: typer.Context) -> int:
 
 
 async def _down(workspace: Workspace) -> int:
-    mode = await standing_mode(workspace)
+    mode = await running_mode(workspace)
     if mode == "processes":
-        await workspace.supervised.ask("down")
+        await workspace.supervisor.down()
     elif mode == "docker":
-        await Compose(workspace.clone.root, workspace.baseline()).down()
+        await ComposeProject(workspace.checkout.root, workspace.baseline()).down()
     print("stopped" if mode else "nothing is up")
     return 0

@@ -1,6 +1,4 @@
-"""How a run looks while it is under way."""
-
-from typing import Any
+"""The progress of a run while it is under way."""
 
 from rich.console import Console
 from rich.live import Live
@@ -8,12 +6,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from lab.backends.locust_run import Progress
 from lab.cli.console import number
 
 _PLAIN_EVERY_SECONDS = 5.0
 
 
-class LiveRun:
+class RunProgress:
     """A bar and the newest figures: one line that is rewritten on a terminal, a line every 5 s elsewhere."""
 
     def __init__(self, console: Console) -> None:
@@ -21,7 +20,7 @@ class LiveRun:
         self._live = Live(console=console, transient=True, refresh_per_second=4) if console.is_terminal else None
         self._next_plain = 0.0
 
-    def __enter__(self) -> "LiveRun":
+    def __enter__(self) -> "RunProgress":
         if self._live is not None:
             self._live.start()
         return self
@@ -42,30 +41,31 @@ class LiveRun:
         else:
             self._console.print(text, markup=False, soft_wrap=True)
 
-    def show(self, point: dict[str, Any]) -> None:
-        """Show a line of Locust's progress."""
-        seconds, of_seconds = float(point.get("t_seconds") or 0), float(point.get("of_seconds") or 0)
+    def show(self, point: Progress) -> None:
         if self._live is not None:
-            self._live.update(_line(point, seconds, of_seconds))
-        elif seconds >= self._next_plain:
-            self._next_plain = seconds + _PLAIN_EVERY_SECONDS
-            self._console.print(f"{seconds:.0f}/{of_seconds:.0f} s  {_figures(point)}", soft_wrap=True)
+            self._live.update(_line(point))
+        elif point.t_seconds >= self._next_plain:
+            self._next_plain = point.t_seconds + _PLAIN_EVERY_SECONDS
+            self._console.print(f"{_seconds(point)}  {_figures(point)}", soft_wrap=True)
 
 
-def _line(point: dict[str, Any], seconds: float, of_seconds: float) -> Table:
+def _line(point: Progress) -> Table:
     line = Table.grid(padding=(0, 1))
+    completed = min(point.t_seconds, point.of_seconds)
     line.add_row(
-        ProgressBar(total=of_seconds or 1, completed=min(seconds, of_seconds), width=12),
-        f"{seconds:.0f}/{of_seconds:.0f} s",
-        _figures(point),
+        ProgressBar(total=point.of_seconds or 1, completed=completed, width=12), _seconds(point), _figures(point)
     )
     return line
 
 
-def _figures(point: dict[str, Any]) -> str:
-    failures = f" {point['failures']} failed" if point.get("failures") else ""
+def _seconds(point: Progress) -> str:
+    return f"{point.t_seconds:.0f}/{point.of_seconds:.0f} s"
+
+
+def _figures(point: Progress) -> str:
+    failures = f" {point.failures} failed" if point.failures else ""
     return (
-        f"{point.get('users', 0)} users{failures}  {number(point.get('rps'))}/s  "
-        f"p50 {number(point.get('p50_ms'))} p99 {number(point.get('p99_ms'))} ms  "
-        f"pool {number(point.get('pool_active'))}+{number(point.get('pool_waiting'))} waiting"
+        f"{point.users} users{failures}  {number(point.rps)}/s  "
+        f"p50 {number(point.p50_ms)} p99 {number(point.p99_ms)} ms  "
+        f"pool {number(point.pool_active)}+{number(point.pool_waiting)} waiting"
     )

@@ -1,40 +1,19 @@
 """`run`: one headless Locust run with these settings."""
 
 import asyncio
-import os
-import signal
-from collections.abc import Callable
-from typing import Annotated, Any
+import re
+from typing import Annotated
 
 import typer
 
-from lab.backends import service_http as http
-from lab.backends.errors import INTERRUPTED, USAGE, SurroundingsFailed, UsageMistake
-from lab.backends.foreground import ALREADY_UP
-from lab.backends.interface import Stack, stack_on
-from lab.backends.locust_run import HeadlessRun, Outcome
-from lab.backends.precedence import Settings, Variables
-from lab.backends.processes.supervisor import Applied
-from lab.backends.selection import DockerOption, Mode, ProcessesOption, asked_mode, mode_to_start, standing_mode
-from lab.backends.variables import parse_assignments
-from lab.backends.ward import Ward
-from lab.backends.workspace import Workspace, workspace_of
-from lab.cli.console import notes, print_json, results
-from lab.cli.options import add_options
-from lab.cli.progress_bar import LiveRun
-from lab.cli.summary import print_summary
-from lab.cli.waiting import meanwhile, say_what_is_waited_for
+from lab.backends.variables import Variables, parse_assignments
+from lab.cli.console import notes
+from lab.cli.options import DockerOption, ProcessesOption, requested_mode, workspace_of
+from lab.cli.run_session import RunSession
+from service_kit.exits import ExitCode, UsageError
 
-_BUSY = ("spawning", "running", "cleanup", "stopping")
-_ANOTHER_RUN = "another run of this clone is on ({note}); one at a time"
-_FELL_SHORT = 1
-_LOOK_EVERY_SECONDS = 1.0
-_TAKEN_DOWN = "the sandbox was taken down during the run"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(run)
+_LABEL = re.compile(r"[^\x00-\x1f\x7f]{0,60}")
+"""The recorder's rule."""
 
 
 def run(
@@ -63,129 +42,32 @@ def run(
     add_options(assignments, users, rate, time, label)
     workspace = workspace_of(context)
     try:
-        return asyncio.run(_Run(workspace, assignments, as_json).whole(asked_mode(docker, processes)))
+        return asyncio.run(RunSession(workspace, assignments, as_json).run(requested_mode(docker, processes)))
     except asyncio.CancelledError:  # Ctrl-C before the load began
         notes().print("interrupted; nothing was recorded")
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
 
 
-class _Run:
-    """One run, from taking the lock to the summary."""
-
-    def __init__(self, workspace: Workspace, assignments: Variables, as_json: bool) -> None:
-        self._workspace = workspace
-        self._assignments = assignments
-        self._as_json = as_json
-        self._notes = notes()
-        self._interrupted = False
-        self._taken_down = False
-
-    async def whole(self, asked: Mode | None) -> int:
-        """Do it and return the exit code."""
-        self._on_interrupt(_cancel_this_task())
-        clone = self._workspace.clone
-        with clone.held("run", f"pid {os.getpid()}", _ANOTHER_RUN):
-            standing = await standing_mode(self._workspace)
-            if standing and asked and asked != standing:
-                raise UsageMistake(f"--{asked}: the sandbox is up, as {standing}; ./sandbox down first")
-            if standing:
-                return await self._on(stack_on(self._workspace, standing, own=False))
-            mode = await mode_to_start(self._workspace, asked)
-            with clone.held("up", f"for one run, pid {os.getpid()}", ALREADY_UP):
-                return await self._on(stack_on(self._workspace, mode, own=True))
-
-    async def _on(self, stack: Stack) -> int:
-        settings = Settings(self._workspace.baseline(await stack.baseline_shell()), self._assignments)
-        await _refuse_if_busy(await stack.ui_url())
-        ward = Ward()
-        try:
-            with LiveRun(self._notes) as live:
-                live.say("bringing the services to these settings ...")
-                applied = await meanwhile(stack.apply(settings), say_what_is_waited_for(stack, live))
-                self._notes.print(what_differs(settings, applied), soft_wrap=True)
-                headless = await HeadlessRun.start(await stack.headless(settings), self._workspace.clone.root, ward)
-                self._on_interrupt(self._interrupt(headless))
-                outcome = await meanwhile(headless.follow(live.show), self._watch(stack, headless))
-            self._taken_down = not self._interrupted and (self._taken_down or not await stack.is_up())
-            if outcome.run_id is None:
-                return self._nothing(outcome)
-            document = await stack.fetch(outcome)
-        finally:
-            ward.close()
-            await stack.close()
-        if self._as_json:
-            print_json(document.model_dump_json(indent=1))
-        else:
-            print_summary(results(), document, self._workspace.clone.runs / f"{document.id}.json")
-        if self._taken_down:
-            raise SurroundingsFailed(_TAKEN_DOWN)
-        if outcome.exit_code == INTERRUPTED or document.status == "interrupted":
-            return INTERRUPTED
-        return _FELL_SHORT if document.totals.failures == document.totals.requests > 0 else 0
-
-    async def _watch(self, stack: Stack, headless: HeadlessRun) -> None:
-        """End the run when somebody takes its services away; what was measured before is kept."""
-        if not stack.watched:
-            return
-        while await stack.is_up():  # noqa: ASYNC110 (nobody tells us)
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
-        if not self._interrupted:
-            self._taken_down = True
-            headless.interrupt()
-
-    def _nothing(self, outcome: Outcome) -> int:
-        """Say why nothing was recorded, and return the code that says so."""
-        if self._taken_down:
-            raise SurroundingsFailed(f"{_TAKEN_DOWN}; nothing was recorded")
-        if outcome.exit_code in (INTERRUPTED, -signal.SIGKILL):
-            self._notes.print("interrupted; nothing was recorded")
-            return INTERRUPTED
-        last = "\n".join(f"  {line}" for line in outcome.tail)
-        if outcome.exit_code == USAGE:
-            raise UsageMistake("\n".join(outcome.tail))
-        if outcome.exit_code not in (0, _FELL_SHORT):
-            raise SurroundingsFailed(f"Locust ended with exit code {outcome.exit_code}; its last lines:\n{last}")
-        self._notes.print(f"nothing could be measured; Locust's last lines:\n{last}", markup=False, soft_wrap=True)
-        return _FELL_SHORT
-
-    def _interrupt(self, headless: HeadlessRun) -> Callable[[], None]:
-        def ask_to_stop() -> None:
-            self._interrupted = True
-            self._notes.print("stopping; what was measured is kept (Ctrl-C again: at once)")
-            headless.interrupt()
-
-        return ask_to_stop
-
-    def _on_interrupt(self, react: Callable[[], Any]) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, react)
-
-
-def what_differs(settings: Settings, applied: Applied) -> str:
-    """Return one line: what the command line changes of the baseline, and what had to be restarted for it."""
-    rows = [
-        f"{name}={now or '(unset)'}" + (f" (was {was})" if was else "")
-        for name, was, now in settings.differences()
-        if name != "LAB_RUN_LABEL"
-    ]
-    differs = f"differs from the baseline: {' '.join(rows)}" if rows else "the baseline as it is"
-    again = [name + (" (no longer as it was started)" if name in applied.altered else "") for name in applied.restarted]
-    done = [
-        f"{what}: {', '.join(names)}" for what, names in (("started", applied.started), ("restarted", again)) if names
-    ]
-    return f"{differs}; {'; '.join(done) or 'nothing restarted'}"
-
-
-async def _refuse_if_busy(url: str | None) -> None:
-    if url is None:
-        return
-    state = (await http.get_json(f"{url}/lab/health")).get("state")
-    if state in _BUSY:
-        raise SurroundingsFailed(f"a run is on in the Locust UI ({url}); stop it there, or wait for its end")
-
-
-def _cancel_this_task() -> Callable[[], Any]:
-    task = asyncio.current_task()
-    assert task is not None
-    return task.cancel
+def add_options(
+    assignments: Variables, users: int | None, rate: float | None, time: str | None, label: str | None
+) -> None:
+    """Add the options to the assignments; raise UsageError for bad ones."""
+    if time is not None and not (time and re.fullmatch(r"([0-9]+h)?([0-9]+m)?([0-9]+s?)?", time)):
+        raise UsageError(f"--time {time!r}: not a duration, such as 20s, 2m or 1m30s")
+    if label is not None and not _LABEL.fullmatch(label.strip()):
+        raise UsageError(f"--label {label!r}: a label has up to 60 characters on one line")
+    if rate is not None and not rate > 0:
+        raise UsageError(f"--rate {rate:g}: must be more than 0")
+    if users is not None and rate is None and "LOCUST_SPAWN_RATE" not in assignments:
+        rate = users
+    options = {
+        "LOCUST_USERS": users,
+        "LOCUST_SPAWN_RATE": None if rate is None else f"{rate:g}",
+        "LOCUST_RUN_TIME": time,
+        "LAB_RUN_LABEL": label,
+    }
+    for name, value in options.items():
+        if value is not None and name in assignments:
+            raise UsageError(f"{name}={assignments[name]}: given as an option too; take one of them")
+        if value is not None:
+            assignments[name] = str(value)

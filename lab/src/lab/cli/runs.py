@@ -8,18 +8,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from lab.backends.compose.download_runs import fetch_new_runs
-from lab.backends.workspace import workspace_of
+from lab.backends.compose.run import copy_new_runs
 from lab.cli.console import number, print_json, results
+from lab.cli.options import workspace_of
 from lab.store import RunStore, RunSummary
 
 _ENDS = {"finished": "done", "interrupted": "cut", "reset": "reset"}
 """A status as a short word: the list must fit 80 columns."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(runs)
 
 
 def runs(
@@ -32,8 +27,8 @@ def runs(
     ended: done, cut (interrupted) or reset (in the Locust UI).
     """
     workspace = workspace_of(context)
-    asyncio.run(fetch_new_runs(workspace))
-    summaries = RunStore(workspace.clone.runs).summaries()
+    asyncio.run(copy_new_runs(workspace))
+    summaries = RunStore(workspace.checkout.runs).summaries()
     if as_json:
         print_json(json.dumps([summary.model_dump(mode="json") for summary in summaries], indent=1))
     elif summaries:

@@ -33,7 +33,7 @@ def _figures(document: RunDocument) -> Table:
     if network := network_line(document.network, document.link):
         table.add_row("network", network)
     if unlike := caveats(document.network):
-        table.add_row("", Text(f"not as in reality: {len(unlike)} things, named in the document under network.limits"))
+        table.add_row("", Text(f"not as in reality: {len(unlike)} things, named in the document under network.caveats"))
     if upstream := upstream_words(document.settings.start.upstream):
         table.add_row("upstream", Text(upstream))
     if changed := changed_words(document.settings):

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from proxy.admin.service import Admin
 from proxy.errors import ProxyError
 from proxy.ledger_reader import BadCursor
-from proxy.swap import Refused
+from service_kit.settings_change import ChangeRefused, read_body
 
 PATHS = ("/-/pool", "/-/ledger", "/-/metrics", "/-/config", "/-/ready", "/-/healthy", "/-/patterns")
 
@@ -60,13 +60,9 @@ def admin_router() -> APIRouter:
     async def change(request: Request) -> Response:
         """Change the pool's limits and time-outs: a JSON object of variables, null for unset."""
         try:
-            changes = json.loads(await request.body())
-        except ValueError:
-            changes = None  # refused below, after the question whether changes are allowed at all
-        try:
-            return _Page(_admin(request).change(changes))
-        except Refused as refused:
-            return JSONResponse({"mistakes": refused.mistakes}, status_code=refused.status)
+            return _Page(_admin(request).change(await read_body(request.stream())))
+        except ChangeRefused as refused:
+            return JSONResponse(refused.document(), status_code=refused.status)
 
     @router.get("/pool")
     async def pool(request: Request) -> Response:
@@ -88,7 +84,7 @@ def admin_router() -> APIRouter:
         except BadCursor as error:
             return JSONResponse({"mistakes": [str(error)]}, status_code=400)
         if page is None:
-            return JSONResponse({"mistakes": ["PROXY_LEDGER='False': no ledger is kept"]}, status_code=404)
+            return JSONResponse({"mistakes": ["PROXY_LEDGER='false': no ledger is kept"]}, status_code=404)
         return Response(page, media_type="application/json")
 
     return router

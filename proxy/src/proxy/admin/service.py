@@ -20,7 +20,8 @@ from proxy.metrics import exposition
 from proxy.pool import pool_document
 from proxy.sampler import Sampler
 from proxy.settings import ServerSettings, Settings, in_force
-from proxy.swap import Refused, SwappableClient, changed
+from proxy.swap import CHANGEABLE, SwappableClient
+from service_kit.settings_change import ChangeRefused, changed
 
 READY_WITHIN_SECONDS = 1.0
 
@@ -66,16 +67,18 @@ class Admin:
             },
         }
 
-    def change(self, changes: object) -> dict[str, Any]:
-        """Change limits and time-outs of the pool while it runs, and return the settings now in force. Raises Refused.
+    def change(self, body: bytes) -> dict[str, Any]:
+        """Change the pool's limits and time-outs while it runs; return the settings now in force.
+
+        Raises ChangeRefused.
 
         Requests in flight stay with the client they have; `draining` says how many they are.
         """
         if self._swappable is None:
-            raise Refused(403, ["PROXY_ADMIN='False': the proxy takes no changes; allowed: true, and a restart"])
+            raise ChangeRefused("PROXY_ADMIN='false': the proxy takes no changes; allowed: true, and a restart", 403)
         if self._server.workers > 1:
-            raise Refused(409, [f"UVICORN_WORKERS='{self._server.workers}': each has its own pool; allowed: 1"])
-        settings = changed(self._settings, changes)
+            raise ChangeRefused(f"UVICORN_WORKERS='{self._server.workers}': each has its own pool; allowed: 1", 409)
+        settings, _ = changed(self._settings, body, CHANGEABLE, fixed_models=[ServerSettings])
         self._swappable.swap(settings)
         self._settings = settings
         self._upstreams.total_timeout_seconds = settings.total_timeout_seconds

@@ -1,0 +1,121 @@
+"""Runs in Docker Compose, and the runs that its Locust UI has recorded."""
+
+import contextlib
+import secrets
+
+from lab.backends.compose.project import PUBLISHED, ComposeProject
+from lab.backends.compose.up import shell_of_up
+from lab.backends.control_socket import Applied
+from lab.backends.locust_run import FinishedRun, LocustCommand
+from lab.backends.locust_ui import LocustUi, save_document
+from lab.backends.preflight import check_free
+from lab.backends.run_backend import HEADLESS, check_run, read_document
+from lab.backends.service_http import get, unready_reason
+from lab.backends.service_spec import LOOPBACK
+from lab.backends.services import PROXY_PORT
+from lab.backends.variables import LOAD_PREFIXES, RunVariables, Variables, without_empty
+from lab.backends.workspace import Mode, Workspace
+from lab.run_document import RunDocument
+
+_UI_PORT = 8089
+_COMPOSE_DECIDES = ("LOCUST_WEB_HOST", "LOCUST_WEB_PORT", "LAB_RUNS_DIR")
+"""What the user moves on this machine only; in the container it is fixed."""
+
+_ALONE = {"LOCUST_MODE_MASTER": ""}
+"""The workers of the UI's master do not know this container: it makes its load itself."""
+
+
+class ComposeRun:
+    """Runs on the services of the Compose project. `own` ones are started for this run and end with it."""
+
+    mode: Mode = "docker"
+    watched = False
+
+    def __init__(self, workspace: Workspace, own: bool) -> None:
+        self._workspace = workspace
+        self._own = own
+        self._one_off = ""
+        self._project = ComposeProject(workspace.checkout.root, workspace.baseline())
+
+    async def shell_of_up(self) -> Variables:
+        return shell_of_up(self._workspace.checkout)
+
+    async def apply(self, variables: RunVariables) -> Applied:
+        """Check here, then let Compose recreate what differs."""
+        await check_run(self._workspace, variables)
+        self._project = ComposeProject(self._workspace.checkout.root, variables.services)
+        check_free(PUBLISHED[:1], variables.services, ours=await self._project.published_ports())
+        before = {container.service: container.id for container in await self._project.containers()}
+        # By name: a run has its own Locust, so the one with the UI keeps its page whatever this run changes.
+        services = [spec.name for spec in self._workspace.under_load]
+        altered = [name for name in await self._changed_over_http() if name in services]
+        if altered:
+            await self._project.restart(altered)
+        await self._project.up(services, build=self._own)
+        after = {container.service: container.id for container in await self._project.containers()}
+        new = sorted(name for name, identity in after.items() if before.get(name) != identity)
+        restarted = sorted({*(name for name in new if name in before), *altered})
+        return Applied([name for name in new if name not in before], restarted, altered=altered)
+
+    async def ui_url(self) -> str | None:
+        return await _ui_url(self._project, self._workspace.load.name)
+
+    async def locust_command(self, variables: RunVariables) -> LocustCommand:
+        mine = {name: value for name, value in variables.load.items() if name.startswith(LOAD_PREFIXES)}
+        passed = {name: value for name, value in without_empty(mine).items() if name not in _COMPOSE_DECIDES}
+        self._one_off = f"sandbox-run-{secrets.token_hex(4)}"
+        settings = {**_ALONE, **passed, **HEADLESS}
+        argv = self._project.run_argv(self._workspace.load.name, settings, "--name", self._one_off)
+        interrupt = ("docker", "kill", "--signal", "INT", self._one_off)
+        return LocustCommand(argv, self._project.environment, interrupt)
+
+    async def fetch(self, finished: FinishedRun) -> RunDocument:
+        """Copy the document into ./runs, over HTTP from the UI or else out of the volume."""
+        url = await self.ui_url()
+        content = await LocustUi(url).run_document(finished.run_id) if url else None
+        if content is None:
+            content = await self._project.cat(self._workspace.load.name, finished.document)
+        save_document(self._workspace.checkout.runs, finished.run_id, content)
+        return read_document(self._workspace, finished.run_id)
+
+    async def waiting_for(self) -> str:
+        """Return which services Compose is waiting for; if it is the proxy alone, why it is not ready."""
+        healthy = {container.service for container in await self._project.containers() if container.is_healthy}
+        missing = [spec.name for spec in self._workspace.under_load if spec.name not in healthy]
+        if missing not in ([], ["proxy"]):
+            return f"waiting for {', '.join(missing)}"
+        with contextlib.suppress(OSError):
+            status, body = await get(PROXY_PORT.url(self._workspace.baseline(), "/-/ready"))
+            if status == 503:
+                return f"waiting for proxy ({unready_reason(body) or 'it answers 503'})"
+        return "waiting for proxy" if missing else "waiting for Docker Compose"
+
+    async def is_up(self) -> bool:
+        return bool(await self._project.containers())
+
+    async def close(self) -> None:
+        """End the run's container, which outlives a Ctrl-C that came too early; the services, if they are our own."""
+        if self._one_off:
+            await self._project.remove(self._one_off)
+        if self._own:
+            await self._project.down()
+
+    async def _changed_over_http(self) -> list[str]:
+        """Return the services that were changed while they ran, by `PUT /-/config` say: Compose cannot know that."""
+        url = None if self._own else await self.ui_url()
+        return await LocustUi(url).changed_services() if url else []
+
+
+async def copy_new_runs(workspace: Workspace) -> None:
+    """Copy the runs that the Locust UI in Docker has and ./runs has not. Nothing to do for processes."""
+    if await workspace.supervisor.is_up():
+        return
+    project = ComposeProject(workspace.checkout.root, workspace.baseline())
+    url = await _ui_url(project, workspace.load.name) if project.is_possible() else None
+    if url:
+        await LocustUi(url).copy_new_runs(workspace.checkout.runs)
+
+
+async def _ui_url(project: ComposeProject, load: str) -> str | None:
+    address = await project.published(load, _UI_PORT)
+    return f"http://{address.replace('0.0.0.0', LOOPBACK)}" if address else None

@@ -1,0 +1,170 @@
+"""One `run` from taking the lock to the summary."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from lab.backends.control_socket import Applied
+from lab.backends.foreground import ALREADY_UP
+from lab.backends.locust_run import FinishedRun, LocustRun
+from lab.backends.locust_ui import LocustUi
+from lab.backends.run_backend import RunBackend
+from lab.backends.selection import mode_to_start, run_backend, running_mode
+from lab.backends.variables import RunVariables, Variables
+from lab.backends.workspace import MODE_WORDS, Mode, Workspace
+from lab.cli.console import notes, print_json, results
+from lab.cli.progress_bar import RunProgress
+from lab.cli.summary import print_summary
+from service_kit.exits import ExitCode, UnavailableError, UsageError
+
+T = TypeVar("T")
+
+_ANOTHER_RUN = "another run of this clone is on ({note}); one at a time"
+_LOOK_EVERY_SECONDS = 1.0
+_WAITING_EVERY_SECONDS = 3.0
+_TAKEN_DOWN = "the sandbox was taken down during the run"
+
+
+class RunSession:
+    """One run on the services that are up, or on ones of its own."""
+
+    def __init__(self, workspace: Workspace, assignments: Variables, as_json: bool) -> None:
+        self._workspace = workspace
+        self._assignments = assignments
+        self._as_json = as_json
+        self._notes = notes()
+        self._interrupted = False
+        self._taken_down = False
+
+    async def run(self, requested: Mode | None) -> int:
+        self._on_interrupt(_cancel_this_task())
+        checkout = self._workspace.checkout
+        with checkout.locked("run", f"pid {os.getpid()}", _ANOTHER_RUN):
+            running = await running_mode(self._workspace)
+            if running and requested and requested != running:
+                raise UsageError(f"--{requested}: the sandbox is up, {MODE_WORDS[running]}; ./sandbox down first")
+            if running:
+                return await self._on(run_backend(self._workspace, running, own=False))
+            mode = await mode_to_start(self._workspace, requested)
+            with checkout.locked("up", f"for one run, pid {os.getpid()}", ALREADY_UP):
+                return await self._on(run_backend(self._workspace, mode, own=True))
+
+    async def _on(self, backend: RunBackend) -> int:
+        variables = RunVariables(self._workspace.baseline(await backend.shell_of_up()), self._assignments)
+        await _refuse_if_busy(await backend.ui_url())
+        try:
+            finished = await self._load(backend, variables)
+            self._taken_down = not self._interrupted and (self._taken_down or not await backend.is_up())
+            if not finished.run_id:
+                return self._not_recorded(finished)
+            document = await backend.fetch(finished)
+        finally:
+            await backend.close()
+        if self._as_json:
+            print_json(document.model_dump_json(indent=1))
+        else:
+            print_summary(results(), document, self._workspace.checkout.runs / f"{document.id}.json")
+        if self._taken_down:
+            raise UnavailableError(_TAKEN_DOWN)
+        if finished.exit_code == ExitCode.INTERRUPTED or document.status == "interrupted":
+            return ExitCode.INTERRUPTED
+        return ExitCode.FELL_SHORT if document.totals.failures == document.totals.requests > 0 else ExitCode.OK
+
+    async def _load(self, backend: RunBackend, variables: RunVariables) -> FinishedRun:
+        """Bring the services to these variables and make the load, with its progress shown."""
+        with RunProgress(self._notes) as progress:
+            progress.say("bringing the services to these settings ...")
+            applied = await _meanwhile(backend.apply(variables), _show_waiting(backend, progress))
+            self._notes.print(what_differs(variables, applied), soft_wrap=True)
+            command = await backend.locust_command(variables)
+            locust = await LocustRun.start(command, self._workspace.checkout.root)
+            self._on_interrupt(lambda: self._interrupt(locust))
+            return await _meanwhile(locust.follow(progress.show), self._watch(backend, locust))
+
+    async def _watch(self, backend: RunBackend, locust: LocustRun) -> None:
+        """End the run when its services are taken away; what was measured before is kept."""
+        if not backend.watched:
+            return
+        while await backend.is_up():  # noqa: ASYNC110 (there is nothing to wait on)
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        if not self._interrupted:
+            self._taken_down = True
+            locust.interrupt()
+
+    def _not_recorded(self, finished: FinishedRun) -> int:
+        """Print or raise why nothing was recorded, and return the exit code."""
+        if self._taken_down:
+            raise UnavailableError(f"{_TAKEN_DOWN}; nothing was recorded")
+        if finished.exit_code in (ExitCode.INTERRUPTED, -signal.SIGKILL):
+            self._notes.print("interrupted; nothing was recorded")
+            return ExitCode.INTERRUPTED
+        last = "\n".join(f"  {line}" for line in finished.tail)
+        if finished.exit_code == ExitCode.USAGE:
+            raise UsageError(finished.tail)
+        if finished.exit_code not in (ExitCode.OK, ExitCode.FELL_SHORT):
+            raise UnavailableError(f"Locust ended with exit code {finished.exit_code}; its last lines:\n{last}")
+        self._notes.print(f"nothing could be measured; Locust's last lines:\n{last}", markup=False, soft_wrap=True)
+        return ExitCode.FELL_SHORT
+
+    def _interrupt(self, locust: LocustRun) -> None:
+        self._interrupted = True
+        self._notes.print("stopping; what was measured is kept (Ctrl-C again: at once)")
+        locust.interrupt()
+
+    def _on_interrupt(self, react: Callable[[], Any]) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, react)
+
+
+def what_differs(variables: RunVariables, applied: Applied) -> str:
+    """Return one line: what the command line sets for this run, and what had to be restarted for it.
+
+    Not every value that is set differs: where the baseline has none, only the part knows its default.
+    """
+    rows = [
+        f"{name}={now or '(unset)'}" + (f" (was {was})" if was else "")
+        for name, was, now in variables.differences()
+        if name != "LAB_RUN_LABEL"
+    ]
+    differs = f"for this run: {' '.join(rows)}" if rows else "the baseline as it is"
+    again = [name + (" (no longer as it was started)" if name in applied.altered else "") for name in applied.restarted]
+    done = [
+        f"{what}: {', '.join(names)}" for what, names in (("started", applied.started), ("restarted", again)) if names
+    ]
+    return f"{differs}; {'; '.join(done) or 'nothing restarted'}"
+
+
+async def _refuse_if_busy(url: str | None) -> None:
+    if url is not None and await LocustUi(url).is_busy():
+        raise UnavailableError(f"a run is on in the Locust UI ({url}); stop it there, or wait for its end")
+
+
+def _cancel_this_task() -> Callable[[], Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task.cancel
+
+
+async def _meanwhile(work: Coroutine[Any, Any, T], beside: Coroutine[Any, Any, None]) -> T:
+    """Do the work; what is done beside it ends with it."""
+    task = asyncio.create_task(beside)
+    try:
+        return await work
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
+async def _show_waiting(backend: RunBackend, progress: RunProgress) -> None:
+    """Show every few seconds what the services are waited for, until cancelled."""
+    begun = time.monotonic()
+    while True:
+        await asyncio.sleep(_WAITING_EVERY_SECONDS)
+        with contextlib.suppress(UnavailableError):
+            text = await backend.waiting_for() or "bringing the services to these settings"
+            progress.wait(f"{text}, {time.monotonic() - begun:.0f} s so far ...")
