@@ -49,7 +49,7 @@ def local() -> Iterator[Clone]:
 
 
 def test_resets_are_counted_and_named(local: Clone, say: Say) -> None:
-    """A fifth of the answers is a RST: 502 upstream_reset in errors and verdict, and nobody lost count."""
+    """A fifth of the answers is a RST: 502 upstream_reset in errors and verdict, and all counts agree."""
     document = local.run_json(
         *("--users", "10", "--time", "2s", "UPSTREAM_LATENCY=constant(20ms)"),
         "UPSTREAM_FAULT=CONNECTION_RESET_BY_PEER rate=0.2",
@@ -63,7 +63,7 @@ def test_resets_are_counted_and_named(local: Clone, say: Say) -> None:
     retries = upstream["started"] - totals["requests"]
     say(f"reset: {failed} of {totals['requests']} requests 502 upstream_reset, {retries} more saved by a retry")
     assert document["errors"] == {"502 upstream_reset": failed}
-    # every reset that was struck is a failure of the run or one more try
+    # every injected reset is a failure of the run or one more try
     assert upstream["abandoned"] == failed + retries
     low, high = bounds(upstream["started"], 0.2)
     assert low <= upstream["abandoned"] <= high
@@ -145,7 +145,7 @@ def test_https_alone_is_enough_for_the_launcher(local: Clone, say: Say) -> None:
 
 
 def assert_not_blamed(document: dict[str, Any]) -> None:
-    """The verdict is the pool; on a machine so busy that the mock or the link lagged behind, it says that instead."""
+    """The verdict is the pool; on a machine so busy that the mock or the link lagged behind, it is that instead."""
     verdict = document["verdict"]
     assert verdict["bottleneck"] == "pool" or "was late" in verdict["because"], verdict
 

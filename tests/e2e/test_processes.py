@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from typing import Any
 
 import pytest
 from e2e.loop import Say, assert_accounted_for, counts, ten_and_forty
@@ -65,7 +66,7 @@ def test_the_next_run_starts_from_the_baseline_again(here: Clone, up: Foreground
 
 
 def test_a_run_takes_back_what_was_put_while_the_services_ran(here: Clone, up: Foreground) -> None:
-    """The pool's limit and the mock's faults are those of the settings again, and the run says what it restarted."""
+    """The pool's limit and the mock's faults are those of the settings again, and the run names what it restarted."""
     limit = b'{"PROXY_MAX_CONNECTIONS": 3}'
     mock = f"http://127.0.0.1:{here.environment['UPSTREAM_CONTROL_PORT']}"
     for url, body in ((f"{here.proxy}/-/config", limit), (f"{mock}/-/faults", b"STATUS_503")):
@@ -101,7 +102,7 @@ def test_two_uvicorn_workers_are_one_pool_to_the_reader(here: Clone, up: Foregro
 
 
 def test_the_relay_adds_its_round_trip(here: Clone, up: Foreground) -> None:
-    """40 ms on every request and one more on a new connection; the run document says which engine it was."""
+    """40 ms on every request and one more on a new connection; the run document names the engine."""
     document = here.run_json(
         "--users", "4", "--time", "3s", "NET_RTT_MS=40", "UPSTREAM_LATENCY=constant(10ms)", "PROXY_MAX_CONNECTIONS=4"
     )
@@ -152,7 +153,7 @@ def test_contradictory_network_settings_are_a_mistake(here: Clone, up: Foregroun
 def test_an_upstream_killed_during_a_run_gives_502_and_comes_back(here: Clone, up: Foreground, say: Say) -> None:
     """Coded errors and not a hang while it is away; within a second of its return requests succeed again."""
     here.run_json("--users", "1", "--time", "1s")
-    found: dict[str, dict] = {}
+    found: dict[str, dict[str, Any]] = {}
     running = threading.Thread(target=lambda: found.update(document=here.ui_run(users=10, seconds=6)))
     running.start()
     here.until(lambda: here.in_flight() >= 5, 20)
@@ -187,15 +188,14 @@ def test_a_run_that_is_interrupted_is_kept_and_marked(here: Clone, up: Foregroun
     """Ctrl-C: exit 130, and the run is in the list."""
     words = ("./sandbox", "run", "--time", "60s", "--users", "5", "--label", "cut")
     with Foreground(here, *words) as running:
-        here.until(lambda: here.in_flight() > 0, 30)
-        time.sleep(1.5)
+        here.until(lambda: here.get(f"{here.proxy}/-/pool")["requests"]["answered"] >= 50, 30)
         assert running.stop() == 130, running.output
     rows = json.loads(here.sandbox("runs", "--json").stdout)
     assert [row["status"] for row in rows if row["label"] == "cut"] == ["interrupted"]
 
 
 def test_sigterm_during_a_run_answers_what_is_in_flight(here: Clone, up: Foreground) -> None:
-    """The proxy is told to end under load: its answers go out, and it exits 0."""
+    """The proxy gets SIGTERM under load: its answers go out, and it exits 0."""
     here.run_json("--users", "1", "--time", "1s")
     running = threading.Thread(target=lambda: here.ui_run(users=10, seconds=4))
     running.start()

@@ -1,4 +1,4 @@
-"""The README's commands, executed in the order in which they stand."""
+"""The README's commands, executed in the order of the text."""
 
 import re
 import shlex

@@ -24,7 +24,8 @@ from lab.cli.summary import audit_line, print_summary
 from lab.compare import compare
 from lab.run_document import Audit, AuditCheck, RunDocument
 from support import fake_services
-from support.fake_clone import FakeClone, wait_until
+from support.eventually import eventually_sync
+from support.fake_clone import FakeClone
 
 COMMANDS = {"up", "down", "run", "runs", "compare", "test", "doctor"}
 
@@ -52,7 +53,7 @@ def test_help_lists_the_commands_that_there_are(clone: FakeClone) -> None:
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """Each command's --help fits 80 columns and says its usage; `test --help` is pytest's."""
+    """Each command's --help fits 80 columns and begins with its usage; `test --help` is pytest's."""
     for command in COMMANDS - {"test"}:
         assert main([command, "--help"]) == 0
         said = capsys.readouterr().out
@@ -61,7 +62,7 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["fly"], "No such command 'fly'"),
         (["--fly"], "No such option: --fly"),
@@ -89,7 +90,7 @@ def test_usage_errors(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
-    says: str,
+    message: str,
 ) -> None:
     """Bad usage: exit 2, one line that names it and at most a hint after it, no trace, nothing on stdout."""
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -97,7 +98,7 @@ def test_usage_errors(
     out, err = capsys.readouterr()
     assert out == ""
     lines = err.splitlines()
-    assert says in lines[0]
+    assert message in lines[0]
     assert len(lines) == 1 or (
         len(lines) == 2 and lines[1] in ("try ./sandbox --help", f"try ./sandbox {arguments[0]} --help")
     )
@@ -140,7 +141,7 @@ def test_json_prints_the_document_and_nothing_else(clone: FakeClone) -> None:
 
 
 def test_json_stays_clean_when_it_fails(clone: FakeClone) -> None:
-    """A failure says nothing on standard output."""
+    """A failure prints nothing on standard output."""
     for arguments, code in ((["PROXY_CLIENT=bad"], 2), (["PROXY_CLIENT=die"], 3), (["--users", "666"], 1)):
         run = clone.run("run", "--json", *arguments)
         assert (run.returncode, run.stdout) == (code, "")
@@ -149,11 +150,11 @@ def test_json_stays_clean_when_it_fails(clone: FakeClone) -> None:
 
 
 def test_nothing_measured_is_exit_1(clone: FakeClone) -> None:
-    """A run that recorded nothing says so with Locust's last lines."""
+    """A run that recorded nothing shows Locust's last lines."""
     run = clone.run("run", "--users", "666")
     assert run.returncode == 1
     assert "nothing could be measured" in run.stderr
-    assert "nobody answered" in run.stderr
+    assert "nothing answered" in run.stderr
 
 
 def test_a_run_in_which_everything_fails_is_exit_1(clone: FakeClone) -> None:
@@ -171,7 +172,7 @@ def test_a_mistake_in_an_option_points_to_the_commands_help(capsys: pytest.Captu
 
 
 def test_down_during_a_run_is_said(clone: FakeClone) -> None:
-    """When somebody takes the services away the run ends soon, keeps what it has, says why, exit 3."""
+    """When the services are taken away the run ends soon, keeps what it has, and prints why; exit 3."""
     with clone.up(), clone.start("run", "--time", "30s") as run:
         assert run.stderr is not None
         for line in run.stderr:
@@ -245,12 +246,12 @@ def test_ctrl_c_keeps_the_run(clone: FakeClone) -> None:
 def test_ctrl_c_before_the_load_ends_everything(clone: FakeClone) -> None:
     """Ctrl-C while services start: exit 130 without a trace, nothing left."""
     with clone.start("run", "--processes", "PROXY_CLIENT=slow") as run:
-        assert wait_until(lambda: bool(clone.config("upstream-mock")))
+        eventually_sync(lambda: bool(clone.config("upstream-mock")), within=10)
         run.send_signal(signal.SIGINT)
         out, err = run.communicate(timeout=20)
     assert (run.returncode, out) == (130, "")
     assert "Traceback" not in err
-    assert wait_until(lambda: clone.open_ports() == [])
+    eventually_sync(lambda: clone.open_ports() == [], within=10)
 
 
 def test_one_run_at_a_time(clone: FakeClone) -> None:
@@ -377,7 +378,7 @@ def test_timing_tests_run_alone_and_once_more_if_they_fail(
 
 
 def test_doctor_names_the_port_that_is_taken(clone: FakeClone) -> None:
-    """doctor says what follows, and with which variable a taken port is moved."""
+    """doctor prints what follows, and which variable moves a port that is in use."""
     free = clone.run("doctor")
     assert free.returncode == 0
     assert "`./sandbox up` will run local processes (there is no docker command)." in free.stdout
@@ -387,15 +388,15 @@ def test_doctor_names_the_port_that_is_taken(clone: FakeClone) -> None:
     assert "set NET_PORT to a free port" in taken
 
 
-def test_doctor_tells_ours_from_somebody_elses(clone: FakeClone) -> None:
-    """A port of a service that died may be somebody else's by now, and the sandbox is not said to be up."""
+def test_doctor_tells_our_ports_from_those_of_other_programs(clone: FakeClone) -> None:
+    """A port of a service that died may belong to another program by now, and the sandbox is up only in part."""
     proxy = clone.ports["PROXY_PORT"]
     with clone.up():
         assert clone.run("doctor").stdout.splitlines()[-1] == "The sandbox is up, as processes."
         with socket.create_connection(("127.0.0.1", proxy)) as killer:
             killer.sendall(b"GET /die HTTP/1.0\r\n\r\n")
             killer.recv(1)
-        assert wait_until(lambda: "PROXY_PORT" not in clone.open_ports())
+        eventually_sync(lambda: "PROXY_PORT" not in clone.open_ports(), within=10)
         with socket.create_server(("127.0.0.1", proxy)):
             said = clone.run("doctor").stdout
     assert re.search(
@@ -433,13 +434,13 @@ def test_what_differs_is_one_line() -> None:
 
 
 def test_the_audit_is_said_in_one_line() -> None:
-    """Agreed, not agreed and not heard are three different things."""
+    """Agreed, not agreed and incomplete are three different things."""
     wrong = AuditCheck(name="x", left=3, right=2, difference=1, says="the proxy lost one")
     base = RunDocument.model_validate(fake_services.document("r1", {}))
     audits = {
         "every request and connection is accounted for (0 checks)": Audit(agreed=True, checks=[]),
         "does not add up: the proxy lost one": Audit(agreed=False, checks=[wrong]),
-        "incomplete, not heard: upstream": Audit(agreed=False, checks=[], unheard=["upstream"]),
+        "incomplete, no answer from: upstream": Audit(agreed=False, checks=[], unheard=["upstream"]),
     }
     assert {audit_line(base.model_copy(update={"audit": audit})) for audit in audits.values()} == audits.keys()
 

@@ -10,7 +10,8 @@ import pytest
 
 from lab.backends.compose.project import ComposeProject, Container, parse_containers
 from service_kit.exits import UnavailableError
-from support.fake_clone import FakeClone, is_alive, wait_until
+from support.eventually import eventually_sync
+from support.fake_clone import FakeClone, is_alive
 from support.fake_docker import State, install
 
 
@@ -56,7 +57,7 @@ def test_an_empty_value_reaches_compose(tmp_path: Path) -> None:
 
 
 def test_a_mock_that_speaks_https_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """UPSTREAM_TLS alone wires the proxy to it; `off` does not, and who names the upstream himself is let be."""
+    """UPSTREAM_TLS alone wires the proxy to it; `off` does not, nor does it if PROXY_UPSTREAM_URL is set."""
     for name in ("UPSTREAM_TLS", "PROXY_UPSTREAM_URL", "PROXY_CA_FILE"):
         monkeypatch.delenv(name, raising=False)
     https = {"PROXY_UPSTREAM_URL": "https://upstream-mock:8001", "PROXY_CA_FILE": "/certificates/ca.pem"}
@@ -118,7 +119,7 @@ def test_ctrl_c_takes_it_down(clone: FakeClone, engine: State) -> None:
 def test_ctrl_c_while_containers_start(clone: FakeClone, engine: State) -> None:
     """`docker compose up` is ended first, plugin and all; what does not listen yet gets 5 s, not its whole grace."""
     with clone.start("up", "--docker", NET_PROFILE="slow") as up:
-        assert wait_until((clone.root / "plugin.pid").exists)
+        eventually_sync((clone.root / "plugin.pid").exists, within=10)
         began = time.monotonic()
         up.send_signal(signal.SIGINT)
         out, _ = up.communicate(timeout=20)
@@ -131,14 +132,14 @@ def test_ctrl_c_while_containers_start(clone: FakeClone, engine: State) -> None:
 
 
 def test_a_second_ctrl_c_kills_the_containers(clone: FakeClone, engine: State) -> None:
-    """Who insists does not wait for `docker compose down`."""
+    """A second Ctrl-C does not wait for `docker compose down`."""
     with clone.start("up", "--docker", NET_PROFILE="stubborn") as up:
         assert up.stdout is not None
         for line in up.stdout:
             if "it serves" in line:
                 break
         up.send_signal(signal.SIGINT)
-        assert wait_until((clone.root / "down.began").exists)
+        eventually_sync((clone.root / "down.began").exists, within=10)
         up.send_signal(signal.SIGINT)
         out, _ = up.communicate(timeout=20)
     assert up.returncode == 130
@@ -147,7 +148,7 @@ def test_a_second_ctrl_c_kills_the_containers(clone: FakeClone, engine: State) -
 
 
 def test_doctor_names_a_container_that_does_not_run(clone: FakeClone, engine: State) -> None:
-    """Its port, if it is held, is somebody else's; ports that Compose does not publish are nobody's business."""
+    """Its port, if in use, belongs to another program; ports that Compose does not publish are left out."""
     state = engine.read()
     state["containers"] = {name: {"id": name, "environment": {}} for name in ("link", "upstream-mock", "locust")}
     engine.write(state)

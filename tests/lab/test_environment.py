@@ -69,7 +69,7 @@ def test_a_line_of_env_that_says_nothing_is_a_mistake(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         (["PROXY_MAX_CONNECTIONS"], "not a VAR=value"),
         (["proxy_max_connections=3"], "variables are upper case: PROXY_MAX_CONNECTIONS=3"),
@@ -80,9 +80,9 @@ def test_a_line_of_env_that_says_nothing_is_a_mistake(tmp_path: Path) -> None:
         (["NET_RTT_MS=1\n2"], "one line"),
     ],
 )
-def test_what_is_no_assignment(words: list[str], says: str) -> None:
+def test_what_is_no_assignment(words: list[str], message: str) -> None:
     """A word that is no VAR=value of a part is refused in one line."""
-    with pytest.raises(UsageError, match=says) as refused:
+    with pytest.raises(UsageError, match=message) as refused:
         parse_assignments(words)
     assert refused.value.exit_code == 2
     assert "\n" not in str(refused.value)
@@ -95,7 +95,7 @@ def test_assignments_keep_what_follows_the_first_equals_sign() -> None:
 
 
 def test_the_load_is_not_the_services_business() -> None:
-    """What a run says of its load restarts nothing, the Locust UI least of all."""
+    """Variables of the load restart nothing, the Locust UI least of all."""
     settings = RunVariables({"LOCUST_USERS": "20", "NET_RTT_MS": "5"}, {"LOCUST_USERS": "40", "PROXY_CLIENT": "httpx"})
     assert settings.services == {"LOCUST_USERS": "20", "NET_RTT_MS": "5", "PROXY_CLIENT": "httpx"}
     assert settings.load["LOCUST_USERS"] == "40"
@@ -113,7 +113,7 @@ def _environment(spec: ServiceSpec, variables: dict[str, str], engine: str = "of
 
 
 def test_a_part_gets_its_own_variables_only() -> None:
-    """Nobody sees another part's variables, nor an empty one."""
+    """No part gets another part's variables, nor an empty one."""
     variables = {"PROXY_CLIENT": "httpx", "UVICORN_WORKERS": "2", "UPSTREAM_SEED": "3", "PROXY_HTTP2": ""}
     assert _environment(PROXY, variables) == {
         "PROXY_CLIENT": "httpx",
@@ -125,7 +125,7 @@ def test_a_part_gets_its_own_variables_only() -> None:
 
 
 def test_wiring_follows_the_ports() -> None:
-    """A port that is moved is moved for those who call it too."""
+    """A port that is moved is moved for the parts that call it, too."""
     variables = {"UPSTREAM_PORT": "1801", "UPSTREAM_CONTROL_PORT": "1891", "NET_CONTROL_PORT": "1892"}
     variables |= {"NET_PORT": "1802", "PROXY_PORT": "1800"}
     assert _environment(LINK, variables)["NET_UPSTREAM_PORT"] == "1801"
@@ -140,8 +140,8 @@ def test_wiring_follows_the_ports() -> None:
     }
 
 
-def test_the_user_may_wire_it_himself() -> None:
-    """Any HTTP upstream can stand behind the proxy, whatever the link does."""
+def test_the_user_may_set_the_upstream() -> None:
+    """Any HTTP upstream can be behind the proxy, whatever the link does."""
     variables = {"PROXY_UPSTREAM_URL": "http://elsewhere:9000"}
     assert _environment(PROXY, variables, "relay")["PROXY_UPSTREAM_URL"] == "http://elsewhere:9000"
 

@@ -45,7 +45,7 @@ class Copy:
             if not wheel.exists():
                 _write_wheel(wheel, package, version)
             digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-            lines.append(f"{package}=={version} \\\n    --hash=sha256:{digest}\n    # via nobody\n")
+            lines.append(f"{package}=={version} \\\n    --hash=sha256:{digest}\n    # via nothing\n")
         (self.root / "requirements" / f"{name}.txt").write_text("".join(lines))
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
@@ -161,7 +161,7 @@ def test_a_working_venv_is_completed_not_destroyed(made: Copy) -> None:
 
 
 def test_a_broken_venv_is_made_anew(made: Copy) -> None:
-    """A .venv whose Python is gone does not count as ready, whatever its stamps say."""
+    """A .venv whose Python is gone does not count as ready, whatever its stamps are."""
     python = made.root / ".venv" / "bin" / "python"
     python.unlink()
     python.symlink_to("/nowhere/python")
@@ -186,7 +186,7 @@ def test_an_interrupted_install_does_not_count(made: Copy) -> None:
 
 
 def test_two_at_once_wait_for_each_other(made: Copy) -> None:
-    """A launcher that finds another one installing says so, waits, and does not install again."""
+    """A launcher that finds another one installing prints that, waits, and does not install again."""
     stamp = made.root / ".venv" / ".sandbox.stamp"
     said = stamp.read_text()
     stamp.unlink()

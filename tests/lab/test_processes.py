@@ -15,7 +15,8 @@ from lab.backends.processes.supervisor import Patience, Supervisor
 from lab.backends.terminal import SilentTerminal
 from service_kit.exits import UnavailableError
 from support import fake_services
-from support.fake_clone import FakeClone, is_alive, wait_until
+from support.eventually import eventually_sync
+from support.fake_clone import FakeClone, is_alive
 
 ALL = {"upstream-mock", "link", "proxy", "locust"}
 
@@ -27,12 +28,12 @@ def clone(tmp_path: Path) -> FakeClone:
 
 
 def _assert_nothing_left(clone: FakeClone, pids: list[int]) -> None:
-    assert wait_until(lambda: not any(map(is_alive, pids))), [pid for pid in pids if is_alive(pid)]
+    eventually_sync(lambda: not any(map(is_alive, pids)), within=10)
     assert clone.open_ports() == []
 
 
 def test_up_starts_everything_and_says_where_it_is(clone: FakeClone) -> None:
-    """All services answer when `up` says so, and it names the addresses and what to do next."""
+    """All services answer when `up` prints that they are ready, and it names the addresses and what to do next."""
     with clone.up() as up:
         assert clone.pids().keys() == ALL
         assert up.stdout is not None
@@ -52,7 +53,7 @@ def test_services_get_nothing_of_the_shell(clone: FakeClone) -> None:
 
 
 def test_the_relay_is_put_between_only_if_there_is_one(clone: FakeClone) -> None:
-    """The proxy calls the relay when the link says that its engine is one, else the mock."""
+    """The proxy calls the relay when the link's engine is one, else the mock."""
     with clone.up(NET_ENGINE="relay"):
         through = clone.config("proxy")["environment"]["PROXY_UPSTREAM_URL"]
     assert through == f"http://127.0.0.1:{clone.ports['NET_PORT']}"
@@ -117,7 +118,7 @@ def test_a_bad_setting_touches_nothing(clone: FakeClone) -> None:
 
 
 def test_a_bad_setting_starts_nothing(clone: FakeClone) -> None:
-    """`up` with a bad setting says it and exits 2 without a process."""
+    """`up` with a bad setting names it and exits 2 without a process."""
     up = clone.run("up", "--processes", PROXY_CLIENT="bad")
     assert up.returncode == 2
     assert "PROXY_CLIENT='bad'" in up.stderr
@@ -181,7 +182,7 @@ def test_a_death_while_up_is_said_and_mended_by_the_next_run(clone: FakeClone) -
             said += line
             if "the next run" in line:
                 break
-        assert "proxy ended with exit code 7; its last lines:\n  proxy listens\n  I was told to die\n" in said
+        assert "proxy ended with exit code 7; its last lines:\n  proxy listens\n  asked to die\n" in said
         assert clone.pids().keys() == ALL - {"proxy"}
         assert "restarted: proxy" in clone.run("run").stderr
         after = clone.pids()
@@ -202,7 +203,7 @@ def test_a_signal_ends_everything(clone: FakeClone, number: int, code: int) -> N
 def test_ctrl_c_during_start_ends_everything(clone: FakeClone) -> None:
     """A start can be broken off, and leaves nothing."""
     with clone.start("up", "--processes", PROXY_CLIENT="slow") as up:
-        assert wait_until(lambda: clone.pids().keys() >= {"upstream-mock", "link", "locust"})
+        eventually_sync(lambda: clone.pids().keys() >= {"upstream-mock", "link", "locust"}, within=10)
         pids = list(clone.pids().values())
         up.send_signal(signal.SIGINT)
         _, err = up.communicate(timeout=20)
@@ -210,12 +211,12 @@ def test_ctrl_c_during_start_ends_everything(clone: FakeClone) -> None:
     _assert_nothing_left(clone, pids)
 
 
-def test_a_second_ctrl_c_waits_for_nobody(clone: FakeClone) -> None:
+def test_a_second_ctrl_c_kills_at_once(clone: FakeClone) -> None:
     """A service that ignores SIGTERM is killed at once when one insists."""
     with clone.up(PROXY_CLIENT="stubborn") as up:
         pids = list(clone.pids().values())
         up.send_signal(signal.SIGINT)
-        assert wait_until(lambda: clone.pids().keys() == {"upstream-mock", "link", "proxy"})
+        eventually_sync(lambda: clone.pids().keys() == {"upstream-mock", "link", "proxy"}, within=10)
         began = time.monotonic()
         up.send_signal(signal.SIGINT)
         assert up.wait(timeout=20) == 130
@@ -246,7 +247,7 @@ def test_down_stops_everything(clone: FakeClone) -> None:
 
 
 def test_a_second_up_is_refused(clone: FakeClone) -> None:
-    """One `up` a clone: the second says who has it, exit 3."""
+    """One `up` a clone: the second names the first, exit 3."""
     with clone.up() as up:
         second = clone.run("up", "--processes")
         assert second.returncode == 3
@@ -270,7 +271,7 @@ def test_a_clone_that_lies_deep_has_a_socket_all_the_same(tmp_path: Path) -> Non
 
 
 def test_the_socket_is_the_users_alone(clone: FakeClone) -> None:
-    """Nobody else may tell the supervisor what to do."""
+    """No other user may talk to the supervisor."""
     with clone.up():
         assert (clone.root / ".sandbox" / "up.sock").stat().st_mode & 0o777 == 0o600
 
@@ -288,7 +289,7 @@ def test_a_closed_pipe_does_not_end_the_services(clone: FakeClone) -> None:
 
 
 def test_lines_are_prefixed_and_plain_without_a_terminal(clone: FakeClone) -> None:
-    """Every line says whose it is; no escape sequence goes into a file."""
+    """Every line begins with its service; no escape sequence goes into a file."""
     with clone.start("up", "--processes") as up:
         assert up.stdout is not None
         said = [up.stdout.readline() for _ in range(4)]

@@ -31,7 +31,7 @@ def test_without_a_link_there_is_no_network_to_name() -> None:
 
 
 def test_conditions_have_a_row_each() -> None:
-    """The upstream's, what was changed during the run, who was struck; what is not as in reality by its number."""
+    """The upstream's, what was changed during the run, what was injected; what is not as in reality by its number."""
     known = {"UPSTREAM_LATENCY": "constant(9ms)", "UPSTREAM_CAPACITY": 4, "UPSTREAM_QUEUE": 2}
     start = PartSettings(upstream=known, network={"NET_RTT_MS": 0.0})
     end = PartSettings(upstream=known, network={"NET_RTT_MS": 80.0})
@@ -45,8 +45,8 @@ def test_conditions_have_a_row_each() -> None:
     assert "not as in reality: 2 things, named in the document under network.caveats" in said
     assert "upstream  constant(9ms), at once 4, 2 may wait" in said
     assert "changed   during the run: NET_RTT_MS 0 -> 80" in said
-    assert "struck    link: reset 2" in said
-    assert {"changed", "struck", "upstream"}.isdisjoint(summary(run_document()).split())
+    assert "injected  link: reset 2" in said
+    assert {"changed", "injected", "upstream"}.isdisjoint(summary(run_document()).split())
 
 
 def test_a_pattern_is_named_with_what_does_not_concern_it_and_what_it_has_lost() -> None:

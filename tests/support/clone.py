@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support.eventually import eventually_sync
 from support.servers import ROOT, free_port
 
 PORT_VARIABLES = (
@@ -83,13 +84,13 @@ class Clone:
 
     def until(self, condition: Callable[[], bool], seconds: float) -> None:
         """Wait until something is true; a service that is just being restarted has not answered yet."""
-        deadline = time.monotonic() + seconds
-        while True:
+
+        def answered() -> bool:
             with suppress(OSError, http.client.HTTPException):
-                if condition():
-                    return
-            assert time.monotonic() < deadline, f"did not come true within {seconds} s"
-            time.sleep(0.05)
+                return condition()
+            return False
+
+        eventually_sync(answered, within=seconds)
 
     def in_flight(self) -> int:
         """Return how many requests are in the proxy."""
@@ -103,14 +104,13 @@ class Clone:
         body = "&".join(f"{key}={value}" for key, value in form.items()).encode()
         with urllib.request.urlopen(f"{self.ui}/swarm", data=body, timeout=10) as answer:
             assert json.load(answer)["success"]
-        deadline = time.monotonic() + seconds + timeout
-        while time.monotonic() < deadline:
-            new = [row["id"] for row in self.get(f"{self.ui}/lab/runs.json") if row["id"] not in before]
-            if new:
-                document: dict[str, Any] = self.get(f"{self.ui}/lab/runs/{new[0]}.json")
-                return document
-            time.sleep(0.3)
-        raise AssertionError("the run was not recorded")
+
+        def new_ids() -> list[str]:
+            return [row["id"] for row in self.get(f"{self.ui}/lab/runs.json") if row["id"] not in before]
+
+        run_id = eventually_sync(new_ids, within=seconds + timeout)[0]
+        document: dict[str, Any] = self.get(f"{self.ui}/lab/runs/{run_id}.json")
+        return document
 
 
 @contextmanager

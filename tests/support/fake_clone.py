@@ -5,9 +5,8 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ PORTS = tuple(port.variable for spec in fake_services.SERVICES for port in spec.
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody has at the moment, all different."""
+    """Return ports that are free at the moment, all different."""
     with ExitStack() as sockets:
         bound = [sockets.enter_context(socket.socket()) for _ in range(count)]
         for each in bound:
@@ -71,7 +70,7 @@ class FakeClone:
                 process.communicate(timeout=30)
 
     def config(self, service: str) -> dict[str, Any]:
-        """Return what a service says of itself; {} if it does not answer."""
+        """Return a service's /-/config; {} if it does not answer."""
         spec = next(spec for spec in fake_services.SERVICES if spec.name == service)
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[spec.ready_port.variable]}/-/config") as answer:
@@ -86,7 +85,7 @@ class FakeClone:
         return {name: pid for name, pid in found.items() if pid}
 
     def open_ports(self) -> list[str]:
-        """Return the variables of the ports that somebody listens on."""
+        """Return the variables of the ports that are listened on."""
         return [name for name, port in self.ports.items() if _is_open(port)]
 
 
@@ -96,16 +95,6 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    """Wait for a condition; return whether it came."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return condition()
 
 
 def _is_open(port: int) -> bool:

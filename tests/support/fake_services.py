@@ -1,11 +1,11 @@
 """Fake parts for the tests of the command line: they start at once, and do on demand what real ones do seldom.
 
 As a module: `SERVICES`, the sandbox's services with this file as their program. As a program:
-`python fake_services.py NAME` listens on the part's ports and says at /-/config what it was given;
+`python fake_services.py NAME` listens on the part's ports and shows at /-/config what it was given;
 `python fake_services.py sandbox ROOT ARGUMENTS...` is the command line, on a clone of such services.
-`GET /die` ends it with exit code 7, after `GET /change` it says that it was changed; the value `bad` fails the check;
-`die` ends it at start; `stubborn` ignores SIGTERM; `parent` has a child of its own; `slow` takes a second until it is
-ready; `never` is never ready. A run of 666 users measures nothing, in one of 667 every request fails.
+`GET /die` ends it with exit code 7, after `GET /change` its config is marked as changed; the value `bad` fails the
+check; `die` ends it at start; `stubborn` ignores SIGTERM; `parent` has a child of its own; `slow` takes a second until
+it is ready; `never` is never ready. A run of 666 users measures nothing, in one of 667 every request fails.
 """
 
 import os
@@ -71,7 +71,7 @@ def handler(answer: dict[str, object]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path == "/die":
-                print("I was told to die", flush=True)
+                print("asked to die", flush=True)
                 os._exit(7)
             if self.path == "/change":
                 answer["changed"] = True
@@ -94,7 +94,7 @@ def headless(given: dict[str, str]) -> int:
     signal.signal(signal.SIGINT, lambda *_: stopped.set())
     users = int(given.get("LOCUST_USERS", "20"))
     if users == 666:
-        print("nobody answered", file=sys.stderr)
+        print("nothing answered", file=sys.stderr)
         return 1
     seconds = float(given.get("LOCUST_RUN_TIME", "0.1s").rstrip("s"))
     point = {"t_seconds": 0.2, "of_seconds": seconds, "users": users, "requests": 9, "failures": 0, "rps": 9.5}
@@ -112,7 +112,7 @@ def document(run_id: str, given: dict[str, str], status: str = "finished") -> di
     """Return a run document as small as the schema lets it be."""
     connections = int(given.get("PROXY_MAX_CONNECTIONS", "10"))
     failures = 200 * connections if given.get("LOCUST_USERS") == "667" else 0
-    settings = {"load": {k: v for k, v in given.items() if k.startswith(("LOCUST_", "LAB_"))}}
+    settings: dict[str, object] = {"load": {k: v for k, v in given.items() if k.startswith(("LOCUST_", "LAB_"))}}
     settings["proxy"] = {"PROXY_MAX_CONNECTIONS": connections}
     return {
         "id": run_id,

@@ -32,7 +32,7 @@ async def get(url: str) -> tuple[int, bytes]:
 
 
 async def get_config(url: str) -> ServiceConfig:
-    """Return the settings in force; empty ones if the service does not tell."""
+    """Return the settings in force; empty ones if there is no answer."""
     document = await get_object(url)
     settings = document.get("settings")
     return ServiceConfig(
@@ -63,7 +63,7 @@ def parse_object(text: bytes | str) -> dict[str, Any]:
 
 
 def unready_reason(body: bytes) -> str:
-    """Return why a /-/ready says that it is not, "" if it does not say."""
+    """Return the reason in the body of a /-/ready that is not 200, "" if there is none."""
     return str(parse_object(body).get("because", ""))
 
 

@@ -1,4 +1,4 @@
-"""What is said of a run when it has ended."""
+"""The summary of a run that has ended."""
 
 from pathlib import Path
 
@@ -55,8 +55,8 @@ def _figures(document: RunDocument) -> Table:
         table.add_row("time", phases_line(document))
     if document.errors:
         table.add_row("errors", ", ".join(f"{kind}: {count}" for kind, count in document.errors.items()))
-    if struck := injected_words(document.link, document.upstream):
-        table.add_row("struck", Text(struck))
+    if injected := injected_words(document.link, document.upstream):
+        table.add_row("injected", Text(injected))
     return table
 
 
@@ -103,10 +103,10 @@ def _two_columns() -> Table:
 def audit_line(document: RunDocument) -> str:
     """Return in one line whether Locust, the proxy and the upstream counted the same."""
     audit = document.audit
-    unheard = f"not heard: {', '.join(audit.unheard)}" if audit.unheard else ""
+    silent = f"no answer from: {', '.join(audit.unheard)}" if audit.unheard else ""
     wrong = [check.says for check in audit.checks if check.difference]
     if wrong:
-        return "; ".join([f"does not add up: {wrong[0]}", *wrong[1:], *([unheard] if unheard else [])])
-    if unheard:
-        return f"incomplete, {unheard}"
+        return "; ".join([f"does not add up: {wrong[0]}", *wrong[1:], *([silent] if silent else [])])
+    if silent:
+        return f"incomplete, {silent}"
     return f"every request and connection is accounted for ({len(audit.checks)} checks)"

@@ -158,7 +158,7 @@ def _container(row: Mapping[str, Any]) -> Container:
 
 
 def tls_wiring(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return what the proxy needs for a mock that speaks https, unless it is told itself which upstream to call.
+    """Return what the proxy needs for a mock that speaks https, unless PROXY_UPSTREAM_URL is set.
 
     docker-compose.yml cannot do it: its `${NAME:+value}` takes UPSTREAM_TLS=off for set.
     """

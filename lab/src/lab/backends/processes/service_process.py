@@ -42,7 +42,7 @@ class ServiceProcess:
         return ServiceStatus(state, self.because, self._group.process.pid, self.exit_code, self.environment)
 
     def ending(self) -> str:
-        """Return how a service has ended that was not told to, with its last lines."""
+        """Return how a service ended that was not asked to, with its last lines."""
         code = self.exit_code or 0
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         last = "".join(f"\n  {line}" for line in self._tail)

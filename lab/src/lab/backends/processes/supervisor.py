@@ -23,7 +23,7 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a service may take until it is ready, and how long if it says 503 and the same reason all the time."""
+    """How long a service may take until it is ready, and how long if it gives the same reason with 503 all the time."""
 
     ready_seconds: float = 60.0
     same_reason_seconds: float = 20.0
