@@ -98,7 +98,7 @@ def main() -> int:
                 for name in list(found):
                     one = one_round(netns, SIDES[name], options.seconds)
                     if one is None:
-                        print(f"{name}: not to be had here, left out")
+                        print(f"{name}: not available here, left out")
                         del found[name]
                         continue
                     found[name].append(one)
@@ -135,7 +135,7 @@ def mock(netns: NetnsPair) -> Iterator[None]:
 
 
 def one_round(netns: NetnsPair, variables: dict[str, str], seconds: int) -> SelfTest | None:
-    """Return what wrk and the link say of one load of each kind; None if the engine cannot be had."""
+    """Return what wrk and the link report of one load of each kind; None if the engine is not available."""
     process = None
     if variables:
         process, said = netns.link(**variables)

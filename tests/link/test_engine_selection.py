@@ -63,7 +63,9 @@ def test_an_upstream_elsewhere_is_not_redirected() -> None:
         ("auto", NOTHING, "cannot be redirected to the relay"),
     ],
 )
-def test_what_cannot_be_had_is_said_and_not_replaced(wish: RequestedEngine, host: HostSupport, reason: str) -> None:
+def test_an_engine_that_is_not_available_is_refused_and_not_replaced(
+    wish: RequestedEngine, host: HostSupport, reason: str
+) -> None:
     """An engine that was asked for is not silently another, and auto does not pretend to emulate."""
     with pytest.raises(UnavailableError, match=reason):
         choose(Settings(engine=wish, rtt_ms=40), host)

@@ -1,6 +1,6 @@
-"""One table of scenarios through every engine that is to be had here: what a request costs does not depend on which.
+"""One table of scenarios through both engines: what a request costs does not depend on which.
 
-Compared is what all of them promise: the total of a fresh connection with its first request (a relay cannot delay
+Compared is what both of them promise: the total of a fresh connection with its first request (a relay cannot delay
 connect() itself), a later request, one after a second's rest, and how long a body takes through a narrow pipe.
 """
 
@@ -32,7 +32,7 @@ class Scenario:
     upload: int = 0
     compared: tuple[str, ...] = ("fresh", "warm")
     least_ms: dict[str, float] = field(default_factory=dict)
-    """What it takes at least, whoever emulates it."""
+    """What it takes at least, with any engine."""
 
 
 SCENARIOS = (
@@ -52,7 +52,7 @@ SCENARIOS = (
         "20 ms, 8 Mbit/s down, 250 kB",
         {"NET_RTT_MS": "20", "NET_BW_DOWN_MBIT": "8"},
         250_000,
-        compared=("warm",),  # the relay waits for a whole window's bytes where TCP is told of every other segment's
+        compared=("warm",),  # the relay acknowledges a whole chunk, TCP every other segment
         least_ms={"warm": 270},
     ),
     Scenario(
@@ -69,7 +69,7 @@ Say = Callable[[str], None]
 
 @pytest.fixture(scope="module")
 def pairs() -> Iterator[dict[str, NetnsPair]]:
-    """Give each engine that is to be had here two namespaces of its own."""
+    """Give each engine two namespaces of its own."""
     reason = cannot()
     if reason and os.environ.get("CI"):
         pytest.fail(reason)
@@ -87,6 +87,7 @@ def pairs() -> Iterator[dict[str, NetnsPair]]:
 
 
 @pytest.mark.parametrize("network", list(dict.fromkeys(tuple(each.network.items()) for each in SCENARIOS)), ids=str)
+@pytest.mark.timing
 def test_engines_agree(pairs: dict[str, NetnsPair], network: tuple[tuple[str, str], ...], say: Say) -> None:
     """Medians within a tenth of one another, and none below what the network makes it cost."""
     links: dict[str, Any] = {}

@@ -7,7 +7,7 @@ import pytest
 
 from link.congestion_window import INITIAL, LARGEST, CongestionWindow
 from link.model import Conditions, Direction, Lane, directions, wire_size
-from link.stages import Delay, Serialiser
+from link.stages import Delay, Partition, Serialiser, parse_partition
 
 MBIT = 1e6
 
@@ -148,3 +148,40 @@ def test_a_window_is_bounded_and_small_requests_do_not_grow_it() -> None:
 def test_without_a_round_trip_the_window_is_open() -> None:
     """Nothing waits for acknowledgements that take no time."""
     assert rounds(CongestionWindow(0.0), 1_000_000, 0.0, 0.0)[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "begin", "end"), [("5s-10s", 5, 10), ("0s-0.5s", 0, 0.5), ("1.25s-", 1.25, math.inf), ("0s-", 0, math.inf)]
+)
+def test_a_partition_is_read_and_written_the_same(text: str, begin: float, end: float) -> None:
+    """A span of seconds, or from a second on for good."""
+    found = parse_partition(text)
+    assert found == Partition(begin, end)
+    assert str(found) == text
+
+
+def test_off_is_none() -> None:
+    """Nothing is parted."""
+    assert parse_partition("off") is None
+
+
+@pytest.mark.parametrize("text", ["", "5", "5s", "-5s", "5-10", "5s-10", "5s - 10s", "5s-10s ", "5ms-6ms", "-5s-6s",
+                                  "1e3s-", "on", "OFF", "\N{ARABIC-INDIC DIGIT FIVE}s-", "5s-\n"])  # fmt: skip
+def test_what_is_not_a_span_is_said(text: str) -> None:
+    """Nothing is guessed."""
+    with pytest.raises(ValueError, match="not a span of seconds"):
+        parse_partition(text)
+
+
+@pytest.mark.parametrize("text", ["10s-5s", "5s-5s"])
+def test_a_span_that_ends_before_it_begins_is_said(text: str) -> None:
+    """Nor does one without a length do anything."""
+    with pytest.raises(ValueError, match="ends before it has begun"):
+        parse_partition(text)
+
+
+def test_it_holds_from_its_beginning_up_to_its_end() -> None:
+    """Half open: its end is not part of it; one for good has no end."""
+    short, long = Partition(5, 10), Partition(5)
+    assert [short.is_active(second) for second in (0, 4.999, 5, 9.999, 10)] == [False, False, True, True, False]
+    assert long.is_active(1e9)

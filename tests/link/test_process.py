@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from httpx import ASGITransport, AsyncClient
 
 from link.app import create_app
 from link.controller import Controller
@@ -22,10 +22,11 @@ from link.engine import NullEngine
 from link.engine_selection import EngineChoice
 from link.settings import CHANGEABLE, Settings
 from service_kit.settings_change import MAX_BODY_BYTES
+from support.eventually import eventually_sync
 
 
 def free_ports(count: int) -> list[str]:
-    """Return ports nobody listens on."""
+    """Return ports that nothing listens on."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [str(each.getsockname()[1]) for each in sockets]
     for each in sockets:
@@ -34,7 +35,7 @@ def free_ports(count: int) -> list[str]:
 
 
 class Process:
-    """A link that runs, its ports, and the first line it said."""
+    """A running link, its ports, and its first line."""
 
     def __init__(self, **variables: str):
         self.port, self.control, upstream = free_ports(3)
@@ -111,7 +112,7 @@ def test_by_default_nothing_is_emulated_and_nothing_listens_for_data() -> None:
 
 
 def test_a_plain_process_takes_the_relay_and_says_why_and_what_it_measured(echo: int) -> None:
-    """Never tun on a machine's own network; configured stands beside measured, and data goes through."""
+    """Never tun on a machine's own network; configured and measured are shown, and data goes through."""
     process = Process(NET_RTT_MS="20", NET_UPSTREAM_PORT=str(echo))
     assert process.said.startswith(
         "link: engine=relay (no tun: a plain process in the machine's own network namespace)"
@@ -144,7 +145,7 @@ def test_a_port_in_use_is_one_line_and_exit_3(variable: str, attribute: str) -> 
     assert complaints == f"{variable}={port}: already in use on 127.0.0.1; set {variable} to a free port\n"
 
 
-def test_an_engine_that_cannot_be_had_is_one_line_and_exit_3() -> None:
+def test_an_engine_that_is_not_available_is_one_line_and_exit_3() -> None:
     """tun on the machine's own network is refused, with the reason."""
     process = Process(NET_ENGINE="tun", NET_RTT_MS="40")
     code, complaints = process.stop()
@@ -173,18 +174,15 @@ def test_conditions_are_changed_over_http_all_or_nothing_and_measured_again() ->
     assert process.ask("config") == before
     code, config = process.put(b'{"NET_RTT_MS": 20}')
     assert (code, config["configured"]["rtt_ms"], config["measured"]) == (200, 20.0, None)
-    deadline = time.monotonic() + 10
-    while not (measured := process.ask("config")["measured"]):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    measured = eventually_sync(lambda: process.ask("config")["measured"], within=10)
     assert measured["warm_request_ms"]["p50"] >= 20.0
     assert process.put(b'{"NET_RTT_MS": null}')[0] == 200
     assert process.ask("config")["configured"]["rtt_ms"] == 0.0
     assert process.stop() == (0, "")
 
 
-def test_an_engine_that_cannot_do_what_is_asked_says_so_with_a_409() -> None:
-    """Nothing stands between proxy and upstream with the off engine: the line says how to start the link instead."""
+def test_conditions_that_the_engine_cannot_emulate_are_a_409() -> None:
+    """With the off engine nothing can be emulated; the line tells how to start the link instead."""
     process = Process()
     code, answer = process.put(b'{"NET_RTT_MS": 20}')
     (line,) = answer["mistakes"]
@@ -195,12 +193,8 @@ def test_an_engine_that_cannot_do_what_is_asked_says_so_with_a_409() -> None:
     assert process.stop() == (0, "")
 
 
-def test_it_is_not_healthy_before_it_has_measured() -> None:
-    """A link that only stands answers 503."""
+async def test_it_is_not_healthy_before_it_has_measured() -> None:
+    """Until then it answers 503."""
     app = create_app(Controller(Settings(), EngineChoice("off", "a test"), NullEngine()))
-    answers = [route.endpoint for route in app.routes if getattr(route, "path", "") == "/-/healthy"]
-    assert len(answers) == 1
-    coroutine = answers[0]()
-    with pytest.raises(StopIteration) as done:
-        coroutine.send(None)
-    assert done.value.value.status_code == 503
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://link") as client:
+        assert (await client.get("/-/healthy")).status_code == 503

@@ -107,7 +107,7 @@ def test_a_contradiction_names_both_sides(
 
 
 def test_all_mistakes_are_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has to mend them one run at a time."""
+    """So that they can be corrected together."""
     assert len(said(monkeypatch, NET_RTT_MS="x", NET_PORT="0", NET_WRONG="1")) == 3
 
 

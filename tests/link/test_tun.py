@@ -14,8 +14,8 @@ from support.netns_pair import PORT, NetnsPair
 
 RTT = 0.04
 SLACK = 0.005
-"""Seconds the fastest may be above the round trips it is made of. Not the median: where others use the core too, the
-kernel's own estimates suffer, and many a connection truly takes a round trip more."""
+"""Seconds that the fastest may be above its round trips. Not the median: on a shared core the kernel's own estimates
+suffer, and many connections really take one round trip more."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ COSTS = (
 )
 
 
+@pytest.mark.timing
 def test_handshake_slow_start_and_idling_cost_their_round_trips(netns: NetnsPair, say: Callable[[str], None]) -> None:
     """At 40 ms: connect() one, a small request one; 30 kB two, 100 kB three, warm one, and three again after a rest."""
     _, said = netns.link(NET_RTT_MS="40", NET_ENGINE="tun")
@@ -58,6 +59,7 @@ def columns(netns: NetnsPair, cost: Cost) -> tuple[list[float], list[float]]:
     return [min(column) for column in found], [statistics.median(column) for column in found]
 
 
+@pytest.mark.timing
 def test_it_measures_a_real_handshake_of_its_own(netns: NetnsPair) -> None:
     """What `/-/config` says was timed: never below what is configured, and the packets were carried."""
     netns.link(NET_RTT_MS="40")
@@ -70,6 +72,7 @@ def test_it_measures_a_real_handshake_of_its_own(netns: NetnsPair) -> None:
     assert netns.control("stats")["packets"]["carried"] >= 30
 
 
+@pytest.mark.timing
 def test_the_loopback_is_left_alone(netns: NetnsPair) -> None:
     """Health checks reach the upstream over the loopback without the link."""
     netns.link(NET_RTT_MS="40")
@@ -92,7 +95,7 @@ def test_an_upstream_that_is_killed_comes_back_behind_the_link(netns: NetnsPair)
     assert min(netns.ask(100)) >= RTT
 
 
-def swallowed(netns: NetnsPair) -> bool:
+def dropped(netns: NetnsPair) -> bool:
     """Return whether a new connection gets no answer at all."""
 
     def work() -> bool:
@@ -104,13 +107,13 @@ def swallowed(netns: NetnsPair) -> bool:
                 return True
             return False
 
-    found: bool = netns.inside(netns.near, work)
-    return found
+    return netns.inside(netns.near, work)
 
 
 @pytest.mark.parametrize(
     ("led", "variables"), [(0, {}), (1, {"NET_IDLE_DROP_SECONDS": "60"})], ids=["replies", "requests too"]
 )
+@pytest.mark.timing
 def test_a_link_that_is_killed_drops_and_its_successor_takes_over(
     netns: NetnsPair, led: int, variables: dict[str, str]
 ) -> None:
@@ -120,17 +123,17 @@ def test_a_link_that_is_killed_drops_and_its_successor_takes_over(
     assert rules.count(f"dport {PORT} ") == led
     for _ in range(2):
         netns.stop(process, signal.SIGKILL)
-        assert swallowed(netns)
+        assert dropped(netns)
         process, _ = netns.link(NET_RTT_MS="20", **variables)
         assert netns.rules() == rules
     assert 0.02 <= statistics.median(netns.ask(100)[0] for _ in range(9)) < RTT
 
 
 def test_an_open_connection_outlives_the_link(netns: NetnsPair) -> None:
-    """The next link, which watches for idle connections, takes one it has never seen for an older one."""
+    """The next link, which watches for idle connections, takes one without state for an older one."""
     variables = {"NET_RTT_MS": "20", "NET_IDLE_DROP_SECONDS": "60", "NET_IDLE_DROP_MODE": "rst"}
     process, _ = netns.link(**variables)
-    client: socket.socket = netns.inside(netns.near, lambda: socket.create_connection(netns.address, timeout=5))
+    client = netns.inside(netns.near, lambda: socket.create_connection(netns.address, timeout=5))
     with client:
         client.sendall(b"0 1\n")
         assert client.recv(1) == b"x"
@@ -140,8 +143,9 @@ def test_an_open_connection_outlives_the_link(netns: NetnsPair) -> None:
         assert client.recv(1) == b"x"
 
 
+@pytest.mark.timing
 def test_another_engine_leaves_nothing_of_the_one_before(netns: NetnsPair) -> None:
-    """tun, then relay unseen before the upstream's own port, then off: each finds a clean namespace."""
+    """tun, then a relay that takes over the upstream's port, then off: each finds a clean namespace."""
     clean = netns.rules()
     process, _ = netns.link(NET_RTT_MS="40")
     assert netns.stop(process) == 0
@@ -167,6 +171,7 @@ def test_another_engine_leaves_nothing_of_the_one_before(netns: NetnsPair) -> No
 
 
 @pytest.mark.parametrize("way", ["DOWN", "UP"])
+@pytest.mark.timing
 def test_bandwidth_is_kept(netns: NetnsPair, way: str) -> None:
     """A megabyte at 16 Mbit/s takes half a second and not much more, from the upstream and to it."""
     netns.link(**{f"NET_BW_{way}_MBIT": "16", "NET_RTT_MS": "5"})

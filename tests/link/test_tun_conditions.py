@@ -1,4 +1,4 @@
-"""What strikes real packets of a real TCP through the tun engine: loss, idling, resets, partitions, a slow accept."""
+"""Loss, idling, resets, partitions and a slow accept with the tun engine, on real packets of a real TCP."""
 
 import json
 import signal
@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 
 
 def idle(netns: NetnsPair, seconds: float) -> str:
-    """Return what a second request on a connection that rested meets."""
+    """Return the outcome of a second request on a connection that was idle."""
 
     def work() -> str:
         with socket.create_connection(netns.address, timeout=1) as client:
@@ -35,11 +35,11 @@ def idle(netns: NetnsPair, seconds: float) -> str:
             except ConnectionResetError:
                 return "reset"
 
-    met: str = netns.inside(netns.near, work)
-    return met
+    return netns.inside(netns.near, work)
 
 
 @pytest.mark.parametrize(("mode", "met"), [("silent", "timeout"), ("rst", "reset")])
+@pytest.mark.timing
 def test_an_idle_connection_is_forgotten_and_a_new_one_works(netns: NetnsPair, mode: str, met: str, say: Say) -> None:
     """A request within the time passes, one after it meets the mode, and a new connection is fine."""
     netns.link(NET_RTT_MS="20", NET_IDLE_DROP_SECONDS="0.6", NET_IDLE_DROP_MODE=mode)
@@ -69,6 +69,7 @@ def test_a_loss_each_way_makes_connects_wait_a_second(netns: NetnsPair, say: Say
 
 
 @pytest.mark.parametrize(("delay", "below"), [(200, 0.4), (1200, 1.6)])
+@pytest.mark.timing
 def test_a_slow_accept_delays_the_handshake_alone(netns: NetnsPair, delay: int, below: float, say: Say) -> None:
     """connect() takes the round trip and the delay, also where the client repeats its SYN; a request a round trip."""
     netns.link(NET_RTT_MS="40", NET_ACCEPT_DELAY_MS=str(delay))
@@ -83,7 +84,8 @@ def test_a_slow_accept_delays_the_handshake_alone(netns: NetnsPair, delay: int, 
         f"first request {1e3 * statistics.median(requests[0]):.1f} ms")  # fmt: skip
 
 
-def test_a_partition_swallows_what_is_sent_while_it_holds(netns: NetnsPair, say: Say) -> None:
+@pytest.mark.timing
+def test_a_partition_drops_what_is_sent_during_it(netns: NetnsPair, say: Say) -> None:
     """Before it requests pass; in it they wait for TCP's time-outs, on an open connection and for a new one alike."""
     begin, end = 0.5, 1.3
     netns.link(NET_RTT_MS="40", NET_ENGINE="tun")
@@ -124,7 +126,8 @@ def test_a_partition_swallows_what_is_sent_while_it_holds(netns: NetnsPair, say:
         f"a connect begun at {begin + 0.1:.2f} s done at {connected:.2f} s")  # fmt: skip
 
 
-def test_conditions_change_while_it_runs_and_a_reset_is_told(netns: NetnsPair, say: Say) -> None:
+@pytest.mark.timing
+def test_conditions_change_while_it_runs(netns: NetnsPair, say: Say) -> None:
     """A link asked for with nothing to emulate takes a round trip, then resets, then a partition that rejects."""
     netns.link(NET_ENGINE="tun")
     assert max(netns.ask(1)) < RTT
@@ -142,8 +145,8 @@ def test_conditions_change_while_it_runs_and_a_reset_is_told(netns: NetnsPair, s
     say(f"changed while running: least {1e3 * least:.1f} ms at 40 ms; reset, refused and back")
 
 
-def test_requests_that_cannot_be_led_are_said_and_struck_in_their_answers(netns: NetnsPair, say: Say) -> None:
-    """Without forwarding a reset strikes the answer, the caveats name variable and sysctl, and a band up is refused."""
+def test_requests_that_cannot_be_routed_are_reset_at_their_responses(netns: NetnsPair, say: Say) -> None:
+    """Without forwarding. The caveats name variable and sysctl, and a bandwidth up is refused."""
     netns.inside(netns.far, lambda: Path("/proc/sys/net/ipv4/ip_forward").write_text("0"))
     process, _ = netns.link(NET_RTT_MS="40", NET_RESET_PCT="100")
     with pytest.raises(ConnectionResetError):
@@ -164,8 +167,8 @@ def test_requests_that_cannot_be_led_are_said_and_struck_in_their_answers(netns:
     assert process.wait(10) == 3
 
 
-def test_what_was_put_later_is_named_with_the_variable_to_start_with(netns: NetnsPair) -> None:
-    """Requests that were not led from the start are not led later; the caveats say which variable would have."""
+def test_a_change_that_needs_a_restart_names_the_variable(netns: NetnsPair) -> None:
+    """Requests that were not routed from the start are not routed later; the caveats name the variable for it."""
     netns.link(NET_RTT_MS="40")
     assert [caveat for caveat in netns.control("config")["caveats"] if "NET_" in caveat] == []
     config = netns.put(NET_LOSS_PCT=1, NET_IDLE_DROP_SECONDS=30)

@@ -14,8 +14,11 @@ import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 PORT = 8001
 CLONE_NEWNET = 0x40000000
@@ -23,7 +26,7 @@ PROBE = re.compile(r"50:.* sport ")
 """The rule for the link's own measurement, whose port is another one each time."""
 
 SYSCTLS = (("ip_forward", "1"), ("ip_early_demux", "0"), ("conf/eth0/rp_filter", "0"))
-"""What Compose gives the link's container by `sysctls`."""
+"""What Compose sets in the link's container."""
 
 UPSTREAM = """
 import asyncio, socket
@@ -49,7 +52,7 @@ asyncio.run(main())
 
 
 def cannot() -> str | None:
-    """Return why packets cannot be tried here."""
+    """Return why network namespaces cannot be used here; None if they can."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "needs root on Linux"
     if not shutil.which("ip") or not shutil.which("iptables"):
@@ -72,10 +75,10 @@ class NetnsPair:
             self.ip("-n", name, "address", "add", f"10.204.{number}.{host}/24", "dev", "eth0")
             self.ip("-n", name, "link", "set", "eth0", "up")
         for name, value in SYSCTLS:
-            self.inside(self.far, lambda name=name, value=value: Path(f"/proc/sys/net/ipv4/{name}").write_text(value))
+            self.inside(self.far, partial(Path(f"/proc/sys/net/ipv4/{name}").write_text, value))
 
     def ip(self, *arguments: str) -> str:
-        """Run ip; return what it says."""
+        """Run ip; return its output."""
         return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout
 
     def start(self, *command: str, **variables: str) -> subprocess.Popen[str]:
@@ -96,7 +99,7 @@ class NetnsPair:
         assert process.stdout.readline() == "ready\n"
 
     def link(self, **variables: str) -> tuple[subprocess.Popen[str], str]:
-        """Start a link; return when it has measured itself, with the line it said."""
+        """Start a link; return it and its first line, which it prints once it has measured itself."""
         process = self.start("-m", "link", NET_HOST="0.0.0.0", **variables)
         assert process.stdout
         return process, process.stdout.readline()
@@ -110,16 +113,14 @@ class NetnsPair:
         self._started.remove(process)
         return code
 
-    def inside(self, name: str, work: Callable[[], Any]) -> Any:
+    def inside(self, name: str, work: Callable[[], T]) -> T:
         """Run a function in a namespace, in a thread of its own."""
-
         with ThreadPoolExecutor(1, initializer=lambda: enter(name)) as pool:
             return pool.submit(work).result()
 
     def ask(self, *sizes: int, upload: int = 0, rest: float = 0.0) -> list[float]:
         """Return the seconds connect() and then each request took, from the near namespace."""
-        taken: list[float] = self.inside(self.near, lambda: ask(self.address, *sizes, upload=upload, rest=rest))
-        return taken
+        return self.inside(self.near, lambda: ask(self.address, *sizes, upload=upload, rest=rest))
 
     def asks(self, times: int, *sizes: int, rest: float = 0.0, at_once: int = 5) -> list[list[float]]:
         """Return what `ask` does for so many connections, of which some are there at one time."""
@@ -141,7 +142,7 @@ class NetnsPair:
         """Return the far namespace's routing rules, without the link's own probe's, and redirections."""
         lines = [line for line in self.ip("-n", self.far, "rule").splitlines() if not PROBE.match(line)]
         listing = ["iptables", "-t", "nat", "-S", "PREROUTING"]
-        nat: str = self.inside(self.far, lambda: subprocess.check_output(listing, text=True))
+        nat = self.inside(self.far, lambda: subprocess.check_output(listing, text=True))
         return "\n".join(lines) + "\n" + nat
 
     def close(self) -> None:
