@@ -211,6 +211,7 @@ def test_ctrl_c_during_start_ends_everything(clone: FakeClone) -> None:
     _assert_nothing_left(clone, pids)
 
 
+@pytest.mark.timing
 def test_a_second_ctrl_c_kills_at_once(clone: FakeClone) -> None:
     """A service that ignores SIGTERM is killed at once when one insists."""
     with clone.up(PROXY_CLIENT="stubborn") as up:
