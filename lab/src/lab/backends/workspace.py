@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -39,9 +40,15 @@ class Workspace:
     def supervisor(self) -> SupervisorClient:
         return SupervisorClient(self.checkout.find_socket())
 
+    @cached_property
     def shell(self) -> Variables:
+        """The sandbox's variables in the shell of this command."""
         return only_sandbox_variables(os.environ)
 
     def baseline(self, shell_of_up: Variables | None = None) -> Variables:
         """Return .env as it is now, under the shell in which `up` ran, under the shell of this command."""
-        return merge(read_env_file(self.checkout.env_file), shell_of_up or {}, self.shell())
+        return merge(self._env_file, shell_of_up or {}, self.shell)
+
+    @cached_property
+    def _env_file(self) -> Variables:
+        return read_env_file(self.checkout.env_file)
