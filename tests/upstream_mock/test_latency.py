@@ -3,6 +3,7 @@
 import math
 import statistics
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -49,7 +50,7 @@ NAMES = sorted(distributions())
 
 
 @pytest.fixture
-def example(tmp_path) -> Callable[[str], str]:
+def example(tmp_path: Path) -> Callable[[str], str]:
     """The example of a distribution, with a file that is there."""
     file = tmp_path / "latencies.txt"
     file.write_text(FILE)
@@ -107,7 +108,7 @@ def test_every_example_is_understood(example) -> None:
         assert type(parse_latency(example(name))) is shape
 
 
-def test_a_new_distribution_is_one_file(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_distribution_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put into the folder, it is known by its name and recommended by its example."""
     (tmp_path / "triple.py").write_text(NEW_SHAPE)
     monkeypatch.setattr(latency, "__path__", [*latency.__path__, str(tmp_path)])
@@ -140,7 +141,7 @@ def test_latencies_of_a_file(example) -> None:
         ("x" * 100_000, ":1: 'x"),
     ],
 )
-def test_a_bad_file_of_latencies(tmp_path, content: str, wrong: str) -> None:
+def test_a_bad_file_of_latencies(tmp_path: Path, content: str, wrong: str) -> None:
     """File and line are said, and no more of the line than one can read."""
     file = tmp_path / "f"
     file.write_bytes(content.encode("latin-1"))

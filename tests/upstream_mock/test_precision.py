@@ -4,6 +4,7 @@ import statistics
 
 import httpx
 
+from support.mock_upstream import Say, StartProcess
 from support.open_load import Asked, in_line_for_a_core, open_load
 
 RATE, SECONDS = 500, 3
@@ -21,7 +22,7 @@ def p99_by_second(asked: list[Asked]) -> list[float]:
     return [percentile([each.late_ms for each in second], 0.99) for second in seconds]
 
 
-def measure(mock, say) -> tuple[list[float], float]:
+def measure(mock, say: Say) -> tuple[list[float], float]:
     """One load: the p99 of each second, and the share of the time that the mock stood in line for a core."""
     in_line = in_line_for_a_core(mock.process.pid)
     asked = open_load(mock.data, [index / RATE for index in range(RATE * SECONDS)])
@@ -41,7 +42,7 @@ def measure(mock, say) -> tuple[list[float], float]:
     return by_second, waited
 
 
-def test_it_adds_what_it_drew(start_process, say) -> None:
+def test_it_adds_what_it_drew(start_process: StartProcess, say: Say) -> None:
     """At 500 requests a second: at the median 1.5 ms more at most by the client's clock, 5 ms at the p99, never less.
 
     The p99 is that of the median second. If the machine gave the core to others for more than 1 % of the time, it is

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from support.mock_upstream import Say, StartProcess
 from support.open_load import Asked, in_line_for_a_core, open_load
 from support.queueing import REPLICATIONS, Queue, Z, interval
 from support.virtual_time import VirtualLoop
@@ -102,7 +103,7 @@ def test_every_single_wait_is_the_one_of_first_come_first_served(servers: int) -
 
 
 @pytest.mark.parametrize(("servers", "load"), [(1, 0.5), (1, 0.8), (2, 0.7), (12, 0.8)])
-def test_it_is_erlangs_queue(servers: int, load: float, say) -> None:
+def test_it_is_erlangs_queue(servers: int, load: float, say: Say) -> None:
     """M/M/c: mean wait and probability of waiting within the 99.9 % interval of 20 independent runs."""
     queue = Queue(servers * load * 10, 10, servers)
     seen = replications(queue)
@@ -117,7 +118,7 @@ def test_it_is_erlangs_queue(servers: int, load: float, say) -> None:
 
 
 @pytest.mark.parametrize(("servers", "load", "room"), [(1, 0.9, 4), (4, 1.5, 0), (4, 1.5, 10), (10, 1, 5)])
-def test_with_a_bound_it_is_erlangs_too(servers: int, load: float, room: int, say) -> None:
+def test_with_a_bound_it_is_erlangs_too(servers: int, load: float, room: int, say: Say) -> None:
     """M/M/c/K, overload included: share refused, mean wait and share that waits, as for M/M/c."""
     queue = Queue(servers * load * 10, 10, servers, room)
     seen = replications(queue)
@@ -146,7 +147,7 @@ OURS = 0.03
 
 
 @pytest.mark.parametrize(("load", "seconds"), [(0.8, 5), (0.6, 3)])
-def test_live_it_is_the_same_queue(load: float, seconds: int, start_process, say) -> None:
+def test_live_it_is_the_same_queue(load: float, seconds: int, start_process: StartProcess, say: Say) -> None:
     """On real sockets the mean wait is within 25 % of what the same arrivals and draws give in virtual time.
 
     Erlang's mean itself is not to be had in seconds: that of so short a run varies by half of itself. How much, 20 runs
