@@ -79,7 +79,7 @@ async def raw(running: Any, directory: Path) -> AsyncIterator[RawClient]:
 @both_loops
 async def test_a_hundred_at_once_share_one_connection(run_mock: RunMock, tmp_path: Path) -> None:
     """One accepted, a hundred requests of two runs, all in flight together, all completed."""
-    async with run_mock(latency="constant(300ms)", tls_directory=tmp_path, **SECURE) as running:
+    async with run_mock(latency="constant(2s)", tls_directory=tmp_path, **SECURE) as running:
         total = running.mock.requests.total
         async with client_of(running, tmp_path) as client:
             await client.get("/get")  # the connection is there
