@@ -1,6 +1,7 @@
 """What every command works with: the checkout, its services, and where its settings come from."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,8 +21,9 @@ MODE_WORDS: dict[Mode, str] = {"docker": "in Docker", "processes": "as processes
 
 
 def this_checkout() -> Checkout:
-    """Return the checkout that this package is in."""
-    return Checkout(Path(lab.__file__).resolve().parents[3])
+    """Return the checkout whose .venv this runs in, or else the one that this package is in."""
+    root = Path(sys.prefix).parent
+    return Checkout(root if (root / "sandbox").is_file() else Path(lab.__file__).resolve().parents[3])
 
 
 @dataclass(frozen=True)
