@@ -16,6 +16,7 @@ import pytest
 from service_kit.listening import free_port, listen
 from support.eventually import eventually
 from upstream_mock.certificates import server_context
+from upstream_mock.request_log import RequestLog
 from upstream_mock.server import control_server, data_server
 from upstream_mock.settings import Settings
 from upstream_mock.state import Mock
@@ -43,6 +44,11 @@ class Running:
     def is_paused(self) -> bool:
         """Whether the data port accepts no connections just now."""
         return self.mock.faults.listener._spare is not None
+
+    @property
+    def log(self) -> RequestLog:
+        assert self.mock.log is not None
+        return self.mock.log
 
     async def send(self, request: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect and send; closed with the mock at the latest."""

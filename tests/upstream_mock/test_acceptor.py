@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import statistics
+import time
 from itertools import pairwise
 
 import pytest
@@ -35,6 +37,7 @@ def test_no_limit_is_no_wait() -> None:
     assert {turns.take() for _ in range(1000)} == {0.0}
 
 
+@pytest.mark.timing
 @both_loops
 async def test_connections_are_accepted_at_the_rate(run_mock: RunMock, say: Say) -> None:
     """All ten are connected at once, by the kernel; the mock takes and answers one every 50 ms."""
@@ -53,13 +56,21 @@ async def test_connections_are_accepted_at_the_rate(run_mock: RunMock, say: Say)
         assert sum(gaps) >= 9 * 0.05 - 0.02
         assert sorted(gaps)[4] >= 0.045
         say(f"10 connections connected in {connected * 1e3:.0f} ms, accepted in {sum(gaps) * 1e3:.0f} ms")
-        # Kept, they are as quick as any: TCP_NODELAY is set here too.
-        began = loop.time()
-        reader, writer = pairs[0]
-        for _ in range(10):
+
+
+@pytest.mark.timing
+@both_loops
+async def test_answers_of_a_kept_connection_are_quick_here_too(run_mock: RunMock) -> None:
+    """TCP_NODELAY is set: without it an answer takes 40 ms, after the first few."""
+    async with run_mock(latency="constant(0ms)", accept_per_second=20) as running:
+        reader, writer = await running.send(b"")
+        took = []
+        for _ in range(30):
+            began = time.perf_counter()
             writer.write(REQUEST)
             await answer(reader)
-        assert loop.time() - began < 0.3
+            took.append(time.perf_counter() - began)
+        assert statistics.median(took) < 0.020
 
 
 async def test_a_full_backlog_makes_connecting_take_seconds(run_mock: RunMock, say: Say) -> None:
@@ -75,9 +86,9 @@ async def test_a_full_backlog_makes_connecting_take_seconds(run_mock: RunMock, s
             return loop.time() - began
 
         took = sorted(await asyncio.gather(*(connect() for _ in range(4))))
-        assert took[1] < 0.5
-        # Room comes after 1.25 s, and SYNs are sent again after 1 s and then 2 or 3 s (Linux before 6.5).
-        assert took[2] >= 1.9
+        # A dropped SYN is sent again after 1 s at the earliest (Linux's initial RTO), however busy the machine is.
+        assert took[2] >= 0.99
+        assert took[1] < took[2] / 2
         await running.until(lambda: running.mock.connections.accepted == 5)
         say(f"connect() with a full backlog: {', '.join(f'{each:.2f}' for each in took)} s")
 

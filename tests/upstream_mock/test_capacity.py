@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -160,7 +161,8 @@ async def test_a_storm_loses_no_server(seed: int, queue: int | None) -> None:
     async def disturb(task: asyncio.Task[None], caller: Client) -> None:
         for _ in range(draw.randrange(300)):
             await asyncio.sleep(0)
-        draw.choice([task.cancel, caller.leave, int])()
+        actions: list[Callable[[], object]] = [task.cancel, caller.leave, int]
+        draw.choice(actions)()
 
     work = []
     for _ in range(2000):

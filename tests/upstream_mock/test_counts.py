@@ -4,6 +4,8 @@ import asyncio
 import random
 import socket
 import struct
+from collections.abc import Callable
+from typing import get_args
 
 import pytest
 import uvicorn
@@ -11,7 +13,8 @@ from uvicorn.server import ServerState
 
 from support.mock_upstream import RunMock, both_loops
 from upstream_mock.app import create_app
-from upstream_mock.connection_log import ConnectionLog
+from upstream_mock.capacity import Capacity
+from upstream_mock.connection_log import ClosedBy, ConnectionLog, ConnectionRecord
 from upstream_mock.correlation import correlation_of
 from upstream_mock.counts import RUNS_KEPT, RequestCounts
 from upstream_mock.http1 import Http1Protocol
@@ -91,12 +94,13 @@ async def test_who_leaves_the_line_or_the_work_frees_his_place(run_mock: RunMock
         for index in range(4):
             _, writer = await running.send(REQUEST % (b"/work", b"r"))
             writers.append(writer)
-            await running.until(lambda index=index: capacity.waiting == index)
+            await running.until(is_waiting(capacity, index))
         writers[2].close()
         await running.until(lambda: capacity.waiting == 2)
         for left in (1, 0):
             writers[1 - left].close()
-            await running.until(lambda left=left: (capacity.busy, capacity.waiting) == (1, left))
+            await running.until(is_waiting(capacity, left))
+            assert capacity.busy == 1
         writers[3].close()
         await running.until(lambda: capacity.busy == 0)
         assert running.mock.stats()["requests"] == counts(4, 0, 4)
@@ -212,12 +216,18 @@ def test_a_long_run_id_is_cut() -> None:
     assert correlation_of([(b"x-sandbox-run", b"a" * 60_000)]) == (b"a" * 100, b"", b"")
 
 
+def is_waiting(capacity: Capacity, number: int) -> Callable[[], bool]:
+    return lambda: capacity.waiting == number
+
+
 def test_the_ledger_balances() -> None:
     """accepted = open + closed after any history."""
-    ledger, draw, open_entries = ConnectionLog(), random.Random(2), []
+    ledger, draw = ConnectionLog(), random.Random(2)
+    open_entries: list[ConnectionRecord] = []
+    sides: tuple[ClosedBy, ...] = get_args(ClosedBy)
     for _ in range(1000):
         if open_entries and draw.random() < 0.5:
-            ledger.closed(open_entries.pop(), draw.choice(["client", "client-reset", "server", "server-idle"]))
+            ledger.closed(open_entries.pop(), draw.choice(sides))
         else:
             open_entries.append(ledger.opened())
         stats = ledger.as_json()

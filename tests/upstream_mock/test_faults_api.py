@@ -1,6 +1,7 @@
 """What can be asked and changed while the mock runs: GET and PUT /-/faults, and a fault for one request."""
 
 import json
+from typing import Any
 
 import httpx
 import pytest
@@ -45,7 +46,8 @@ async def test_the_page(run_mock: RunMock) -> None:
             assert mock.stats()["faults"] == {}
             assert [(await running.ask("GET /work"))[0] for _ in range(3)] == [500, 500, 200]
 
-            for nothing in ({"content": ""}, {"json": {"rules": []}}, {"json": {"rules": ""}}):
+            bodies: tuple[dict[str, Any], ...] = ({"content": ""}, {"json": {"rules": []}}, {"json": {"rules": ""}})
+            for nothing in bodies:
                 await client.put("/-/faults", content="STATUS_500 rate=1")
                 assert (await client.put("/-/faults", **nothing)).json()["rules"] == []
                 assert (await running.ask("GET /work"))[0] == 200

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
+from upstream_mock.asgi import Message
 from upstream_mock.client import Client
 from upstream_mock.faults.runtime.faulted_request import FaultedRequest
 from upstream_mock.faults.runtime.parse import parse_fault
-
-Message = dict[str, Any]
 
 
 class FakeWire:

@@ -188,6 +188,7 @@ async def test_the_door_by_the_clock(run_mock: RunMock) -> None:
             request = GET.replace(b"host", b"x-sandbox-run: run%d\r\nhost" % times)
             await asyncio.to_thread(knock, running.data, request)
             began = running.mock.requests.run_began
+            assert began is not None
             await running.until(lambda: running.is_paused)
             assert time.monotonic() - began >= 0.19
             _, answered = await asyncio.to_thread(knock, running.data)

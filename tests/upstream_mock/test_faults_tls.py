@@ -113,8 +113,8 @@ class Line:
 async def test_every_fault_beneath_tls(run_mock: RunMock, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Bytes and end are those without TLS, FIN comes with close_notify, and log and counts agree."""
 
-    async def outcome(tls: str) -> tuple[dict[str, object], dict[str, int]]:
-        found: dict[str, object] = {}
+    async def outcome(tls: str) -> tuple[dict[str, tuple[object, ...]], dict[str, int]]:
+        found: dict[str, tuple[object, ...]] = {}
         async with run_mock(latency="constant(1ms)", tls=tls, tls_directory=tmp_path) as running:
             secure = None if tls == "off" else ssl.create_default_context(cafile=tmp_path / "ca.pem")
             for name in discover():
@@ -123,12 +123,12 @@ async def test_every_fault_beneath_tls(run_mock: RunMock, tmp_path: Path, caplog
                 found[name] = seen, end
                 await running.until(lambda: not running.mock.connections.open and not running.is_paused)
             by = {row["id"]: row["closed_by"] for row in running.mock.connections.page(0)["connections"]}
-            rows = running.mock.log.page(None, 0)["requests"]
+            rows = running.log.page(None, 0)["requests"]
             for row in rows:
                 found[row["run"]] = *found[row["run"]], row["outcome"], row["faulted"], by[row["connection"]]
                 assert row["faulted"] == (row["outcome"] == "abandoned")
             assert {row["run"] for row in rows if row["faulted"]} == set(ENDS)
-            executions = running.mock.log.executions.as_json()["runs"]
+            executions = running.log.executions.as_json()["runs"]
             assert "EMPTY_RESPONSE" not in executions
             assert executions["LIMIT_DATA"]["executions"] == 1
             return found, running.mock.requests.total.as_json()
@@ -250,4 +250,4 @@ async def test_a_full_queue_executes_nothing(run_mock: RunMock) -> None:
             assert full.headers["x-upstream-error"] == "queue_full"
             assert (await client.post(url + "?bytes=x", headers={"x-request-id": "three"})).status_code == 400
             assert (await working).status_code == 200
-        assert running.mock.log.executions.as_json()["runs"]["r"]["ids"] == 1
+        assert running.log.executions.as_json()["runs"]["r"]["ids"] == 1

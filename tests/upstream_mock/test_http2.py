@@ -100,7 +100,7 @@ async def test_a_hundred_at_once_share_one_connection(run_mock: RunMock, tmp_pat
         assert stats["connections"]["requests_per_connection"] == {"mean": 101.0, "max": 101}
         assert stats["connections"]["closed_by"]["client"] == 1
         assert stats["tls"]["alpn"] == {"h2": 1}
-        rows = running.mock.log.page(None, 0)["requests"]
+        rows = running.log.page(None, 0)["requests"]
         assert {row["connection"] for row in rows} == {1}
         assert {row["outcome"] for row in rows} == {"completed"}
 
@@ -179,15 +179,17 @@ async def test_a_body_is_taken(run_mock: RunMock, tmp_path: Path) -> None:
 
 
 @both_loops
-async def test_after_so_many_requests_it_says_goaway(run_mock: RunMock, tmp_path: Path) -> None:
+async def test_after_so_many_requests_it_says_goaway(
+    run_mock: RunMock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """What was asked before is answered, what comes after is refused unworked, and then the connection ends."""
     settings = {"max_requests_per_connection": 3}
     async with run_mock(latency="constant(200ms)", tls_directory=tmp_path, **SECURE, **settings) as running:
         async with raw(running, tmp_path) as client:
             # In one packet, so that the fourth is on its way before the client can know.
-            client.flush, flush = lambda: None, client.flush
+            monkeypatch.setattr(client, "flush", lambda: None)
             numbers = [client.get("/work") for _ in range(4)]
-            client.flush = flush
+            monkeypatch.undo()
             client.flush()
             # h2 takes GOAWAY for the end of everything, so the frames are looked at one layer below.
             raw_bytes = b""
@@ -261,7 +263,7 @@ async def test_through_the_proxy(run_mock: RunMock, tmp_path: Path, name: str) -
         assert stats["runs"] == {"r": {"started": 20, "completed": 20, "abandoned": 0, "faulted": 0, "in_flight": 0}}
         assert stats["connections"]["accepted"] == 1
         assert stats["tls"]["alpn"] == {"h2": 1}
-        rows = running.mock.log.page("r", 0)["requests"]
+        rows = running.log.page("r", 0)["requests"]
         assert {row["request_id"] for row in rows} == {str(number) for number in range(20)}
         # A caller who leaves the proxy leaves the mock too.
         _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)

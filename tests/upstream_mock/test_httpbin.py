@@ -44,7 +44,7 @@ async def test_anything_answers_every_method(client: httpx.AsyncClient) -> None:
                 assert answer.json()["url"].endswith(path)
 
 
-BODIES = [
+BODIES: list[tuple[str, bytes, dict[str, object]]] = [
     ("text/plain", "héllo".encode(), {"data": "héllo", "form": {}, "json": None}),
     ("application/json", b'{"a": [1]}', {"data": '{"a": [1]}', "json": {"a": [1]}}),
     ("application/json", b"[NaN]", {"data": "[NaN]", "json": None}),

@@ -1,6 +1,7 @@
 """The witness's logs: what ended, on which connection, for whom, and how often it was executed."""
 
 import time
+from typing import Any
 
 import httpx
 
@@ -17,7 +18,7 @@ def add(log: RequestLog, *, run: bytes = b"r", path: bytes = b"/work", method: s
     log.add({"method": method, "raw_path": path}, (run, b"id", key), 7, 1, completed=True, executed=True)
 
 
-def sequences(page: dict) -> list[int]:
+def sequences(page: dict[str, Any]) -> list[int]:
     """The numbers of a page's rows."""
     return [row["sequence"] for row in page["requests"]]
 
@@ -191,7 +192,7 @@ async def test_a_retry_shows_as_a_second_execution(run_mock: RunMock) -> None:
         reader, _ = await running.send(post % b"twice")
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
         await running.until(lambda: running.mock.requests.total.in_flight == 0)
-        runs = running.mock.log.executions.as_json()["runs"]
+        runs = running.log.executions.as_json()["runs"]
         assert runs == {"": {"ids": 1, "executions": 2, "times": {"2": 1}, "repeated": {"twice": 2}}}
 
 

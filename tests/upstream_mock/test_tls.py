@@ -54,7 +54,9 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
     ("told", "spoken", "refused"),
     [("on", {V12, V13}, set()), ("1.2", {V12}, {V13}), ("1.3", {V13}, {V12})],
 )
-async def test_versions(run_mock: RunMock, tmp_path: Path, told: str, spoken: set, refused: set) -> None:
+async def test_versions(
+    run_mock: RunMock, tmp_path: Path, told: str, spoken: set[ssl.TLSVersion], refused: set[ssl.TLSVersion]
+) -> None:
     """The client gets what UPSTREAM_TLS has, and a failed handshake otherwise; both are counted."""
     async with run_mock(latency="constant(0ms)", tls=told, tls_directory=tmp_path) as running:
         for version in spoken:

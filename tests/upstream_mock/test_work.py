@@ -1,6 +1,7 @@
 """/work: what the environment describes, over real sockets."""
 
 import asyncio
+import statistics
 import time
 
 import httpx
@@ -106,14 +107,17 @@ async def test_lateness_is_reported(run_mock: RunMock) -> None:
         assert min(late) >= 0
 
 
+@pytest.mark.timing
 @both_loops
 async def test_answers_on_a_kept_connection_do_not_wait_for_acknowledgements(run_mock: RunMock) -> None:
     """Nagle's algorithm is off: with it, head and body as two writes cost 40 ms an answer."""
     async with run_mock(latency="constant(0ms)") as running:
         reader, writer = await running.send(b"")
-        began = time.perf_counter()
+        took = []
         for _ in range(30):
+            began = time.perf_counter()
             writer.write(b"GET /work HTTP/1.1\r\nhost: mock\r\n\r\n")
             await reader.readuntil(b"\r\n\r\n")
             await reader.readexactly(120)
-        assert time.perf_counter() - began < 30 * 0.040 / 2
+            took.append(time.perf_counter() - began)
+        assert statistics.median(took) < 0.020
