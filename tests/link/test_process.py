@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -117,7 +118,9 @@ def test_a_plain_process_takes_the_relay_and_says_why_and_what_it_measured(echo:
     assert process.said.startswith(
         "link: engine=relay (no tun: a plain process in the machine's own network namespace)"
     )
-    assert "rtt 20 ms configured, fresh request 4" in process.said
+    said = re.search(r"rtt 20 ms configured, fresh request ([\d.]+) ms, warm [\d.]+ ms measured", process.said)
+    assert said
+    assert float(said[1]) >= 40
     config = process.ask("config")
     assert config["configured"]["rtt_ms"] == 20.0
     assert config["measured"]["warm_request_ms"]["p50"] >= 20.0
