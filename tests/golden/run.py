@@ -6,13 +6,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lab.run_document import Generator
+from lab.wire import LedgerPage, PoolStats, ServiceConfig
 from loadtest.document_builder import Observation, document
 from loadtest.locust_stats import Counts
 from loadtest.service_snapshots import Snapshot
 
 shown = json.loads(Path(sys.argv[1]).read_text())
 before, after = (
-    Snapshot(at=at, proxy_config={"settings": {"PROXY_MAX_CONNECTIONS": 2}}, pool=shown[name]["body"])
+    Snapshot(
+        at=at,
+        proxy_config=ServiceConfig(settings={"PROXY_MAX_CONNECTIONS": 2}),
+        pool=PoolStats.model_validate(shown[name]["body"]),
+    )
     for at, name in ((100.0, "pool at first"), (101.0, "pool"))
 )
 seen = Observation(
@@ -27,7 +32,7 @@ seen = Observation(
     before=before,
     after=after,
     generator=Generator(cpu_cores=0.2),
-    ledger_entries=shown["ledger"]["body"]["entries"],
+    ledger_entries=LedgerPage.model_validate(shown["ledger"]["body"]).entries,
 )
 document_now = json.loads(document(seen).model_dump_json())
 document_now.pop("versions")

@@ -18,6 +18,9 @@ HERE = Path(__file__).parent
 DIFFERENCES: dict[str, str] = {}
 """Lines of the golden metrics by what they are now."""
 
+NEW_IN_RUNS = {"notes": []}
+"""Answers that were not understood are named in the run."""
+
 
 def shown(script: str, argument: str) -> Any:
     """Return what a script of this folder prints."""
@@ -41,4 +44,4 @@ def test_the_proxy_shows_what_it_did(client: str) -> None:
 
 
 def test_a_run_document_says_what_it_did() -> None:
-    assert shown("run.py", str(HERE / "httpx.json")) == golden("run")
+    assert shown("run.py", str(HERE / "httpx.json")) == golden("run") | NEW_IN_RUNS

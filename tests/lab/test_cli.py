@@ -435,12 +435,12 @@ def test_what_differs_is_one_line() -> None:
 
 def test_the_audit_is_said_in_one_line() -> None:
     """Agreed, not agreed and incomplete are three different things."""
-    wrong = AuditCheck(name="x", left=3, right=2, difference=1, says="the proxy lost one")
+    wrong = AuditCheck(name="x", left=3, right=2, difference=1, message="the proxy lost one")
     base = RunDocument.model_validate(fake_services.document("r1", {}))
     audits = {
         "every request and connection is accounted for (0 checks)": Audit(agreed=True, checks=[]),
         "does not add up: the proxy lost one": Audit(agreed=False, checks=[wrong]),
-        "incomplete, no answer from: upstream": Audit(agreed=False, checks=[], unheard=["upstream"]),
+        "incomplete, no answer from: upstream": Audit(agreed=False, checks=[], missing=["upstream"]),
     }
     assert {audit_line(base.model_copy(update={"audit": audit})) for audit in audits.values()} == audits.keys()
 

@@ -7,20 +7,21 @@ import pytest
 from lab.compare import compare
 from lab.evidence import Evidence
 from lab.run_document import (
+    EmulatorStats,
     Generator,
     LatencyMs,
     PartSettings,
     RunDocument,
     SettingsAtEnds,
-    StandIn,
     Totals,
     Verdict,
 )
 from lab.verdict import judge
-from lab.wording import caveats, changed_words, changes, fault_words, injected_words, network_words, upstream_words
+from lab.wire import Settings
+from lab.wording import changed_words, changes, fault_words, injected_words, network_words, upstream_words
 from support.documents import pool, run_document
 
-ALL = {
+ALL: Settings = {
     "rtt_ms": 75.0,
     "jitter_ms": 3.0,
     "loss_pct": 0.5,
@@ -38,7 +39,7 @@ ALL = {
 
 def test_a_profile_is_told_with_all_it_comes_to() -> None:
     """Not only what was set by itself: the link says what profile and settings amount to."""
-    assert network_words({"settings": {"NET_PROFILE": "transatlantic"}, "configured": ALL}) == (
+    assert network_words({"NET_PROFILE": "transatlantic"}, ALL) == (
         "transatlantic, RTT 75 ms, jitter 3 ms, 0.5 % loss, 1000 Mbit/s down, idle drop after 3 s (rst), 2 % reset, "
         "partition 5s-10s (blackhole), accept delay 20 ms"
     )
@@ -46,16 +47,15 @@ def test_a_profile_is_told_with_all_it_comes_to() -> None:
 
 def test_conditions_that_are_off_are_not_told() -> None:
     """And what a link does not say is taken from its settings; one that says nothing has no name."""
-    settings = {"NET_PROFILE": "same-host", "NET_RTT_MS": 2.5, "NET_PARTITION": "off", "NET_IDLE_DROP_MODE": "silent"}
-    assert network_words({"settings": settings}) == "same-host, RTT 2.5 ms"
-    assert network_words({"settings": settings, "configured": dict.fromkeys(ALL)}) == "same-host"
-    assert network_words(None) == "unknown"
-
-
-def test_what_an_engine_cannot_do_is_passed_on_if_it_is_a_list() -> None:
-    """Nobody's answer is taken on trust."""
-    assert caveats({"caveats": ["connect() is not delayed"]}) == ["connect() is not delayed"]
-    assert caveats({"caveats": "none"}) == caveats(None) == []
+    settings: Settings = {
+        "NET_PROFILE": "same-host",
+        "NET_RTT_MS": 2.5,
+        "NET_PARTITION": "off",
+        "NET_IDLE_DROP_MODE": "silent",
+    }
+    assert network_words(settings) == "same-host, RTT 2.5 ms"
+    assert network_words(settings, dict.fromkeys(ALL)) == "same-host"
+    assert network_words({}) == "unknown"
 
 
 def test_the_upstream_is_told_where_it_is_more_than_its_latency() -> None:
@@ -125,11 +125,13 @@ def test_a_run_that_was_changed_is_compared_as_such() -> None:
 def test_who_was_struck_or_refused_is_compared_where_anybody_was() -> None:
     """Else three rows of noughts would stand in every comparison."""
     whole = ends({}, {})
-    calm = ran("calm", whole, link=StandIn(struck={"loss": 0}), upstream=StandIn(struck={}, refused=0))
-    rough = ran("rough", whole, link=StandIn(struck={"loss": 2, "reset": 1}), upstream=StandIn(struck={"A": 4}))
-    assert not {outcome.name for outcome in compare([calm, calm]).outcomes} & {"struck by faults"}
+    calm = ran("calm", whole, link=EmulatorStats(injected={"loss": 0}), upstream=EmulatorStats(injected={}, refused=0))
+    rough = ran(
+        "rough", whole, link=EmulatorStats(injected={"loss": 2, "reset": 1}), upstream=EmulatorStats(injected={"A": 4})
+    )
+    assert not {outcome.name for outcome in compare([calm, calm]).outcomes} & {"faults injected"}
     outcomes = {outcome.name: outcome.values for outcome in compare([calm, rough]).outcomes}
-    assert (outcomes["struck by the network"], outcomes["struck by faults"]) == ([0, 3], [0, 4])
+    assert (outcomes["affected by the network"], outcomes["faults injected"]) == ([0, 3], [0, 4])
     assert "refused by the upstream's queue" not in outcomes
 
 
@@ -172,7 +174,7 @@ def test_an_upstream_that_refuses_some_is_the_limit_before_the_pool() -> None:
 
 def test_failures_are_told_with_those_who_were_struck_on_purpose() -> None:
     """By name of the fault or of the network's condition, the most frequent first; not if nothing failed."""
-    mock, link = StandIn(struck={"STATUS_503": 3, "SLICER": 9}), StandIn(struck={"loss": 0, "idle": 2})
+    mock, link = EmulatorStats(injected={"STATUS_503": 3, "SLICER": 9}), EmulatorStats(injected={"loss": 0, "idle": 2})
     assert injected_words(link, mock) == "link: idle drop 2; mock: SLICER 9, STATUS_503 3"
     assert injected_words(None, None) == ""
     failed = verdict(900, {"503 upstream": 900}, mock=mock)

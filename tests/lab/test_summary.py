@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lab.cli.summary import print_summary
-from lab.run_document import DistributionMs, PartSettings, RunDocument, SettingsAtEnds, StandIn
+from lab.run_document import DistributionMs, EmulatorStats, PartSettings, RunDocument, SettingsAtEnds
 from support.documents import pool, run_document
 
 
@@ -20,7 +20,7 @@ def summary(document: RunDocument) -> str:
 def test_the_network_in_force_is_named_with_engine_and_measurement() -> None:
     """Profile, engine, what the link measured itself, how late it was in the run."""
     network = {"says": "edge", "engine": "tun", "measured": {"warm_request_ms": {"p50": 841.2, "n": 10}}}
-    link = StandIn(engine="tun", lateness_ms=DistributionMs(count=9, p50=0.1, p99=0.52), cpu_cores=0.1)
+    link = EmulatorStats(engine="tun", lateness_ms=DistributionMs(count=9, p50=0.1, p99=0.52), cpu_cores=0.1)
     said = summary(run_document(network=network, link=link))
     assert "network   edge, by tun, 841.2 ms measured; lateness p50 0.10, p99 0.52 ms" in said
 
@@ -39,7 +39,7 @@ def test_conditions_have_a_row_each() -> None:
         run_document(
             settings=SettingsAtEnds(start=start, end=end),
             network={"says": "edge", "engine": "relay", "caveats": ["one", "two"]},
-            link=StandIn(engine="relay", struck={"reset": 2}),
+            link=EmulatorStats(engine="relay", injected={"reset": 2}),
         )
     )
     assert "not as in reality: 2 things, named in the document under network.caveats" in said

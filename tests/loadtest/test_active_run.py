@@ -4,14 +4,29 @@ from typing import Any
 
 import pytest
 
-from lab.run_document import PartSettings
-from loadtest.active_run import OpenRun
+from lab.run_document import Network, PartSettings
+from lab.wire import Histogram, PoolStats
+from loadtest.active_run import ActiveRun
 from loadtest.locust_stats import Counts
-from loadtest.service_snapshots import Answer, Snapshot, Surroundings
+from loadtest.service_snapshots import Services, Snapshot
 from loadtest.status_bar import settings_words
 
+POOL = PoolStats(
+    max=4,
+    total=4,
+    active=4,
+    idle=0,
+    waiting=9,
+    opened=4,
+    reused=0,
+    closed=0,
+    timeouts=0,
+    wait_ms=Histogram(),
+    hold_ms=Histogram(),
+)
 
-def run(**changes: Any) -> OpenRun:
+
+def run(**changes: Any) -> ActiveRun:
     """A run that has just begun."""
     given: dict[str, Any] = {
         "id": "ours",
@@ -20,10 +35,10 @@ def run(**changes: Any) -> OpenRun:
         "users": 2,
         "load_settings": {},
         "of_seconds": None,
-        "surroundings": Surroundings("http://127.0.0.1:9", "http://127.0.0.1:9", "http://127.0.0.1:9"),
+        "services": Services("http://127.0.0.1:9", "http://127.0.0.1:9", "http://127.0.0.1:9"),
         "before": Snapshot(at=0.0),
     }
-    return OpenRun(**given | changes)
+    return ActiveRun(**given | changes)
 
 
 def counts(requests: int, response_time: float = 100.0) -> Counts:
@@ -47,10 +62,10 @@ def test_the_series_sums_up_to_the_run_across_a_reset() -> None:
 def test_a_point_has_the_pool_or_null() -> None:
     """A proxy that does not answer has no gauges, not zeros."""
     ours = run()
-    heard = ours.add_second(counts(1), 2, {"active": 4, "idle": 0, "waiting": 9}, 1.0)
-    unheard = ours.add_second(counts(2), 2, None, 2.0)
-    assert (heard.pool_active, heard.pool_idle, heard.pool_waiting) == (4, 0, 9)
-    assert (unheard.pool_active, unheard.pool_idle, unheard.pool_waiting) == (None, None, None)
+    known = ours.add_second(counts(1), 2, POOL, 1.0)
+    unknown = ours.add_second(counts(2), 2, None, 2.0)
+    assert (known.pool_active, known.pool_idle, known.pool_waiting) == (4, 0, 9)
+    assert (unknown.pool_active, unknown.pool_idle, unknown.pool_waiting) == (None, None, None)
 
 
 @pytest.mark.parametrize(("late", "moved"), [(0.2, True), (-3.0, False), (30.0, False)])
@@ -69,27 +84,29 @@ def test_the_strip_marks_what_changed_since_the_last_run() -> None:
     words = {word["variable"]: (word["value"], word["was"]) for word in settings_words(now, last)}
     assert words["PROXY_MAX_CONNECTIONS"] == ("20", "10")
     assert words["NET_PROFILE"] == ("lan, RTT 2.5 ms", None)
-    by = {"engine": "tun", "measured": {"warm_request_ms": {"p50": 2.57}}}
+    by = Network(summary="lan, RTT 2.5 ms", engine="tun", measured={"warm_request_ms": {"p50": 2.57}})
     made = {word["variable"]: (word["value"], word["was"]) for word in settings_words(now, last, by)}
     assert made["NET_PROFILE"] == ("lan, RTT 2.5 ms (tun, 2.6 ms measured)", None)
-    assert "UPSTREAM_LATENCY" not in words  # nobody answers for it: that is said in a sentence, not in each field
+    assert "UPSTREAM_LATENCY" not in words  # no answer from it: that is one sentence, not one in each field
 
 
-def words_of(now: PartSettings, last: PartSettings | None = None, *networks: Answer) -> dict[str, tuple[str, str]]:
-    """Return value and former value of each variable in sight."""
+def words_of(
+    now: PartSettings, last: PartSettings | None = None, *networks: Network
+) -> dict[str | None, tuple[str | None, str | None]]:
+    """Return value and former value of each variable that is shown."""
     return {word["variable"]: (word["value"], word["was"]) for word in settings_words(now, last, *networks)}
 
 
-def test_of_a_network_that_changed_only_what_is_no_more_is_struck_out() -> None:
-    """Or what has come to it."""
+def test_of_a_network_that_changed_only_what_is_gone_is_shown() -> None:
+    """Or what is new."""
     settings = PartSettings(network={"NET_PROFILE": "edge"})
-    before, now = ({"configured": {"rtt_ms": rtt, "loss_pct": 1.0}} for rtt in (5.0, 80.0))
+    before, now = (Network(summary=f"edge, RTT {rtt} ms, 1 % loss") for rtt in (5, 80))
     assert words_of(settings, settings, now, before)["NET_PROFILE"] == ("edge, RTT 80 ms, 1 % loss", "RTT 5 ms")
-    more = {**before, "configured": {**before["configured"], "reset_pct": 2.0}}
+    more = Network(summary="edge, RTT 5 ms, 1 % loss, 2 % reset")
     assert words_of(settings, settings, more, before)["NET_PROFILE"][1] == "without 2 % reset"
 
 
-def test_servers_and_faults_are_in_sight_where_there_are_any() -> None:
+def test_servers_and_faults_are_shown_where_there_are_any() -> None:
     """Now, or in the last run."""
     calm, rough = (
         PartSettings(upstream={"UPSTREAM_CAPACITY": servers, "UPSTREAM_QUEUE": 3, "UPSTREAM_FAULT": fault})

@@ -2,13 +2,12 @@
 
 import json
 import urllib.request
-from typing import Any
 
 import pytest
 
 from browser import Browser
+from support.locust import WebUi
 
-PRESS = "[...document.querySelectorAll('{}')].find((one) => one.textContent.trim() === '{}').click()"
 OVERLAPS = """(() => {
   const box = document.getElementById('sandbox').getBoundingClientRect();
   return [...document.querySelectorAll('#root button, #root input, #root [role=tab]')]
@@ -19,8 +18,8 @@ OVERLAPS = """(() => {
 
 
 @pytest.mark.browser
-def test_from_the_start_form_to_the_verdict(web_ui: Any) -> None:
-    """Three lines say what to press; it is pressed; the verdict and a row in the Runs tab appear without a reload."""
+def test_from_the_start_form_to_the_verdict(web_ui: WebUi) -> None:
+    """Three lines say what to press; it is pressed; the verdict appears without a reload, and a link to the runs."""
     with Browser(1400, 900) as browser:
         browser.open(web_ui.url)
         browser.wait_for(
@@ -47,20 +46,18 @@ def test_from_the_start_form_to_the_verdict(web_ui: Any) -> None:
         assert "the link does not answer at http://127.0.0.1:" in strip
         assert "no answer" not in strip
         assert "Set PROXY_MAX_CONNECTIONS=" in strip
-        browser.evaluate(PRESS.format("[role=tab]", "Runs"))
-        row = browser.wait_for(
-            "[...document.querySelectorAll('#root tbody tr')].map((one) => one.innerText)"
-            ".find((text) => text.includes('requests waited'))"
+        assert "Runs" not in browser.evaluate(
+            "[...document.querySelectorAll('[role=tab]')].map((one) => one.textContent)"
         )
-        assert "Set PROXY_MAX_CONNECTIONS=" in row
-        assert browser.wait_for("document.querySelector('#root tbody td').title").endswith(
-            browser.evaluate("document.querySelector('#root tbody td').innerText.slice(-4)")
-        )
+        browser.evaluate("document.querySelector('#sandbox .open').click()")
+        row = browser.wait_for("document.querySelector('#runs tr')?.innerText")
+        assert "requests waited" in row
+        assert "Limit: the pool" in row
         assert browser.errors == []
 
 
 @pytest.mark.browser
-def test_failures_are_red_in_the_banner(web_ui: Any) -> None:
+def test_failures_are_red_in_the_banner(web_ui: WebUi) -> None:
     """Whatever the verdict is: how many, and of what."""
     web_ui.start(request_path="/boom")
     failures = web_ui.finished(0)["totals"]["failures"]
@@ -75,7 +72,22 @@ def test_failures_are_red_in_the_banner(web_ui: Any) -> None:
 
 
 @pytest.mark.browser
-def test_what_the_form_refuses_is_brought_into_sight(web_ui: Any) -> None:
+def test_a_page_without_its_server_says_so(web_ui: WebUi) -> None:
+    """Neither the status bar nor the list of runs stays as it was, or empty."""
+    with Browser(1000, 700) as browser:
+        browser.open(web_ui.url)
+        browser.wait_for("!!document.querySelector('#sandbox .intro')")
+        refuse = "window.fetch = () => Promise.reject(new Error('no connection'))"
+        browser.evaluate(f"{refuse}, true")
+        browser.wait_for("document.getElementById('sandbox').innerText.includes('does not answer: no connection')")
+        browser.command("Page.addScriptToEvaluateOnNewDocument", source=refuse)
+        browser.open(f"{web_ui.url}/lab/")
+        browser.wait_for("document.body?.innerText.includes('The runs could not be fetched: no connection')")
+        assert browser.errors == []
+
+
+@pytest.mark.browser
+def test_what_the_form_refuses_is_brought_into_sight(web_ui: WebUi) -> None:
     """Locust says it beneath all fields, which is off screen on a small one; the same again the second time."""
     alert = "document.querySelector('#root [role=alert]')"
     with Browser(1000, 500) as browser:
@@ -96,7 +108,7 @@ def test_what_the_form_refuses_is_brought_into_sight(web_ui: Any) -> None:
 
 
 @pytest.mark.browser
-def test_two_runs_are_compared_by_ticking_them(web_ui: Any) -> None:
+def test_two_runs_are_compared_by_ticking_them(web_ui: WebUi) -> None:
     """Labels are shown as they were typed, whatever is in them."""
     web_ui.start(run_label="<i>ten</i>")
     web_ui.finished(0)
@@ -121,7 +133,7 @@ def test_two_runs_are_compared_by_ticking_them(web_ui: Any) -> None:
 
 
 @pytest.mark.browser
-def test_the_network_in_force_and_its_change_during_a_run_are_in_sight(linked_ui: Any) -> None:
+def test_the_network_in_force_and_its_change_during_a_run_are_in_sight(linked_ui: tuple[WebUi, str]) -> None:
     """By a real relay: conditions, measurement, what it cannot do; then what was changed while a run was under way."""
     ui, link = linked_ui
     ui.target.faults = ["STATUS_503 rate=0.05"]

@@ -1,17 +1,13 @@
 """What a run against the real proxy and mock says of the upstream's conditions."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
-from subprocess import Popen
 
 from lab.run_document import RunDocument
+from support.locust import RunLocust
 from support.servers import free_port, part
 
 
-def test_an_upstream_whose_queue_is_full_is_named_with_whom_it_struck(
-    run_locust: Callable[..., AbstractContextManager[Popen[str]]], tmp_path: Path
-) -> None:
+def test_an_upstream_whose_queue_is_full_is_named_with_its_faults(run_locust: RunLocust, tmp_path: Path) -> None:
     """Its 503 passes the proxy as its own, by name; faults and refusals are counted by the mock itself."""
     data, control, front = free_port(), free_port(), free_port()
     mock = {"UPSTREAM_PORT": data, "UPSTREAM_CONTROL_PORT": control, "UPSTREAM_LATENCY": "constant(50ms)"}
@@ -34,7 +30,7 @@ def test_an_upstream_whose_queue_is_full_is_named_with_whom_it_struck(
     assert "all its servers (UPSTREAM_CAPACITY=1) were busy" in run.verdict.because
     assert run.upstream is not None
     assert run.upstream.refused == refused
-    assert run.upstream.struck == {"STATUS_418": run.errors["418 upstream"]}
+    assert run.upstream.injected == {"STATUS_418": run.errors["418 upstream"]}
     assert f"injected on purpose: mock: STATUS_418 {run.errors['418 upstream']}" in run.verdict.because
     assert run.settings.start.upstream is not None
     assert run.settings.start.upstream["UPSTREAM_FAULT"] == "STATUS_418 every=10"

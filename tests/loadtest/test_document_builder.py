@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lab.run_document import Generator, RunDocument
+from lab.wire import FaultRules, LinkConfig, LinkStats, MockStats, PoolStats, ServiceConfig
 from lab.wording import changed_words
 from loadtest import counter_deltas
 from loadtest.document_builder import Observation, document
@@ -15,7 +16,7 @@ from loadtest.service_snapshots import Snapshot, in_flight
 
 
 def pool(**changes: Any) -> dict[str, Any]:
-    """What /-/pool says; counters since the proxy started."""
+    """The proxy's /-/pool; counters since it started."""
     return {
         "workers": 1,
         "max": 10,
@@ -36,45 +37,49 @@ def pool(**changes: Any) -> dict[str, Any]:
     }
 
 
+MOCK_BEFORE: dict[str, Any] = {
+    "connections": {"accepted": 5, "open": 5, "closed": 0},
+    "runs": {},
+    "process": {"cpu_seconds": 0.5, "uptime_seconds": 50.0},
+}
+MOCK_AFTER: dict[str, Any] = {
+    "connections": {"accepted": 15, "open": 5, "closed": 10},
+    "runs": {"ours": {"started": 980, "completed": 980, "abandoned": 0, "in_flight": 0}},
+    "process": {"cpu_seconds": 1.1, "uptime_seconds": 62.0},
+}
+POOL_AFTER = pool(
+    opened=15,
+    closed=10,
+    reused=970,
+    wait_ms={"count": 1080, "sum": 99_000.0, "histogram": {"10.0": 100, "100.0": 900, "200.0": 80}},
+    hold_ms={"count": 1080, "sum": 108_000.0},
+    requests={"received": 1080},
+    run={
+        "id": "ours",
+        "received": 980,
+        "answered": 980,
+        "failed": 0,
+        "aborted": 0,
+        "in_flight": 0,
+        "active_max": 10,
+        "waiting_max": 10,
+    },
+    process={"cpu_seconds": 4.0, "workers": [{"pid": 7}]},
+)
+
 BEFORE = Snapshot(
     at=100.0,
-    proxy_config={"settings": {"PROXY_MAX_CONNECTIONS": 10}, "versions": {"httpx": "0.28.1"}},
-    network_config={"settings": {"NET_PROFILE": "lan", "NET_RTT_MS": 2.0}, "engine": "relay", "because": "asked for"},
-    pool=pool(),
-    upstream={
-        "connections": {"accepted": 5, "open": 5, "closed": 0},
-        "runs": {},
-        "process": {"cpu_seconds": 0.5, "uptime_seconds": 50.0},
-    },
+    proxy_config=ServiceConfig(settings={"PROXY_MAX_CONNECTIONS": 10}, versions={"httpx": "0.28.1"}),
+    network_config=LinkConfig(settings={"NET_PROFILE": "lan", "NET_RTT_MS": 2.0}, engine="relay", because="asked for"),
+    pool=PoolStats(**pool()),
+    upstream=MockStats(**MOCK_BEFORE),
 )
 
 AFTER = replace(
     BEFORE,
     at=112.0,
-    pool=pool(
-        opened=15,
-        closed=10,
-        reused=970,
-        wait_ms={"count": 1080, "sum": 99_000.0, "histogram": {"10.0": 100, "100.0": 900, "200.0": 80}},
-        hold_ms={"count": 1080, "sum": 108_000.0},
-        requests={"received": 1080},
-        run={
-            "id": "ours",
-            "received": 980,
-            "answered": 980,
-            "failed": 0,
-            "aborted": 0,
-            "in_flight": 0,
-            "active_max": 10,
-            "waiting_max": 10,
-        },
-        process={"cpu_seconds": 4.0, "workers": [{"pid": 7}]},
-    ),
-    upstream={
-        "connections": {"accepted": 15, "open": 5, "closed": 10},
-        "runs": {"ours": {"started": 980, "completed": 980, "abandoned": 0, "in_flight": 0}},
-        "process": {"cpu_seconds": 1.1, "uptime_seconds": 62.0},
-    },
+    pool=PoolStats(**POOL_AFTER),
+    upstream=MockStats(**MOCK_AFTER),
 )
 
 COUNTS = Counts(980, 0, 196_000.0, 250.0, 0.0, {200.0: 900, 250.0: 80})
@@ -118,19 +123,22 @@ def test_three_witnesses_agree_and_the_verdict_names_the_pool() -> None:
     assert run.audit.agreed, run.audit
     assert run.verdict.bottleneck == "pool"
     assert run.generator.achieved_rps == run.totals.rps
-    assert run.network == {"says": "lan, RTT 2 ms", "engine": "relay", "because": "asked for"}
+    assert run.network is not None
+    assert (run.network.summary, run.network.engine, run.network.because) == ("lan, RTT 2 ms", "relay", "asked for")
     assert run.versions["proxy"] == {"httpx": "0.28.1"}
     assert run.versions["upstream"] is None
     assert RunDocument.model_validate_json(run.model_dump_json()) == run
 
 
 def late(before: dict[str, Any] | None, after: dict[str, Any], **more: Any) -> RunDocument:
-    """A run in which link and mock told this of their lateness at its beginning and its end."""
-    ends = []
-    for snapshot, told in ((BEFORE, before), (AFTER, after)):
-        answers = {name: {**(getattr(snapshot, name) or {}), "lateness_ms": told} for name in ("network", "upstream")}
-        ends.append(replace(snapshot, **(answers if told is not None else {"network": None})))
-    return document(seen(before=ends[0], after=ends[1], **more))
+    """A run with this lateness of link and mock at its beginning and its end."""
+    first = replace(
+        BEFORE,
+        network=None if before is None else LinkStats(lateness_ms=before),
+        upstream=BEFORE.upstream if before is None else MockStats(**MOCK_BEFORE, lateness_ms=before),
+    )
+    last = replace(AFTER, network=LinkStats(lateness_ms=after), upstream=MockStats(**MOCK_AFTER, lateness_ms=after))
+    return document(seen(before=first, after=last, **more))
 
 
 def test_how_late_the_link_and_the_mock_were_is_of_the_run_alone() -> None:
@@ -189,7 +197,7 @@ def test_nobody_answers_and_there_is_a_document_all_the_same() -> None:
     assert run.pool is None
     assert run.settings.start.proxy is None
     assert run.witnesses.proxy is None
-    assert run.audit.unheard == ["proxy", "upstream"]
+    assert run.audit.missing == ["proxy", "upstream"]
     assert not run.audit.agreed
     assert run.cpu_cores["proxy"] is None
     assert run.network is None
@@ -197,9 +205,8 @@ def test_nobody_answers_and_there_is_a_document_all_the_same() -> None:
 
 def test_a_proxy_that_was_restarted_has_no_difference() -> None:
     """Its counters began anew: null, while the requests it still knows of the run are kept."""
-    assert AFTER.pool is not None
-    restarted = {**AFTER.pool, "process": {"cpu_seconds": 0.1, "workers": [{"pid": 8}]}}
-    run = document(seen(after=replace(AFTER, pool=restarted)))
+    restarted = POOL_AFTER | {"process": {"cpu_seconds": 0.1, "workers": [{"pid": 8}]}}
+    run = document(seen(after=replace(AFTER, pool=PoolStats(**restarted))))
     assert run.pool is None
     assert run.witnesses.proxy_connections is None
     assert run.witnesses.proxy is not None
@@ -211,18 +218,17 @@ def test_a_proxy_that_was_restarted_has_no_difference() -> None:
 )
 def test_a_proxy_that_counts_another_run(run_id: str | None, received: int | None) -> None:
     """None of ours came if its newest run is still the old one; of a run that was pushed out it cannot say."""
-    assert AFTER.pool is not None
-    section = {**AFTER.pool["run"], "id": run_id}
-    witness = document(seen(after=replace(AFTER, pool={**AFTER.pool, "run": section}))).witnesses.proxy
+    other = PoolStats(**POOL_AFTER | {"run": POOL_AFTER["run"] | {"id": run_id}})
+    witness = document(seen(after=replace(AFTER, pool=other))).witnesses.proxy
     assert (witness and witness.received) == received
 
 
-@pytest.mark.parametrize("answer", [{}, {"run": 3, "wait_ms": [], "process": None, "max": "ten"}, {"requests": {}}])
-def test_an_answer_of_another_shape_breaks_nothing(answer: dict[str, Any]) -> None:
-    """Any HTTP server may stand at the host's address."""
-    odd = Snapshot(at=1.0, pool=answer, upstream=answer, network=answer, proxy_config=answer)
+def test_answers_that_are_not_understood_are_notes_in_the_run() -> None:
+    """One for each service, and the run is recorded without its figures."""
+    odd = Snapshot(at=1.0, notes={"proxy": "the proxy's answer to /-/pool is not understood: max: Field required"})
     run = document(seen(before=odd, after=replace(odd, at=2.0)))
     assert run.totals.requests == 980
+    assert run.notes == list(odd.notes.values())
     assert in_flight(odd, "ours") == 0
 
 
@@ -236,11 +242,11 @@ def test_no_request_at_all() -> None:
 
 def test_a_client_that_tells_nothing_of_its_connections_leaves_them_null() -> None:
     """Not zero, which would be a difference to what the upstream accepted."""
-    untold = dict.fromkeys(("opened", "reused", "closed", "total", "idle"))
-    before = replace(BEFORE, pool={**(BEFORE.pool or {}), **untold})
-    after = replace(AFTER, pool={**(AFTER.pool or {}), **untold})
+    unknown = dict.fromkeys(("opened", "reused", "closed", "total", "idle"))
+    before = replace(BEFORE, pool=PoolStats(**pool() | unknown))
+    after = replace(AFTER, pool=PoolStats(**POOL_AFTER | unknown))
     assert counter_deltas.proxy_connections(before, after) is None
-    found = counter_deltas.pool_figures(before, after, 10.0)
+    found = counter_deltas.pool_of(before, after, 10.0)
     assert found is not None
     assert (found.opened, found.reused, found.closed, found.timeouts) == (None, None, None, 0)
 
@@ -249,42 +255,47 @@ def test_a_health_probe_is_no_connection_of_the_pools() -> None:
     """Connections that carry no request are in neither witness, whether they are closed or still open at an end."""
     probing = {"accepted": 6, "open": 6, "closed": 0, "without_request": 0, "open_without_request": 1}
     probed = {"accepted": 19, "open": 6, "closed": 13, "without_request": 3, "open_without_request": 1}
-    before = replace(BEFORE, upstream={**(BEFORE.upstream or {}), "connections": probing})
-    after = replace(AFTER, upstream={**(AFTER.upstream or {}), "connections": probed})
+    before = replace(BEFORE, upstream=MockStats(**MOCK_BEFORE | {"connections": probing}))
+    after = replace(AFTER, upstream=MockStats(**MOCK_AFTER | {"connections": probed}))
     assert counter_deltas.upstream_connections(before, after) == counter_deltas.upstream_connections(BEFORE, AFTER)
 
 
-def told(snapshot: Snapshot, rules: list[str], faults: dict[str, int], refused: int, **struck: int) -> Snapshot:
-    """A snapshot in which the mock tells of rules, and mock and link of whom they have struck."""
+def faulty(snapshot: Snapshot, rules: list[str], faults: dict[str, int], refused: int, **affected: int) -> Snapshot:
+    """A snapshot with these rules in the mock, and these counts of what mock and link injected."""
+    mock = MOCK_BEFORE if snapshot is BEFORE else MOCK_AFTER
     return replace(
         snapshot,
-        upstream_config={"settings": {"UPSTREAM_FAULT": "STATUS_503"}},
-        upstream_faults={"rules": rules},
-        upstream={**(snapshot.upstream or {}), "faults": faults, "capacity": {"servers": 4, "refused": refused}},
-        network={"affected_by": struck},
+        upstream_config=ServiceConfig(settings={"UPSTREAM_FAULT": "STATUS_503"}),
+        upstream_faults=FaultRules(rules=rules),
+        upstream=MockStats(**mock, faults=faults, capacity={"servers": 4, "refused": refused}),
+        network=LinkStats(affected_by=affected),
     )
 
 
 def test_faults_and_refusals_are_of_the_run_alone_and_rules_those_in_force() -> None:
     """Whatever the mock was started with: they can be changed while it runs, and that is told."""
-    before = told(BEFORE, ["STATUS_503"], {"STATUS_503": 5}, 7, loss=3)
-    run = document(seen(before=before, after=told(AFTER, ["A", "B"], {"STATUS_503": 6, "A": 2}, 9, loss=4)))
+    before = faulty(BEFORE, ["STATUS_503"], {"STATUS_503": 5}, 7, loss=3)
+    run = document(seen(before=before, after=faulty(AFTER, ["A", "B"], {"STATUS_503": 6, "A": 2}, 9, loss=4)))
     assert run.settings.start.upstream == {"UPSTREAM_FAULT": "STATUS_503"}
     assert run.settings.end.upstream == {"UPSTREAM_FAULT": "A; B"}
     assert changed_words(run.settings) == "UPSTREAM_FAULT STATUS_503 -> A; B"
     assert run.upstream is not None
     assert run.link is not None
-    assert (run.upstream.struck, run.upstream.refused, run.link.struck) == ({"STATUS_503": 1, "A": 2}, 2, {"loss": 1})
+    assert (run.upstream.injected, run.upstream.refused, run.link.injected) == (
+        {"STATUS_503": 1, "A": 2},
+        2,
+        {"loss": 1},
+    )
     assert RunDocument.model_validate_json(run.model_dump_json()) == run
 
 
 def test_counts_that_shrank_are_not_of_the_run() -> None:
     """The mock was restarted, or reset; and tun counts packets by what dropped them."""
-    run = document(seen(before=told(BEFORE, [], {"A": 5}, 7), after=told(AFTER, [], {}, 0)))
+    run = document(seen(before=faulty(BEFORE, [], {"A": 5}, 7), after=faulty(AFTER, [], {}, 0)))
     assert run.upstream is not None
-    assert (run.upstream.struck, run.upstream.refused) == (None, None)
+    assert (run.upstream.injected, run.upstream.refused) == (None, None)
     assert run.settings.end.upstream == {"UPSTREAM_FAULT": None}
-    before, after = ({"packets": {"dropped_by": {"loss": count}}} for count in (2, 9))
+    before, after = (LinkStats(packets={"dropped_by": {"loss": count}}) for count in (2, 9))
     tun = document(seen(before=replace(BEFORE, network=before), after=replace(AFTER, network=after)))
     assert tun.link is not None
-    assert tun.link.struck == {"loss": 7}
+    assert tun.link.injected == {"loss": 7}

@@ -3,19 +3,14 @@
 import json
 import os
 import signal
-import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
-from subprocess import Popen
-from typing import Any
 
 import pytest
 
 from lab.run_document import RunDocument
+from support.eventually import eventually_sync
+from support.locust import RunLocust, Target
 from support.servers import free_port
-
-RunLocust = Callable[..., AbstractContextManager[Popen[str]]]
 
 
 def only_run(folder: Path) -> RunDocument:
@@ -24,7 +19,7 @@ def only_run(folder: Path) -> RunDocument:
     return RunDocument.model_validate_json(path.read_text())
 
 
-def assert_complete(run: RunDocument, target: Any) -> None:
+def assert_complete(run: RunDocument, target: Target) -> None:
     """Locust's count, the target's, and the sum over the series are one."""
     assert run.totals.requests > 0
     assert run.totals.requests == target.received[run.id]
@@ -34,7 +29,7 @@ def assert_complete(run: RunDocument, target: Any) -> None:
 
 
 @pytest.mark.parametrize("processes", ["", "2"], ids=["one process", "two processes"])
-def test_a_run_is_complete(run_locust: RunLocust, target: Any, tmp_path: Path, processes: str) -> None:
+def test_a_run_is_complete(run_locust: RunLocust, target: Target, tmp_path: Path, processes: str) -> None:
     """In one process, and with a master that would be gone before its workers have reported."""
     with run_locust(
         LOCUST_HEADLESS="true", LOCUST_PROCESSES=processes, LAB_RUN_ID="mine", LAB_PROGRESS="true"
@@ -48,7 +43,7 @@ def test_a_run_is_complete(run_locust: RunLocust, target: Any, tmp_path: Path, p
     assert run.generator.cpu_cores is not None
     assert run.settings.start.load is not None
     assert run.settings.start.load["LOCUST_RUN_TIME"] == "1s"
-    assert run.audit.unheard == []
+    assert run.audit.missing == []
     assert run.settings.start.network is None
     *seconds, last = [json.loads(line) for line in out.splitlines()]
     assert last == {"run_id": "mine", "document": str(tmp_path / "runs" / "mine.json")}
@@ -59,14 +54,11 @@ def test_a_run_is_complete(run_locust: RunLocust, target: Any, tmp_path: Path, p
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 @pytest.mark.parametrize("processes", ["", "2"], ids=["one process", "two processes"])
 def test_an_interrupted_run_is_kept(
-    run_locust: RunLocust, target: Any, tmp_path: Path, number: signal.Signals, code: int, processes: str
+    run_locust: RunLocust, target: Target, tmp_path: Path, number: signal.Signals, code: int, processes: str
 ) -> None:
     """Its users finish the request they have in hand, so its counts agree too; Ctrl-C reaches the whole group."""
     with run_locust(LOCUST_HEADLESS="true", LOCUST_PROCESSES=processes, LOCUST_RUN_TIME="5m") as process:
-        deadline = time.monotonic() + 20
-        while sum(target.received.values()) < 60:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        eventually_sync(lambda: sum(target.received.values()) >= 60, 20)
         if number == signal.SIGINT:
             os.killpg(process.pid, number)
         else:
@@ -79,7 +71,7 @@ def test_an_interrupted_run_is_kept(
     assert "Traceback" not in err
 
 
-def test_the_proxys_own_errors_are_counted_by_code(run_locust: RunLocust, target: Any, tmp_path: Path) -> None:
+def test_the_proxys_own_errors_are_counted_by_code(run_locust: RunLocust, target: Target, tmp_path: Path) -> None:
     """And a run whose requests fail is recorded all the same."""
     with run_locust(LOCUST_HEADLESS="true", LAB_REQUEST_PATH="/boom") as process:
         _, err = process.communicate(timeout=40)
@@ -90,8 +82,8 @@ def test_the_proxys_own_errors_are_counted_by_code(run_locust: RunLocust, target
     assert "Aggregated" in err  # without the web UI Locust's tables are the only ones
 
 
-def test_nobody_answers_and_no_listener_raises(run_locust: RunLocust, tmp_path: Path) -> None:
-    """A closed port at every address: failures by class, witnesses unheard, and no storm of attempts."""
+def test_no_service_answers_and_no_listener_raises(run_locust: RunLocust, tmp_path: Path) -> None:
+    """A closed port at every address: failures by class, witnesses missing, and no storm of attempts."""
     closed = f"http://127.0.0.1:{free_port()}"
     with run_locust(LOCUST_HEADLESS="true", LOCUST_HOST=closed, LAB_UPSTREAM_CONTROL_URL=closed) as process:
         _, err = process.communicate(timeout=40)
@@ -99,5 +91,5 @@ def test_nobody_answers_and_no_listener_raises(run_locust: RunLocust, tmp_path: 
     assert process.returncode == 0, err
     assert "Traceback" not in err
     assert run.errors == {"ConnectionRefusedError": run.totals.requests}
-    assert run.audit.unheard == ["proxy", "upstream"]
+    assert run.audit.missing == ["proxy", "upstream"]
     assert 8 <= run.totals.requests < 8 * 20

@@ -1,7 +1,6 @@
-"""What the pages say of runs: names, failures, limits, silent parts; and where Locust says it serves."""
+"""What the pages show of runs: names, failures, limits, silent services; and the address that Locust logs."""
 
 import logging
-import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -9,15 +8,14 @@ import pytest
 
 from lab.run_document import PartSettings, RunDocument
 from lab.store import summarise
-from lab.wording import run_name
+from lab.wording import LIMITS, limit_label, run_name
 from loadtest.launch import LOCUSTFILE
 from loadtest.locust_glue import address, without_invitation
-from loadtest.runs_tab import COLUMNS, EMPTY, LIMITS, row
 from loadtest.status_bar import failed_words, last_words, silent_words
 
 STARTED = datetime(2026, 11, 20, 23, 36, 5, tzinfo=UTC)
 RUN_ID = "20261120T233605Z-f08e"
-URLS = {"proxy": "http://proxy:8000", "upstream": "http://mock:8091", "network": "http://link:8092"}
+URLS = {"proxy": "http://proxy:8000", "upstream": "http://mock:8091", "link": "http://link:8092"}
 
 
 def run(requests: int, errors: dict[str, int], **more: Any) -> RunDocument:
@@ -64,22 +62,12 @@ def test_failures_are_in_the_banner_with_what_they_were() -> None:
     assert last_words(run(350, {}))["failed"] == ""
 
 
-def test_a_row_has_what_to_change_and_a_cell_for_each_column() -> None:
-    """As has the row that says that there is none."""
-    document = run(10, {})
-    cells = row(summarise(document))
-    assert cells["advice"] == document.verdict.advice
-    assert cells["run"] == "11-20 23:36 f08e"
-    assert list(cells) == list(EMPTY) == [key for key, _ in COLUMNS]
-
-
-def test_page_and_tab_have_words_and_a_colour_for_the_same_limits() -> None:
-    """Which are all that a verdict can name, and more to come."""
-    static = LOCUSTFILE.with_name("static")
-    (block,) = re.findall(r"LIMITS = \{(.*?)\}", (static / "page.js").read_text(), re.DOTALL)
-    style = (static / "sandbox.css").read_text()
-    assert re.findall(r"(\w+): '", block) == list(LIMITS)
+def test_every_limit_has_words_and_a_colour() -> None:
+    """The words stand once, in lab; the browser is sent them."""
+    style = LOCUSTFILE.with_name("static").joinpath("sandbox.css").read_text()
     assert [limit for limit in LIMITS if f".badge.{limit}" not in style] == []
+    assert last_words(run(10, {}))["limit"] == limit_label("none") == "No limit reached"
+    assert limit_label("pool") == "Limit: the pool"
 
 
 def test_a_part_that_does_not_answer_is_named_with_its_address_and_its_log() -> None:
@@ -88,6 +76,8 @@ def test_a_part_that_does_not_answer_is_named_with_its_address_and_its_log() -> 
         "the proxy does not answer at http://proxy:8000: see `docker compose logs proxy`"
     ]
     assert len(silent_words(PartSettings(), URLS)) == 3
+    note = "the link's answer to /-/config is not understood"
+    assert silent_words(PartSettings(proxy={}, upstream={}), URLS, {"link": note}) == [note]
 
 
 @pytest.mark.parametrize(
@@ -105,21 +95,21 @@ def test_an_address_that_cannot_be_opened_is_not_shown(host: str, words: str) ->
 
 
 def test_only_locusts_invitation_is_changed() -> None:
-    """`docker compose up` is waited for by its first words."""
+    """Other programs wait for the first words of that line."""
     texts = ("Starting web interface at http://0.0.0.0:8089, press enter to open", "Run time limit set")
     records = [logging.LogRecord("locust.main", logging.INFO, "main.py", 1, text, (), None) for text in texts]
     assert all(without_invitation(record) for record in records)
     assert [record.getMessage() for record in records] == ["Starting web interface ...", "Run time limit set"]
 
 
-def test_what_was_changed_is_said_of_the_last_run_and_in_its_row() -> None:
-    """And whom a condition struck; failures are said once, in red."""
+def test_changes_and_injected_faults_are_shown_of_the_last_run() -> None:
+    """Failures are said once, in red. A document written under older names is read."""
     ends = {"start": {"network": {"NET_RTT_MS": 0.0}}, "end": {"network": {"NET_RTT_MS": 80.0}}}
     because = "the pool was full; 2 of 10 requests failed (500 upstream 2); the link was late"
     judged = {"bottleneck": "pool", "because": because, "advice": "Change it."}
     document = run(10, {"500 upstream": 2}, settings=ends, verdict=judged, link={"struck": {"reset": 2}})
     said = last_words(document)
-    assert (said["changed"], said["struck"]) == ("NET_RTT_MS 0 -> 80", "link: reset 2")
+    assert (said["changed"], said["injected"]) == ("NET_RTT_MS 0 -> 80", "link: reset 2")
     assert said["because"] == "the pool was full; the link was late"
-    assert str(row(summarise(document))["because"]).endswith("; changed during the run: NET_RTT_MS 0 -> 80")
-    assert "changed" not in str(row(summarise(run(10, {}))))
+    assert summarise(document).changed == "NET_RTT_MS 0 -> 80"
+    assert summarise(run(10, {})).changed == ""

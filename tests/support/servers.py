@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
@@ -30,14 +29,13 @@ class RunningProxy:
 
     port: int
 
-    async def pool(self) -> dict[str, Any]:
+    async def pool(self) -> dict:
         """Return `/-/pool`."""
         import json
 
         from support.raw_http import get, roundtrip, split
 
-        document: dict[str, Any] = json.loads(split(await roundtrip(self.port, get("/-/pool")))[2])
-        return document
+        return json.loads(split(await roundtrip(self.port, get("/-/pool")))[2])
 
 
 class _Server(uvicorn.Server):
@@ -57,7 +55,7 @@ async def running_proxy(
     upstream_url: str, *, http: str = "proxy.forward.uvicorn_protocol:Connection", **settings: object
 ) -> AsyncIterator[RunningProxy]:
     """Serve the proxy by uvicorn in this loop, with the proxy's own protocol or another one."""
-    app = create_app(Settings(upstream_url=upstream_url, **settings), ServerSettings())  # type: ignore[arg-type] # checked by pydantic
+    app = create_app(Settings(upstream_url=upstream_url, **settings), ServerSettings())
     config = uvicorn.Config(
         app,
         port=0,

@@ -1,32 +1,23 @@
-"""The audit of a run: three witnesses, told apart and held to one another.
+"""The audit of a run: the counts of Locust, proxy and upstream are compared with one another. Pure.
 
-A request or a connection that only one of them saw is named, not averaged away.
+A request or a connection that only one of them counted is named, not averaged away.
 """
 
 from lab.run_document import Audit, AuditCheck, ConnectionWitness, Witnesses
 
 
 def audit(witnesses: Witnesses) -> Audit:
-    """Hold every equation that the heard witnesses allow; `agreed` only if all hold and all were heard."""
+    """Check every equation that the witnesses allow; `agreed` only if all hold and no witness is missing."""
     checks = [*_requests(witnesses), *_connections(witnesses)]
-    unheard = [
-        name
-        for name, heard in (
-            ("proxy", witnesses.proxy),
-            ("upstream", witnesses.upstream),
-        )
-        if heard is None
-    ]
-    return Audit(agreed=not unheard and all(check.difference == 0 for check in checks), checks=checks, unheard=unheard)
+    required = {"proxy": witnesses.proxy, "upstream": witnesses.upstream}
+    missing = [name for name, witness in required.items() if witness is None]
+    return Audit(agreed=not missing and all(check.difference == 0 for check in checks), checks=checks, missing=missing)
 
 
 def _check(name: str, left: int, right: int, when_more: str, when_fewer: str) -> AuditCheck:
     difference = left - right
-    if difference == 0:
-        says = f"{left} = {right}"
-    else:
-        says = (when_more if difference > 0 else when_fewer).format(n=abs(difference))
-    return AuditCheck(name=name, left=left, right=right, difference=difference, says=says)
+    words = f"{left} = {right}" if difference == 0 else when_more if difference > 0 else when_fewer
+    return AuditCheck(name=name, left=left, right=right, difference=difference, message=words.format(n=abs(difference)))
 
 
 def _requests(witnesses: Witnesses) -> list[AuditCheck]:
@@ -67,7 +58,7 @@ def _requests(witnesses: Witnesses) -> list[AuditCheck]:
 
 
 def _answers(answered: int, unanswered: int, completed: int) -> AuditCheck:
-    """Each answer the proxy delivered was completed upstream; one completed for nobody belongs to a lost request.
+    """Check that each answer the proxy delivered was completed upstream.
 
     An upstream answer may be written out in full and still be lost on the way, so up to `unanswered` completed
     requests more than answers are explained by the proxy's own failures and aborts.
@@ -78,7 +69,7 @@ def _answers(answered: int, unanswered: int, completed: int) -> AuditCheck:
         answered,
         completed - explained,
         "{n} answers of the proxy were never completed by the upstream",
-        "the upstream completed {n} requests that nobody was answered for",
+        "the upstream completed {n} requests that the proxy did not answer",
     )
 
 
@@ -89,9 +80,9 @@ def _connections(witnesses: Witnesses) -> list[AuditCheck]:
             checks.append(_conserved(name, end))
     proxy, upstream = witnesses.proxy_connections, witnesses.upstream_connections
     if proxy is not None and upstream is not None:
-        # a connection whose request was given up before it was sent carried none: the upstream does not count it
-        given_up = witnesses.proxy.failed + witnesses.proxy.aborted if witnesses.proxy else 0
-        unused = min(max(proxy.opened - upstream.opened, 0), given_up)
+        # A connection whose request was aborted before it was sent carried none, and the upstream does not count it.
+        aborted = witnesses.proxy.failed + witnesses.proxy.aborted if witnesses.proxy else 0
+        unused = min(max(proxy.opened - upstream.opened, 0), aborted)
         checks.append(
             _check(
                 "proxy opened = upstream accepted",

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
-from lab.run_document import RunDocument, StandIn
-from lab.wording import PARTS, changes, measured_ms, plain
+from lab.run_document import EmulatorStats, Network, RunDocument
+from lab.wire import Settings
+from lab.wording import LIMITS, PARTS, changes, measured_ms, plain
 
 _OWN_TO_EACH_RUN = frozenset({"LAB_RUN_ID", "LAB_RUN_LABEL", "LAB_PROGRESS", "LAB_RUNS_DIR", "LOCUST_HEADLESS"})
 """Settings that differ between any two runs and explain nothing."""
@@ -18,15 +18,6 @@ _WIRING = re.compile(r"_(?:HOST|PORT|CONTROL_URL)$")
 
 _ENGINE = "network's engine"
 
-_LIMITS = {
-    "pool": "the pool",
-    "cpu": "CPU",
-    "upstream": "the upstream",
-    "link": "the link",
-    "loop": "a blocked event loop",
-    "failures": "failures",
-    "none": "nothing in the proxy",
-}
 _OWN_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "upstream-mock", "proxy"})
 
 
@@ -36,7 +27,7 @@ class Difference(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    values: list[Any]
+    values: list[JsonValue]
 
 
 class Outcome(BaseModel):
@@ -78,10 +69,14 @@ _FIGURES: list[tuple[str, str, Callable[[RunDocument], float | None]]] = [
 
 
 _WHERE_THERE_ARE: list[tuple[str, str, Callable[[RunDocument], float | None]]] = [
-    ("round trip as measured", "ms", lambda run: measured_ms(run.network) if _emulated(run) else None),
+    (
+        "round trip as measured",
+        "ms",
+        lambda run: _round_trip_ms(run.network),
+    ),
     ("refused by the upstream's queue", "", lambda run: run.upstream.refused if run.upstream else None),
-    ("struck by faults", "", lambda run: _struck(run.upstream)),
-    ("struck by the network", "", lambda run: _struck(run.link)),
+    ("faults injected", "", lambda run: _injected(run.upstream)),
+    ("affected by the network", "", lambda run: _injected(run.link)),
 ]
 """Figures that are shown only where one of the runs has any."""
 
@@ -102,7 +97,7 @@ def compare(documents: Sequence[RunDocument]) -> Comparison:
     )
 
 
-def _settings(document: RunDocument) -> dict[str, Any]:
+def _settings(document: RunDocument) -> Settings:
     start, changed = document.settings.start, changes(document.settings)
     versions = {
         f"{part}'s {library}": version
@@ -124,23 +119,23 @@ def _settings(document: RunDocument) -> dict[str, Any]:
 
 def _engine(document: RunDocument) -> str | None:
     """Return what emulated the network; None if nothing did, for then its conditions are the difference."""
-    return str((document.network or {}).get("engine")) if _emulated(document) else None
+    return document.network.engine if document.network and document.network.emulated else None
 
 
-def _emulated(document: RunDocument) -> bool:
-    return (document.network or {}).get("engine") not in (None, "off")
+def _round_trip_ms(network: Network | None) -> float | None:
+    return measured_ms(network) if network and network.emulated else None
 
 
-def _struck(part: StandIn | None) -> float | None:
-    return sum(part.struck.values()) if part is not None and part.struck is not None else None
+def _injected(emulator: EmulatorStats | None) -> float | None:
+    return sum(emulator.injected.values()) if emulator is not None and emulator.injected is not None else None
 
 
-def _shown_address(url: Any) -> Any:
+def _shown_address(url: JsonValue) -> JsonValue:
     """Return a URL as it is, but the sandbox's own upstream by one name, whichever port or alias it has."""
     return "the mock upstream" if isinstance(url, str) and urlsplit(url).hostname in _OWN_HOSTS else url
 
 
-def _differences(settings: Sequence[dict[str, Any]]) -> list[Difference]:
+def _differences(settings: Sequence[Settings]) -> list[Difference]:
     names = sorted({name for one in settings for name in one})
     rows = [Difference(name=name, values=[one.get(name) for one in settings]) for name in names]
     return [row for row in rows if _differs(row)]
@@ -178,10 +173,10 @@ def _sentence(documents: Sequence[RunDocument], settings: list[Difference], outc
 
 
 def _limit(document: RunDocument) -> str:
-    return _LIMITS[document.verdict.bottleneck]
+    return LIMITS[document.verdict.bottleneck]
 
 
-def _shown(value: Any) -> str:
+def _shown(value: JsonValue) -> str:
     return "unset" if value is None else str(value)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lab.run_document import Generator, LatencyMs, Pool, StandIn, Totals
+from lab.run_document import EmulatorStats, Generator, LatencyMs, Pool, Totals
 
 LATE_MS = 2.0
 LATE_SHARE = 0.05
@@ -39,8 +39,8 @@ class Evidence:
     upstream_queue_ms: float | None = None
     upstream_servers: int | None = None
     upstream_places: int | None = None
-    link: StandIn | None = None
-    mock: StandIn | None = None
+    link: EmulatorStats | None = None
+    mock: EmulatorStats | None = None
     rtt_ms: float = 0.0
 
     @property

@@ -1,23 +1,27 @@
 """The run document: everything one load run measured, in one JSON file (`runs/<id>.json`).
 
-The schema is versioned; what is not measured (yet) is null, never a made-up zero.
-Units are in the names: `_ms`, `_seconds`; `rps` is requests per second over the measured window.
+The schema is versioned; what is not measured (yet) is null, never a made-up zero. Units are in the names: `_ms`,
+`_seconds`; `rps` is requests per second over the measured window. An alias is the name a field has in the file.
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+)
 
-Settings = dict[str, Any]
-"""Variable name to value, as a service itself reported it at `/-/config`."""
-
+from lab.wire import Settings
 
 Bottleneck = Literal["pool", "cpu", "upstream", "link", "loop", "failures", "none"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, serialize_by_alias=True)
 
 
 class PartSettings(_Part):
@@ -73,7 +77,7 @@ class DistributionMs(_Part):
 class Pool(_Part):
     """The proxy's pool over the run, all workers together.
 
-    `opened`, `reused` and `closed` are null where the client library does not tell of its connections.
+    `opened`, `reused` and `closed` are null where the client library does not report its connections.
     `active_mean` and `waiting_mean` are time averages by Little's law (time held, or waited, over the window's length).
     `leaked` connections are held, at the end, by requests that are over.
     """
@@ -102,7 +106,7 @@ class PhaseMs(_Part):
 
 
 class Ledger(_Part):
-    """What the proxy's ledger told of the run: its finished requests one by one, `dropped` of them too old to be kept.
+    """The proxy's ledger of the run: its finished requests one by one, `dropped` of them too old to be kept.
 
     The slowest 1 % are `slowest_requests`, each of `slowest_from_ms` or more.
     """
@@ -140,7 +144,7 @@ class ConnectionWitness(_Part):
 
 
 class Witnesses(_Part):
-    """Three counts of the same run; null for a witness that could not be heard."""
+    """Three counts of the same run; null for a witness that did not answer."""
 
     locust_requests: int
     locust_failures: int
@@ -157,15 +161,15 @@ class AuditCheck(_Part):
     left: int
     right: int
     difference: int
-    says: str
+    message: str = Field(alias="says")
 
 
 class Audit(_Part):
-    """Whether every request and connection is accounted for. `unheard` names witnesses that gave no figures."""
+    """Whether every request and connection is accounted for. `missing` names witnesses that gave no figures."""
 
     agreed: bool
     checks: list[AuditCheck]
-    unheard: list[str] = Field(default_factory=list)
+    missing: list[str] = Field(default_factory=list, alias="unheard")
 
 
 class Generator(_Part):
@@ -179,19 +183,37 @@ class Generator(_Part):
     cpu_warning: bool = False
 
 
-class StandIn(_Part):
-    """How a part kept up that stands for something real: the link for a network, the mock for an upstream.
+class EmulatorStats(_Part):
+    """How well an emulator kept up: the link, which stands for a network, or the mock, which stands for an upstream.
 
-    `lateness_ms` is when things left minus when they were due, during the run; null if the part does not tell, as with
-    packets that the kernel itself holds back. `cpu_cores` as in the document's own. `struck` is how often it did what
-    by which condition or fault, `refused` how many found its queue full; null where it does not tell.
+    `lateness_ms` is when events left minus when they were due, during the run. `cpu_cores` as in the document's own.
+    `injected` counts what each network condition or fault was applied to, `refused` the requests that found the queue
+    full. Null: not reported.
     """
 
     engine: str | None = None
     lateness_ms: DistributionMs | None = None
     cpu_cores: float | None = None
-    struck: dict[str, int] | None = None
+    injected: dict[str, int] | None = Field(default=None, alias="struck")
     refused: int | None = None
+
+
+class Network(_Part):
+    """The network of the run as the link describes it; `summary` is its conditions in a few words."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, validate_by_name=True, serialize_by_alias=True)
+
+    summary: str = Field(default="unknown", alias="says")
+    engine: str | None = None
+    because: str | None = None
+    configured: Settings = Field(default_factory=dict)
+    measured: dict[str, dict[str, float | None]] | None = None
+    caveats: list[str] = Field(default_factory=list, validation_alias=AliasChoices("caveats", "limits"))
+
+    @property
+    def emulated(self) -> bool:
+        """Whether anything was emulated."""
+        return self.engine not in (None, "off")
 
 
 class Verdict(_Part):
@@ -218,7 +240,7 @@ class SeriesPoint(_Part):
 
 
 class RunDocument(BaseModel):
-    """One load run, whole."""
+    """One load run, whole. `notes` are lines to show to a user, about answers that could not be read."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -244,9 +266,10 @@ class RunDocument(BaseModel):
     witnesses: Witnesses
     audit: Audit
     generator: Generator
-    network: dict[str, Any] | None = None
-    link: StandIn | None = None
-    upstream: StandIn | None = None
-    prediction: dict[str, Any] | None = None
+    network: Network | None = None
+    link: EmulatorStats | None = None
+    upstream: EmulatorStats | None = None
+    prediction: dict[str, JsonValue] | None = None
     verdict: Verdict
     series: list[SeriesPoint]
+    notes: list[str] = Field(default_factory=list)

@@ -1,15 +1,21 @@
-"""Run documents on disk: one file a run, written whole or not at all."""
+"""Run documents on disk: one file a run, written whole or not at all. And the ids and labels runs are found by."""
 
 import os
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
-from lab.run_document import RunDocument
+from lab.run_document import Bottleneck, RunDocument
 from lab.wording import changed_words, network_line
+
+LABEL_RULE = "up to 60 characters on one line"
+RunLabel = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]{0,60}$")]
+"""A run's label as it may be given, by an option, a variable or a form; documents on disk are not held to it."""
+
+_LABEL: TypeAdapter[str] = TypeAdapter(RunLabel)
 
 
 class RunNotFound(LookupError):
@@ -33,7 +39,7 @@ class RunSummary(BaseModel):
     p99_ms: float | None
     requests: int
     failures: int
-    bottleneck: str
+    bottleneck: Bottleneck
     because: str
     advice: str
     network: str
@@ -45,9 +51,18 @@ def new_run_id(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
+def is_label(text: str) -> bool:
+    """Whether a run may be given that label."""
+    try:
+        _LABEL.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
 def summarise(document: RunDocument) -> RunSummary:
     """Return the summary of a run."""
-    proxy = document.settings.start.proxy or {}
+    maximum = (document.settings.start.proxy or {}).get("PROXY_MAX_CONNECTIONS")
     return RunSummary(
         id=document.id,
         label=document.label,
@@ -55,7 +70,7 @@ def summarise(document: RunDocument) -> RunSummary:
         status=document.status,
         mode=document.mode,
         users=document.users,
-        max_connections=document.pool.max if document.pool else proxy.get("PROXY_MAX_CONNECTIONS"),
+        max_connections=document.pool.max if document.pool else maximum if isinstance(maximum, int) else None,
         rps=round(document.totals.succeeded_rps, 3),
         p50_ms=document.latency_ms.p50,
         p99_ms=document.latency_ms.p99,

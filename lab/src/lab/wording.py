@@ -2,9 +2,27 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
-from lab.run_document import PartSettings, SettingsAtEnds, StandIn
+from pydantic import JsonValue
+
+from lab.run_document import Bottleneck, EmulatorStats, Network, PartSettings, SettingsAtEnds
+from lab.wire import LinkConfig, Settings
+
+LIMITS: Mapping[Bottleneck, str] = {
+    "pool": "the pool",
+    "cpu": "CPU",
+    "upstream": "the upstream",
+    "link": "the link",
+    "loop": "the event loop",
+    "failures": "failures",
+    "none": "nothing in the proxy",
+}
+"""What limited a run, to be put after "limited by"."""
+
+
+def limit_label(bottleneck: Bottleneck) -> str:
+    """Return the few words of a verdict's badge."""
+    return {"failures": "Requests failed", "none": "No limit reached"}.get(bottleneck, f"Limit: {LIMITS[bottleneck]}")
 
 
 def run_name(label: str, started_at: datetime, run_id: str) -> str:
@@ -15,11 +33,13 @@ def run_name(label: str, started_at: datetime, run_id: str) -> str:
 PARTS = ("load", "proxy", "network", "upstream")
 
 
-def changes(settings: SettingsAtEnds) -> dict[str, tuple[Any, Any]]:
-    """Return each variable that differs, with its values at both ends; a part that was silent at one has none."""
+def changes(settings: SettingsAtEnds) -> dict[str, tuple[JsonValue, JsonValue]]:
+    """Return each variable that differs, with its values at both ends; none of a part that was silent at one end."""
+    ends = [(_of(settings.start, part), _of(settings.end, part)) for part in PARTS]
     return {
         name: (start.get(name), end.get(name))
-        for start, end in (_ends(settings, part) for part in PARTS)
+        for start, end in ends
+        if start is not None and end is not None
         for name in sorted(start | end)
         if start.get(name) != end.get(name)
     }
@@ -30,13 +50,8 @@ def changed_words(settings: SettingsAtEnds) -> str:
     return ", ".join(f"{name} {plain(old)} -> {plain(new)}" for name, (old, new) in changes(settings).items())
 
 
-def _ends(settings: SettingsAtEnds, part: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    start, end = _of(settings.start, part), _of(settings.end, part)
-    return (start, end) if start is not None and end is not None else ({}, {})
-
-
-def _of(settings: PartSettings, part: str) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = getattr(settings, part)
+def _of(settings: PartSettings, part: str) -> Settings | None:
+    found: Settings | None = getattr(settings, part)
     return found
 
 
@@ -54,10 +69,24 @@ _CONDITIONS = {
 """The link's own names of its conditions; as variables they are upper case, after NET_."""
 
 
-def network_words(config: Mapping[str, Any] | None) -> str:
-    """Return the conditions in force in a few words, of a link's `/-/config`: the profile, and all it comes to."""
-    settings = _mapping(config, "settings")
-    known = _mapping(config, "configured") or {name.removeprefix("NET_").lower(): settings[name] for name in settings}
+def network_of(config: LinkConfig) -> Network:
+    """Return the network that the link describes, as the run document keeps it."""
+    return Network(
+        summary=network_words(config.settings, config.configured),
+        engine=config.engine,
+        because=config.because,
+        configured=config.configured,
+        measured=config.measured,
+        caveats=config.caveats,
+    )
+
+
+def network_words(settings: Settings, configured: Settings | None = None) -> str:
+    """Return the conditions in force in a few words: the profile, and all it comes to.
+
+    Without `configured`, the link's own account of that, they are the settings alone.
+    """
+    known = configured or {name.removeprefix("NET_").lower(): value for name, value in settings.items()}
     modes = {name: known.get(name) or "?" for name in ("idle_drop_mode", "partition_mode")}
     words = [
         text.format(plain(known[name]), **modes)
@@ -67,60 +96,46 @@ def network_words(config: Mapping[str, Any] | None) -> str:
     return ", ".join([str(settings.get("NET_PROFILE") or "unknown"), *words])
 
 
-def engine_words(network: Mapping[str, Any]) -> str:
-    """Return the engine and its own measurement, of a link's `/-/config` or of a document's `network`; empty if off.
+def engine_words(network: Network) -> str:
+    """Return the engine and its own measurement; empty if nothing is emulated.
 
     A relay cannot delay connect(), so what is shown is a later request on a warm connection: one round trip in all.
     """
-    engine = network.get("engine")
-    if not isinstance(engine, str) or engine == "off":
+    if not network.emulated:
         return ""
     middle = measured_ms(network)
-    return f"{engine}, {middle:.1f} ms measured" if middle is not None else engine
+    return f"{network.engine}, {middle:.1f} ms measured" if middle is not None else str(network.engine)
 
 
-def measured_ms(network: Mapping[str, Any] | None) -> float | None:
+def measured_ms(network: Network) -> float | None:
     """Return the round trip the link measured of itself, by the median; None if it did not."""
-    middle = _mapping(_mapping(network, "measured"), "warm_request_ms").get("p50")
-    return float(middle) if isinstance(middle, int | float) else None
+    return (network.measured or {}).get("warm_request_ms", {}).get("p50")
 
 
-def caveats(network: Mapping[str, Any] | None) -> list[str]:
-    """Return what the engine does otherwise than a real network, a sentence each."""
-    told = (network or {}).get("caveats")
-    return [str(sentence) for sentence in told] if isinstance(told, list) else []
-
-
-def network_line(network: Mapping[str, Any] | None, link: StandIn | None) -> str | None:
+def network_line(network: Network | None, link: EmulatorStats | None) -> str | None:
     """Return the network of a run in one line; None if the link did not answer."""
     if network is None:
         return None
-    says = str(network.get("says") or "unknown")
     words = engine_words(network)
-    line = f"{says}, by {words}" if words else f"{says}, nothing emulated"
+    line = f"{network.summary}, by {words}" if words else f"{network.summary}, nothing emulated"
     late = link.lateness_ms if link else None
     if late is None or late.p50 is None or late.p99 is None:
         return line
     return f"{line}; lateness p50 {late.p50:.2f}, p99 {late.p99:.2f} ms"
 
 
-def plain(value: Any) -> str:
-    """Return a setting's value as somebody would write it."""
+def plain(value: JsonValue) -> str:
+    """Return a setting's value as a user would write it."""
     if value is None:
         return "unset"
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _mapping(of: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
-    value = (of or {}).get(name)
-    return value if isinstance(value, Mapping) else {}
 
 
 _CHARACTERS = 160
 """A list of faults may be 4096 characters long; the run document has them all."""
 
 
-def capacity_words(settings: Mapping[str, Any]) -> str:
+def capacity_words(settings: Settings) -> str:
     """Return how many requests are worked on at once and how many may wait; empty if as many as come."""
     servers, places = settings.get("UPSTREAM_CAPACITY"), settings.get("UPSTREAM_QUEUE")
     if servers is None:
@@ -129,7 +144,7 @@ def capacity_words(settings: Mapping[str, Any]) -> str:
     return f"{servers}, {waiting}"
 
 
-def fault_words(settings: Mapping[str, Any]) -> str:
+def fault_words(settings: Settings) -> str:
     """Return the faults in force, shortened if they are many; empty if there are none."""
     faults, rate = str(settings.get("UPSTREAM_FAULT") or ""), settings.get("UPSTREAM_FAULT_RATE")
     if not faults:
@@ -138,7 +153,7 @@ def fault_words(settings: Mapping[str, Any]) -> str:
     return shown + (f", rate {rate:g} where none is given" if isinstance(rate, int | float) and rate != 1 else "")
 
 
-def upstream_words(settings: Mapping[str, Any] | None) -> str:
+def upstream_words(settings: Settings | None) -> str:
     """Return the upstream in a line; empty if it is only its latency, which needs no explanation, or silent."""
     known = settings or {}
     faults = fault_words(known)
@@ -150,13 +165,13 @@ def upstream_words(settings: Mapping[str, Any] | None) -> str:
 _INJECTED = {"idle": "idle drop"}
 
 
-def injected_words(link: StandIn | None, mock: StandIn | None) -> str:
-    """Return what was done to the run's requests, most frequent first; empty if nothing was."""
+def injected_words(link: EmulatorStats | None, mock: EmulatorStats | None) -> str:
+    """Return which conditions and faults took effect, the most frequent first; empty if none did."""
     parts = (("link", link), ("mock", mock))
     return "; ".join(f"{name}: {kinds}" for name, part in parts if (kinds := _kinds(part)))
 
 
-def _kinds(part: StandIn | None) -> str:
-    struck = (part.struck if part else None) or {}
-    ordered = sorted(struck.items(), key=lambda kind: -kind[1])
+def _kinds(part: EmulatorStats | None) -> str:
+    injected = (part.injected if part else None) or {}
+    ordered = sorted(injected.items(), key=lambda kind: -kind[1])
     return ", ".join(f"{_INJECTED.get(name, name)} {count}" for name, count in ordered if count)

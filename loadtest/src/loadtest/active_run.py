@@ -1,30 +1,37 @@
-"""A run that is being recorded: what it began with, and what is added second by second."""
+"""The run that is being recorded: what it began with, a point of its series every second, and its progress lines."""
 
+import json
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from pathlib import Path
+from typing import Literal, NoReturn, TextIO
+
+import gevent
 
 from lab.run_document import SeriesPoint
+from lab.wire import PoolStats, Settings
+from loadtest.counter_deltas import cores_used
 from loadtest.locust_stats import Counts
-from loadtest.service_snapshots import Answer, Snapshot, Surroundings, number, section
+from loadtest.service_snapshots import Services, Snapshot
 
-MESSAGE_SECONDS = 2.0
-"""Longest believable way of a message from a master to its workers."""
+LONGEST_MESSAGE_SECONDS = 2.0
+"""Longest plausible delivery time of a message from a master to its workers."""
 
 
 @dataclass
-class OpenRun:
+class ActiveRun:
     """The one run that is under way. Times named `_at` without a zone are monotonic seconds."""
 
     id: str
     label: str
     mode: Literal["ui", "headless"]
     users: int
-    load_settings: Mapping[str, Any]
+    load_settings: Settings
     of_seconds: float | None
-    surroundings: Surroundings
+    services: Services
     before: Snapshot
     status: Literal["finished", "interrupted", "reset"] = "finished"
     stopping: bool = False
@@ -33,21 +40,21 @@ class OpenRun:
     series: list[SeriesPoint] = field(default_factory=list)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     began_at: float = field(default_factory=time.monotonic)
-    _pool_at: tuple[float, Answer | None] = (0.0, None)
+    _pool_at: tuple[float, PoolStats | None] = (0.0, None)
 
     def count(self, since_reset: Counts) -> Counts:
         """Return all requests so far: those before Locust's statistics were reset, and those since."""
         return self.carried + since_reset
 
     def reset(self, until_now: Counts) -> None:
-        """Locust is about to forget its statistics: keep them, so that the run stays whole."""
+        """Keep the statistics that Locust is about to reset, so that the run stays whole."""
         self.carried = self.carried + until_now
         self.status = "reset"
 
     def begin_at(self, epoch_seconds: float | None) -> None:
         """Move the beginning to where the first worker started its users, a little after the master's `test_start`."""
         late = 0.0 if epoch_seconds is None else epoch_seconds - self.started_at.timestamp()
-        if 0.0 < late < MESSAGE_SECONDS:  # else the two machines' clocks differ
+        if 0.0 < late < LONGEST_MESSAGE_SECONDS:  # else the two machines' clocks differ
             self.started_at += timedelta(seconds=late)
             self.began_at += late
 
@@ -56,15 +63,14 @@ class OpenRun:
         return time.monotonic() - self.began_at
 
     def window_seconds(self, counts: Counts) -> float:
-        """Return the time from the first request to the last answer (by the clock of the process that got it)."""
+        """Return the time from the first request to the last answer, by the clock of the process that received it."""
         if counts.last_at is None:
             return self.elapsed()
         return min(max(counts.last_at - self.started_at.timestamp(), 0.001), self.elapsed())
 
-    def add_second(self, counts: Counts, users: int, pool: Answer | None, t_seconds: float) -> SeriesPoint:
+    def add_second(self, counts: Counts, users: int, pool: PoolStats | None, t_seconds: float) -> SeriesPoint:
         """Append what happened since the last point, with the pool as it is now."""
         now = time.monotonic()
-        figures = pool or {}
         point = SeriesPoint(
             t_seconds=round(t_seconds, 2),
             users=users,
@@ -72,9 +78,9 @@ class OpenRun:
             failures=counts.failures - self.latest.failures,
             p50_ms=counts.percentile_since(self.latest, 0.50),
             p99_ms=counts.percentile_since(self.latest, 0.99),
-            pool_active=_gauge(figures, "active"),
-            pool_idle=_gauge(figures, "idle"),
-            pool_waiting=_gauge(figures, "waiting"),
+            pool_active=pool and pool.active,
+            pool_idle=pool and pool.idle,
+            pool_waiting=pool and pool.waiting,
             proxy_cpu_cores=self._proxy_cores(now, pool),
         )
         self.series.append(point)
@@ -82,13 +88,71 @@ class OpenRun:
         self._pool_at = (now, pool)
         return point
 
-    def _proxy_cores(self, now: float, pool: Answer | None) -> float | None:
+    def _proxy_cores(self, now: float, pool: PoolStats | None) -> float | None:
         then, earlier = self._pool_at if self._pool_at[1] is not None else (self.before.at, self.before.pool)
         if pool is None or earlier is None or now - then < 0.2:
             return None
-        used = number(section(pool, "process"), "cpu_seconds") - number(section(earlier, "process"), "cpu_seconds")
-        return round(used / (now - then), 3) if used >= 0 else None
+        return cores_used(earlier.process, pool.process, now - then)
 
 
-def _gauge(figures: Answer, name: str) -> int | None:
-    return None if figures.get(name) is None else int(number(figures, name))
+class Progress:
+    """Writes one JSON line a second on standard output, for the program that started a headless run."""
+
+    def __init__(self, *, enabled: bool, stream: TextIO | None = None) -> None:
+        self._enabled = enabled
+        self._stream = stream or sys.stdout
+
+    def second(self, point: SeriesPoint, counts: Counts, of_seconds: float | None, seconds: float) -> None:
+        """Write totals so far, rate and response times of the last `seconds`."""
+        self._line(
+            {
+                "t_seconds": point.t_seconds,
+                "of_seconds": of_seconds,
+                "users": point.users,
+                "requests": counts.requests,
+                "failures": counts.failures,
+                "rps": round(point.requests / seconds, 1) if seconds > 0 else 0.0,
+                "p50_ms": point.p50_ms,
+                "p99_ms": point.p99_ms,
+                "pool_active": point.pool_active,
+                "pool_waiting": point.pool_waiting,
+            }
+        )
+
+    def saved(self, run_id: str, document: Path) -> None:
+        """Write where the run's document is: the last line."""
+        self._line({"run_id": run_id, "document": str(document)})
+
+    def _line(self, line: dict[str, object]) -> None:
+        if self._enabled:
+            self._stream.write(json.dumps(line) + "\n")
+            self._stream.flush()
+
+
+class Sampler:
+    """Adds a point a second to a run, on the second. `counts` and `users` return Locust's figures now."""
+
+    def __init__(self, counts: Callable[[], Counts], users: Callable[[], int], progress: Progress) -> None:
+        self._counts = counts
+        self._users = users
+        self._progress = progress
+        self._greenlet: gevent.Greenlet | None = None
+
+    def begin(self, run: ActiveRun) -> None:
+        """Start with a run."""
+        self._greenlet = gevent.spawn(self._sample, run)
+
+    def end(self) -> None:
+        """Add no more points."""
+        if self._greenlet is not None:
+            self._greenlet.kill()
+
+    def _sample(self, run: ActiveRun) -> NoReturn:
+        then = 0.0
+        while True:
+            gevent.sleep(max(0.05, int(run.elapsed()) + 1 - run.elapsed()))
+            pool = run.services.pool()
+            counts, now = run.count(self._counts()), run.elapsed()
+            point = run.add_second(counts, self._users(), pool, now)
+            self._progress.second(point, counts, run.of_seconds, now - then)
+            then = now

@@ -1,194 +1,223 @@
-"""A run's figures out of two snapshots of the other parts' counters. Pure: answers in, parts of the document out.
+"""What a run added to the services' counters. Pure: two snapshots in, parts of the run document out.
 
-The counters run since the parts started; what a run added is the difference between its end and its beginning. A part
-that was restarted in between has no such difference: its figures are null.
+The counters run since the services started; what a run added is the difference between its end and its beginning. A
+service that was restarted in between has no such difference: its figures are null. The proxy's histograms count every
+request, so means and percentiles are by difference; only the ledger knows a request's run, and which were the slowest.
 """
 
 import math
+from collections.abc import Sequence
 
-from lab.run_document import ConnectionWitness, DistributionMs, Pool, ProxyWitness, UpstreamWitness
-from loadtest.service_snapshots import Answer, Snapshot, number, section
-from service_kit.histogram import difference, parse_buckets, percentile
+from lab.run_document import (
+    ConnectionWitness,
+    DistributionMs,
+    Ledger,
+    PhaseMs,
+    Pool,
+    ProxyWitness,
+    UpstreamWitness,
+)
+from lab.wire import Histogram, LedgerEntry, MockConnections, MockRun, MockStats, PoolStats, Process
+from loadtest.service_snapshots import Snapshot
+from service_kit.histogram import difference, percentile
+
+SLOWEST_SHARE = 0.01
 
 
-def pool_figures(before: Snapshot, after: Snapshot, window_seconds: float) -> Pool | None:
+def pool_of(before: Snapshot, after: Snapshot, window_seconds: float) -> Pool | None:
     """Return what the run did to the proxy's pool, all its workers together."""
     start, end = before.pool, after.pool
     if start is None or end is None or proxy_restarted(start, end):
         return None
-    timeouts = int(number(end, "timeouts") - number(start, "timeouts"))
-    added = {name: _added(start, end, name) for name in ("opened", "reused", "closed")}
-    waits = distribution(section(start, "wait_ms"), section(end, "wait_ms"))
-    if waits is None or min(timeouts, *(count or 0 for count in added.values())) < 0:
+    opened, reused, closed = (
+        grown(getattr(start, name), getattr(end, name)) for name in ("opened", "reused", "closed")
+    )
+    timeouts = end.timeouts - start.timeouts
+    waits = distribution(start.wait_ms, end.wait_ms)
+    if waits is None or min(timeouts, opened or 0, reused or 0, closed or 0) < 0:
         return None
-    held_ms = number(section(end, "hold_ms"), "sum") - number(section(start, "hold_ms"), "sum")
-    waited_ms = (waits.mean or 0.0) * waits.count
-    run = section(end, "run")
     return Pool(
-        max=int(number(end, "max")),
-        opened=added["opened"],
-        reused=added["reused"],
-        closed=added["closed"],
+        max=end.max,
+        opened=opened,
+        reused=reused,
+        closed=closed,
         timeouts=timeouts,
-        active_max=_whole(run, "active_max"),
-        active_mean=_time_average(held_ms, window_seconds),
-        waiting_max=_whole(run, "waiting_max"),
-        waiting_mean=_time_average(waited_ms, window_seconds),
-        leaked=_whole(end, "leaked") or 0,
+        active_max=end.run.active_max,
+        active_mean=_time_average(end.hold_ms.sum - start.hold_ms.sum, window_seconds),
+        waiting_max=end.run.waiting_max,
+        waiting_mean=_time_average((waits.mean or 0.0) * waits.count, window_seconds),
+        leaked=end.leaked,
         wait_ms=waits,
     )
+
+
+def phases_of(before: Snapshot, after: Snapshot, slowest: Sequence[LedgerEntry]) -> dict[str, PhaseMs | None] | None:
+    """Return each phase of the run's requests, null where nothing was measured; None if the proxy keeps no phases."""
+    start, end = (snapshot.pool.phases_ms if snapshot.pool else {} for snapshot in (before, after))
+    shares = shares_of(slowest)
+    return {name: _phase(start.get(name, Histogram()), end[name], shares.get(name)) for name in end} or None
+
+
+def ledger_of(entries: Sequence[LedgerEntry], dropped: int, run_id: str) -> tuple[Ledger, list[LedgerEntry]]:
+    """Return the ledger's summary of the run, and its slowest entries."""
+    ours = [entry for entry in entries if entry.run == run_id]
+    by_time = sorted(ours, key=lambda entry: entry.total_ms, reverse=True)
+    slowest = by_time[: max(1, int(len(by_time) * SLOWEST_SHARE))] if by_time else []
+    summary = Ledger(
+        entries=len(ours),
+        dropped=dropped,
+        slowest_requests=len(slowest),
+        slowest_from_ms=slowest[-1].total_ms if slowest else None,
+    )
+    return summary, slowest
+
+
+def shares_of(entries: Sequence[LedgerEntry]) -> dict[str, float]:
+    """Return each phase's share of the entries' summed time; a phase that is null counts nothing."""
+    total = sum(entry.total_ms for entry in entries)
+    if not total:
+        return {}
+    shares = {"total": 1.0}
+    for entry in entries:
+        for name, milliseconds in entry.phases_ms.items():
+            shares[name] = shares.get(name, 0.0) + (milliseconds or 0.0) / total
+    return {name: round(share, 4) for name, share in shares.items()}
 
 
 def proxy_witness(before: Snapshot, after: Snapshot, run_id: str) -> ProxyWitness | None:
     """Return the proxy's count of the run's requests.
 
-    1. It counted our run: those counts. 2. Its newest run is still the one from before: none of ours came.
-    3. Another run has taken over since, or it does not answer: it cannot say.
+    1. Its newest run is ours: those counts. 2. Its newest run is still the one from before: it received none of ours.
+    3. Another run has taken over since, or it does not answer: not known.
     """
     if after.pool is None:
         return None
-    run = section(after.pool, "run")
-    if run.get("id") == run_id:
-        return ProxyWitness(**{name: int(number(run, name)) for name in ("received", "answered", "failed", "aborted")})
-    if run.get("id") in (None, section(before.pool, "run").get("id")):
+    run = after.pool.run
+    if run.id == run_id:
+        return ProxyWitness(received=run.received, answered=run.answered, failed=run.failed, aborted=run.aborted)
+    if run.id is None or (before.pool is not None and run.id == before.pool.run.id):
         return ProxyWitness(received=0, answered=0, failed=0, aborted=0)
     return None
 
 
 def upstream_witness(after: Snapshot, run_id: str) -> UpstreamWitness | None:
     """Return the mock's count of the run's requests; zeros if it answers and has not seen the run."""
-    if after.upstream is None or not isinstance(after.upstream.get("runs"), dict):
+    if after.upstream is None:
         return None
-    run = section(after.upstream, "runs", run_id)
-    return UpstreamWitness(**{name: int(number(run, name)) for name in ("started", "completed", "abandoned")})
+    run = after.upstream.runs.get(run_id, MockRun())
+    return UpstreamWitness(started=run.started, completed=run.completed, abandoned=run.abandoned)
 
 
 def proxy_connections(before: Snapshot, after: Snapshot) -> ConnectionWitness | None:
-    """Return the proxy's count of its connections during the run; None if its client library tells nothing of them."""
-    if before.pool is None or after.pool is None or proxy_restarted(before.pool, after.pool):
+    """Return the proxy's count of its connections during the run; None if its client library does not report them."""
+    start, end = before.pool, after.pool
+    if start is None or end is None or proxy_restarted(start, end) or end.opened is None:
         return None
-    if _added(before.pool, after.pool, "opened") is None:
-        return None
-    return _connections(before.pool, after.pool, "opened", "closed", "total")
+    return _connections(
+        (start.opened or 0, start.closed or 0, start.total or 0), (end.opened, end.closed or 0, end.total or 0)
+    )
 
 
 def upstream_connections(before: Snapshot, after: Snapshot) -> ConnectionWitness | None:
     """Return the mock's count of the connections that carried a request; a health probe's carries none."""
-    if before.upstream is None or after.upstream is None or _younger(before.upstream, after.upstream):
+    if before.upstream is None or after.upstream is None or _restarted(before.upstream, after.upstream):
         return None
-    start, end = (_carrying(section(answer, "connections")) for answer in (before.upstream, after.upstream))
-    return _connections(start, end, "accepted", "closed", "open")
-
-
-def _carrying(connections: Answer) -> Answer:
-    closed_unused, open_unused = number(connections, "without_request"), number(connections, "open_without_request")
-    return {
-        "accepted": number(connections, "accepted") - closed_unused - open_unused,
-        "closed": number(connections, "closed") - closed_unused,
-        "open": number(connections, "open") - open_unused,
-    }
+    return _connections(_carrying(before.upstream.connections), _carrying(after.upstream.connections))
 
 
 def upstream_queue_ms(before: Snapshot, after: Snapshot) -> float | None:
-    """Return the mean wait for one of the mock's servers; None if it did not tell."""
-    if before.upstream is None or after.upstream is None or _younger(before.upstream, after.upstream):
+    """Return the mean wait for one of the mock's servers; None if it did not report it."""
+    if before.upstream is None or after.upstream is None or _restarted(before.upstream, after.upstream):
         return None
-    start, end = (section(answer, "capacity", "waited_ms") for answer in (before.upstream, after.upstream))
-    count = number(end, "count") - number(start, "count")
-    return round((number(end, "sum") - number(start, "sum")) / count, 3) if count > 0 else None
-
-
-def upstream_servers(snapshot: Snapshot) -> int | None:
-    """Return how many requests the mock works on at once; None if without limit."""
-    return _whole(section(snapshot.upstream, "capacity"), "servers")
-
-
-def upstream_places(snapshot: Snapshot) -> int | None:
-    """Return how many requests may wait for one of the mock's servers; None if without limit."""
-    return _whole(section(snapshot.upstream, "capacity"), "queue")
+    start, end = before.upstream.capacity.waited_ms, after.upstream.capacity.waited_ms
+    count = end.count - start.count
+    return round((end.sum - start.sum) / count, 3) if count > 0 else None
 
 
 def cpu_cores(before: Snapshot, after: Snapshot, generator: float | None) -> dict[str, float | None]:
-    """Return the mean cores each part used between the snapshots: CPU seconds over wall seconds."""
+    """Return the mean cores each service used between the snapshots: CPU seconds over wall seconds."""
     pairs = {
         "proxy": (before.pool, after.pool),
         "upstream": (before.upstream, after.upstream),
         "link": (before.network, after.network),
     }
-    cores = {part: _cores(start, end, after.at - before.at) for part, (start, end) in pairs.items()}
+    wall_seconds = after.at - before.at
+    cores = {
+        name: cores_used(start.process, end.process, wall_seconds) if start and end else None
+        for name, (start, end) in pairs.items()
+    }
     return {**cores, "generator": generator}
 
 
-def proxy_workers(snapshot: Snapshot) -> int:
-    """Return how many processes the proxy has."""
-    return max(1, int(number(snapshot.pool or {}, "workers")))
-
-
-def proxy_restarted(start: Answer, end: Answer) -> bool:
-    """Whether the two answers come from different lives of the proxy: no worker in common, or counters that fell."""
-    before, after = (_pids(answer) for answer in (start, end))
-    fell = number(section(end, "requests"), "received") < number(section(start, "requests"), "received")
-    return fell or bool(before and after and not before & after)
-
-
-def _pids(answer: Answer) -> set[int]:
-    workers = section(answer, "process").get("workers")
-    return {int(number(worker, "pid")) for worker in workers} if isinstance(workers, list) else set()
-
-
-def _younger(start: Answer, end: Answer) -> bool:
-    return number(section(end, "process"), "uptime_seconds") < number(section(start, "process"), "uptime_seconds")
-
-
-def _added(start: Answer, end: Answer, name: str) -> int | None:
-    """Return what a counter grew by; None if it is null, for a client library that does not tell."""
-    return None if end.get(name) is None else int(number(end, name) - number(start, name))
-
-
-def _connections(start: Answer, end: Answer, opened: str, closed: str, current: str) -> ConnectionWitness | None:
-    grown = [int(number(end, name) - number(start, name)) for name in (opened, closed)]
-    if min(grown) < 0:
+def cores_used(start: Process, end: Process, wall_seconds: float) -> float | None:
+    """Return CPU time over wall time; None if it is not known, or the process was restarted."""
+    if start.cpu_seconds is None or end.cpu_seconds is None or wall_seconds <= 0:
         return None
-    return ConnectionWitness(
-        opened=grown[0],
-        closed=grown[1],
-        open_at_start=int(number(start, current)),
-        open_at_end=int(number(end, current)),
+    return (
+        round((end.cpu_seconds - start.cpu_seconds) / wall_seconds, 3) if end.cpu_seconds >= start.cpu_seconds else None
     )
 
 
-def distribution(start: Answer, end: Answer) -> DistributionMs | None:
+def proxy_restarted(start: PoolStats, end: PoolStats) -> bool:
+    """Whether the proxy was restarted between the two answers: no worker in common, or counters that fell."""
+    before, after = ({worker.pid for worker in answer.process.workers} for answer in (start, end))
+    return end.requests.received < start.requests.received or bool(before and after and not before & after)
+
+
+def grown(start: int | None, end: int | None) -> int | None:
+    """Return what a counter grew by; None if it is null, for a client library that does not report it."""
+    return None if end is None else end - (start or 0)
+
+
+def distribution(start: Histogram, end: Histogram) -> DistributionMs | None:
     """Return what a run added to one of the proxy's histograms; None if it was reset meanwhile."""
+    count = end.count - start.count
     try:
-        histogram = difference(parse_buckets(end), parse_buckets(start))
+        added = difference(end.histogram, start.histogram)
     except ValueError:
         return None
-    count = int(number(end, "count") - number(start, "count"))
-    total_ms = number(end, "sum") - number(start, "sum")
     if count < 0:
         return None
     return DistributionMs(
         count=count,
-        mean=round(total_ms / count, 3) if count else None,
-        p50=_finite(percentile(histogram, 0.50)),
-        p99=_finite(percentile(histogram, 0.99)),
+        mean=round((end.sum - start.sum) / count, 3) if count else None,
+        p50=_finite(percentile(added, 0.50)),
+        p99=_finite(percentile(added, 0.99)),
     )
 
 
-def _cores(start: Answer | None, end: Answer | None, wall_seconds: float) -> float | None:
-    before, after = (section(answer, "process").get("cpu_seconds") for answer in (start, end))
-    if not (isinstance(before, int | float) and isinstance(after, int | float)):
+def _phase(start: Histogram, end: Histogram, share: float | None) -> PhaseMs | None:
+    took = distribution(start, end)
+    if took is None or took.count == 0:
         return None
-    return round((after - before) / wall_seconds, 3) if wall_seconds > 0 and after >= before else None
+    return PhaseMs(count=took.count, mean=took.mean, p50=took.p50, p99=took.p99, share_of_slowest=share)
+
+
+def _carrying(connections: MockConnections) -> tuple[int, int, int]:
+    """Return accepted, closed and open connections, without those that carried no request."""
+    closed_unused, open_unused = connections.without_request, connections.open_without_request
+    return (
+        connections.accepted - closed_unused - open_unused,
+        connections.closed - closed_unused,
+        connections.open - open_unused,
+    )
+
+
+def _connections(start: tuple[int, int, int], end: tuple[int, int, int]) -> ConnectionWitness | None:
+    """Both are (opened, closed, open now)."""
+    opened, closed = end[0] - start[0], end[1] - start[1]
+    if min(opened, closed) < 0:
+        return None
+    return ConnectionWitness(opened=opened, closed=closed, open_at_start=start[2], open_at_end=end[2])
+
+
+def _restarted(start: MockStats, end: MockStats) -> bool:
+    return end.process.uptime_seconds < start.process.uptime_seconds
 
 
 def _time_average(milliseconds: float, window_seconds: float) -> float | None:
     """Little's law: time spent in a state, summed over requests, over the length of the window."""
     return round(milliseconds / 1000 / window_seconds, 3) if window_seconds > 0 else None
-
-
-def _whole(answer: Answer, key: str) -> int | None:
-    return int(answer[key]) if isinstance(answer.get(key), int | float) else None
 
 
 def _finite(value: float | None) -> float | None:

@@ -1,22 +1,25 @@
-"""From what was observed to the run document: pure assembly, no clock, no network, no disk.
+"""Builds the run document from what was observed. Pure: no clock, no network, no disk.
 
 The window runs from the first request sent to the last answer received. A closed loop is full all that time: users
-start at once, and after the stop each only finishes the request it has in hand. So throughput, and the time averages
+start at once, and after the stop each only finishes the request it has in flight. So throughput, and the time averages
 that divide by the window, are those of the loop at work; with a slow ramp-up the ramp is part of them.
 """
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Literal
 
 from lab.audit import audit
 from lab.evidence import Evidence
 from lab.run_document import (
+    EmulatorStats,
     Generator,
     PartSettings,
+    PhaseMs,
+    Pool,
     RunDocument,
     SeriesPoint,
     SettingsAtEnds,
@@ -24,13 +27,12 @@ from lab.run_document import (
     Witnesses,
 )
 from lab.verdict import judge
-from lab.wording import network_words
-from loadtest import counter_deltas, stand_in
+from lab.wire import LedgerEntry, LinkConfig, MockCapacity, ServiceConfig, Settings
+from lab.wording import network_of
+from loadtest import counter_deltas as deltas
+from loadtest.emulator_stats import link_stats, mock_stats
 from loadtest.locust_stats import Counts
-from loadtest.phases import Phases, ledger_of, phases_ms
-from loadtest.service_snapshots import Answer, Snapshot
-
-NETWORK_KEYS = ("engine", "because", "says", "configured", "measured", "caveats")
+from loadtest.service_snapshots import Snapshot
 
 
 @dataclass(frozen=True)
@@ -43,29 +45,30 @@ class Observation:
     started_at: datetime
     window_seconds: float
     users: int
-    load_settings: Mapping[str, Any]
+    load_settings: Settings
     counts: Counts
     before: Snapshot
     after: Snapshot
     generator: Generator
-    ledger_entries: Sequence[Answer] | None = None
+    ledger_entries: Sequence[LedgerEntry] | None = None
     ledger_dropped: int = 0
     label: str = ""
     series: Sequence[SeriesPoint] = field(default_factory=list)
 
 
 def document(seen: Observation) -> RunDocument:
-    """Assemble the run document: counts, differences of counters, audit and verdict."""
-    counts, window = seen.counts, seen.window_seconds
-    totals = Totals(requests=counts.requests, failures=counts.failures, rps=rate(counts.requests, window))
-    pool = counter_deltas.pool_figures(seen.before, seen.after, window)
+    """Build the run document: counts, differences of counters, audit and verdict."""
+    before, after, counts, window = seen.before, seen.after, seen.counts, seen.window_seconds
+    totals = Totals(requests=counts.requests, failures=counts.failures, rps=_rate(counts.requests, window))
     generator = seen.generator.model_copy(update={"achieved_rps": totals.rps})
-    cores = counter_deltas.cpu_cores(seen.before, seen.after, generator.cpu_cores)
-    witnesses = witnesses_of(seen)
-    link = stand_in.link(seen.before, seen.after, cores["link"])
-    mock = stand_in.upstream(seen.before, seen.after, cores["upstream"])
-    ledger, slowest = ledger_of(seen.ledger_entries or [], seen.ledger_dropped, seen.run_id)
-    phases = phases_ms(seen.before, seen.after, slowest)
+    pool = deltas.pool_of(before, after, window)
+    cores = deltas.cpu_cores(before, after, generator.cpu_cores)
+    witnesses = _witnesses(seen)
+    link = link_stats(before, after, cores["link"])
+    mock = mock_stats(before, after, cores["upstream"])
+    ledger, slowest = deltas.ledger_of(seen.ledger_entries or [], seen.ledger_dropped, seen.run_id)
+    phases = deltas.phases_of(before, after, slowest)
+    config = before.network_config or after.network_config
     return RunDocument(
         id=seen.run_id,
         label=seen.label,
@@ -76,8 +79,10 @@ def document(seen: Observation) -> RunDocument:
         stopped_at=seen.started_at + timedelta(seconds=window),
         window_seconds=round(window, 3),
         users=seen.users,
-        settings=settings_at_ends(seen),
-        versions=versions(seen.after, seen.before),
+        settings=SettingsAtEnds(
+            start=part_settings(before, seen.load_settings), end=part_settings(after, seen.load_settings)
+        ),
+        versions=_versions(after, before),
         totals=totals,
         latency_ms=counts.latency(),
         errors=dict(sorted(counts.errors.items(), key=lambda error: -error[1])),
@@ -88,102 +93,89 @@ def document(seen: Observation) -> RunDocument:
         witnesses=witnesses,
         audit=audit(witnesses),
         generator=generator,
-        network=network(seen.before.network_config or seen.after.network_config),
+        network=network_of(config) if config else None,
         link=link,
         upstream=mock,
-        verdict=judge(
-            Evidence(
-                totals=totals,
-                latency_ms=counts.latency(),
-                pool=pool,
-                cpu_cores=cores,
-                generator=generator,
-                users=seen.users,
-                workers=counter_deltas.proxy_workers(seen.after),
-                errors=counts.errors,
-                in_proxy_ms=_in_proxy_ms(phases),
-                upstream_queue_ms=counter_deltas.upstream_queue_ms(seen.before, seen.after),
-                upstream_servers=counter_deltas.upstream_servers(seen.after),
-                upstream_places=counter_deltas.upstream_places(seen.after),
-                link=link,
-                mock=mock,
-                rtt_ms=stand_in.rtt_ms(seen.after),
-            )
-        ),
+        verdict=judge(_evidence(seen, totals, generator, pool, cores, phases, link, mock)),
         series=list(seen.series),
+        notes=list(dict.fromkeys([*before.notes.values(), *after.notes.values()])),
     )
 
 
-def _in_proxy_ms(phases: Phases | None) -> float | None:
+def part_settings(snapshot: Snapshot, load: Settings) -> PartSettings:
+    """Return the settings as the services reported them.
+
+    The mock's faults are the rules in force, because they can be changed while it runs.
+    """
+    proxy, network, upstream = (
+        None if config is None else config.settings
+        for config in (snapshot.proxy_config, snapshot.network_config, snapshot.upstream_config)
+    )
+    if upstream is not None and snapshot.upstream_faults is not None:
+        upstream = upstream | {"UPSTREAM_FAULT": "; ".join(snapshot.upstream_faults.rules) or None}
+    return PartSettings(load=load, proxy=proxy, network=network, upstream=upstream)
+
+
+def _evidence(
+    seen: Observation,
+    totals: Totals,
+    generator: Generator,
+    pool: Pool | None,
+    cores: dict[str, float | None],
+    phases: dict[str, PhaseMs | None] | None,
+    link: EmulatorStats | None,
+    mock: EmulatorStats | None,
+) -> Evidence:
+    after = seen.after
+    capacity = after.upstream.capacity if after.upstream else MockCapacity()
     total = (phases or {}).get("total")
-    return None if total is None else total.mean
+    return Evidence(
+        totals=totals,
+        latency_ms=seen.counts.latency(),
+        pool=pool,
+        cpu_cores=cores,
+        generator=generator,
+        users=seen.users,
+        workers=max(1, after.pool.workers) if after.pool else 1,
+        errors=seen.counts.errors,
+        in_proxy_ms=total.mean if total else None,
+        upstream_queue_ms=deltas.upstream_queue_ms(seen.before, after),
+        upstream_servers=capacity.servers,
+        upstream_places=capacity.queue,
+        link=link,
+        mock=mock,
+        rtt_ms=_rtt_ms(after.network_config),
+    )
 
 
-def witnesses_of(seen: Observation) -> Witnesses:
-    """Put the three counts of the run side by side."""
+def _rtt_ms(config: LinkConfig | None) -> float:
+    rtt_ms = config.configured.get("rtt_ms") if config else None
+    return float(rtt_ms) if isinstance(rtt_ms, int | float) else 0.0
+
+
+def _witnesses(seen: Observation) -> Witnesses:
+    before, after = seen.before, seen.after
     return Witnesses(
         locust_requests=seen.counts.requests,
         locust_failures=seen.counts.failures,
-        proxy=counter_deltas.proxy_witness(seen.before, seen.after, seen.run_id),
-        upstream=counter_deltas.upstream_witness(seen.after, seen.run_id),
-        proxy_connections=counter_deltas.proxy_connections(seen.before, seen.after),
-        upstream_connections=counter_deltas.upstream_connections(seen.before, seen.after),
+        proxy=deltas.proxy_witness(before, after, seen.run_id),
+        upstream=deltas.upstream_witness(after, seen.run_id),
+        proxy_connections=deltas.proxy_connections(before, after),
+        upstream_connections=deltas.upstream_connections(before, after),
     )
 
 
-def settings_at_ends(seen: Observation) -> SettingsAtEnds:
-    """Return the settings in force in the four parts, at the beginning and at the end."""
-    return SettingsAtEnds(
-        start=part_settings(seen.before, seen.load_settings), end=part_settings(seen.after, seen.load_settings)
-    )
-
-
-def part_settings(snapshot: Snapshot, load: Mapping[str, Any]) -> PartSettings:
-    """Return the settings as the parts reported them."""
-    return PartSettings(
-        load=dict(load),
-        proxy=_settings(snapshot.proxy_config),
-        network=_settings(snapshot.network_config),
-        upstream=_upstream(snapshot),
-    )
-
-
-def versions(*snapshots: Snapshot) -> dict[str, dict[str, str] | None]:
-    """Return the versions of Python and libraries in each part, from the first snapshot in which it answered."""
-    found: dict[str, dict[str, str] | None] = {
-        "load": {"python": platform.python_version(), "locust": version("locust")}
+def _versions(*snapshots: Snapshot) -> dict[str, dict[str, str] | None]:
+    """Return the versions of Python and libraries in each service, from the first snapshot in which it answered."""
+    load = {"python": platform.python_version(), "locust": version("locust")}
+    configs: dict[str, list[ServiceConfig | None]] = {
+        "proxy": [snapshot.proxy_config for snapshot in snapshots],
+        "network": [snapshot.network_config for snapshot in snapshots],
+        "upstream": [snapshot.upstream_config for snapshot in snapshots],
     }
-    for part in ("proxy", "network", "upstream"):
-        answers = [getattr(snapshot, f"{part}_config") for snapshot in snapshots]
-        reported = next((answer.get("versions") for answer in answers if answer is not None), None)
-        found[part] = {k: str(v) for k, v in reported.items()} if isinstance(reported, dict) else None
-    return found
+    found = {name: next((each for each in answers if each), None) for name, answers in configs.items()}
+    return {"load": load} | {name: (config.versions or None) if config else None for name, config in found.items()}
 
 
-def network(config: Answer | None) -> dict[str, Any] | None:
-    """Return what the link says of the network it makes; None if it did not answer."""
-    if config is None:
-        return None
-    return {
-        "says": network_words(config),
-        **{key: config[key] for key in NETWORK_KEYS if key in config},
-    }
-
-
-def rate(count: int, seconds: float) -> float:
-    """Return events per second, 0 over no time."""
+def _rate(count: int, seconds: float) -> float:
     return round(count / seconds, 3) if seconds > 0 else 0.0
-
-
-def _upstream(snapshot: Snapshot) -> dict[str, Any] | None:
-    """Return the mock's settings with the faults that are in force: they can be changed while it runs."""
-    settings = _settings(snapshot.upstream_config)
-    rules = (snapshot.upstream_faults or {}).get("rules")
-    if settings is None or not isinstance(rules, list):
-        return settings
-    return settings | {"UPSTREAM_FAULT": "; ".join(str(rule) for rule in rules) or None}
-
-
-def _settings(config: Answer | None) -> dict[str, Any] | None:
-    settings = None if config is None else config.get("settings")
-    return dict(settings) if isinstance(settings, dict) else None

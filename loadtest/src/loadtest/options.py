@@ -5,10 +5,12 @@ No digits in option names: Locust's web form posts `slo_p99` as `slo_p9_9`, and 
 
 from argparse import Namespace
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
+from lab.store import LABEL_RULE
+from lab.wire import Settings
 from loadtest.patterns import FORWARD, PATTERNS
 from loadtest.settings import HttpUrl, PatternName, RequestPath, RunLabel, RunTime
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:  # importing Locust patches the whole process: the pure parts 
     from locust.argument_parser import LocustArgumentParser
 
 _RULES: dict[str, tuple[str, TypeAdapter[str], str]] = {
-    "run_label": ("Run label", TypeAdapter(RunLabel), "up to 60 characters on one line"),
+    "run_label": ("Run label", TypeAdapter(RunLabel), LABEL_RULE),
     "request_path": ("Request path", TypeAdapter(RequestPath), "a path that begins with /"),
     "pattern": ("Pattern", TypeAdapter(PatternName), "one of the list"),
     "host": ("Host", TypeAdapter(HttpUrl), "http://host:port or https://host"),
@@ -71,7 +73,7 @@ def correct(options: Namespace) -> list[str]:
     return lines
 
 
-def load_settings(options: Namespace, *, users: int, processes: int, run_time: float | None) -> dict[str, Any]:
+def load_settings(options: Namespace, *, users: int, processes: int, run_time: float | None) -> Settings:
     """Return the settings of the load, by the names of their variables; `run_time` in seconds."""
     return {
         "LOCUST_HOST": options.host,

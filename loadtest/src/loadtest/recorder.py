@@ -1,6 +1,6 @@
 """The recorder: Locust's events in, one run document out, in every mode that Locust runs in.
 
-A run is complete when `test_stop` has been heard, because of what happens before it is used:
+A run is complete when `test_stop` is fired, because of what happens before:
 1. one process: Locust stops its users first and fires `test_stop` then;
 2. a master with the web UI: each worker's last report is waited for (distributed.py);
 3. a headless master: it fires `test_stop` before it has told its workers anything, so the recorder tells them.
@@ -18,15 +18,14 @@ from locust.runners import MasterRunner
 
 from lab.run_document import RunDocument, SeriesPoint
 from lab.store import RunStore, new_run_id
-from loadtest.active_run import OpenRun
+from lab.wire import Settings as VariableValues
+from loadtest.active_run import ActiveRun, Progress, Sampler
 from loadtest.distributed import Workers
 from loadtest.document_builder import Observation, document
 from loadtest.generator_health import ProcessHealth, generator
 from loadtest.locust_stats import Counts
 from loadtest.options import correct, load_settings
-from loadtest.progress import Progress
-from loadtest.sampler import Sampler
-from loadtest.service_snapshots import Surroundings
+from loadtest.service_snapshots import Services
 from loadtest.settings import Settings
 
 SETTLE_SECONDS = 3.0
@@ -41,7 +40,7 @@ class Recorder:
         self.environment = environment
         self.settings = settings
         self.store = RunStore(settings.runs_dir)
-        self.current: OpenRun | None = None
+        self.current: ActiveRun | None = None
         self.last: RunDocument | None = None
         self.idle = Event()
         self.idle.set()
@@ -49,7 +48,7 @@ class Recorder:
         self._run_time_asked: float | None = self.options.run_time  # the form begins with it
         self._health = health
         self._progress = Progress(enabled=settings.progress and environment.web_ui is None)
-        self._sampler = Sampler(environment, self._progress)
+        self._sampler = Sampler(self._counts, lambda: int(self.runner.user_count), self._progress)
         self.workers = Workers(environment.runner) if isinstance(environment.runner, MasterRunner) else None
 
     @property
@@ -82,15 +81,15 @@ class Recorder:
         """Wait until no run is being stopped or saved any more."""
         return bool(self.idle.wait(float(self.environment.stop_timeout or 0) + 10))
 
-    def surroundings(self) -> Surroundings:
-        """Return the parts to ask; the proxy is the host under load."""
+    def services(self) -> Services:
+        """Return the services to ask; the proxy is the host under load."""
         host = (self.environment.host or "").rstrip("/")
-        return Surroundings(host, self.settings.upstream_control_url, self.settings.net_control_url)
+        return Services(host, self.settings.upstream_control_url, self.settings.net_control_url)
 
     # Locust's events, in the order of a run.
 
     def test_start(self, **_: Any) -> None:
-        """Open a run: give it an id that the users send along, and look at the other parts before the first request."""
+        """Open a run: set the id that the users send along, and take a snapshot before the first request."""
         self.idle.wait(SETTLE_SECONDS)
         if self.current is not None:  # started anew without a stop in between; Locust has cleared its statistics
             self.current.status = "interrupted"
@@ -99,19 +98,19 @@ class Recorder:
         for line in correct(options):
             log.warning(line)
         options.run_id, self._next_id = self._next_id or new_run_id(datetime.now(UTC)), ""
-        surroundings = self.surroundings()
-        before = surroundings.snapshot()
+        services = self.services()
+        before = services.snapshot()
         self._health.begin()
         if self.workers is not None:
             self.workers.begin(options.run_id)
-        self.current = OpenRun(
+        self.current = ActiveRun(
             id=options.run_id,
             label=options.run_label,
             mode="headless" if self.environment.web_ui is None else "ui",
             users=self.runner.target_user_count,
             load_settings=self.load_settings(),
             of_seconds=self._run_time(),
-            surroundings=surroundings,
+            services=services,
             before=before,
         )
         self._sampler.begin(self.current)
@@ -125,7 +124,7 @@ class Recorder:
     def reset_stats(self, **_: Any) -> None:
         """The RESET button: keep what Locust is about to forget."""
         if self.current is not None:
-            self.current.reset(Counts.of(self.environment.stats))
+            self.current.reset(self._counts())
 
     def test_stopping(self, **_: Any) -> None:
         """The users are being stopped; until the run is saved the recorder is not idle."""
@@ -140,7 +139,7 @@ class Recorder:
                 headless = self.current.mode == "headless"
                 self.workers.complete(tell=headless and self.current.status != "interrupted", keep=headless)
             if self.current is not None:
-                self._finish(self.current.count(Counts.of(self.environment.stats)))
+                self._finish(self.current.count(self._counts()))
         finally:
             self.idle.set()
 
@@ -167,8 +166,8 @@ class Recorder:
         if self.workers is not None:
             run.begin_at(self.workers.began_at())
         window = run.window_seconds(counts)
-        after = run.surroundings.settled(run.id, run.before, SETTLE_SECONDS)
-        ledger = run.surroundings.ledger(run.before.ledger_cursor)
+        after = run.services.settled(run.id, run.before, SETTLE_SECONDS)
+        ledger = run.services.ledger(run.before.ledger_cursor)
         if counts.requests > run.latest.requests:
             run.add_second(counts, self.runner.user_count, after.pool, window)
         self.last = document(
@@ -195,13 +194,16 @@ class Recorder:
         self._progress.saved(run.id, path)
         return path
 
+    def _counts(self) -> Counts:
+        return Counts.of(self.environment.stats)
+
     def _run_time(self) -> float | None:
         if self.environment.web_ui is not None:
             return self._run_time_asked
         run_time = self.options.run_time
         return float(run_time) if run_time else None
 
-    def load_settings(self) -> dict[str, Any]:
+    def load_settings(self) -> VariableValues:
         """Return the settings of the load as they are now."""
         users = self.runner.target_user_count or self.options.num_users
         return load_settings(self.options, users=users, processes=self.worker_count(), run_time=self._run_time())

@@ -1,90 +1,104 @@
-"""What the other parts say of themselves at one moment, fetched over HTTP; a part that does not answer is None."""
+"""What the services report at one moment, fetched over HTTP and parsed; None for a service that does not answer."""
 
 import time
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import gevent
 import requests
 
-Answer = dict[str, Any]
+from lab.wire import (
+    FaultRules,
+    LedgerEntry,
+    LedgerPage,
+    LinkConfig,
+    LinkStats,
+    MockStats,
+    PoolStats,
+    ServiceConfig,
+    UnexpectedAnswer,
+    WireModel,
+    parse,
+)
 
 LEDGER_PAGE = 1000
 
 TIMEOUT_SECONDS = (1.0, 2.0)
 """Connect and read. A proxy at its CPU limit answers late, so reading has more."""
 
+_Document = TypeVar("_Document", bound=WireModel)
+_Question = tuple[str, str, type[WireModel]]
+"""Service, path and the document expected there."""
+
+_QUESTIONS: Mapping[str, _Question] = {
+    "proxy_config": ("proxy", "/-/config", ServiceConfig),
+    "network_config": ("link", "/-/config", LinkConfig),
+    "upstream_config": ("upstream", "/-/config", ServiceConfig),
+    "upstream_faults": ("upstream", "/-/faults", FaultRules),
+    "pool": ("proxy", "/-/pool", PoolStats),
+    "upstream": ("upstream", "/-/stats", MockStats),
+    "network": ("link", "/-/stats", LinkStats),
+    "ledger": ("proxy", "/-/ledger?since=end&limit=1", LedgerPage),
+}
+_CONDITIONS = ("network_config", "upstream_faults")
+
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The parts' own words at `at` (monotonic seconds): `/-/config`, and the counters behind it."""
+    """The services' answers at `at` (monotonic seconds). `notes` has a line for each service that is not understood."""
 
     at: float
-    proxy_config: Answer | None = None
-    network_config: Answer | None = None
-    upstream_config: Answer | None = None
-    upstream_faults: Answer | None = None
-    pool: Answer | None = None
-    upstream: Answer | None = None
-    network: Answer | None = None
+    proxy_config: ServiceConfig | None = None
+    network_config: LinkConfig | None = None
+    upstream_config: ServiceConfig | None = None
+    upstream_faults: FaultRules | None = None
+    pool: PoolStats | None = None
+    upstream: MockStats | None = None
+    network: LinkStats | None = None
     ledger_cursor: str | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
-class Surroundings:
+class Services:
     """Fetches from proxy, link and mock. Waiting is cooperative: Locust has patched the sockets under `requests`."""
 
     def __init__(self, proxy_url: str, upstream_control_url: str, net_control_url: str) -> None:
-        self.proxy_url = proxy_url
-        self.upstream_control_url = upstream_control_url
-        self.net_control_url = net_control_url
+        self.urls = {"proxy": proxy_url, "upstream": upstream_control_url, "link": net_control_url}
 
     def snapshot(self) -> Snapshot:
-        """Ask all parts at once; the slowest one sets the time it takes."""
-        asked = {
-            "proxy_config": f"{self.proxy_url}/-/config",
-            "network_config": f"{self.net_control_url}/-/config",
-            "upstream_config": f"{self.upstream_control_url}/-/config",
-            "upstream_faults": f"{self.upstream_control_url}/-/faults",
-            "pool": f"{self.proxy_url}/-/pool",
-            "upstream": f"{self.upstream_control_url}/-/stats",
-            "network": f"{self.net_control_url}/-/stats",
-            "ledger": f"{self.proxy_url}/-/ledger?since=end&limit=1",
-        }
-        answers = self._get_all(asked)
-        ledger = answers.pop("ledger") or {}
-        return Snapshot(at=time.monotonic(), ledger_cursor=ledger.get("next"), **answers)
+        """Ask all services at once; the slowest one sets the time it takes."""
+        answers, notes = self._ask(_QUESTIONS)
+        ledger = answers.pop("ledger")
+        return Snapshot(at=time.monotonic(), ledger_cursor=ledger and ledger.next, notes=notes, **answers)
 
     def conditions(self, before: Snapshot) -> Snapshot:
-        """Return that snapshot with the link's conditions and the mock's faults as now: a run may see them change."""
-        asked = {
-            "network_config": f"{self.net_control_url}/-/config",
-            "upstream_faults": f"{self.upstream_control_url}/-/faults",
-        }
-        heard = {name: answer for name, answer in self._get_all(asked).items() if answer is not None}
-        return replace(before, **heard)
+        """Return that snapshot with the link's conditions and the mock's faults as now: they may change in a run."""
+        answers, _ = self._ask({name: _QUESTIONS[name] for name in _CONDITIONS})
+        return replace(before, **{name: answer for name, answer in answers.items() if answer is not None})
 
-    def ledger(self, cursor: str | None) -> tuple[list[Answer], int] | None:
+    def ledger(self, cursor: str | None) -> tuple[list[LedgerEntry], int] | None:
         """Return the entries of the proxy's ledger since a cursor, and how many are lost; None if it cannot be read."""
-        entries: list[Answer] = []
+        entries: list[LedgerEntry] = []
         dropped = 0
         while cursor is not None:
-            page = self._get(f"{self.proxy_url}/-/ledger?since={quote(cursor)}&limit={LEDGER_PAGE}")
-            if page is None or not isinstance(page.get("entries"), list):
+            page = self._quietly(f"/-/ledger?since={quote(cursor)}&limit={LEDGER_PAGE}", LedgerPage)
+            if page is None:
                 return None
-            dropped += int(number(page, "dropped"))
-            entries += page["entries"]
-            cursor = page.get("next") if page["entries"] else None
+            dropped += page.dropped
+            entries += page.entries
+            cursor = page.next if page.entries else None
             if cursor is None:
                 return entries, dropped
         return None
 
-    def pool(self) -> Answer | None:
-        """Return the proxy's pool figures now."""
-        return self._get(f"{self.proxy_url}/-/pool")
+    def pool(self) -> PoolStats | None:
+        """Return the proxy's pool now."""
+        return self._quietly("/-/pool", PoolStats)
 
     def settled(self, run_id: str, before: Snapshot, patience_seconds: float) -> Snapshot:
-        """Ask all parts until nobody has a request of the run in hand any more, and those heard `before` are heard.
+        """Ask until no service has a request of the run in flight, and all that answered `before` answer.
 
         The last answer reaches Locust a moment before the proxy and the mock have counted it as done.
         """
@@ -95,47 +109,55 @@ class Surroundings:
                 return snapshot
             gevent.sleep(0.05)
 
-    def _get_all(self, asked: dict[str, str]) -> dict[str, Any]:
-        greenlets = {name: gevent.spawn(self._get, url) for name, url in asked.items()}
-        gevent.joinall(list(greenlets.values()))
-        return {name: greenlet.value for name, greenlet in greenlets.items()}
+    def _ask(self, questions: Mapping[str, _Question]) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the parsed answers by name, and one note for each service that answered something unexpected."""
+        notes: dict[str, str] = {}
 
-    def _get(self, url: str) -> Answer | None:
+        def ask(service: str, path: str, model: type[WireModel]) -> WireModel | None:
+            try:
+                return self._get(service, path, model)
+            except UnexpectedAnswer as error:
+                notes.setdefault(service, str(error))
+                return None
+
+        greenlets = {name: gevent.spawn(ask, *question) for name, question in questions.items()}
+        gevent.joinall(list(greenlets.values()))
+        return {name: greenlet.value for name, greenlet in greenlets.items()}, notes
+
+    def _quietly(self, path: str, model: type[_Document]) -> _Document | None:
+        """Ask the proxy in the course of a run; the snapshots before and after it have the notes."""
         try:
-            # A connection that is kept from one second to the next, or over the whole run, is one that the other end
-            # may be closing at this moment: the request on it fails, and a witness that is well is not heard.
+            return self._get("proxy", path, model)
+        except UnexpectedAnswer:
+            return None
+
+    def _get(self, service: str, path: str, model: type[_Document]) -> _Document | None:
+        """Return the answer, None without one. Raises UnexpectedAnswer."""
+        try:
+            # A connection kept from one second to the next, or over the whole run, is one that the other end may be
+            # closing at this moment: the request on it fails, and a service that is well seems not to answer.
             with requests.Session() as session:
                 session.trust_env = False
-                response = session.get(url, timeout=TIMEOUT_SECONDS, allow_redirects=False)
-                answer = response.json() if response.status_code == 200 else None
-        except (requests.RequestException, ValueError, OSError):
+                answer = session.get(f"{self.urls[service]}{path}", timeout=TIMEOUT_SECONDS, allow_redirects=False)
+                content = answer.content
+        except (requests.RequestException, OSError, ValueError):
             return None
-        return answer if isinstance(answer, dict) else None
+        document = path.partition("?")[0]
+        if answer.status_code == 404 and model is LedgerPage:  # PROXY_LEDGER=false
+            return None
+        if answer.status_code != 200:
+            raise UnexpectedAnswer(f"the {service} answered {document} with status {answer.status_code}")
+        return parse(model, content, f"the {service}'s answer to {document}")
 
 
 def in_flight(snapshot: Snapshot, run_id: str) -> int:
-    """Return how many requests of the run the proxy and the mock still have in hand, as far as they say."""
-    run = section(snapshot.pool, "run")
-    in_proxy = number(run, "in_flight") if run.get("id") == run_id else 0
-    in_upstream = number(section(section(snapshot.upstream, "runs"), run_id), "in_flight")
-    return int(in_proxy + in_upstream)
+    """Return how many requests of the run proxy and mock have in flight, as far as they report it."""
+    in_proxy = snapshot.pool.run.in_flight if snapshot.pool and snapshot.pool.run.id == run_id else 0
+    run = snapshot.upstream.runs.get(run_id) if snapshot.upstream else None
+    return in_proxy + (run.in_flight if run else 0)
 
 
 def silent(before: Snapshot, after: Snapshot) -> list[str]:
-    """Return the parts that answered before and do not now."""
-    parts = ("pool", "upstream", "network")
-    return [part for part in parts if getattr(before, part) is not None and getattr(after, part) is None]
-
-
-def section(answer: Answer | None, *path: str) -> Answer:
-    """Return the object at that path in an answer, or an empty one: no part's answer is taken on trust."""
-    value: Any = answer
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value if isinstance(value, dict) else {}
-
-
-def number(answer: Answer, key: str) -> float:
-    """Return the number under that key, 0 if there is none."""
-    value = answer.get(key)
-    return value if isinstance(value, int | float) else 0
+    """Return the answers that are missing now and were there before."""
+    names = ("pool", "upstream", "network")
+    return [name for name in names if getattr(before, name) is not None and getattr(after, name) is None]

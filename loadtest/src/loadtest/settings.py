@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lab import store
 from loadtest.patterns import PATTERNS
 from service_kit.settings_errors import ContradictionError
 
@@ -70,11 +71,7 @@ HttpUrl = Annotated[
 Port = Annotated[int, Field(ge=1, le=65_535)]
 RequestPath = Annotated[str, AfterValidator(_path), Field(json_schema_extra=allowed("a path that begins with /"))]
 PatternName = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra=allowed(", ".join(PATTERNS)))]
-RunLabel = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]{0,60}$"),
-    Field(json_schema_extra=allowed("up to 60 characters on one line")),
-]
+RunLabel = Annotated[store.RunLabel, Field(json_schema_extra=allowed(store.LABEL_RULE))]
 RunTime = Annotated[
     str, AfterValidator(_some_time), Field(json_schema_extra=allowed("1s to 24h, like 30s, 3m or 1h20m"))
 ]

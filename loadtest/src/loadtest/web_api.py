@@ -1,9 +1,9 @@
-"""The sandbox's own pages beside Locust's: past runs, comparison, live figures, health. All under /lab."""
+"""The sandbox's own pages and JSON beside Locust's: past runs, comparison, live figures, health. All under /lab."""
 
 import csv
 import io
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -13,9 +13,10 @@ from flask.typing import ResponseReturnValue
 from locust.web import WebUI
 
 from lab.compare import compare
-from lab.run_document import PartSettings, RunDocument
+from lab.run_document import Network, PartSettings, RunDocument
 from lab.store import RunNotFound, RunSummary
-from lab.wording import caveats, run_name
+from lab.wire import Settings
+from lab.wording import limit_label, network_of, run_name
 from loadtest.document_builder import part_settings
 from loadtest.recorder import Recorder
 from loadtest.service_snapshots import Snapshot
@@ -24,13 +25,12 @@ from loadtest.status_bar import last_words, settings_words, silent_words
 STATIC = Path(__file__).with_name("static")
 SETTINGS_KEPT_SECONDS = 2.0
 COMPARED_AT_MOST = 8
-NAMES_SENT = 50
 
 View = Callable[..., ResponseReturnValue]
 
 
-class Cockpit:
-    """Answers for the pages; what it shows it takes from the recorder."""
+class WebApi:
+    """Answers the pages' requests from what the recorder has."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -70,17 +70,15 @@ class Cockpit:
         since, run, last = request.args.get("since", 0.0, type=float), self._recorder.current, self._recorder.last
         snapshot, in_force = self._in_force()
         before, network = self._before(last)
-        summaries = self._recorder.store.summaries()
         return {
             "state": self._state(),
             "run": run and {"id": run.id, "label": run.label, "t_seconds": run.elapsed(), "of_seconds": run.of_seconds},
-            "settings": settings_words(in_force, before, snapshot.network_config, network),
-            "caveats": caveats(snapshot.network_config),
-            "silent": silent_words(in_force, self._urls()),
+            "settings": settings_words(in_force, before, _network(snapshot), network),
+            "caveats": snapshot.network_config.caveats if snapshot.network_config else [],
+            "silent": silent_words(in_force, self._recorder.services().urls, snapshot.notes),
             "points": [point.model_dump() for point in self._recorder.points() if point.t_seconds > since],
             "last": last_words(last) if last is not None else None,
-            "runs": len(summaries),
-            "names": [[_name(summary), summary.id] for summary in summaries[:NAMES_SENT]],
+            "runs": len(self._recorder.store.summaries()),
         }
 
     def settings(self) -> ResponseReturnValue:
@@ -89,14 +87,14 @@ class Cockpit:
 
     def changed(self) -> ResponseReturnValue:
         """Which services were changed over HTTP since they started, asked now: a run begins with none of it."""
-        now = self._recorder.surroundings().snapshot()
+        now = self._recorder.services().snapshot()
         configs = {"proxy": now.proxy_config, "link": now.network_config, "upstream-mock": now.upstream_config}
-        return {"services": [name for name, config in configs.items() if config and config.get("changed")]}
+        return {"services": [name for name, config in configs.items() if config and config.changed]}
 
     def runs(self) -> ResponseReturnValue:
         """All runs in short, newest first."""
         summaries = self._recorder.store.summaries()
-        return jsonify([{**summary.model_dump(mode="json"), "name": _name(summary)} for summary in summaries])
+        return jsonify([_row(summary) for summary in summaries])
 
     def run(self, run_id: str) -> ResponseReturnValue:
         """One run document, whole."""
@@ -129,43 +127,45 @@ class Cockpit:
             **comparison,
             "runs": [run_name(document.label, document.started_at, document.id) for document in documents],
             "ids": [document.id for document in documents],
-            "verdicts": [document.verdict.model_dump() for document in documents],
+            "limits": [
+                {"bottleneck": one.verdict.bottleneck, "label": limit_label(one.verdict.bottleneck)}
+                for one in documents
+            ],
         }
 
     def _state(self) -> str:
         return str(self._recorder.runner.state) if self._recorder.idle.is_set() else "stopping"
 
-    def _before(self, last: RunDocument | None) -> tuple[PartSettings | None, Mapping[str, Any] | None]:
-        """What the settings in force are held against, and the link's words on it: the run under way, or the last."""
+    def _before(self, last: RunDocument | None) -> tuple[PartSettings | None, Network | None]:
+        """Return settings and network of the run under way, or of the last one, to compare those in force with."""
         run = self._recorder.current
         if run is not None:
-            return part_settings(run.before, run.load_settings), run.before.network_config
+            return part_settings(run.before, run.load_settings), _network(run.before)
         if last is None:
             return None, None
-        network = last.network and {**last.network, "settings": last.settings.start.network or {}}
-        return last.settings.start, network
+        return last.settings.start, last.network
 
     def _in_force(self) -> tuple[Snapshot, PartSettings]:
-        """What the parts say now, asked at most every 2 s; during a run only what may be changed then."""
+        """Return the services' answers now, asked at most every 2 s; during a run only what may change in one."""
         run = self._recorder.current
         begun = run.before if run is not None else None
         kept = self._settings
         if kept is None or kept[1] is not begun or time.monotonic() - kept[0] > SETTINGS_KEPT_SECONDS:
-            asked = self._recorder.surroundings()
+            asked = self._recorder.services()
             now = asked.snapshot() if begun is None else asked.conditions(begun)
             self._settings = kept = time.monotonic(), begun, now
         return kept[2], part_settings(kept[2], self._load() if run is None else run.load_settings)
 
-    def _urls(self) -> dict[str, str]:
-        """Return where each part is asked for its settings."""
-        asked = self._recorder.surroundings()
-        return {"proxy": asked.proxy_url, "upstream": asked.upstream_control_url, "network": asked.net_control_url}
-
-    def _load(self) -> dict[str, Any]:
+    def _load(self) -> Settings:
         """Locust's own settings between runs: those of the last one, or what the start form begins with."""
         last = self._recorder.last
         return (last.settings.end.load if last is not None else None) or self._recorder.load_settings()
 
 
-def _name(summary: RunSummary) -> str:
-    return run_name(summary.label, summary.started_at, summary.id)
+def _row(summary: RunSummary) -> dict[str, object]:
+    name = run_name(summary.label, summary.started_at, summary.id)
+    return {**summary.model_dump(mode="json"), "name": name, "limit": limit_label(summary.bottleneck)}
+
+
+def _network(snapshot: Snapshot) -> Network | None:
+    return network_of(snapshot.network_config) if snapshot.network_config else None

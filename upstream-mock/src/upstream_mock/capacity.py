@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from typing import Any
 
 from service_kit.timer_queue import Wait
 from upstream_mock.client import Client
@@ -82,7 +81,7 @@ class Capacity:
         self.refused = self.waits = 0
         self.waited_ms = 0.0
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """For /-/stats."""
         return {
             "servers": self.servers,

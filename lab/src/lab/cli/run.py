@@ -10,10 +10,8 @@ from lab.backends.variables import Variables, parse_assignments
 from lab.cli.console import notes
 from lab.cli.options import DockerOption, ProcessesOption, requested_mode, workspace_of
 from lab.cli.run_session import RunSession
+from lab.store import LABEL_RULE, is_label
 from service_kit.exits import ExitCode, UsageError
-
-_LABEL = re.compile(r"[^\x00-\x1f\x7f]{0,60}")
-"""The recorder's rule."""
 
 
 def run(
@@ -54,8 +52,8 @@ def add_options(
     """Add the options to the assignments; raise UsageError for bad ones."""
     if time is not None and not (time and re.fullmatch(r"([0-9]+h)?([0-9]+m)?([0-9]+s?)?", time)):
         raise UsageError(f"--time {time!r}: not a duration, such as 20s, 2m or 1m30s")
-    if label is not None and not _LABEL.fullmatch(label.strip()):
-        raise UsageError(f"--label {label!r}: a label has up to 60 characters on one line")
+    if label is not None and not is_label(label):
+        raise UsageError(f"--label {label!r}: a label has {LABEL_RULE}")
     if rate is not None and not rate > 0:
         raise UsageError(f"--rate {rate:g}: must be more than 0")
     if users is not None and rate is None and "LOCUST_SPAWN_RATE" not in assignments:

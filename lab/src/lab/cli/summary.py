@@ -8,7 +8,7 @@ from rich.text import Text
 
 from lab.cli.console import number
 from lab.run_document import RunDocument
-from lab.wording import caveats, changed_words, injected_words, network_line, upstream_words
+from lab.wording import changed_words, injected_words, network_line, upstream_words
 
 FORWARD = "forward"
 UNUSED_BY_PATTERNS = {"PROXY_CLIENT": "httpx", "PROXY_QUEUE": "client"}
@@ -32,7 +32,7 @@ def _figures(document: RunDocument) -> Table:
     table.add_row("load", f"{document.users} users, {document.window_seconds:.0f} s measured{_pattern(document)}")
     if network := network_line(document.network, document.link):
         table.add_row("network", network)
-    if unlike := caveats(document.network):
+    if document.network and (unlike := document.network.caveats):
         table.add_row("", Text(f"not as in reality: {len(unlike)} things, named in the document under network.caveats"))
     if upstream := upstream_words(document.settings.start.upstream):
         table.add_row("upstream", Text(upstream))
@@ -90,6 +90,8 @@ def _conclusions(document: RunDocument) -> Table:
     table.add_row(Text("verdict", style="bold"), Text(f"{verdict.bottleneck}: {verdict.because}"))
     table.add_row("", Text(verdict.advice))
     table.add_row(Text("audit", style="bold"), Text(audit_line(document)))
+    for note in document.notes:
+        table.add_row("note", Text(note))
     return table
 
 
@@ -103,10 +105,10 @@ def _two_columns() -> Table:
 def audit_line(document: RunDocument) -> str:
     """Return in one line whether Locust, the proxy and the upstream counted the same."""
     audit = document.audit
-    silent = f"no answer from: {', '.join(audit.unheard)}" if audit.unheard else ""
-    wrong = [check.says for check in audit.checks if check.difference]
+    missing = f"no answer from: {', '.join(audit.missing)}" if audit.missing else ""
+    wrong = [check.message for check in audit.checks if check.difference]
     if wrong:
-        return "; ".join([f"does not add up: {wrong[0]}", *wrong[1:], *([silent] if silent else [])])
-    if silent:
-        return f"incomplete, {silent}"
+        return "; ".join([f"does not add up: {wrong[0]}", *wrong[1:], *([missing] if missing else [])])
+    if missing:
+        return f"incomplete, {missing}"
     return f"every request and connection is accounted for ({len(audit.checks)} checks)"

@@ -1,4 +1,5 @@
-// What both pages need: elements out of text (never out of HTML), and Locust's colour scheme.
+// @ts-check
+// What both pages need: elements made of text (never of HTML), JSON from /lab, and Locust's colour scheme.
 
 /** Make an element; children are strings or elements, attributes a plain object. */
 export function element(tag, attributes = {}, ...children) {
@@ -17,25 +18,16 @@ export function prefersDark() {
   return theme ? theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
 }
 
-/** Fetch JSON from under /lab; throws on anything but a 200. */
+/** Fetch JSON from under /lab; throws an Error with a line to show for anything but a 200 with JSON. */
 export async function fetchJson(path) {
   const response = await fetch(new URL(`../${path}`, import.meta.url));
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error || response.statusText);
+  const answer = await response.json().catch(() => ({ error: `${path.split('?')[0]} answered ${response.status} ${response.statusText}` }));
+  if (!response.ok || answer.error) throw new Error(answer.error || response.statusText);
   return answer;
 }
 
-export const LIMITS = {
-  pool: 'Limit: the pool',
-  cpu: 'Limit: CPU',
-  loop: 'Limit: the event loop',
-  failures: 'Requests failed',
-  upstream: 'Limit: the upstream',
-  link: 'Limit: the link',
-  none: 'No limit reached',
-};
-
-export const badge = (bottleneck) => element('span', { class: `badge ${bottleneck}` }, LIMITS[bottleneck] || bottleneck);
+/** The badge of a verdict: its kind, which has a colour, and the server's words. */
+export const badge = (bottleneck, label) => element('span', { class: `badge ${bottleneck}` }, label);
 
 /** Changes as `NET_RTT_MS 0 -> 80`, with an arrow that no line break parts. */
 export const arrows = (text) => text.replaceAll('->', '\u2192');

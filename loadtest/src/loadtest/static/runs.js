@@ -1,3 +1,4 @@
+// @ts-check
 // The page of past runs: a table, and two or more of them side by side.
 
 import { arrows, badge, element, fetchJson, figure, prefersDark } from './page.js';
@@ -28,7 +29,7 @@ function row(run) {
     number(run.p50_ms),
     number(run.p99_ms),
     number(run.failures),
-    element('td', { class: 'because' }, badge(run.bottleneck), run.because, run.changed ? element('b', {}, `; changed during the run: ${arrows(run.changed)}`) : null, run.network ? element('span', { class: 'surroundings' }, `Network: ${run.network}`) : null),
+    element('td', { class: 'because' }, badge(run.bottleneck, run.limit), run.because, run.changed ? element('b', {}, `; changed during the run: ${arrows(run.changed)}`) : null, run.network ? element('span', { class: 'surroundings' }, `Network: ${run.network}`) : null),
   );
   box.addEventListener('change', () => {
     if (box.checked) chosen.add(run.id);
@@ -44,14 +45,16 @@ function refresh() {
   button.textContent = chosen.size < 2 ? 'Compare' : `Compare ${chosen.size} runs`;
 }
 
+function complain(words) {
+  comparison.hidden = false;
+  comparison.replaceChildren(element('p', { class: 'sentence missing' }, words));
+}
+
 async function showRuns() {
   const runs = await fetchJson('runs.json');
   const missing = [...chosen].filter((id) => !runs.some((run) => run.id === id));
   for (const id of missing) chosen.delete(id);
-  if (missing.length) {
-    comparison.hidden = false;
-    comparison.replaceChildren(element('p', { class: 'sentence missing' }, `No such run: ${missing.join(', ')}`));
-  }
+  if (missing.length) complain(`No such run: ${missing.join(', ')}`);
   const none = element('tr', {}, element('td', { colspan: 10, class: 'empty' }, 'No run yet: start one in Locust.'));
   rows.replaceChildren(...(runs.length ? runs.map(row) : [none]));
   refresh();
@@ -99,7 +102,7 @@ async function showComparison() {
             group('Settings that differ', columns),
             ...(settings.length ? settings : [same]),
             group('What became of it', columns),
-            element('tr', {}, element('th', {}, 'limit'), ...answer.verdicts.map((one) => element('td', { class: 'number' }, badge(one.bottleneck)))),
+            element('tr', {}, element('th', {}, 'limit'), ...answer.limits.map(({ bottleneck, label }) => element('td', { class: 'number' }, badge(bottleneck, label)))),
             ...answer.outcomes.map(outcome),
           ),
         ),
@@ -108,11 +111,15 @@ async function showComparison() {
     history.replaceState(null, '', `?${query}`);
     comparison.scrollIntoView({ behavior: 'smooth', block: 'nearest' });
   } catch (error) {
-    comparison.replaceChildren(element('p', { class: 'sentence missing' }, error.message));
+    complain(error.message);
   }
 }
 
 body.classList.toggle('dark', prefersDark());
 button.addEventListener('click', showComparison);
-await showRuns();
-if (chosen.size >= 2) await showComparison();
+try {
+  await showRuns();
+  if (chosen.size >= 2) await showComparison();
+} catch (error) {
+  complain(`The runs could not be fetched: ${error.message}`);
+}

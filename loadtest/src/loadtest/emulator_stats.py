@@ -1,0 +1,66 @@
+"""How well link and mock kept up in a run: their lateness, CPU time and what they injected. Pure.
+
+Late events are counted in a histogram since a service started; a run's is the difference between its end and its
+beginning.
+"""
+
+from collections.abc import Mapping
+
+from lab.run_document import DistributionMs, EmulatorStats
+from lab.wire import Lateness
+from loadtest.counter_deltas import grown
+from loadtest.service_snapshots import Snapshot
+from service_kit.histogram import difference, percentile
+
+
+def link_stats(before: Snapshot, after: Snapshot, cpu_cores: float | None) -> EmulatorStats | None:
+    """Return how the link kept up; None if it did not answer at the end."""
+    start, end = before.network, after.network
+    if end is None:
+        return None
+    config = after.network_config or before.network_config
+    return EmulatorStats(
+        engine=config.engine if config else None,
+        lateness_ms=_lateness(start.lateness_ms, end.lateness_ms) if start else None,
+        cpu_cores=cpu_cores,
+        injected=_injected(start.injected if start else None, end.injected),
+    )
+
+
+def mock_stats(before: Snapshot, after: Snapshot, cpu_cores: float | None) -> EmulatorStats | None:
+    """Return how the mock kept up; None if it did not answer at the end."""
+    start, end = before.upstream, after.upstream
+    if end is None:
+        return None
+    refused = grown(start.capacity.refused if start else 0, end.capacity.refused)
+    return EmulatorStats(
+        lateness_ms=_lateness(start.lateness_ms, end.lateness_ms) if start else None,
+        cpu_cores=cpu_cores,
+        injected=_injected(start.faults if start else None, end.faults),
+        refused=refused if refused is not None and refused >= 0 else None,
+    )
+
+
+def _lateness(start: Lateness | None, end: Lateness | None) -> DistributionMs | None:
+    """Quantiles without a histogram have no difference: they are the run's only if nothing was counted before it."""
+    start = start or Lateness()
+    if end is None or end.count < start.count:
+        return None
+    if end.histogram is None:
+        known = start.count == 0 and end.count > 0
+        return DistributionMs(
+            count=end.count - start.count, p50=end.p50 if known else None, p99=end.p99 if known else None
+        )
+    try:
+        added = difference(end.histogram, start.histogram or {})
+    except ValueError:  # restarted meanwhile
+        return None
+    return DistributionMs(count=sum(added.values()), p50=percentile(added, 0.5), p99=percentile(added, 0.99))
+
+
+def _injected(start: Mapping[str, int] | None, end: Mapping[str, int] | None) -> dict[str, int] | None:
+    if start is None or end is None:
+        return None
+    added = {kind: end.get(kind, 0) - start.get(kind, 0) for kind in {**start, **end}}
+    # A count that shrank was reset meanwhile, or its service restarted: then it is not of the run.
+    return added if min(added.values(), default=0) >= 0 else None
