@@ -10,6 +10,8 @@ takes two minutes. Exit 1 if an engine is later than it may be.
 
 import argparse
 import contextlib
+import json
+import os
 import re
 import shutil
 import statistics
@@ -19,12 +21,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / each) for each in ("link/src", "upstream-mock/src", "service-kit/src", "tests")]
+SOURCES = [str(ROOT / each) for each in ("link/src", "upstream-mock/src", "service-kit/src")]
+sys.path[:0] = SOURCES
 
 from service_kit.histogram import difference, parse_buckets, percentile  # noqa: E402
-from support.netns_pair import NetnsPair, cannot  # noqa: E402
 
 SIDES: dict[str, dict[str, str]] = {
     "off": {"NET_ENGINE": "off"},
@@ -38,6 +41,8 @@ SIDES: dict[str, dict[str, str]] = {
 """`off` comes first, and `without` after it: a link's rules outlive it, and only the next one takes them away."""
 
 LINK_CORE, LOAD_CORE = "0", "1"
+SYSCTLS = {"ip_forward": "1", "ip_early_demux": "0", "conf/eth0/rp_filter": "0"}
+"""What Compose sets in the link's container."""
 CONNECTIONS = 64
 STEADY_RPS, STEADY_CONNECTIONS = 1000, 50
 LATE_MS = {"p50": 1.0, "p99": 5.0}
@@ -74,7 +79,7 @@ asyncio.run(main())
 
 
 @dataclass(frozen=True)
-class SelfTest:
+class Round:
     """One round of one side. `late_ms` holds p50 and p99, `cpu_us` the link's CPU a request; None: it has none."""
 
     rps: float
@@ -83,15 +88,72 @@ class SelfTest:
     late_ms: dict[str, float | None]
 
 
+class Namespaces:
+    """Two network namespaces joined by a veth pair: mock and link run in `far`, the load in `near`."""
+
+    address = "10.204.0.1"
+
+    def __init__(self) -> None:
+        self.far, self.near = (f"bench{side}{os.getpid()}" for side in "fn")
+        for name in (self.far, self.near):
+            output("ip", "netns", "add", name)
+            output("ip", "-n", name, "link", "set", "lo", "up")
+        output(
+            "ip", "link", "add", "eth0", "netns", self.far, "type", "veth", "peer", "name", "eth0", "netns", self.near
+        )
+        for name, address in ((self.far, self.address), (self.near, "10.204.0.2")):
+            output("ip", "-n", name, "address", "add", f"{address}/24", "dev", "eth0")
+            output("ip", "-n", name, "link", "set", "eth0", "up")
+        for name, value in SYSCTLS.items():
+            output("ip", "netns", "exec", self.far, "sh", "-c", f"echo {value} > /proc/sys/net/ipv4/{name}")
+
+    def start(self, part: str, **variables: str) -> subprocess.Popen[str]:
+        """Start a part beside the upstream, with just these variables."""
+        command = ["ip", "netns", "exec", self.far, sys.executable, "-m", part]
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": ":".join(SOURCES), **variables}
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+    def stop(self, process: subprocess.Popen[str]) -> None:
+        process.terminate()
+        process.communicate(timeout=10)
+
+    def get(self, port: int, path: str) -> dict[str, Any]:
+        """Return what a control port in `far` answers."""
+        url = f"http://127.0.0.1:{port}/-/{path}"
+        script = f"import urllib.request; print(urllib.request.urlopen({url!r}, timeout=30).read().decode())"
+        found: dict[str, Any] = json.loads(output("ip", "netns", "exec", self.far, sys.executable, "-c", script))
+        return found
+
+    def load(self, *command: str) -> str:
+        """Run a command in the load's namespace and on its core; return its output."""
+        return output("ip", "netns", "exec", self.near, "taskset", "-c", LOAD_CORE, *command)
+
+    def close(self) -> None:
+        for name in (self.far, self.near):
+            output("ip", "netns", "del", name)
+
+
+def output(*command: str) -> str:
+    """Run a command; return its output."""
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def missing() -> str | None:
+    """Return what this machine lacks; None if nothing."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        return "needs root on Linux"
+    tools = [name for name in ("ip", "iptables", "wrk", "taskset") if not shutil.which(name)]
+    return f"needs {', '.join(tools)}" if tools else None
+
+
 def main() -> int:
     """Measure and print; 1 if an engine was too late, 3 if something is missing here."""
     options = parse()
-    reason = cannot() or (None if shutil.which("wrk") and shutil.which("taskset") else "needs wrk and taskset")
-    if reason:
+    if reason := missing():
         print(f"bench/link.py: {reason}", file=sys.stderr)
         return 3
-    found: dict[str, list[SelfTest]] = {name: [] for name in SIDES}
-    netns = NetnsPair()
+    found: dict[str, list[Round]] = {name: [] for name in SIDES}
+    netns = Namespaces()
     try:
         with mock(netns):
             for number in range(1, options.rounds + 1):
@@ -117,15 +179,15 @@ def parse() -> argparse.Namespace:
 
 
 @contextlib.contextmanager
-def mock(netns: NetnsPair) -> Iterator[None]:
+def mock(netns: Namespaces) -> Iterator[None]:
     """Run the mock upstream without a delay, on the core that the load has."""
     variables = {"UPSTREAM_HOST": "0.0.0.0", "UPSTREAM_LATENCY": "constant(0ms)"}
-    process = netns.start("-m", "upstream_mock", **variables)
+    process = netns.start("upstream_mock", **variables)
     pinned(process.pid, LOAD_CORE)
     deadline = time.monotonic() + 20
     while True:
-        with contextlib.suppress(OSError):
-            netns.ask()
+        with contextlib.suppress(subprocess.CalledProcessError):
+            netns.get(8091, "healthy")
             break
         if time.monotonic() > deadline:
             raise SystemExit("the mock upstream does not listen")
@@ -134,12 +196,12 @@ def mock(netns: NetnsPair) -> Iterator[None]:
     netns.stop(process)
 
 
-def one_round(netns: NetnsPair, variables: dict[str, str], seconds: int) -> SelfTest | None:
+def one_round(netns: Namespaces, variables: dict[str, str], seconds: int) -> Round | None:
     """Return what wrk and the link report of one load of each kind; None if the engine is not available."""
     process = None
     if variables:
-        process, said = netns.link(**variables)
-        if not said:
+        process = netns.start("link", NET_HOST="0.0.0.0", **variables)
+        if not (process.stdout and process.stdout.readline()):
             netns.stop(process)
             return None
         pinned(process.pid, LINK_CORE)
@@ -150,10 +212,10 @@ def one_round(netns: NetnsPair, variables: dict[str, str], seconds: int) -> Self
     late = lateness(netns, seconds) if through else {}
     if process:
         netns.stop(process)
-    return SelfTest(rps, p50, 1e6 * used / (rps * seconds) if through and rps else None, late)
+    return Round(rps, p50, 1e6 * used / (rps * seconds) if through and rps else None, late)
 
 
-def lateness(netns: NetnsPair, seconds: int) -> dict[str, float | None]:
+def lateness(netns: Namespaces, seconds: int) -> dict[str, float | None]:
     """Return p50 and p99 in milliseconds of what left during a steady load, as upper bounds; None if nothing waited."""
     before = histogram(netns)
     steady(netns, seconds)
@@ -161,14 +223,14 @@ def lateness(netns: NetnsPair, seconds: int) -> dict[str, float | None]:
     return {f"p{percent}": percentile(late, percent / 100) for percent in (50, 99)}
 
 
-def histogram(netns: NetnsPair) -> dict[float, int]:
+def histogram(netns: Namespaces) -> dict[float, int]:
     """Return how many things left how late since the link began, by upper bound in milliseconds."""
-    return parse_buckets(netns.control("stats")["lateness_ms"])
+    return parse_buckets(netns.get(8092, "stats")["lateness_ms"])
 
 
-def cpu_seconds(netns: NetnsPair, process: subprocess.Popen[str] | None) -> float:
+def cpu_seconds(netns: Namespaces, process: subprocess.Popen[str] | None) -> float:
     """Return the CPU a link has used, by its own word."""
-    return float(netns.control("stats")["process"]["cpu_seconds"]) if process else 0.0
+    return float(netns.get(8092, "stats")["process"]["cpu_seconds"]) if process else 0.0
 
 
 def pinned(pid: int, core: str) -> None:
@@ -176,31 +238,25 @@ def pinned(pid: int, core: str) -> None:
     subprocess.run(["taskset", "-a", "-c", "-p", core, str(pid)], check=True, capture_output=True)
 
 
-def wrk(netns: NetnsPair, seconds: int) -> tuple[float, float]:
+def wrk(netns: Namespaces, seconds: int) -> tuple[float, float]:
     """Return requests a second and their median in milliseconds under as much load as passes."""
-    url = f"http://{netns.address[0]}:{netns.address[1]}/work"
-    text = near(netns, "wrk", "-t1", f"-c{CONNECTIONS}", "--latency", f"-d{seconds}s", url)
+    url = f"http://{netns.address}:8001/work"
+    text = netns.load("wrk", "-t1", f"-c{CONNECTIONS}", "--latency", f"-d{seconds}s", url)
     rate, half = re.search(r"Requests/sec:\s+(\S+)", text), re.search(r"50%\s+([\d.]+)(us|ms|s)", text)
     if not rate or not half:
         raise SystemExit(f"wrk said nothing that can be read:\n{text}")
     return float(rate[1]), float(half[1]) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[half[2]]
 
 
-def steady(netns: NetnsPair, seconds: int) -> None:
+def steady(netns: Namespaces, seconds: int) -> None:
     """Send a steady load, the same whatever comes back."""
-    load = [str(value) for value in (netns.address[0], seconds, STEADY_RPS, STEADY_CONNECTIONS)]
-    missed = int(near(netns, sys.executable, "-c", STEADY, *load))
+    load = [str(value) for value in (netns.address, seconds, STEADY_RPS, STEADY_CONNECTIONS)]
+    missed = int(netns.load(sys.executable, "-c", STEADY, *load))
     if missed > 0.1 * STEADY_RPS * seconds:
         print(f"  {missed} of {STEADY_RPS * seconds:.0f} steady requests found no free connection")
 
 
-def near(netns: NetnsPair, *command: str) -> str:
-    """Run a command in the clients' namespace, on the load's core; return what it says."""
-    whole = ["ip", "netns", "exec", netns.near, "taskset", "-c", LOAD_CORE, *command]
-    return subprocess.run(whole, check=True, capture_output=True, text=True, timeout=60).stdout
-
-
-def show(found: dict[str, list[SelfTest]]) -> int:
+def show(found: dict[str, list[Round]]) -> int:
     """Print medians and ratios; return 1 if an engine was later than it may be."""
     without = statistics.median(one.rps for one in found["without"])
     print(

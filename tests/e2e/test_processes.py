@@ -171,8 +171,8 @@ def test_an_upstream_killed_during_a_run_gives_502_and_comes_back(here: Clone, u
         UPSTREAM_CONTROL_PORT=control,
     ):
         back = time.monotonic()
-        answered = here.get(f"{here.proxy}/-/pool")["requests"]["answered"]
-        while here.get(f"{here.proxy}/-/pool")["requests"]["answered"] == answered:
+        answered = here.answered()
+        while here.answered() == answered:
             assert time.monotonic() - back < 1
             time.sleep(0.02)
         running.join()
@@ -188,7 +188,9 @@ def test_a_run_that_is_interrupted_is_kept_and_marked(here: Clone, up: Foregroun
     """Ctrl-C: exit 130, and the run is in the list."""
     words = ("./sandbox", "run", "--time", "60s", "--users", "5", "--label", "cut")
     with Foreground(here, *words) as running:
-        here.until(lambda: here.get(f"{here.proxy}/-/pool")["requests"]["answered"] >= 50, 30)
+        here.until(lambda: here.in_flight() > 0, 30)
+        before = here.answered()
+        here.until(lambda: here.answered() >= before + 50, 30)
         assert running.stop() == 130, running.output
     rows = json.loads(here.sandbox("runs", "--json").stdout)
     assert [row["status"] for row in rows if row["label"] == "cut"] == ["interrupted"]

@@ -116,6 +116,7 @@ def test_ctrl_c_takes_it_down(clone: FakeClone, engine: State) -> None:
     assert engine.read()["containers"] == {}
 
 
+@pytest.mark.timing
 def test_ctrl_c_while_containers_start(clone: FakeClone, engine: State) -> None:
     """`docker compose up` is ended first, plugin and all; what does not listen yet gets 5 s, not its whole grace."""
     with clone.start("up", "--docker", NET_PROFILE="slow") as up:

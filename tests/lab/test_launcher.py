@@ -14,7 +14,16 @@ from pathlib import Path
 import pytest
 
 LAUNCHER = Path(__file__).parents[2] / "sandbox"
-PARTS = ("proxy", "upstream-mock", "link", "loadtest", "lab", "service-kit")
+PACKAGES = {
+    "proxy": "proxy",
+    "poolwatch": "poolwatch",
+    "upstream-mock": "upstream_mock",
+    "link": "link",
+    "loadtest": "loadtest",
+    "lab": "lab",
+    "service-kit": "service_kit",
+}
+"""The source folders and the package in each."""
 
 
 class Copy:
@@ -25,11 +34,10 @@ class Copy:
         self.wheels = root / "wheels"
         self.wheels.mkdir()
         shutil.copy(LAUNCHER, root / "sandbox")
-        for part in PARTS:
-            (root / part / "src").mkdir(parents=True)
+        for part, package in PACKAGES.items():
+            (root / part / "src" / package).mkdir(parents=True)
+            (root / part / "src" / package / "__init__.py").touch()
         lab = root / "lab" / "src" / "lab"
-        lab.mkdir()
-        (lab / "__init__.py").touch()
         (lab / "__main__.py").write_text(
             "import importlib.util as u, sys\nprint(sys.argv[1:], [n for n in ('tiny', 'more') if u.find_spec(n)])\n"
         )
@@ -102,12 +110,25 @@ def test_ready_is_silent_and_quick(made: Copy) -> None:
     assert after - before < 25
 
 
-def test_sources_are_importable_by_relative_paths(made: Copy) -> None:
-    """The source folders are on the path, and a clone that is moved keeps them."""
-    (pth,) = made.root.glob(".venv/lib/python3*/site-packages/pool-sandbox.pth")
-    lines = pth.read_text().splitlines()
-    assert [(pth.parent / line).resolve() for line in lines] == [made.root / part / "src" for part in PARTS]
-    assert not any(line.startswith("/") for line in lines)
+def test_packages_are_importable_by_relative_links(made: Copy) -> None:
+    """No folder of ours is on sys.path, a clone that is moved keeps its packages, and an older clone's .pth goes."""
+    (site_packages,) = made.root.glob(".venv/lib/python3*/site-packages")
+    links = {path.name: path for path in site_packages.iterdir() if path.is_symlink()}
+    assert {name: path.resolve() for name, path in links.items()} == {
+        package: made.root / part / "src" / package for part, package in PACKAGES.items()
+    }
+    assert not any(path.readlink().is_absolute() for path in links.values())
+    (site_packages / "pool-sandbox.pth").write_text("../../../../proxy/src\n")
+    (site_packages / "gone").symlink_to("../../../../gone")
+    (made.root / ".venv" / ".sandbox.stamp").unlink()
+    assert made.run().returncode == 0
+    assert not (site_packages / "pool-sandbox.pth").exists()
+    assert not (site_packages / "gone").is_symlink()
+    code = "import sys, proxy, service_kit; print(sum('src' in entry.split('/') for entry in sys.path))"
+    found = subprocess.run(
+        [made.root / ".venv" / "bin" / "python", "-P", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "0\n"
 
 
 def test_a_changed_lock_is_installed(made: Copy) -> None:

@@ -97,6 +97,11 @@ class Clone:
         count: int = self.get(f"{self.proxy}/-/pool")["requests"]["in_flight"]
         return count
 
+    def answered(self) -> int:
+        """Return how many requests the proxy has answered."""
+        count: int = self.get(f"{self.proxy}/-/pool")["requests"]["answered"]
+        return count
+
     def ui_run(self, users: int, seconds: int, timeout: float = 60, **options: str) -> dict[str, Any]:
         """Start a run as the UI's form does and return its document."""
         before = {row["id"] for row in self.get(f"{self.ui}/lab/runs.json")}

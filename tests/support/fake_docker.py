@@ -61,7 +61,7 @@ def main(root: str, arguments: list[str]) -> int:
     keeper = State(Path(root))
     state = keeper.read()
     state["calls"].append(arguments)
-    words = [word for word in arguments if word in ("version", "ps", "port", "up", "down", "logs", "run", "kill", "rm")]
+    words = [word for word in arguments if word in ("version", "ps", "up", "down", "logs", "run", "kill", "rm")]
     code = _ANSWERS[words[0]](state, arguments, Path(root))
     keeper.write(state)
     return code
@@ -77,11 +77,6 @@ def _ps(state: dict[str, Any], _arguments: list[str], _root: Path) -> int:
         published = [{"PublishedPort": port} for port in container.get("ports", [])]
         print(json.dumps({"Service": service, "ID": container["id"], "Publishers": published}))
     return 0
-
-
-def _port(state: dict[str, Any], _arguments: list[str], _root: Path) -> int:
-    # The UI is never to be reached: documents come out of the volume.
-    return 1
 
 
 def _up(state: dict[str, Any], arguments: list[str], root: Path) -> int:
@@ -153,7 +148,6 @@ def _nothing(_state: dict[str, Any], _arguments: list[str], _root: Path) -> int:
 _ANSWERS = {
     "version": _version,
     "ps": _ps,
-    "port": _port,
     "up": _up,
     "down": _down,
     "logs": _logs,

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import cast
 
 import uvloop
 
@@ -39,9 +40,9 @@ class Connection(asyncio.Protocol):
         self._epoch = epoch
         self._got = b""
 
-    def connection_made(self, transport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Open."""
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def ask(self, done: "asyncio.Future[Asked]") -> None:
         """Send a request; the answer resolves the future."""
@@ -82,7 +83,7 @@ async def _load(port: int, times: list[float], connections: int) -> list[Asked]:
     began = loop.time() + 0.1
     for at, answer in zip(times, answers, strict=True):
         # An empty deque is an error on purpose: a connection opened now would not be an open load's arrival.
-        loop.call_at(began + at, lambda answer=answer: idle.popleft().ask(answer))
+        loop.call_at(began + at, lambda answer: idle.popleft().ask(answer), answer)
     asked = await asyncio.gather(*answers)
     for transport in everybody:
         transport.close()

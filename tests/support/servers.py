@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -29,13 +30,14 @@ class RunningProxy:
 
     port: int
 
-    async def pool(self) -> dict:
+    async def pool(self) -> dict[str, Any]:
         """Return `/-/pool`."""
         import json
 
         from support.raw_http import get, roundtrip, split
 
-        return json.loads(split(await roundtrip(self.port, get("/-/pool")))[2])
+        document: dict[str, Any] = json.loads(split(await roundtrip(self.port, get("/-/pool")))[2])
+        return document
 
 
 class _Server(uvicorn.Server):
@@ -55,7 +57,7 @@ async def running_proxy(
     upstream_url: str, *, http: str = "proxy.forward.uvicorn_protocol:Connection", **settings: object
 ) -> AsyncIterator[RunningProxy]:
     """Serve the proxy by uvicorn in this loop, with the proxy's own protocol or another one."""
-    app = create_app(Settings(upstream_url=upstream_url, **settings), ServerSettings())
+    app = create_app(Settings(upstream_url=upstream_url, **settings), ServerSettings())  # type: ignore[arg-type] # checked by pydantic
     config = uvicorn.Config(
         app,
         port=0,

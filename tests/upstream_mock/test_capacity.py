@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -9,202 +10,167 @@ from upstream_mock.capacity import Capacity, QueueFullError
 from upstream_mock.client import Client
 
 
-def test_never_more_than_n_and_in_order_of_arrival() -> None:
+async def test_never_more_than_n_and_in_order_of_arrival() -> None:
     """30 callers, 3 servers: at most 3 at work, and they get in as they came."""
+    capacity, entered, most = Capacity(3), [], 0
 
-    async def main() -> None:
-        capacity, entered, most = Capacity(3), [], 0
-
-        async def one(number: int) -> None:
-            nonlocal most
-            assert await capacity.enter(Client())
-            entered.append(number)
-            most = max(most, capacity.busy)
-            await asyncio.sleep(0.001)
-            capacity.leave()
-
-        tasks = [asyncio.create_task(one(number)) for number in range(30)]
-        await asyncio.sleep(0)
-        assert (capacity.busy, capacity.waiting) == (3, 27)
-        await asyncio.gather(*tasks)
-        assert most == 3
-        assert entered == list(range(30))
-        assert (capacity.busy, capacity.waiting) == (0, 0)
-
-    asyncio.run(main())
-
-
-def test_no_limit() -> None:
-    """Unset, everybody gets in, and busy counts them."""
-
-    async def main() -> None:
-        capacity = Capacity(None)
-        for _ in range(100):
-            assert await capacity.enter(Client())
-        assert (capacity.busy, capacity.waiting) == (100, 0)
-
-    asyncio.run(main())
-
-
-def test_who_left_the_line_is_passed_over() -> None:
-    """His place goes to the next; he is told False."""
-
-    async def main() -> None:
-        capacity, gone, patient = Capacity(1), Client(), Client()
+    async def one(number: int) -> None:
+        nonlocal most
         assert await capacity.enter(Client())
-        first = asyncio.create_task(capacity.enter(gone))
-        second = asyncio.create_task(capacity.enter(patient))
-        await asyncio.sleep(0)
-        gone.leave()
-        assert await first is False
-        assert capacity.waiting == 1
+        entered.append(number)
+        most = max(most, capacity.busy)
+        await asyncio.sleep(0.001)
         capacity.leave()
-        assert await second is True
-        capacity.leave()
-        assert capacity.busy == 0
 
-    asyncio.run(main())
+    tasks = [asyncio.create_task(one(number)) for number in range(30)]
+    await asyncio.sleep(0)
+    assert (capacity.busy, capacity.waiting) == (3, 27)
+    await asyncio.gather(*tasks)
+    assert most == 3
+    assert entered == list(range(30))
+    assert (capacity.busy, capacity.waiting) == (0, 0)
+
+
+async def test_no_limit() -> None:
+    """Unset, everybody gets in, and busy counts them."""
+    capacity = Capacity(None)
+    for _ in range(100):
+        assert await capacity.enter(Client())
+    assert (capacity.busy, capacity.waiting) == (100, 0)
+
+
+async def test_who_left_the_line_is_passed_over() -> None:
+    """His place goes to the next; he is told False."""
+    capacity, gone, patient = Capacity(1), Client(), Client()
+    assert await capacity.enter(Client())
+    first = asyncio.create_task(capacity.enter(gone))
+    second = asyncio.create_task(capacity.enter(patient))
+    await asyncio.sleep(0)
+    gone.leave()
+    assert await first is False
+    assert capacity.waiting == 1
+    capacity.leave()
+    assert await second is True
+    capacity.leave()
+    assert capacity.busy == 0
 
 
 @pytest.mark.parametrize("leaves", [True, False])
-def test_who_goes_while_being_let_in_gives_the_server_back(leaves: bool) -> None:
+async def test_who_goes_while_being_let_in_gives_the_server_back(leaves: bool) -> None:
     """Handed a server and gone in the same turn of the loop, by hanging up or by being cancelled."""
-
-    async def main() -> None:
-        capacity, caller = Capacity(1), Client()
-        assert await capacity.enter(Client())
-        task = asyncio.create_task(capacity.enter(caller))
-        await asyncio.sleep(0)
+    capacity, caller = Capacity(1), Client()
+    assert await capacity.enter(Client())
+    task = asyncio.create_task(capacity.enter(caller))
+    await asyncio.sleep(0)
+    capacity.leave()
+    if leaves:
+        caller.leave()
+        assert await task is True  # he holds it, and must leave
         capacity.leave()
-        if leaves:
-            caller.leave()
-            assert await task is True  # he holds it, and must leave
-            capacity.leave()
-        else:
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-        assert (capacity.busy, capacity.waiting) == (0, 0)
-
-    asyncio.run(main())
+    else:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert (capacity.busy, capacity.waiting) == (0, 0)
 
 
-def test_a_full_line_refuses_at_once() -> None:
+async def test_a_full_line_refuses_at_once() -> None:
     """With room for 2, the fourth caller at one server is refused; whoever leaves the line makes room."""
-
-    async def main() -> None:
-        capacity, gone = Capacity(1, queue=2), Client()
-        assert await capacity.enter(Client())
-        tasks = [asyncio.create_task(capacity.enter(caller)) for caller in (gone, Client())]
-        await asyncio.sleep(0)
-        for _ in range(3):
-            with pytest.raises(QueueFullError):
-                await capacity.enter(Client())
-        assert (capacity.waiting, capacity.refused) == (2, 3)
-        gone.leave()
-        assert await tasks[0] is False
-        late = asyncio.create_task(capacity.enter(Client()))
-        await asyncio.sleep(0)
-        capacity.leave()
-        assert await tasks[1]
-        capacity.leave()
-        assert await late
-        capacity.leave()
-        assert (capacity.busy, capacity.waiting, capacity.refused) == (0, 0, 3)
-        capacity.reset()
-        assert capacity.refused == 0
-
-    asyncio.run(asyncio.wait_for(main(), 10))
-
-
-def test_no_room_to_wait() -> None:
-    """With a queue of 0 there is a free server or none."""
-
-    async def main() -> None:
-        capacity = Capacity(2, queue=0)
-        for _ in range(2):
-            assert await capacity.enter(Client())
+    capacity, gone = Capacity(1, queue=2), Client()
+    assert await capacity.enter(Client())
+    tasks = [asyncio.create_task(capacity.enter(caller)) for caller in (gone, Client())]
+    await asyncio.sleep(0)
+    for _ in range(3):
         with pytest.raises(QueueFullError):
             await capacity.enter(Client())
-        capacity.leave()
+    assert (capacity.waiting, capacity.refused) == (2, 3)
+    gone.leave()
+    assert await tasks[0] is False
+    late = asyncio.create_task(capacity.enter(Client()))
+    await asyncio.sleep(0)
+    capacity.leave()
+    assert await tasks[1]
+    capacity.leave()
+    assert await late
+    capacity.leave()
+    assert (capacity.busy, capacity.waiting, capacity.refused) == (0, 0, 3)
+    capacity.reset()
+    assert capacity.refused == 0
+
+
+async def test_no_room_to_wait() -> None:
+    """With a queue of 0 there is a free server or none."""
+    capacity = Capacity(2, queue=0)
+    for _ in range(2):
         assert await capacity.enter(Client())
+    with pytest.raises(QueueFullError):
+        await capacity.enter(Client())
+    capacity.leave()
+    assert await capacity.enter(Client())
 
-    asyncio.run(asyncio.wait_for(main(), 10))
 
-
-def test_who_was_handed_a_server_does_not_wait_any_more() -> None:
+async def test_who_was_handed_a_server_does_not_wait_any_more() -> None:
     """Though he has not woken up yet: between the two, whoever comes finds room in the line."""
-
-    async def main() -> None:
-        capacity = Capacity(1, queue=1)
-        assert await capacity.enter(Client())
-        first = asyncio.create_task(capacity.enter(Client()))
-        await asyncio.sleep(0)
-        capacity.leave()
-        assert (capacity.busy, capacity.waiting) == (1, 0)
-        second = asyncio.create_task(capacity.enter(Client()))
-        assert await first
-        capacity.leave()
-        assert await second
-        assert capacity.refused == 0
-
-    asyncio.run(asyncio.wait_for(main(), 10))
+    capacity = Capacity(1, queue=1)
+    assert await capacity.enter(Client())
+    first = asyncio.create_task(capacity.enter(Client()))
+    await asyncio.sleep(0)
+    capacity.leave()
+    assert (capacity.busy, capacity.waiting) == (1, 0)
+    second = asyncio.create_task(capacity.enter(Client()))
+    assert await first
+    capacity.leave()
+    assert await second
+    assert capacity.refused == 0
 
 
-def test_those_who_left_are_not_kept() -> None:
+async def test_those_who_left_are_not_kept() -> None:
     """10,000 impatient callers before one server that is never free: the line stays short."""
-
-    async def main() -> None:
-        capacity = Capacity(1)
-        assert await capacity.enter(Client())
-        for _ in range(10_000):
-            caller = Client()
-            task = asyncio.create_task(capacity.enter(caller))
-            await asyncio.sleep(0)
-            caller.leave()
-            assert not await task
-        assert capacity.waiting == 0
-        assert len(capacity._turns) < 100
-
-    asyncio.run(main())
+    capacity = Capacity(1)
+    assert await capacity.enter(Client())
+    for _ in range(10_000):
+        caller = Client()
+        task = asyncio.create_task(capacity.enter(caller))
+        await asyncio.sleep(0)
+        caller.leave()
+        assert not await task
+    assert capacity.waiting == 0
+    assert len(capacity._turns) < 100
 
 
 @pytest.mark.parametrize("queue", [None, 100])
 @pytest.mark.parametrize("seed", range(5))
-def test_a_storm_loses_no_server(seed: int, queue: int | None) -> None:
+async def test_a_storm_loses_no_server(seed: int, queue: int | None) -> None:
     """2,000 callers, of whom many hang up or are cancelled at any moment: at the end all servers are free."""
+    draw, capacity, most, refused = random.Random(seed), Capacity(4, queue), 0, 0
 
-    async def main() -> None:
-        draw, capacity, most, refused = random.Random(seed), Capacity(4, queue), 0, 0
-
-        async def one(caller: Client) -> None:
-            nonlocal most, refused
-            try:
-                if not await capacity.enter(caller):
-                    return
-            except QueueFullError:
-                refused += 1
+    async def one(caller: Client) -> None:
+        nonlocal most, refused
+        try:
+            if not await capacity.enter(caller):
                 return
-            most = max(most, capacity.busy)
-            try:
-                await asyncio.sleep(0)
-            finally:
-                capacity.leave()
+        except QueueFullError:
+            refused += 1
+            return
+        most = max(most, capacity.busy)
+        try:
+            await asyncio.sleep(0)
+        finally:
+            capacity.leave()
 
-        async def disturb(task: asyncio.Task[None], caller: Client) -> None:
-            for _ in range(draw.randrange(300)):
-                await asyncio.sleep(0)
-            draw.choice([task.cancel, caller.leave, int])()
+    async def disturb(task: asyncio.Task[None], caller: Client) -> None:
+        for _ in range(draw.randrange(300)):
+            await asyncio.sleep(0)
+        actions: list[Callable[[], object]] = [task.cancel, caller.leave, int]
+        draw.choice(actions)()
 
-        work = []
-        for _ in range(2000):
-            caller = Client()
-            task = asyncio.create_task(one(caller))
-            work += [task, asyncio.create_task(disturb(task, caller))]
-        await asyncio.gather(*work, return_exceptions=True)
-        assert most == 4
-        assert capacity.refused == refused
-        assert (refused > 0) == (queue is not None)
-        assert (capacity.busy, capacity.waiting) == (0, 0)
-
-    asyncio.run(main())
+    work = []
+    for _ in range(2000):
+        caller = Client()
+        task = asyncio.create_task(one(caller))
+        work += [task, asyncio.create_task(disturb(task, caller))]
+    await asyncio.gather(*work, return_exceptions=True)
+    assert most == 4
+    assert capacity.refused == refused
+    assert (refused > 0) == (queue is not None)
+    assert (capacity.busy, capacity.waiting) == (0, 0)

@@ -1,11 +1,12 @@
 """What can be asked and changed while the mock runs: GET and PUT /-/faults, and a fault for one request."""
 
-import asyncio
 import json
+from typing import Any
 
 import httpx
 import pytest
 
+from support.mock_upstream import RunMock
 from upstream_mock.faults.runtime.parse import MOST_CHARACTERS
 
 
@@ -14,45 +15,42 @@ def client_of(port: int) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}")
 
 
-def test_the_page(run_mock) -> None:
+async def test_the_page(run_mock: RunMock) -> None:
     """GET shows what is in force; PUT replaces it, as text and as JSON, and counts from the beginning."""
+    async with run_mock(latency="constant(0ms)", fault="STATUS_503 first=1", fault_rate=0.5) as running:
+        mock = running.mock
+        async with client_of(running.control) as client:
+            page = (await client.get("/-/faults")).json()
+            assert page == {
+                "rules": ["STATUS_503 first=1"],
+                "in_force": [{"rule": "STATUS_503 first=1", "rate": 0.5, "seen": 0, "struck": 0}],
+                "struck": {},
+            }
+            answer = await client.put("/-/faults", content="STATUS_500  first=2 rate=1;STATUS_404 rate=1 path=/get")
+            assert answer.status_code == 200
+            assert answer.json()["rules"] == ["STATUS_500 first=2 rate=1", "STATUS_404 rate=1 path=/get"]
+            assert [(await running.ask("GET /work"))[0] for _ in range(3)] == [500, 500, 200]
+            assert (await running.ask("GET /get"))[0] == 404
+            page = (await client.get("/-/faults")).json()
+            assert [(each["seen"], each["struck"]) for each in page["in_force"]] == [(4, 2), (1, 1)]
+            assert page["struck"] == mock.stats()["faults"] == {"STATUS_500": 2, "STATUS_404": 1}
 
-    async def main() -> None:
-        async with run_mock(latency="constant(0ms)", fault="STATUS_503 first=1", fault_rate=0.5) as running:
-            mock = running.mock
-            async with client_of(running.control) as client:
-                page = (await client.get("/-/faults")).json()
-                assert page == {
-                    "rules": ["STATUS_503 first=1"],
-                    "in_force": [{"rule": "STATUS_503 first=1", "rate": 0.5, "seen": 0, "struck": 0}],
-                    "struck": {},
-                }
-                answer = await client.put("/-/faults", content="STATUS_500  first=2 rate=1;STATUS_404 rate=1 path=/get")
-                assert answer.status_code == 200
-                assert answer.json()["rules"] == ["STATUS_500 first=2 rate=1", "STATUS_404 rate=1 path=/get"]
-                assert [(await running.ask("GET /work"))[0] for _ in range(3)] == [500, 500, 200]
-                assert (await running.ask("GET /get"))[0] == 404
-                page = (await client.get("/-/faults")).json()
-                assert [(each["seen"], each["struck"]) for each in page["in_force"]] == [(4, 2), (1, 1)]
-                assert page["struck"] == mock.stats()["faults"] == {"STATUS_500": 2, "STATUS_404": 1}
+            # What was struck stays counted, the rules begin anew: GET's own list is a PUT.
+            await client.put("/-/faults", json={"rules": page["rules"]})
+            assert [(await running.ask("GET /work"))[0] for _ in range(3)] == [500, 500, 200]
+            assert mock.stats()["faults"]["STATUS_500"] == 4
+            metrics = (await client.get("/-/metrics")).text
+            assert 'upstream_faults_total{fault="STATUS_500"} 4\n' in metrics
 
-                # What was struck stays counted, the rules begin anew: GET's own list is a PUT.
-                await client.put("/-/faults", json={"rules": page["rules"]})
-                assert [(await running.ask("GET /work"))[0] for _ in range(3)] == [500, 500, 200]
-                assert mock.stats()["faults"]["STATUS_500"] == 4
-                metrics = (await client.get("/-/metrics")).text
-                assert 'upstream_faults_total{fault="STATUS_500"} 4\n' in metrics
+            await client.post("/-/reset")
+            assert mock.stats()["faults"] == {}
+            assert [(await running.ask("GET /work"))[0] for _ in range(3)] == [500, 500, 200]
 
-                await client.post("/-/reset")
-                assert mock.stats()["faults"] == {}
-                assert [(await running.ask("GET /work"))[0] for _ in range(3)] == [500, 500, 200]
-
-                for nothing in ({"content": ""}, {"json": {"rules": []}}, {"json": {"rules": ""}}):
-                    await client.put("/-/faults", content="STATUS_500 rate=1")
-                    assert (await client.put("/-/faults", **nothing)).json()["rules"] == []
-                    assert (await running.ask("GET /work"))[0] == 200
-
-    asyncio.run(main())
+            bodies: tuple[dict[str, Any], ...] = ({"content": ""}, {"json": {"rules": []}}, {"json": {"rules": ""}})
+            for nothing in bodies:
+                await client.put("/-/faults", content="STATUS_500 rate=1")
+                assert (await client.put("/-/faults", **nothing)).json()["rules"] == []
+                assert (await running.ask("GET /work"))[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -70,21 +68,17 @@ def test_the_page(run_mock) -> None:
         (b'{"rules": ["STATUS_503", "X"]}', "application/json; charset=utf-8", "rule 2: no such fault"),
     ],
 )
-def test_a_mistake_changes_nothing(run_mock, body: bytes, kind: str, line: str) -> None:
+async def test_a_mistake_changes_nothing(run_mock: RunMock, body: bytes, kind: str, line: str) -> None:
     """400 and one line."""
-
-    async def main() -> None:
-        async with run_mock(latency="constant(0ms)", fault="STATUS_503") as running:
-            async with client_of(running.control) as client:
-                answer = await client.put("/-/faults", content=body, headers={"content-type": kind})
-                assert (answer.status_code, answer.json()) == (400, {"mistakes": [line]})
-                assert (await client.get("/-/faults")).json()["rules"] == ["STATUS_503"]
-            assert (await running.ask("GET /work"))[0] == 503
-
-    asyncio.run(main())
+    async with run_mock(latency="constant(0ms)", fault="STATUS_503") as running:
+        async with client_of(running.control) as client:
+            answer = await client.put("/-/faults", content=body, headers={"content-type": kind})
+            assert (answer.status_code, answer.json()) == (400, {"mistakes": [line]})
+            assert (await client.get("/-/faults")).json()["rules"] == ["STATUS_503"]
+        assert (await running.ask("GET /work"))[0] == 503
 
 
-async def test_a_body_that_is_too_long_changes_nothing(run_mock) -> None:
+async def test_a_body_that_is_too_long_changes_nothing(run_mock: RunMock) -> None:
     async with (
         run_mock(latency="constant(0ms)", fault="STATUS_503") as running,
         client_of(running.control) as client,
@@ -94,49 +88,42 @@ async def test_a_body_that_is_too_long_changes_nothing(run_mock) -> None:
         assert (await client.get("/-/faults")).json()["rules"] == ["STATUS_503"]
 
 
-def test_one_request_asks_for_a_fault(run_mock) -> None:
+async def test_one_request_asks_for_a_fault(run_mock: RunMock) -> None:
     """By query or by header, whatever rules are in force; it is counted, and a mistake is 400 and one line."""
+    async with run_mock(latency="constant(0ms)") as running, client_of(running.data) as client:
+        for path in ("/work", "/get", "/nothing-here"):
+            assert (await client.get(path, params={"fault": "STATUS_503"})).status_code == 503
+            assert (await client.get(path, headers={"X-Upstream-Fault": "STATUS_429"})).status_code == 429
+        both = await client.get("/work?fault=STATUS_503", headers={"x-upstream-fault": "STATUS_429"})
+        assert both.status_code == 503
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get("/get?a=1&fault=LIMIT_DATA+after%3D10")
+        assert running.mock.stats()["faults"] == {"STATUS_503": 4, "STATUS_429": 3, "LIMIT_DATA": 1}
 
-    async def main() -> None:
-        async with run_mock(latency="constant(0ms)") as running, client_of(running.data) as client:
-            for path in ("/work", "/get", "/nothing-here"):
-                assert (await client.get(path, params={"fault": "STATUS_503"})).status_code == 503
-                assert (await client.get(path, headers={"X-Upstream-Fault": "STATUS_429"})).status_code == 429
-            both = await client.get("/work?fault=STATUS_503", headers={"x-upstream-fault": "STATUS_429"})
-            assert both.status_code == 503
-            with pytest.raises(httpx.RemoteProtocolError):
-                await client.get("/get?a=1&fault=LIMIT_DATA+after%3D10")
-            assert running.mock.stats()["faults"] == {"STATUS_503": 4, "STATUS_429": 3, "LIMIT_DATA": 1}
-
-            for query in ("fault=", "default=1", "defaults=fault"):
-                assert (await client.get(f"/work?{query}")).status_code == 200
-            for query, line in (
-                ("EMTPY_RESPONSE", "no such fault; did you mean EMPTY_RESPONSE?"),
-                ("STATUS_503 rate=1", "'rate=1' is no parameter of STATUS_503, which takes nothing"),
-                ("STATUS_503;STATUS_503", "no such fault"),
-                ("STALL_IN_BODY delay=2000000s", "delay: '2000000s' is longer than 3600s"),
-            ):
-                answer = await client.post("/work", params={"fault": query}, content=b"unread")
-                assert answer.status_code == 400
-                assert answer.json() == {"detail": f"fault={query!r}: {line}"}
-                named = await client.get("/get", headers={"x-upstream-fault": query})
-                assert named.json() == {"detail": f"x-upstream-fault={query!r}: {line}"}
-
-    asyncio.run(main())
+        for query in ("fault=", "default=1", "defaults=fault"):
+            assert (await client.get(f"/work?{query}")).status_code == 200
+        for query, line in (
+            ("EMTPY_RESPONSE", "no such fault; did you mean EMPTY_RESPONSE?"),
+            ("STATUS_503 rate=1", "'rate=1' is no parameter of STATUS_503, which takes nothing"),
+            ("STATUS_503;STATUS_503", "no such fault"),
+            ("STALL_IN_BODY delay=2000000s", "delay: '2000000s' is longer than 3600s"),
+        ):
+            answer = await client.post("/work", params={"fault": query}, content=b"unread")
+            assert answer.status_code == 400
+            assert answer.json() == {"detail": f"fault={query!r}: {line}"}
+            named = await client.get("/get", headers={"x-upstream-fault": query})
+            assert named.json() == {"detail": f"x-upstream-fault={query!r}: {line}"}
 
 
-def test_a_server_that_gives_no_connection_away_has_no_faults() -> None:
+async def test_a_server_that_gives_no_connection_away_has_no_faults() -> None:
     """HTTP/2's, for one: rules strike nobody, and who asks is told."""
     from upstream_mock.app import create_app
     from upstream_mock.settings import Settings
 
-    async def main() -> None:
-        app = create_app(Settings(latency="constant(0ms)", fault="EMPTY_RESPONSE"))
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://mock") as client:
-            assert (await client.get("/work")).status_code == 200
-            answer = await client.get("/work?fault=EMPTY_RESPONSE")
-            assert answer.status_code == 400
-            assert json.loads(answer.content)["detail"] == "fault='EMPTY_RESPONSE': faults are of HTTP/1.1"
-
-    asyncio.run(main())
+    app = create_app(Settings(latency="constant(0ms)", fault="EMPTY_RESPONSE"))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://mock") as client:
+        assert (await client.get("/work")).status_code == 200
+        answer = await client.get("/work?fault=EMPTY_RESPONSE")
+        assert answer.status_code == 400
+        assert json.loads(answer.content)["detail"] == "fault='EMPTY_RESPONSE': faults are of HTTP/1.1"

@@ -1,16 +1,14 @@
 """Faults of the body against an app's messages: what goes through, in which pieces, and what is held back."""
 
-import asyncio
 from random import Random
 from typing import Any
 
 import pytest
 
+from upstream_mock.asgi import Message
 from upstream_mock.client import Client
 from upstream_mock.faults.runtime.faulted_request import FaultedRequest
 from upstream_mock.faults.runtime.parse import parse_fault
-
-Message = dict[str, Any]
 
 
 class FakeWire:
@@ -61,7 +59,7 @@ def body(data: bytes, *, more: bool = False) -> Message:
     return {"type": "http.response.body", "body": data, "more_body": more}
 
 
-def done(asks: str, messages: list[Message]) -> tuple[list[Message], str, list[float]]:
+async def done(asks: str, messages: list[Message]) -> tuple[list[Message], str, list[float]]:
     """What an app that sends these is heard to send, how the connection ended, and the pauses."""
     cycle, wire, pauses = Cycle(), FakeWire(), []
 
@@ -77,13 +75,10 @@ def done(asks: str, messages: list[Message]) -> tuple[list[Message], str, list[f
     async def receive() -> Message:
         raise AssertionError("nobody has a body here")
 
-    async def main() -> None:
-        fault = parse_fault(asks)[1]
-        request = FaultedRequest({"method": "GET"}, receive, cycle.send, app, Client(), wire, pause, Random(1))
-        await fault.apply(request)
-        assert request.asked
-
-    asyncio.run(main())
+    fault = parse_fault(asks)[1]
+    request = FaultedRequest({"method": "GET"}, receive, cycle.send, app, Client(), wire, pause, Random(1))
+    await fault.apply(request)
+    assert request.asked
     return cycle.sent, wire.end, pauses
 
 
@@ -112,32 +107,34 @@ LENGTH_TEN = start(200, (b"Content-Length", b"10"))
         ),
     ],
 )
-def test_a_body_is_stopped_where_it_should_be(asks: str, messages: list[Message], sent: bytes, end: str) -> None:
+async def test_a_body_is_stopped_where_it_should_be(asks: str, messages: list[Message], sent: bytes, end: str) -> None:
     """The right bytes, the right end, and a last message exactly if the answer is whole."""
-    heard, how, _ = done(asks, messages)
+    heard, how, _ = await done(asks, messages)
     bodies = [message for message in heard if message["type"] == "http.response.body"]
     assert b"".join(message["body"] for message in bodies) == sent
     assert how == end
     assert [message.get("more_body", False) for message in bodies].count(False) == (0 if end else 1)
 
 
-def test_drops_and_pauses() -> None:
+async def test_drops_and_pauses() -> None:
     """A pause between any two drops, across the app's own pieces too, and none before the first."""
-    heard, _, pauses = done("SLICER size=2 delay=40ms", [start(), body(b"012", more=True), body(b"34"), body(b"")])
+    heard, _, pauses = await done(
+        "SLICER size=2 delay=40ms", [start(), body(b"012", more=True), body(b"34"), body(b"")]
+    )
     assert [message["body"] for message in heard[1:]] == [b"01", b"2", b"34", b""]
     assert pauses == [0.04, 0.04]
-    _, _, pauses = done("STALL_IN_BODY delay=3s after=1", [start(), body(b"012", more=True), body(b"")])
+    _, _, pauses = await done("STALL_IN_BODY delay=3s after=1", [start(), body(b"012", more=True), body(b"")])
     assert pauses == [3.0]
 
 
-def test_a_slow_body_lasts_no_longer_than_an_hour() -> None:
+async def test_a_slow_body_lasts_no_longer_than_an_hour() -> None:
     """Then the rest comes at once."""
-    _, _, pauses = done("SLICER size=1 delay=1000s", [start(), body(b"x" * 50)])
+    _, _, pauses = await done("SLICER size=1 delay=1000s", [start(), body(b"x" * 50)])
     assert pauses == [1000.0] * 3
 
 
-def test_other_messages_pass() -> None:
+async def test_other_messages_pass() -> None:
     """Trailers, for one, which some servers know."""
     trailers = {"type": "http.response.trailers", "headers": [], "more_trailers": False}
     for asks in ("SLICER", "STALL_IN_BODY after=1", "HUGE_HEADER bytes=5"):
-        assert done(asks, [start(), body(b"0123"), trailers])[0][-1] == trailers
+        assert (await done(asks, [start(), body(b"0123"), trailers]))[0][-1] == trailers

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 import pytest
 
 from support.fault_client import Seen, arrivals, connect, converse, read_answer, read_to_end
+from support.mock_upstream import RunMock, both_loops
 from upstream_mock.faults.malformed import OK
 from upstream_mock.faults.responses import HINTS, TOO_LARGE
 from upstream_mock.faults.runtime.fault import Fault, RawAnswer
@@ -126,150 +127,129 @@ def test_every_fault_has_a_case() -> None:
         assert words.partition("=")[0] in {each.name.rstrip("_") for each in fields(FOUND[name])}
 
 
-def test_the_bytes_of_every_fault(run_mock, on_loop: OnLoop, caplog: pytest.LogCaptureFixture) -> None:
+@both_loops
+async def test_the_bytes_of_every_fault(run_mock: RunMock, caplog: pytest.LogCaptureFixture) -> None:
     """What is seen is what the fault says, what is counted is what was seen, and nobody says a word."""
-
-    async def main() -> None:
-        async with run_mock(latency="constant(1ms)") as running:
-            requests = [GET % (case.path.encode(), case.asks.encode()) for case in CASES]
-            for case, seen in zip(CASES, await at_once(running.data, requests), strict=True):
-                assert case.right(seen), (case.asks, case.path, seen.end, seen.data[:300], len(seen.data))
-            await running.until(lambda: not running.mock.connections.open)
-            stats = running.mock.stats()
-            cut = sum(not case.completed for case in CASES)
-            assert stats["requests"] == {
-                "started": len(CASES),
-                "completed": len(CASES) - cut,
-                "abandoned": cut,
-                "faulted": cut,
-                "in_flight": 0,
-            }
-            assert sum(stats["faults"].values()) == len(CASES) - 2
-        assert not caplog.records
-
-    on_loop(main())
+    async with run_mock(latency="constant(1ms)") as running:
+        requests = [GET % (case.path.encode(), case.asks.encode()) for case in CASES]
+        for case, seen in zip(CASES, await at_once(running.data, requests), strict=True):
+            assert case.right(seen), (case.asks, case.path, seen.end, seen.data[:300], len(seen.data))
+        await running.until(lambda: not running.mock.connections.open)
+        stats = running.mock.stats()
+        cut = sum(not case.completed for case in CASES)
+        assert stats["requests"] == {
+            "started": len(CASES),
+            "completed": len(CASES) - cut,
+            "abandoned": cut,
+            "faulted": cut,
+            "in_flight": 0,
+        }
+        assert sum(stats["faults"].values()) == len(CASES) - 2
+    assert not caplog.records
 
 
-def test_close_on_reuse_is_the_keep_alive_race(run_mock, on_loop: OnLoop) -> None:
+@both_loops
+async def test_close_on_reuse_is_the_keep_alive_race(run_mock: RunMock) -> None:
     """A connection's first request is answered, its second gets FIN and no byte; a fresh connection works."""
+    async with run_mock(latency="constant(0ms)", fault="CLOSE_ON_REUSE") as running:
 
-    async def main() -> None:
-        async with run_mock(latency="constant(0ms)", fault="CLOSE_ON_REUSE") as running:
+        def race() -> tuple[Seen, Seen, Seen]:
+            with connect(running.data) as kept:
+                kept.sendall(GET % (b"/work", b""))
+                first = read_answer(kept)
+                kept.sendall(GET % (b"/work", b""))
+                second = read_to_end(kept)
+            return first, second, converse(running.data, GET % (b"/work", b""), 0.1)
 
-            def race() -> tuple[Seen, Seen, Seen]:
-                with connect(running.data) as kept:
-                    kept.sendall(GET % (b"/work", b""))
-                    first = read_answer(kept)
-                    kept.sendall(GET % (b"/work", b""))
-                    second = read_to_end(kept)
-                return first, second, converse(running.data, GET % (b"/work", b""), 0.1)
-
-            first, second, fresh = await asyncio.to_thread(race)
-            assert good(first)
-            assert second == Seen(b"", "FIN")
-            assert good(fresh)
-            assert running.mock.stats()["faults"] == {"CLOSE_ON_REUSE": 1}
-
-    on_loop(main())
+        first, second, fresh = await asyncio.to_thread(race)
+        assert good(first)
+        assert second == Seen(b"", "FIN")
+        assert good(fresh)
+        assert running.mock.stats()["faults"] == {"CLOSE_ON_REUSE": 1}
 
 
-def test_fin_is_fin_with_a_body_of_megabytes(run_mock, on_loop: OnLoop) -> None:
+@both_loops
+async def test_fin_is_fin_with_a_body_of_megabytes(run_mock: RunMock) -> None:
     """The request is read to its end first: a socket that is closed with bytes unread would send RST."""
-
-    async def main() -> None:
-        async with run_mock(latency="constant(0ms)") as running:
-            body = b"x" * 3_000_000
-            for asks in (b"EMPTY_RESPONSE", b"STATUS_999"):
-                request = POST % (b"/work", asks, len(body), body)
-                assert (await asyncio.to_thread(converse, running.data, request, 2)).end == "FIN"
-
-    on_loop(main())
+    async with run_mock(latency="constant(0ms)") as running:
+        body = b"x" * 3_000_000
+        for asks in (b"EMPTY_RESPONSE", b"STATUS_999"):
+            request = POST % (b"/work", asks, len(body), body)
+            assert (await asyncio.to_thread(converse, running.data, request, 2)).end == "FIN"
 
 
-def test_early_413_comes_while_the_upload_runs(run_mock, on_loop: OnLoop) -> None:
+@both_loops
+async def test_early_413_comes_while_the_upload_runs(run_mock: RunMock) -> None:
     """After the head comes the answer, then FIN; what is sent on goes nowhere and hurts nobody."""
+    async with run_mock(latency="constant(0ms)", fault="EARLY_413 linger=20s") as running:
 
-    async def main() -> None:
-        async with run_mock(latency="constant(0ms)", fault="EARLY_413 linger=20s") as running:
+        def upload() -> tuple[Seen, Seen]:
+            with connect(running.data) as connection:
+                connection.sendall(POST % (b"/work", b"", 10_000_000, b"x" * 1000))
+                seen = read_to_end(connection, 5)
+                for _ in range(40):  # more than any socket's buffers hold, another request among it
+                    connection.sendall(GET % (b"/work", b"") + b"x" * 200_000)
+                connection.shutdown(socket.SHUT_WR)
+                return seen, read_to_end(connection, 5)
 
-            def upload() -> tuple[Seen, Seen]:
-                with connect(running.data) as connection:
-                    connection.sendall(POST % (b"/work", b"", 10_000_000, b"x" * 1000))
-                    seen = read_to_end(connection, 5)
-                    for _ in range(40):  # more than any socket's buffers hold, another request among it
-                        connection.sendall(GET % (b"/work", b"") + b"x" * 200_000)
-                    connection.shutdown(socket.SHUT_WR)
-                    return seen, read_to_end(connection, 5)
-
-            seen, after = await asyncio.to_thread(upload)
-            assert seen == Seen(TOO_LARGE, "FIN")
-            assert after == Seen(b"", "FIN")
-            await running.until(lambda: not running.mock.connections.open)
-            stats = running.mock.stats()
-            assert (stats["requests"]["started"], stats["requests"]["completed"]) == (1, 1)
-            assert stats["connections"]["closed_by"]["server"] == 1
-
-    on_loop(main())
+        seen, after = await asyncio.to_thread(upload)
+        assert seen == Seen(TOO_LARGE, "FIN")
+        assert after == Seen(b"", "FIN")
+        await running.until(lambda: not running.mock.connections.open)
+        stats = running.mock.stats()
+        assert (stats["requests"]["started"], stats["requests"]["completed"]) == (1, 1)
+        assert stats["connections"]["closed_by"]["server"] == 1
 
 
-def test_early_413_without_lingering_is_torn(run_mock, on_loop: OnLoop) -> None:
+@both_loops
+async def test_early_413_without_lingering_is_torn(run_mock: RunMock) -> None:
     """`linger=0s` closes at once, and who sends on gets RST."""
+    async with run_mock(latency="constant(0ms)", fault="EARLY_413 linger=0s") as running:
 
-    async def main() -> None:
-        async with run_mock(latency="constant(0ms)", fault="EARLY_413 linger=0s") as running:
+        def upload() -> None:
+            with connect(running.data) as connection:
+                connection.sendall(POST % (b"/work", b"", 100_000_000, b"x" * 1000))
+                for _ in range(1000):
+                    connection.sendall(b"x" * 100_000)
 
-            def upload() -> None:
-                with connect(running.data) as connection:
-                    connection.sendall(POST % (b"/work", b"", 100_000_000, b"x" * 1000))
-                    for _ in range(1000):
-                        connection.sendall(b"x" * 100_000)
-
-            with pytest.raises((ConnectionResetError, BrokenPipeError)):
-                await asyncio.to_thread(upload)
-
-    on_loop(main())
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            await asyncio.to_thread(upload)
 
 
-def test_stalls_and_drips_take_their_time(run_mock, on_loop: OnLoop) -> None:
+@both_loops
+async def test_stalls_and_drips_take_their_time(run_mock: RunMock) -> None:
     """Never less than they were told, and with the bytes where they belong."""
+    async with run_mock(latency="constant(0ms)") as running:
 
-    async def main() -> None:
-        async with run_mock(latency="constant(0ms)") as running:
+        async def came(asks: bytes) -> list[tuple[float, bytes]]:
+            return await asyncio.to_thread(arrivals, running.data, GET % (b"/work", asks), 0.3)
 
-            async def came(asks: bytes) -> list[tuple[float, bytes]]:
-                return await asyncio.to_thread(arrivals, running.data, GET % (b"/work", asks), 0.3)
-
-            stalled = await came(b"STALL_BEFORE_HEADERS delay=200ms")
-            assert stalled[0][0] >= 0.2
-            halted = await came(b"STALL_IN_BODY delay=200ms after=20")
-            early = b"".join(piece for at, piece in halted if at < 0.2)
-            assert len(early.partition(b"\r\n\r\n")[2]) == 20
-            assert halted[-1][0] >= 0.2
-            drops = await came(b"SLICER delay=50ms size=24")
-            assert drops[-1][0] >= 0.2
-            assert [len(piece) for _, piece in drops[-4:]] == [24] * 4
-
-    on_loop(main())
+        stalled = await came(b"STALL_BEFORE_HEADERS delay=200ms")
+        assert stalled[0][0] >= 0.2
+        halted = await came(b"STALL_IN_BODY delay=200ms after=20")
+        early = b"".join(piece for at, piece in halted if at < 0.2)
+        assert len(early.partition(b"\r\n\r\n")[2]) == 20
+        assert halted[-1][0] >= 0.2
+        drops = await came(b"SLICER delay=50ms size=24")
+        assert drops[-1][0] >= 0.2
+        assert [len(piece) for _, piece in drops[-4:]] == [24] * 4
 
 
-def test_any_fault_with_any_request(run_mock, on_loop: OnLoop, caplog: pytest.LogCaptureFixture) -> None:
+@both_loops
+async def test_any_fault_with_any_request(run_mock: RunMock, caplog: pytest.LogCaptureFixture) -> None:
     """Bodies unread, pipelines, HEAD: nothing hangs, everything adds up, nothing is logged."""
-
-    async def main() -> None:
-        async with run_mock(latency="constant(1ms)") as running:
-            names = ["STATUS_500" if name == "STATUS" else name for name in FOUND if name != "STOP_ACCEPTING"]
-            asked = [f"{name} {SHORT.get(name, '')}".strip().encode() for name in names]
-            requests = [request for asks in asked for request in requests_of(asks)]
-            assert len(requests) == 7 * (len(FOUND) - 1)
-            await at_once(running.data, requests)
-            await running.until(lambda: not running.mock.connections.open)
-            total = running.mock.stats()["requests"]
-            assert total["in_flight"] == 0
-            assert total["started"] == total["completed"] + total["abandoned"] >= len(requests)
-            assert len(asyncio.all_tasks()) <= 3 + 2  # this one, the two servers' and their lifespans
-        assert not caplog.records
-
-    on_loop(main())
+    async with run_mock(latency="constant(1ms)") as running:
+        names = ["STATUS_500" if name == "STATUS" else name for name in FOUND if name != "STOP_ACCEPTING"]
+        asked = [f"{name} {SHORT.get(name, '')}".strip().encode() for name in names]
+        requests = [request for asks in asked for request in requests_of(asks)]
+        assert len(requests) == 7 * (len(FOUND) - 1)
+        await at_once(running.data, requests)
+        await running.until(lambda: not running.mock.connections.open)
+        total = running.mock.stats()["requests"]
+        assert total["in_flight"] == 0
+        assert total["started"] == total["completed"] + total["abandoned"] >= len(requests)
+        assert len(asyncio.all_tasks()) <= 3 + 2  # this one, the two servers' and their lifespans
+    assert not caplog.records
 
 
 async def at_once(port: int, requests: list[bytes]) -> list[Seen]:

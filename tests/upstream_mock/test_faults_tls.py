@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from support.mock_upstream import RunMock, both_loops
 from upstream_mock.faults.runtime.registry import discover
 
 ENDS = {
@@ -108,11 +109,12 @@ class Line:
                 return done
 
 
-def test_every_fault_beneath_tls(run_mock, on_loop, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@both_loops
+async def test_every_fault_beneath_tls(run_mock: RunMock, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Bytes and end are those without TLS, FIN comes with close_notify, and log and counts agree."""
 
-    async def outcome(tls: str) -> tuple[dict[str, object], dict[str, int]]:
-        found: dict[str, object] = {}
+    async def outcome(tls: str) -> tuple[dict[str, tuple[object, ...]], dict[str, int]]:
+        found: dict[str, tuple[object, ...]] = {}
         async with run_mock(latency="constant(1ms)", tls=tls, tls_directory=tmp_path) as running:
             secure = None if tls == "off" else ssl.create_default_context(cafile=tmp_path / "ca.pem")
             for name in discover():
@@ -121,122 +123,105 @@ def test_every_fault_beneath_tls(run_mock, on_loop, tmp_path: Path, caplog: pyte
                 found[name] = seen, end
                 await running.until(lambda: not running.mock.connections.open and not running.is_paused)
             by = {row["id"]: row["closed_by"] for row in running.mock.connections.page(0)["connections"]}
-            rows = running.mock.log.page(None, 0)["requests"]
+            rows = running.log.page(None, 0)["requests"]
             for row in rows:
                 found[row["run"]] = *found[row["run"]], row["outcome"], row["faulted"], by[row["connection"]]
                 assert row["faulted"] == (row["outcome"] == "abandoned")
             assert {row["run"] for row in rows if row["faulted"]} == set(ENDS)
-            executions = running.mock.log.executions.as_json()["runs"]
+            executions = running.log.executions.as_json()["runs"]
             assert "EMPTY_RESPONSE" not in executions
             assert executions["LIMIT_DATA"]["executions"] == 1
             return found, running.mock.requests.total.as_json()
 
-    async def main() -> None:
-        assert await outcome("off") == await outcome("on")
-
     caplog.set_level(logging.WARNING)
-    on_loop(main())
+    assert await outcome("off") == await outcome("on")
     assert not caplog.records
 
 
+@both_loops
 @pytest.mark.parametrize(
     "settings", [{"tls": "on"}, {"accept_per_second": 100}, {"tls": "on", "accept_per_second": 100}]
 )
-def test_a_shut_door_of_our_own_accepting(
-    run_mock, on_loop, tmp_path: Path, caplog: pytest.LogCaptureFixture, settings: dict[str, object]
+async def test_a_shut_door_of_our_own_accepting(
+    run_mock: RunMock, tmp_path: Path, caplog: pytest.LogCaptureFixture, settings: dict[str, object]
 ) -> None:
     """Who comes while it is shut is served when it opens; a handshake that had begun is not cut; nothing is logged."""
 
     def url(port: int) -> str:
         return f"{'https' if 'tls' in settings else 'http'}://localhost:{port}/work"
 
-    async def main() -> None:
-        async with run_mock(latency="constant(0ms)", tls_directory=tmp_path, **settings) as running:
-            verify = ssl.create_default_context(cafile=tmp_path / "ca.pem") if "tls" in settings else True
-            _, slow = await running.send(b"")  # shakes no hands yet
-            beginning = 1 if "tls" in settings else 0
-            await asyncio.sleep(0.1)
-            async with httpx.AsyncClient(verify=verify, timeout=5) as client:
-                for _ in range(2):
-                    asked = time.monotonic()
-                    struck = await client.get(
-                        url(running.data), headers={"x-upstream-fault": "STOP_ACCEPTING for=500ms"}
-                    )
-                    assert struck.status_code == 200
-                    assert (await client.get(url(running.data))).status_code == 200  # a kept connection
-                    async with httpx.AsyncClient(verify=verify, timeout=5) as other:
-                        assert running.is_paused
-                        assert (await other.get(url(running.data))).status_code == 200
-                    # From before it shut: a visitor who was slow to come waits less than that.
-                    assert time.monotonic() - asked >= 0.49  # loops round their timers to a millisecond or so
-                    assert not running.is_paused
-            assert running.mock.handshakes.left == 0
-            slow.close()
-            await running.until(lambda: running.mock.handshakes.left == beginning)
-
     caplog.set_level(logging.WARNING)
-    on_loop(main())
+    async with run_mock(latency="constant(0ms)", tls_directory=tmp_path, **settings) as running:
+        verify = ssl.create_default_context(cafile=tmp_path / "ca.pem") if "tls" in settings else True
+        _, slow = await running.send(b"")  # shakes no hands yet
+        beginning = 1 if "tls" in settings else 0
+        await asyncio.sleep(0.1)
+        async with httpx.AsyncClient(verify=verify, timeout=5) as client:
+            for _ in range(2):
+                asked = time.monotonic()
+                struck = await client.get(url(running.data), headers={"x-upstream-fault": "STOP_ACCEPTING for=500ms"})
+                assert struck.status_code == 200
+                assert (await client.get(url(running.data))).status_code == 200  # a kept connection
+                async with httpx.AsyncClient(verify=verify, timeout=5) as other:
+                    assert running.is_paused
+                    assert (await other.get(url(running.data))).status_code == 200
+                # From before it shut: a visitor who was slow to come waits less than that.
+                assert time.monotonic() - asked >= 0.49  # loops round their timers to a millisecond or so
+                assert not running.is_paused
+        assert running.mock.handshakes.left == 0
+        slow.close()
+        await running.until(lambda: running.mock.handshakes.left == beginning)
     assert not caplog.records
 
 
-def test_faults_cannot_be_put_beside_http2(run_mock, tmp_path: Path) -> None:
+async def test_faults_cannot_be_put_beside_http2(run_mock: RunMock, tmp_path: Path) -> None:
     """409 and one line, and nothing is in force."""
-
-    async def main() -> None:
-        async with run_mock(latency="constant(0ms)", tls="on", http2=True, tls_directory=tmp_path) as running:
-            async with httpx.AsyncClient() as client:
-                answer = await client.put(f"http://127.0.0.1:{running.control}/-/faults", content="EMPTY_RESPONSE")
-            assert (answer.status_code, answer.json()) == (
-                409,
-                {"mistakes": ["UPSTREAM_HTTP2 is on, and faults are of HTTP/1.1"]},
-            )
-            assert not running.mock.faults.rules
-
-    asyncio.run(main())
+    async with run_mock(latency="constant(0ms)", tls="on", http2=True, tls_directory=tmp_path) as running:
+        async with httpx.AsyncClient() as client:
+            answer = await client.put(f"http://127.0.0.1:{running.control}/-/faults", content="EMPTY_RESPONSE")
+        assert (answer.status_code, answer.json()) == (
+            409,
+            {"mistakes": ["UPSTREAM_HTTP2 is on, and faults are of HTTP/1.1"]},
+        )
+        assert not running.mock.faults.rules
 
 
+@both_loops
 @pytest.mark.parametrize("tls", ["off", "on"])
-def test_the_last_request_of_a_connection_can_be_struck(run_mock, on_loop, tmp_path: Path, tls: str) -> None:
+async def test_the_last_request_of_a_connection_can_be_struck(run_mock: RunMock, tmp_path: Path, tls: str) -> None:
     """It counts like any other, and the connection was closed by the mock, whichever way its answer ended."""
-
-    async def main() -> None:
-        settings = {"max_requests_per_connection": 2, "tls": tls, "tls_directory": tmp_path}
-        async with run_mock(latency="constant(0ms)", fault="LIMIT_DATA every=2 path=/work", **settings) as running:
-            verify = tls == "off" or ssl.create_default_context(cafile=tmp_path / "ca.pem")
-            url = f"{'http' if tls == 'off' else 'https'}://localhost:{running.data}"
-            async with httpx.AsyncClient(base_url=url, verify=verify) as client:
-                for _ in range(3):
-                    assert (await client.get("/work")).status_code == 200
-                    with pytest.raises(httpx.RemoteProtocolError):
-                        await client.get("/work")
-                    assert (await client.get("/get")).status_code == 200
-                    last = await client.get("/work?fault=NOT_MODIFIED_WITH_LENGTH")
-                    assert last.status_code == 304
-                    # These bytes do not say that the connection ends: who went on at once could meet its end.
-                    await running.until(lambda: not running.mock.connections.open)
-            ledger, total = running.mock.connections, running.mock.requests.total
-            assert ledger.closed_by["server"] == ledger.accepted == 6
-            assert (total.completed, total.faulted, total.abandoned) == (9, 3, 3)
-
-    on_loop(main())
+    settings = {"max_requests_per_connection": 2, "tls": tls, "tls_directory": tmp_path}
+    async with run_mock(latency="constant(0ms)", fault="LIMIT_DATA every=2 path=/work", **settings) as running:
+        verify = tls == "off" or ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        url = f"{'http' if tls == 'off' else 'https'}://localhost:{running.data}"
+        async with httpx.AsyncClient(base_url=url, verify=verify) as client:
+            for _ in range(3):
+                assert (await client.get("/work")).status_code == 200
+                with pytest.raises(httpx.RemoteProtocolError):
+                    await client.get("/work")
+                assert (await client.get("/get")).status_code == 200
+                last = await client.get("/work?fault=NOT_MODIFIED_WITH_LENGTH")
+                assert last.status_code == 304
+                # These bytes do not say that the connection ends: who went on at once could meet its end.
+                await running.until(lambda: not running.mock.connections.open)
+        ledger, total = running.mock.connections, running.mock.requests.total
+        assert ledger.closed_by["server"] == ledger.accepted == 6
+        assert (total.completed, total.faulted, total.abandoned) == (9, 3, 3)
 
 
-def test_trailers_and_close_framing_through_a_fault(run_mock, on_loop) -> None:
+@both_loops
+async def test_trailers_and_close_framing_through_a_fault(run_mock: RunMock) -> None:
     """A fault that wraps `send` leaves the framing to those who know it: the same bytes come, but for the slicing."""
-
-    async def main() -> None:
-        async with run_mock(latency="constant(0ms)") as running:
-            for query in ("trailers=true&bytes=40", "framing=close&bytes=40", "framing=close&encoding=gzip&bytes=400"):
-                plain = (await running.ask(f"GET /work?{query}"))[2]
-                for fault in ("STALL_IN_BODY%20delay=1ms", "STALL_BEFORE_HEADERS%20delay=1ms", "HUGE_HEADER%20bytes=9"):
-                    struck = (await running.ask(f"GET /work?{query}&fault={fault}"))[2]
-                    assert unchunked(struck) == unchunked(plain)
-            trailing = (await running.ask("GET /work?trailers=true&bytes=40&fault=SLICER%20delay=1ms"))[2]
-            assert unchunked(trailing) == unchunked((await running.ask("GET /work?trailers=true&bytes=40"))[2])
-            assert b"content-digest: sha-256=:" in trailing
-            assert running.mock.requests.total.abandoned == 0
-
-    on_loop(main())
+    async with run_mock(latency="constant(0ms)") as running:
+        for query in ("trailers=true&bytes=40", "framing=close&bytes=40", "framing=close&encoding=gzip&bytes=400"):
+            plain = (await running.ask(f"GET /work?{query}"))[2]
+            for fault in ("STALL_IN_BODY%20delay=1ms", "STALL_BEFORE_HEADERS%20delay=1ms", "HUGE_HEADER%20bytes=9"):
+                struck = (await running.ask(f"GET /work?{query}&fault={fault}"))[2]
+                assert unchunked(struck) == unchunked(plain)
+        trailing = (await running.ask("GET /work?trailers=true&bytes=40&fault=SLICER%20delay=1ms"))[2]
+        assert unchunked(trailing) == unchunked((await running.ask("GET /work?trailers=true&bytes=40"))[2])
+        assert b"content-digest: sha-256=:" in trailing
+        assert running.mock.requests.total.abandoned == 0
 
 
 def unchunked(raw: bytes) -> tuple[bytes, bytes]:
@@ -254,19 +239,15 @@ def unchunked(raw: bytes) -> tuple[bytes, bytes]:
         body, raw = body + raw[:length], raw[length + 2 :]
 
 
-def test_a_full_queue_executes_nothing(run_mock) -> None:
+async def test_a_full_queue_executes_nothing(run_mock: RunMock) -> None:
     """503 queue_full is an answer, and no execution; nor is a refused word."""
-
-    async def main() -> None:
-        async with run_mock(latency="constant(300ms)", capacity=1, queue=0) as running:
-            url = f"http://127.0.0.1:{running.data}/work"
-            async with httpx.AsyncClient(headers={"x-sandbox-run": "r"}) as client:
-                working = asyncio.create_task(client.post(url, headers={"x-request-id": "one"}))
-                await running.until(lambda: running.mock.capacity.busy == 1)
-                full = await client.post(url, headers={"x-request-id": "two"})
-                assert full.headers["x-upstream-error"] == "queue_full"
-                assert (await client.post(url + "?bytes=x", headers={"x-request-id": "three"})).status_code == 400
-                assert (await working).status_code == 200
-            assert running.mock.log.executions.as_json()["runs"]["r"]["ids"] == 1
-
-    asyncio.run(main())
+    async with run_mock(latency="constant(300ms)", capacity=1, queue=0) as running:
+        url = f"http://127.0.0.1:{running.data}/work"
+        async with httpx.AsyncClient(headers={"x-sandbox-run": "r"}) as client:
+            working = asyncio.create_task(client.post(url, headers={"x-request-id": "one"}))
+            await running.until(lambda: running.mock.capacity.busy == 1)
+            full = await client.post(url, headers={"x-request-id": "two"})
+            assert full.headers["x-upstream-error"] == "queue_full"
+            assert (await client.post(url + "?bytes=x", headers={"x-request-id": "three"})).status_code == 400
+            assert (await working).status_code == 200
+        assert running.log.executions.as_json()["runs"]["r"]["ids"] == 1

@@ -1,65 +1,50 @@
 """httpbin's words."""
 
-import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
+from support.mock_upstream import RunMock
 from upstream_mock.httpbin import ALL_METHODS
 
 
 @pytest.fixture
-def talk(run_mock) -> Callable[[Callable[[httpx.AsyncClient], Awaitable[None]]], None]:
-    """Runs a conversation with a mock of no latency."""
-
-    def run(body: Callable[[httpx.AsyncClient], Awaitable[None]]) -> None:
-        async def main() -> None:
-            async with run_mock(latency="constant(0ms)") as running:
-                async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.data}", timeout=15) as client:
-                    await body(client)
-                stats = running.mock.stats()["requests"]
-                assert stats["started"] == stats["completed"] > 0
-
-        asyncio.run(main())
-
-    return run
+async def client(run_mock: RunMock) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a mock without latency, which completes every request."""
+    async with run_mock(latency="constant(0ms)") as running:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.data}", timeout=15) as client:
+            yield client
+        stats = running.mock.stats()["requests"]
+        assert stats["started"] == stats["completed"] > 0
 
 
-def test_get_and_headers(talk) -> None:
+async def test_get_and_headers(client: httpx.AsyncClient) -> None:
     """/get says arguments (lists of what came twice), headers, origin and URL; /headers only those."""
-
-    async def body(client: httpx.AsyncClient) -> None:
-        said = (await client.get("/get?a=1&b=2&b=3&c=", headers={"x-some-thing": "v"})).json()
-        assert said["args"] == {"a": "1", "b": ["2", "3"], "c": ""} or said["args"] == {"a": "1", "b": ["2", "3"]}
-        assert said["headers"]["X-Some-Thing"] == "v"
-        assert said["origin"] == "127.0.0.1"
-        assert said["url"].endswith("/get?a=1&b=2&b=3&c=")
-        assert (await client.get("/headers")).json() == {"headers": (await client.get("/get")).json()["headers"]}
-
-    talk(body)
+    said = (await client.get("/get?a=1&b=2&b=3&c=", headers={"x-some-thing": "v"})).json()
+    assert said["args"] == {"a": "1", "b": ["2", "3"], "c": ""} or said["args"] == {"a": "1", "b": ["2", "3"]}
+    assert said["headers"]["X-Some-Thing"] == "v"
+    assert said["origin"] == "127.0.0.1"
+    assert said["url"].endswith("/get?a=1&b=2&b=3&c=")
+    assert (await client.get("/headers")).json() == {"headers": (await client.get("/get")).json()["headers"]}
 
 
-def test_anything_answers_every_method(talk) -> None:
+async def test_anything_answers_every_method(client: httpx.AsyncClient) -> None:
     """With the method, and the path in the URL; HEAD with neither."""
-
-    async def body(client: httpx.AsyncClient) -> None:
-        for method in ALL_METHODS:
-            for path in ("/anything", "/anything/a/b"):
-                answer = await client.request(method, path)
-                assert answer.status_code == 200
-                if method == "HEAD":
-                    assert answer.content == b""
-                else:
-                    assert answer.json()["method"] == method
-                    assert answer.json()["url"].endswith(path)
-
-    talk(body)
+    for method in ALL_METHODS:
+        for path in ("/anything", "/anything/a/b"):
+            answer = await client.request(method, path)
+            assert answer.status_code == 200
+            if method == "HEAD":
+                assert answer.content == b""
+            else:
+                assert answer.json()["method"] == method
+                assert answer.json()["url"].endswith(path)
 
 
-BODIES = [
+BODIES: list[tuple[str, bytes, dict[str, object]]] = [
     ("text/plain", "héllo".encode(), {"data": "héllo", "form": {}, "json": None}),
     ("application/json", b'{"a": [1]}', {"data": '{"a": [1]}', "json": {"a": [1]}}),
     ("application/json", b"[NaN]", {"data": "[NaN]", "json": None}),
@@ -71,114 +56,82 @@ BODIES = [
 ]
 
 
-def test_anything_says_the_body(talk) -> None:
+async def test_anything_says_the_body(client: httpx.AsyncClient) -> None:
     """As text, as a form, as JSON where it is some, or as base64."""
-
-    async def body(client: httpx.AsyncClient) -> None:
-        for path in ("/anything", "/post"):
-            for content_type, sent, said in BODIES:
-                answer = await client.post(path, content=sent, headers={"content-type": content_type})
-                assert answer.status_code == 200, sent[:20]
-                assert said.items() <= answer.json().items()
-
-    talk(body)
+    for path in ("/anything", "/post"):
+        for content_type, sent, said in BODIES:
+            answer = await client.post(path, content=sent, headers={"content-type": content_type})
+            assert answer.status_code == 200, sent[:20]
+            assert said.items() <= answer.json().items()
 
 
-def test_a_body_too_long_is_refused(talk) -> None:
+async def test_a_body_too_long_is_refused(client: httpx.AsyncClient) -> None:
     """413 beyond 16 MiB."""
-
-    async def body(client: httpx.AsyncClient) -> None:
-        assert (await client.post("/anything", content=b"x" * (16 * 2**20))).status_code == 200
-        assert (await client.post("/anything", content=b"x" * (16 * 2**20 + 1))).status_code == 413
-
-    talk(body)
+    assert (await client.post("/anything", content=b"x" * (16 * 2**20))).status_code == 200
+    assert (await client.post("/anything", content=b"x" * (16 * 2**20 + 1))).status_code == 413
 
 
-def test_status(talk) -> None:
+async def test_status(client: httpx.AsyncClient) -> None:
     """The status asked for, by every method."""
-
-    async def body(client: httpx.AsyncClient) -> None:
-        for code in (200, 204, 302, 304, 404, 418, 500, 503, 599):
-            for method in ALL_METHODS:
-                answer = await client.request(method, f"/status/{code}")
-                assert answer.status_code == code
-                assert answer.content == b""
-                assert answer.headers.get("location") == ("/get" if code == 302 else None)
-
-    talk(body)
+    for code in (200, 204, 302, 304, 404, 418, 500, 503, 599):
+        for method in ALL_METHODS:
+            answer = await client.request(method, f"/status/{code}")
+            assert answer.status_code == code
+            assert answer.content == b""
+            assert answer.headers.get("location") == ("/get" if code == 302 else None)
 
 
-def test_delay(talk) -> None:
+async def test_delay(client: httpx.AsyncClient) -> None:
     """At least so many seconds, and Server-Timing says so; every method."""
-
-    async def body(client: httpx.AsyncClient) -> None:
-        for method in ("GET", "POST"):
-            began = time.perf_counter()
-            answer = await client.request(method, "/delay/0.05")
-            assert time.perf_counter() - began >= 0.05
-            assert answer.json()["method"] == method
-            assert "work;dur=50.000" in answer.headers["server-timing"]
-
-    talk(body)
-
-
-def test_bytes(talk) -> None:
-    """So many, the same for the same seed."""
-
-    async def body(client: httpx.AsyncClient) -> None:
-        for n in (0, 1, 65_536, 200_001):
-            paths = (f"/bytes/{n}", f"/bytes/{n}?seed=1", f"/bytes/{n}?seed=2")
-            first, again, other = [(await client.get(path)).content for path in paths]
-            assert len(first) == n
-            assert first == again
-            assert (first == other) == (n == 0)
-            assert (await client.head(f"/bytes/{n}")).headers["content-length"] == str(n)
-
-    talk(body)
-
-
-def test_drip(talk) -> None:
-    """The head after the delay, then byte by byte over the duration."""
-
-    async def body(client: httpx.AsyncClient) -> None:
+    for method in ("GET", "POST"):
         began = time.perf_counter()
-        async with client.stream("GET", "/drip?numbytes=5&duration=0.2&delay=0.1&code=202") as answer:
-            assert time.perf_counter() - began >= 0.1
-            assert answer.status_code == 202
-            assert answer.headers["content-length"] == "5"
-            pieces = [(time.perf_counter(), piece) async for piece in answer.aiter_raw()]
-        assert b"".join(piece for _, piece in pieces) == b"*****"
-        assert pieces[-1][0] - began >= 0.1 + 0.2
-        assert len(pieces) > 1
-
-    talk(body)
+        answer = await client.request(method, "/delay/0.05")
+        assert time.perf_counter() - began >= 0.05
+        assert answer.json()["method"] == method
+        assert "work;dur=50.000" in answer.headers["server-timing"]
 
 
-def test_stream(talk) -> None:
+async def test_bytes(client: httpx.AsyncClient) -> None:
+    """So many, the same for the same seed."""
+    for n in (0, 1, 65_536, 200_001):
+        paths = (f"/bytes/{n}", f"/bytes/{n}?seed=1", f"/bytes/{n}?seed=2")
+        first, again, other = [(await client.get(path)).content for path in paths]
+        assert len(first) == n
+        assert first == again
+        assert (first == other) == (n == 0)
+        assert (await client.head(f"/bytes/{n}")).headers["content-length"] == str(n)
+
+
+async def test_drip(client: httpx.AsyncClient) -> None:
+    """The head after the delay, then byte by byte over the duration."""
+    began = time.perf_counter()
+    async with client.stream("GET", "/drip?numbytes=5&duration=0.2&delay=0.1&code=202") as answer:
+        assert time.perf_counter() - began >= 0.1
+        assert answer.status_code == 202
+        assert answer.headers["content-length"] == "5"
+        pieces = [(time.perf_counter(), piece) async for piece in answer.aiter_raw()]
+    assert b"".join(piece for _, piece in pieces) == b"*****"
+    assert pieces[-1][0] - began >= 0.1 + 0.2
+    assert len(pieces) > 1
+
+
+async def test_stream(client: httpx.AsyncClient) -> None:
     """Lines of JSON, chunked."""
-
-    async def body(client: httpx.AsyncClient) -> None:
-        answer = await client.get("/stream/3?x=y")
-        assert answer.headers["transfer-encoding"] == "chunked"
-        lines = [json.loads(line) for line in answer.text.splitlines()]
-        assert [line["id"] for line in lines] == [0, 1, 2]
-        assert lines[0]["args"] == {"x": "y"}
-
-    talk(body)
+    answer = await client.get("/stream/3?x=y")
+    assert answer.headers["transfer-encoding"] == "chunked"
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert [line["id"] for line in lines] == [0, 1, 2]
+    assert lines[0]["args"] == {"x": "y"}
 
 
-def test_cookies(talk) -> None:
+async def test_cookies(client: httpx.AsyncClient) -> None:
     """Set one by one, followed to /cookies, which says them."""
-
-    async def body(client: httpx.AsyncClient) -> None:
-        answer = await client.get("/cookies/set?a=1&b=2")
-        assert answer.status_code == 302
-        assert answer.headers["location"] == "/cookies"
-        assert len(answer.headers.get_list("set-cookie")) == 2
-        assert (await client.get("/cookies")).json() == {"cookies": {"a": "1", "b": "2"}}
-        assert (await client.get("/cookies/set?a b=1")).status_code == 400
-
-    talk(body)
+    answer = await client.get("/cookies/set?a=1&b=2")
+    assert answer.status_code == 302
+    assert answer.headers["location"] == "/cookies"
+    assert len(answer.headers.get_list("set-cookie")) == 2
+    assert (await client.get("/cookies")).json() == {"cookies": {"a": "1", "b": "2"}}
+    assert (await client.get("/cookies/set?a b=1")).status_code == 400
 
 
 OUT_OF_BOUNDS = [
@@ -199,24 +152,16 @@ OUT_OF_BOUNDS = [
 NOT_FOUND = ["/", "/nothing", "/get/", "/-/stats", "/-/healthy", "/-/reset", "/docs", "/openapi.json"]
 
 
-def test_out_of_bounds(talk) -> None:
+async def test_out_of_bounds(client: httpx.AsyncClient) -> None:
     """400 and the bound in words, not a clamped answer."""
-
-    async def body(client: httpx.AsyncClient) -> None:
-        for path in OUT_OF_BOUNDS:
-            answer = await client.get(path)
-            assert answer.status_code == 400, path
-            assert "nput should be" in answer.json()["detail"]
-
-    talk(body)
+    for path in OUT_OF_BOUNDS:
+        answer = await client.get(path)
+        assert answer.status_code == 400, path
+        assert "nput should be" in answer.json()["detail"]
 
 
-def test_not_found(talk) -> None:
+async def test_not_found(client: httpx.AsyncClient) -> None:
     """No pages of its own on the data port."""
-
-    async def body(client: httpx.AsyncClient) -> None:
-        for path in NOT_FOUND:
-            assert (await client.get(path)).status_code == 404, path
-            assert (await client.post(path)).status_code == 404, path
-
-    talk(body)
+    for path in NOT_FOUND:
+        assert (await client.get(path)).status_code == 404, path
+        assert (await client.post(path)).status_code == 404, path

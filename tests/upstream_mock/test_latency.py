@@ -3,6 +3,7 @@
 import math
 import statistics
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -49,7 +50,7 @@ NAMES = sorted(distributions())
 
 
 @pytest.fixture
-def example(tmp_path) -> Callable[[str], str]:
+def example(tmp_path: Path) -> Callable[[str], str]:
     """The example of a distribution, with a file that is there."""
     file = tmp_path / "latencies.txt"
     file.write_text(FILE)
@@ -100,14 +101,14 @@ def test_a_distribution(text: str, meant: object) -> None:
     assert parse_latency(text) == meant
 
 
-def test_every_example_is_understood(example) -> None:
+def test_every_example_is_understood(example: Callable[[str], str]) -> None:
     """What an error message recommends works; each name is that of a file."""
     assert NAMES == ["bimodal", "constant", "empirical", "exponential", "lognormal", "normal", "pareto", "uniform"]
     for name, shape in distributions().items():
         assert type(parse_latency(example(name))) is shape
 
 
-def test_a_new_distribution_is_one_file(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_distribution_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put into the folder, it is known by its name and recommended by its example."""
     (tmp_path / "triple.py").write_text(NEW_SHAPE)
     monkeypatch.setattr(latency, "__path__", [*latency.__path__, str(tmp_path)])
@@ -119,7 +120,7 @@ def test_a_new_distribution_is_one_file(tmp_path, monkeypatch: pytest.MonkeyPatc
         distributions.cache_clear()
 
 
-def test_latencies_of_a_file(example) -> None:
+def test_latencies_of_a_file(example: Callable[[str], str]) -> None:
     """Comments and empty lines are left out; each line is drawn equally often, in the seed's order."""
     text = example("empirical")
     assert parse_latency(text) == Empirical((0.01, 0.02, 0.03, 1.0))
@@ -140,7 +141,7 @@ def test_latencies_of_a_file(example) -> None:
         ("x" * 100_000, ":1: 'x"),
     ],
 )
-def test_a_bad_file_of_latencies(tmp_path, content: str, wrong: str) -> None:
+def test_a_bad_file_of_latencies(tmp_path: Path, content: str, wrong: str) -> None:
     """File and line are said, and no more of the line than one can read."""
     file = tmp_path / "f"
     file.write_bytes(content.encode("latin-1"))
@@ -159,7 +160,7 @@ def test_a_file_of_latencies_that_is_none(path: str, wrong: str) -> None:
         parse_latency(f"empirical({path})")
 
 
-def test_a_request_has_no_file_read(example) -> None:
+def test_a_request_has_no_file_read(example: Callable[[str], str]) -> None:
     """Or anybody could ask which files there are."""
     with pytest.raises(ValueError, match="empirical only as the mock starts"):
         parse_latency(example("empirical"), by_request=True)
@@ -218,7 +219,7 @@ def test_no_distribution(text: str, wrong: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_sequence_is_the_seeds(name: str, example) -> None:
+def test_the_sequence_is_the_seeds(name: str, example: Callable[[str], str]) -> None:
     """The same seed draws the same; another draws something else, unless there is nothing to draw."""
     text = example(name)
     assert draws(text, seed=5, count=50) == draws(text, seed=5, count=50)
@@ -278,7 +279,7 @@ def test_no_latency_is_negative() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_quantiles_are_finite_at_both_ends_and_rise(name: str, example) -> None:
+def test_quantiles_are_finite_at_both_ends_and_rise(name: str, example: Callable[[str], str]) -> None:
     """random() may return 0.0 and everything below 1."""
     shape = parse_latency(example(name))
     ends = [shape.quantile(u) for u in (0.0, 1e-9, 0.5, 1 - 2**-53)]

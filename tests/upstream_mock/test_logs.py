@@ -1,10 +1,11 @@
 """The witness's logs: what ended, on which connection, for whom, and how often it was executed."""
 
-import asyncio
 import time
+from typing import Any
 
 import httpx
 
+from support.mock_upstream import RunMock, both_loops
 from upstream_mock.clock import UnixClock
 from upstream_mock.correlation import IdempotencyLog
 from upstream_mock.request_log import HEADS, LOOKED_AT, PAGE, PATH_BYTES, RequestLog
@@ -17,81 +18,74 @@ def add(log: RequestLog, *, run: bytes = b"r", path: bytes = b"/work", method: s
     log.add({"method": method, "raw_path": path}, (run, b"id", key), 7, 1, completed=True, executed=True)
 
 
-def sequences(page: dict) -> list[int]:
+def sequences(page: dict[str, Any]) -> list[int]:
     """The numbers of a page's rows."""
     return [row["sequence"] for row in page["requests"]]
 
 
-def test_the_logs_over_http(run_mock, on_loop) -> None:
+@both_loops
+async def test_the_logs_over_http(run_mock: RunMock) -> None:
     """Two requests on one connection and one whose caller left: each row says so, on the control port only."""
+    began = time.time()
+    async with run_mock(latency="constant(100ms)") as running:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.data}") as client:
+            headers = {"x-sandbox-run": "a", "x-request-id": "one", "idempotency-key": "k"}
+            await client.post("/work", headers=headers)
+            await client.get("/get?x=1", headers={"x-sandbox-run": "b"})
+        _, writer = await running.send(b"GET /work HTTP/1.1\r\nhost: mock\r\nx-sandbox-run: a\r\n\r\n")
+        await running.until(lambda: running.mock.requests.total.in_flight == 1)
+        writer.close()
+        await running.until(lambda: not running.mock.connections.open)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.control}") as client:
+            document = (await client.get("/-/requests")).json()
+            only_b = (await client.get("/-/requests?run=b")).json()
+            later = (await client.get("/-/requests?since=2")).json()
+            connections = (await client.get("/-/connections")).json()
+            executions = (await client.get("/-/executions")).json()
+        status, _, _ = await running.ask("GET /-/requests")
+        assert status == 404
 
-    async def main() -> None:
-        began = time.time()
-        async with run_mock(latency="constant(100ms)") as running:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.data}") as client:
-                headers = {"x-sandbox-run": "a", "x-request-id": "one", "idempotency-key": "k"}
-                await client.post("/work", headers=headers)
-                await client.get("/get?x=1", headers={"x-sandbox-run": "b"})
-            _, writer = await running.send(b"GET /work HTTP/1.1\r\nhost: mock\r\nx-sandbox-run: a\r\n\r\n")
-            await running.until(lambda: running.mock.requests.total.in_flight == 1)
-            writer.close()
-            await running.until(lambda: not running.mock.connections.open)
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.control}") as client:
-                document = (await client.get("/-/requests")).json()
-                only_b = (await client.get("/-/requests?run=b")).json()
-                later = (await client.get("/-/requests?since=2")).json()
-                connections = (await client.get("/-/connections")).json()
-                executions = (await client.get("/-/executions")).json()
-            status, _, _ = await running.ask("GET /-/requests")
-            assert status == 404
+    first, second, third = rows = document.pop("requests")
+    assert document == {"kept": 10_000, "oldest": 1, "next": 3, "more": False}
+    assert all(began - 1 < row.pop("started") < time.time() + 1 for row in rows)
+    assert first.pop("duration_ms") >= 99
+    assert second.pop("duration_ms") < third.pop("duration_ms") + 1000
+    assert first == {
+        "sequence": 1,
+        "run": "a",
+        "request_id": "one",
+        "idempotency_key": "k",
+        "method": "POST",
+        "path": "/work",
+        "connection": 1,
+        "execution": 1,
+        "outcome": "completed",
+        "faulted": False,
+    }
+    nobody = {"request_id": None, "idempotency_key": None, "method": "GET", "execution": None, "faulted": False}
+    assert second == {"sequence": 2, "run": "b", "path": "/get", "connection": 1, "outcome": "completed"} | nobody
+    assert third == {"sequence": 3, "run": "a", "path": "/work", "connection": 2, "outcome": "abandoned"} | nobody
+    assert sequences(only_b) == [2]
+    assert sequences(later) == [3]
+    assert executions["runs"]["a"] == {"ids": 1, "executions": 1, "times": {"1": 1}, "repeated": {}}
 
-        first, second, third = rows = document.pop("requests")
-        assert document == {"kept": 10_000, "oldest": 1, "next": 3, "more": False}
-        assert all(began - 1 < row.pop("started") < time.time() + 1 for row in rows)
-        assert first.pop("duration_ms") >= 99
-        assert second.pop("duration_ms") < third.pop("duration_ms") + 1000
-        assert first == {
-            "sequence": 1,
-            "run": "a",
-            "request_id": "one",
-            "idempotency_key": "k",
-            "method": "POST",
-            "path": "/work",
-            "connection": 1,
-            "execution": 1,
-            "outcome": "completed",
-            "faulted": False,
-        }
-        nobody = {"request_id": None, "idempotency_key": None, "method": "GET", "execution": None, "faulted": False}
-        assert second == {"sequence": 2, "run": "b", "path": "/get", "connection": 1, "outcome": "completed"} | nobody
-        assert third == {"sequence": 3, "run": "a", "path": "/work", "connection": 2, "outcome": "abandoned"} | nobody
-        assert sequences(only_b) == [2]
-        assert sequences(later) == [3]
-        assert executions["runs"]["a"] == {"ids": 1, "executions": 1, "times": {"1": 1}, "repeated": {}}
-
-        kept, left = connections["connections"]
-        assert (kept["id"], kept["requests"], kept["closed_by"], kept["tls"]) == (1, 2, "client", None)
-        assert (left["id"], left["requests"], left["closed_by"]) == (2, 1, "client")
-        assert kept["opened"] <= kept["first_byte"] <= kept["closed"] - 0.099
-        assert kept["bytes_in"] > 300
-        assert kept["bytes_out"] > 300
-        assert left["bytes_out"] in (0, 1)  # of what has never had an answer, a FIN counts as one
-
-    on_loop(main())
+    kept, left = connections["connections"]
+    assert (kept["id"], kept["requests"], kept["closed_by"], kept["tls"]) == (1, 2, "client", None)
+    assert (left["id"], left["requests"], left["closed_by"]) == (2, 1, "client")
+    assert kept["opened"] <= kept["first_byte"] <= kept["closed"] - 0.099
+    assert kept["bytes_in"] > 300
+    assert kept["bytes_out"] > 300
+    assert left["bytes_out"] in (0, 1)  # of what has never had an answer, a FIN counts as one
 
 
-def test_an_open_connection_is_listed(run_mock) -> None:
+async def test_an_open_connection_is_listed(run_mock: RunMock) -> None:
     """With what is known of it: no request, no first byte, not closed."""
-
-    async def main() -> None:
-        async with run_mock() as running:
-            await running.send(b"")
-            await running.until(lambda: running.mock.connections.accepted == 1)
-            (row,) = running.mock.connections.page(0)["connections"]
-            assert row["requests"] == 0
-            assert row["first_byte"] is row["closed"] is row["closed_by"] is None
-
-    asyncio.run(main())
+    async with run_mock() as running:
+        await running.send(b"")
+        await running.until(lambda: running.mock.connections.accepted == 1)
+        (row,) = running.mock.connections.page(0)["connections"]
+        assert row["requests"] == 0
+        assert row["first_byte"] is row["closed"] is row["closed_by"] is None
 
 
 def test_the_newest_requests_are_kept() -> None:
@@ -178,47 +172,40 @@ def test_the_newest_ids_are_remembered() -> None:
     assert document["runs"]["r"] == {"ids": 5, "executions": 6, "times": {"1": 4, "2": 1}, "repeated": {"7": 2}}
 
 
-def test_a_retry_shows_as_a_second_execution(run_mock, on_loop) -> None:
+@both_loops
+async def test_a_retry_shows_as_a_second_execution(run_mock: RunMock) -> None:
     """The caller gave up in the middle of the work and sent the same POST again: executed twice, answered once.
 
     One who gave up while he waited in line was not executed at all.
     """
-
-    async def main() -> None:
-        post = b"POST /work HTTP/1.1\r\nhost: mock\r\nx-request-id: %s\r\ncontent-length: 0\r\n\r\n"
-        async with run_mock(latency="constant(200ms)", capacity=1) as running:
-            capacity = running.mock.capacity
-            _, first = await running.send(post % b"twice")
-            await running.until(lambda: capacity.busy == 1)
-            _, second = await running.send(post % b"never")
-            await running.until(lambda: capacity.waiting == 1)
-            second.close()
-            await running.until(lambda: capacity.waiting == 0)
-            first.close()
-            await running.until(lambda: capacity.busy == 0)
-            reader, _ = await running.send(post % b"twice")
-            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
-            await running.until(lambda: running.mock.requests.total.in_flight == 0)
-            runs = running.mock.log.executions.as_json()["runs"]
-            assert runs == {"": {"ids": 1, "executions": 2, "times": {"2": 1}, "repeated": {"twice": 2}}}
-
-    on_loop(main())
+    post = b"POST /work HTTP/1.1\r\nhost: mock\r\nx-request-id: %s\r\ncontent-length: 0\r\n\r\n"
+    async with run_mock(latency="constant(200ms)", capacity=1) as running:
+        capacity = running.mock.capacity
+        _, first = await running.send(post % b"twice")
+        await running.until(lambda: capacity.busy == 1)
+        _, second = await running.send(post % b"never")
+        await running.until(lambda: capacity.waiting == 1)
+        second.close()
+        await running.until(lambda: capacity.waiting == 0)
+        first.close()
+        await running.until(lambda: capacity.busy == 0)
+        reader, _ = await running.send(post % b"twice")
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
+        await running.until(lambda: running.mock.requests.total.in_flight == 0)
+        runs = running.log.executions.as_json()["runs"]
+        assert runs == {"": {"ids": 1, "executions": 2, "times": {"2": 1}, "repeated": {"twice": 2}}}
 
 
-def test_no_log(run_mock) -> None:
+async def test_no_log(run_mock: RunMock) -> None:
     """UPSTREAM_LOG_ENTRIES=0: nothing is remembered, the pages are there, and open connections are still told."""
-
-    async def main() -> None:
-        async with run_mock(log_entries=0, latency="constant(0ms)") as running:
-            await running.ask("POST /work")
-            await running.until(lambda: not running.mock.connections.open)
-            await running.send(b"")
-            await running.until(lambda: running.mock.connections.accepted == 2)
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.control}") as client:
-                assert (await client.get("/-/requests")).json()["requests"] == []
-                assert (await client.get("/-/executions")).json()["runs"] == {}
-                assert [row["id"] for row in (await client.get("/-/connections")).json()["connections"]] == [2]
-                assert (await client.get("/-/stats")).json()["requests"]["completed"] == 1
-                assert (await client.get("/-/requests?since=-1")).status_code == 422
-
-    asyncio.run(main())
+    async with run_mock(log_entries=0, latency="constant(0ms)") as running:
+        await running.ask("POST /work")
+        await running.until(lambda: not running.mock.connections.open)
+        await running.send(b"")
+        await running.until(lambda: running.mock.connections.accepted == 2)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.control}") as client:
+            assert (await client.get("/-/requests")).json()["requests"] == []
+            assert (await client.get("/-/executions")).json()["runs"] == {}
+            assert [row["id"] for row in (await client.get("/-/connections")).json()["connections"]] == [2]
+            assert (await client.get("/-/stats")).json()["requests"]["completed"] == 1
+            assert (await client.get("/-/requests?since=-1")).status_code == 422

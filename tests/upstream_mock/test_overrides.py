@@ -6,8 +6,9 @@ import random
 import httpx
 import pytest
 
+from support.mock_upstream import RunMock, Running
 from upstream_mock.asgi import OPTIONS_KEY
-from upstream_mock.latency.distribution import LatencySampler
+from upstream_mock.latency.distribution import Distribution, LatencySampler
 from upstream_mock.latency.parse import parse_latency
 from upstream_mock.payload import Payload
 from upstream_mock.request_overrides import KEPT, MAX_BYTES, BadOverrideError, Overrides
@@ -21,42 +22,47 @@ def work_ms(answer: httpx.Response) -> float:
     return float(parts["work"])
 
 
-def client_of(running) -> httpx.AsyncClient:
+def client_of(running: Running) -> httpx.AsyncClient:
     """A client of a mock."""
     return httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.data}")
 
 
 @pytest.mark.parametrize("concurrency", [1, 50])
-def test_the_sequence_is_the_seeds_whatever_the_load(run_mock, concurrency: int) -> None:
+async def test_the_sequence_is_the_seeds_whatever_the_load(
+    run_mock: RunMock, monkeypatch: pytest.MonkeyPatch, concurrency: int
+) -> None:
     """300 requests, a third of them with a latency of their own or refused: each used up one draw of the sequence."""
     seed, count, own = 5, 300, "uniform(0ms,8ms)"
     expected, ours = LatencySampler(parse_latency("uniform(0ms, 4ms)"), seed), parse_latency(own)
 
-    async def main() -> tuple[list[float], float]:
-        async with run_mock(latency="uniform(0ms, 4ms)", seed=seed) as running:
-            drawn, draw = [], running.mock.latency.draw
-            running.mock.latency.draw = lambda own=None: drawn.append(draw(own)) or drawn[-1]
-            turn = asyncio.Semaphore(concurrency)
-            limits = httpx.Limits(max_connections=concurrency)
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.data}", limits=limits) as client:
+    drawn: list[float] = []
+    reported_ms: list[float] = []
+    turn = asyncio.Semaphore(concurrency)
+    limits = httpx.Limits(max_connections=concurrency)
+    async with run_mock(latency="uniform(0ms, 4ms)", seed=seed) as running:
+        draw = running.mock.latency.draw
 
-                async def one(number: int) -> None:
-                    target = ("/work", "/work", f"/work?latency={own}", "/work?latency=x")[number % 4]
-                    async with turn:
-                        answer = await client.get(target)
-                    if number % 4 == 3:
-                        assert answer.status_code == 400
-                    else:
-                        told.append(work_ms(answer))
+        def remember(own: Distribution | None = None) -> float:
+            drawn.append(draw(own))
+            return drawn[-1]
 
-                told: list[float] = []
-                await asyncio.gather(*map(one, range(count)))
-            # What was told is what was drawn; the refused were told nothing.
-            assert len(drawn) == count
-            assert all(any(abs(ms - each * 1e3) < 0.001 for each in drawn) for ms in told)
-            return drawn, draw()
+        monkeypatch.setattr(running.mock.latency, "draw", remember)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.data}", limits=limits) as client:
 
-    drawn, following = asyncio.run(main())
+            async def one(number: int) -> None:
+                target = ("/work", "/work", f"/work?latency={own}", "/work?latency=x")[number % 4]
+                async with turn:
+                    answer = await client.get(target)
+                if number % 4 == 3:
+                    assert answer.status_code == 400
+                else:
+                    reported_ms.append(work_ms(answer))
+
+            await asyncio.gather(*map(one, range(count)))
+        following = draw()
+    # What was reported is what was drawn; a refused request has no report.
+    assert len(drawn) == count
+    assert all(any(abs(ms - each * 1e3) < 0.001 for each in drawn) for ms in reported_ms)
     wanted = [expected.draw() for _ in range(count)]
     doubled = sum(pytest.approx(2 * base) == each for each, base in zip(drawn, wanted, strict=True))
     assert doubled == count // 4
@@ -79,46 +85,38 @@ GOOD = {
 
 
 @pytest.mark.parametrize("by_header", [False, True])
-def test_a_request_has_its_way(run_mock, by_header: bool) -> None:
+async def test_a_request_has_its_way(run_mock: RunMock, by_header: bool) -> None:
     """By query or by header, one name at a time; the next request has the environment's again."""
-
-    async def main() -> None:
-        async with run_mock(latency="constant(0ms)") as running, client_of(running) as client:
-            plain = await client.get("/work")
-            got = {}
-            for name, value in GOOD.items():
-                given = {f"x-upstream-{name.replace('_', '-')}": value} if by_header else {}
-                got[name] = await client.post(
-                    "/work" if by_header else f"/work?{name}={value}&n=1", headers=given, content=b"x" * 70_000
-                )
-                again = await client.get("/work")
-                assert (again.status_code, again.content) == (200, plain.content)
-            assert work_ms(got["latency"]) == 3.0
-            assert got["status"].status_code == 418
-            assert len(got["bytes"].content) == 9
-            assert got["chunks"].headers["content-length"] == "120"
-            assert got["encoding"].headers["content-encoding"] == "gzip"
-            assert got["encoding"].content == plain.content
-            assert got["framing"].headers["transfer-encoding"] == "chunked"
-            assert got["trailers"].headers["trailer"] == "content-digest"
-            assert got["content"].headers["content-type"] == "text/event-stream"
-
-    asyncio.run(main())
+    async with run_mock(latency="constant(0ms)") as running, client_of(running) as client:
+        plain = await client.get("/work")
+        got = {}
+        for name, value in GOOD.items():
+            given = {f"x-upstream-{name.replace('_', '-')}": value} if by_header else {}
+            got[name] = await client.post(
+                "/work" if by_header else f"/work?{name}={value}&n=1", headers=given, content=b"x" * 70_000
+            )
+            again = await client.get("/work")
+            assert (again.status_code, again.content) == (200, plain.content)
+        assert work_ms(got["latency"]) == 3.0
+        assert got["status"].status_code == 418
+        assert len(got["bytes"].content) == 9
+        assert got["chunks"].headers["content-length"] == "120"
+        assert got["encoding"].headers["content-encoding"] == "gzip"
+        assert got["encoding"].content == plain.content
+        assert got["framing"].headers["transfer-encoding"] == "chunked"
+        assert got["trailers"].headers["trailer"] == "content-digest"
+        assert got["content"].headers["content-type"] == "text/event-stream"
 
 
-def test_the_query_wins_over_the_header(run_mock) -> None:
+async def test_the_query_wins_over_the_header(run_mock: RunMock) -> None:
     """Whoever writes the address has the last word; names of no meaning do nothing."""
-
-    async def main() -> None:
-        async with run_mock(latency="constant(0ms)", error_rate=1) as running, client_of(running) as client:
-            answer = await client.get("/work?status=201&bytes=3", headers={"x-upstream-status": "202"})
-            assert (answer.status_code, answer.content) == (201, b"xxx")
-            answer = await client.get("/work?status=201", headers={"x-upstream-bytes": "4"})
-            assert (answer.status_code, answer.content) == (201, b"xxxx")
-            # An error that was drawn stands, unless a status was asked for.
-            assert (await client.get("/work?n=5&latencies=3", headers={"x-upstream-x": "1"})).status_code == 500
-
-    asyncio.run(main())
+    async with run_mock(latency="constant(0ms)", error_rate=1) as running, client_of(running) as client:
+        answer = await client.get("/work?status=201&bytes=3", headers={"x-upstream-status": "202"})
+        assert (answer.status_code, answer.content) == (201, b"xxx")
+        answer = await client.get("/work?status=201", headers={"x-upstream-bytes": "4"})
+        assert (answer.status_code, answer.content) == (201, b"xxxx")
+        # An error that was drawn stands, unless a status was asked for.
+        assert (await client.get("/work?n=5&latencies=3", headers={"x-upstream-x": "1"})).status_code == 500
 
 
 BAD = [
@@ -144,19 +142,15 @@ BAD = [
 ]
 
 
-def test_out_of_bounds(run_mock) -> None:
+async def test_out_of_bounds(run_mock: RunMock) -> None:
     """400 and one line that names the word, its value and the bound."""
-
-    async def main() -> None:
-        async with run_mock(latency="constant(0ms)") as running, client_of(running) as client:
-            for query, line in BAD:
-                answer = await client.get(f"/work?{query}")
-                assert answer.status_code == 400, query
-                assert answer.headers["content-type"] == "application/json"
-                assert answer.json()["detail"].startswith(line)
-                assert "\n" not in answer.json()["detail"]
-
-    asyncio.run(main())
+    async with run_mock(latency="constant(0ms)") as running, client_of(running) as client:
+        for query, line in BAD:
+            answer = await client.get(f"/work?{query}")
+            assert answer.status_code == 400, query
+            assert answer.headers["content-type"] == "application/json"
+            assert answer.json()["detail"].startswith(line)
+            assert "\n" not in answer.json()["detail"]
 
 
 def scope(query: str, **headers: str) -> dict[str, object]:

@@ -8,12 +8,16 @@ import json
 import time
 import zlib
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from support.mock_upstream import RunMock, Running, both_loops
+from upstream_mock.asgi import Message
 from upstream_mock.client import Client
-from upstream_mock.payload import PIECE_BYTES, Filled, Payload, body_of
+from upstream_mock.payload import PIECE_BYTES, Content, Filled, Framing, Payload, body_of
 from upstream_mock.settings import Settings
 from upstream_mock.state import Mock
 from upstream_mock.work_response import WorkResponse
@@ -42,7 +46,7 @@ def fields(lines: bytes) -> dict[str, str]:
     return dict(line.decode("latin-1").split(": ", 1) for line in lines.split(b"\r\n") if line)
 
 
-async def ask(running, target: str = "/work", *lines: str, method: str = "GET", version: str = "1.1") -> Got:
+async def ask(running: Running, target: str = "/work", *lines: str, method: str = "GET", version: str = "1.1") -> Got:
     """Ask on a kept connection and read by the answer's own framing, strictly."""
     head = "".join(f"{line}\r\n" for line in ("host: mock", *lines))
     reader, writer = await running.send(f"{method} {target} HTTP/{version}\r\n{head}\r\n".encode())
@@ -102,7 +106,7 @@ def test_any_cut_of_a_filled_text_is_that_of_the_whole() -> None:
 
 @pytest.mark.parametrize("content", ["json", "sse"])
 @pytest.mark.parametrize("chunks", [1, 5])
-def test_every_gzipped_chunk_can_be_read_when_it_has_come(content: str, chunks: int) -> None:
+def test_every_gzipped_chunk_can_be_read_when_it_has_come(content: Content, chunks: int) -> None:
     """It unpacks to the plain one; all together are one gzip file, the same each time it is made."""
     plain = body_of(Payload(100_000, chunks, content=content))
     packed, again = (body_of(Payload(100_000, chunks, encoding="gzip", content=content)) for _ in range(2))
@@ -127,6 +131,10 @@ def test_events_are_events() -> None:
             assert event.count(b"\n") == 2
 
 
+def has_in_flight(running: Running, number: int) -> bool:
+    return running.mock.requests.total.in_flight == number
+
+
 FRAMINGS = ["content-length", "chunked", "close"]
 
 
@@ -144,106 +152,85 @@ def check(got: Got, *, length: int, chunks: int, framing: str, encoding: str) ->
         assert len(got.chunks) == min(chunks, length)
 
 
+@both_loops
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
-def test_every_framing_carries_every_body(run_mock, on_loop, encoding: str) -> None:
+async def test_every_framing_carries_every_body(run_mock: RunMock, encoding: str) -> None:
     """Asked for by the request; and the connection goes on, or is closed where that is the end."""
-
-    async def main() -> None:
-        async with run_mock(latency=QUICK) as running:
-            for framing in FRAMINGS:
-                for length, chunks in ((0, 1), (120, 1), (120, 7), (300_000, 3)):
-                    asked = f"bytes={length}&chunks={chunks}&encoding={encoding}&framing={framing}"
-                    got = await ask(running, f"/work?{asked}")
-                    check(got, length=length, chunks=chunks, framing=framing, encoding=encoding)
-                    head = await ask(running, f"/work?{asked}", method="HEAD")
-                    assert head.headers.keys() ^ got.headers.keys() <= {"transfer-encoding"}
-            await running.until(lambda: not running.mock.requests.total.in_flight)
-            assert running.mock.requests.total.abandoned == 0
-
-    on_loop(main())
+    async with run_mock(latency=QUICK) as running:
+        for framing in FRAMINGS:
+            for length, chunks in ((0, 1), (120, 1), (120, 7), (300_000, 3)):
+                asked = f"bytes={length}&chunks={chunks}&encoding={encoding}&framing={framing}"
+                got = await ask(running, f"/work?{asked}")
+                check(got, length=length, chunks=chunks, framing=framing, encoding=encoding)
+                head = await ask(running, f"/work?{asked}", method="HEAD")
+                assert head.headers.keys() ^ got.headers.keys() <= {"transfer-encoding"}
+        await running.until(lambda: not running.mock.requests.total.in_flight)
+        assert running.mock.requests.total.abandoned == 0
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
-def test_the_environment_says_it_for_all(run_mock, framing: str) -> None:
+async def test_the_environment_says_it_for_all(run_mock: RunMock, framing: str) -> None:
     """The same by variables."""
-
-    async def main() -> None:
-        async with run_mock(latency=QUICK, payload_bytes=500, chunks=7, encoding="gzip", framing=framing) as running:
-            for _ in range(2):
-                check(await ask(running), length=500, chunks=7, framing=framing, encoding="gzip")
-
-    asyncio.run(main())
+    async with run_mock(latency=QUICK, payload_bytes=500, chunks=7, encoding="gzip", framing=framing) as running:
+        for _ in range(2):
+            check(await ask(running), length=500, chunks=7, framing=framing, encoding="gzip")
 
 
-def test_a_bodiless_status_has_no_body(run_mock) -> None:
+async def test_a_bodiless_status_has_no_body(run_mock: RunMock) -> None:
     """204 and 304 in any framing; uvicorn would break the connection over a length it is not sent."""
-
-    async def main() -> None:
-        async with run_mock(latency=QUICK) as running:
-            for status in (204, 304):
-                for query in ("", *(f"&framing={framing}&chunks=3" for framing in FRAMINGS)):
-                    got = await ask(running, f"/work?status={status}{query}")
-                    assert got.status == status
-                    assert not {"content-length", "transfer-encoding"} & got.headers.keys()
-
-    asyncio.run(main())
+    async with run_mock(latency=QUICK) as running:
+        for status in (204, 304):
+            for query in ("", *(f"&framing={framing}&chunks=3" for framing in FRAMINGS)):
+                got = await ask(running, f"/work?status={status}{query}")
+                assert got.status == status
+                assert not {"content-length", "transfer-encoding"} & got.headers.keys()
 
 
-def test_chunks_come_with_gaps(run_mock, on_loop) -> None:
+@both_loops
+async def test_chunks_come_with_gaps(run_mock: RunMock) -> None:
     """The head at once, then a chunk every 30 ms and never sooner; HEAD waits for none of them."""
-
-    async def main() -> None:
-        async with run_mock(latency=QUICK, chunks=5, chunk_gap_ms=30, framing="chunked") as running:
-            got = await ask(running)
-            assert len(got.chunks) == 5
-            # Between the second chunk and the last the mock waited three times.
-            assert got.times[4] - got.times[1] >= 0.03 * 3 - 0.03
-            assert got.times[4] >= 0.03 * 4
-            assert got.times[0] < got.times[4] / 2
-            began = time.perf_counter()
-            await ask(running, method="HEAD")
-            assert time.perf_counter() - began < 0.1
-
-    on_loop(main())
+    async with run_mock(latency=QUICK, chunks=5, chunk_gap_ms=30, framing="chunked") as running:
+        got = await ask(running)
+        assert len(got.chunks) == 5
+        # Between the second chunk and the last the mock waited three times.
+        assert got.times[4] - got.times[1] >= 0.03 * 3 - 0.03
+        assert got.times[4] >= 0.03 * 4
+        assert got.times[0] < got.times[4] / 2
+        assert running.mock.lateness.count == 4
+        await ask(running, method="HEAD")
+        assert running.mock.lateness.count == 4
 
 
-def test_the_first_chunk_waits_for_no_gap(run_mock) -> None:
+async def test_the_first_chunk_waits_for_no_gap(run_mock: RunMock) -> None:
     """There is one between two chunks, none before the first and none after the last."""
-
-    async def main() -> None:
-        async with run_mock(latency=QUICK, chunks=2, chunk_gap_ms=200, framing="chunked") as running:
-            got = await ask(running)
-            assert got.times[0] < 0.4 * got.times[1]
-            assert running.mock.lateness.count == 1
-
-    asyncio.run(main())
+    async with run_mock(latency=QUICK, chunks=2, chunk_gap_ms=200, framing="chunked") as running:
+        got = await ask(running)
+        assert got.times[0] < 0.4 * got.times[1]
+        assert running.mock.lateness.count == 1
 
 
-def test_nothing_is_made_for_who_has_left() -> None:
+async def test_nothing_is_made_for_who_has_left() -> None:
     """He goes after three pieces of a body of 100 MB: there is no fourth."""
+    mock, client = Mock(Settings()), Client()
+    sent: list[Message] = []
 
-    async def main() -> None:
-        mock, caller, sent = Mock(Settings()), Client(), []
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if len(sent) == 4:
+            client.leave()
 
-        async def send(message) -> None:
-            sent.append(message)
-            if len(sent) == 4:
-                caller.leave()
-
-        scope = {"method": "GET", "http_version": "1.1"}
-        await WorkResponse(Payload(100_000_000)).give(mock.pause, caller, scope, send, status=200, timing=b"")
-        assert [message["type"][-4:] for message in sent] == ["tart", "body", "body", "body"]
-
-    asyncio.run(main())
+    scope = {"method": "GET", "http_version": "1.1"}
+    await WorkResponse(Payload(100_000_000)).give(mock.pause, client, scope, send, status=200, timing=b"")
+    assert [message["type"][-4:] for message in sent] == ["tart", "body", "body", "body"]
 
 
-def test_http_2_has_words_of_its_own() -> None:
+async def test_over_http_2_there_are_no_headers_of_a_connection() -> None:
     """No header of a connection, and trailers as ASGI's extension has them, which uvicorn offers there."""
 
-    async def main(framing: str | None, trailers: bool) -> list[dict[str, object]]:
-        sent: list[dict[str, object]] = []
+    async def messages(framing: Framing | None, *, trailers: bool) -> list[Message]:
+        sent: list[Message] = []
 
-        async def send(message) -> None:
+        async def send(message: Message) -> None:
             sent.append(message)
 
         scope = {"method": "GET", "http_version": "2", "extensions": {"http.response.trailers": {}}}
@@ -252,128 +239,108 @@ def test_http_2_has_words_of_its_own() -> None:
         assert b"".join(message.get("body", b"") for message in sent) == b'{"payload":"' + b"x" * 36 + b'"}'
         return sent
 
-    for framing, length in (("close", False), ("chunked", False), ("content-length", True)):
-        start = asyncio.run(main(framing, trailers=False))[0]
+    framings: dict[Framing, bool] = {"close": False, "chunked": False, "content-length": True}
+    for framing, length in framings.items():
+        start = (await messages(framing, trailers=False))[0]
         names = {name for name, _ in start["headers"]}
         assert not names & {b"connection", b"transfer-encoding"}
         assert (b"content-length" in names) == length
         assert "trailers" not in start
-    start, *_, last, end = asyncio.run(main(None, trailers=True))
+    start, *_, last, end = await messages(None, trailers=True)
     assert start["trailers"] is True
     assert (last["type"], last.get("more_body", False)) == ("http.response.body", False)
     assert (end["type"], end["headers"][0][0]) == ("http.response.trailers", b"content-digest")
 
 
-def test_who_leaves_between_chunks_ends_the_dribble(run_mock) -> None:
+async def test_who_leaves_between_chunks_ends_the_dribble(run_mock: RunMock) -> None:
     """Nothing is sent to nobody for a minute."""
-
-    async def main() -> None:
-        async with run_mock(latency=QUICK, chunks=3, chunk_gap_ms=60_000, framing="chunked") as running:
-            reader, writer = await running.send(b"GET /work HTTP/1.1\r\nhost: mock\r\n\r\n")
-            await reader.readuntil(b"\r\n\r\n")
-            writer.close()
-            await running.until(lambda: running.mock.requests.total.abandoned == 1)
-
-    asyncio.run(main())
+    async with run_mock(latency=QUICK, chunks=3, chunk_gap_ms=60_000, framing="chunked") as running:
+        reader, writer = await running.send(b"GET /work HTTP/1.1\r\nhost: mock\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        await running.until(lambda: running.mock.requests.total.abandoned == 1)
 
 
-def test_a_slow_reader_is_waited_for(run_mock) -> None:
+async def test_a_slow_reader_is_waited_for(run_mock: RunMock) -> None:
     """Of 100 MB nobody reads, no more is made than fits into the sockets; it is never in memory as a whole."""
-
-    async def main() -> None:
-        for framing in FRAMINGS:
-            async with run_mock(latency=QUICK, payload_bytes=100_000_000, framing=framing) as running:
-                before = resident_bytes()
-                _, writer = await running.send(b"")
-                writer.transport.pause_reading()
-                writer.write(b"GET /work HTTP/1.1\r\nhost: mock\r\n\r\n")
-                await running.until(lambda running=running: running.mock.requests.total.in_flight == 1)
-                await asyncio.sleep(0.3)
-                assert running.mock.requests.total.in_flight == 1
-                assert resident_bytes() - before < 30_000_000
-                writer.transport.abort()
-                await running.until(lambda running=running: running.mock.requests.total.abandoned == 1)
 
     def resident_bytes() -> int:
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
 
-    asyncio.run(main())
+    for framing in FRAMINGS:
+        async with run_mock(latency=QUICK, payload_bytes=100_000_000, framing=framing) as running:
+            before = resident_bytes()
+            _, writer = await running.send(b"")
+            cast("asyncio.Transport", writer.transport).pause_reading()
+            writer.write(b"GET /work HTTP/1.1\r\nhost: mock\r\n\r\n")
+            await running.until(partial(has_in_flight, running, number=1))
+            await asyncio.sleep(0.3)
+            assert running.mock.requests.total.in_flight == 1
+            assert resident_bytes() - before < 30_000_000
+            writer.transport.abort()
+            await running.until(partial(has_in_flight, running, number=0))
+            assert running.mock.requests.total.abandoned == 1
 
 
+@both_loops
 @pytest.mark.parametrize(
     ("length", "chunks", "encoding"), [(0, 1, "identity"), (120, 4, "identity"), (9000, 2, "gzip")]
 )
-def test_trailers(run_mock, on_loop, length: int, chunks: int, encoding: str) -> None:
+async def test_trailers(run_mock: RunMock, length: int, chunks: int, encoding: str) -> None:
     """Announced, after the last chunk, and right: the digest is that of the bytes that came."""
-
-    async def main() -> None:
-        settings = {"payload_bytes": length, "chunks": chunks, "encoding": encoding, "trailers": True}
-        async with run_mock(latency=QUICK, **settings) as running:
-            got = await ask(running)
-            digest = base64.b64encode(hashlib.sha256(got.body).digest()).decode()
-            assert got.headers["trailer"] == "content-digest"
-            assert got.headers["transfer-encoding"] == "chunked"
-            assert got.trailers == {"content-digest": f"sha-256=:{digest}:"}
-            assert (await ask(running, method="HEAD")).headers["trailer"] == "content-digest"
-            assert (await ask(running, "/work?trailers=false")).trailers == {}
-        async with run_mock(latency=QUICK) as running:
-            assert (await ask(running)).trailers == {}
-            assert (await ask(running, "/work?trailers=true")).trailers.keys() == {"content-digest"}
-
-    on_loop(main())
+    settings = {"payload_bytes": length, "chunks": chunks, "encoding": encoding, "trailers": True}
+    async with run_mock(latency=QUICK, **settings) as running:
+        got = await ask(running)
+        digest = base64.b64encode(hashlib.sha256(got.body).digest()).decode()
+        assert got.headers["trailer"] == "content-digest"
+        assert got.headers["transfer-encoding"] == "chunked"
+        assert got.trailers == {"content-digest": f"sha-256=:{digest}:"}
+        assert (await ask(running, method="HEAD")).headers["trailer"] == "content-digest"
+        assert (await ask(running, "/work?trailers=false")).trailers == {}
+    async with run_mock(latency=QUICK) as running:
+        assert (await ask(running)).trailers == {}
+        assert (await ask(running, "/work?trailers=true")).trailers.keys() == {"content-digest"}
 
 
-def test_http_1_0_gets_no_chunks(run_mock) -> None:
+async def test_http_1_0_gets_no_chunks(run_mock: RunMock) -> None:
     """It could not read them; the end of the connection is the end of the answer, and trailers are left out."""
-
-    async def main() -> None:
-        for more in ({}, {"trailers": True}, {"content": "sse"}):
-            async with run_mock(latency=QUICK, framing="chunked", chunks=3, **more) as running:
-                got = await ask(running, version="1.0")
-                assert len(got.body) == 120
-                assert got.headers["connection"] == "close"
-                assert "transfer-encoding" not in got.headers
-
-    asyncio.run(main())
+    for more in ({}, {"trailers": True}, {"content": "sse"}):
+        async with run_mock(latency=QUICK, framing="chunked", chunks=3, **more) as running:
+            got = await ask(running, version="1.0")
+            assert len(got.body) == 120
+            assert got.headers["connection"] == "close"
+            assert "transfer-encoding" not in got.headers
 
 
-def test_server_sent_events(run_mock) -> None:
+async def test_server_sent_events(run_mock: RunMock) -> None:
     """As text/event-stream, unbuffered: an event is there before the next one is made."""
-
-    async def main() -> None:
-        async with run_mock(latency=QUICK, content="sse", chunks=3, chunk_gap_ms=30) as running:
-            got = await ask(running)
-            assert got.headers["content-type"] == "text/event-stream"
-            assert got.headers["cache-control"] == "no-store"
-            assert [chunk.startswith(b"data: x") for chunk in got.chunks] == [True] * 3
-            assert got.times[2] - got.times[0] > 0.03
-            plain = await ask(running, "/work?content=json")
-            assert plain.headers["content-type"] == "application/json"
-
-    asyncio.run(main())
+    async with run_mock(latency=QUICK, content="sse", chunks=3, chunk_gap_ms=30) as running:
+        got = await ask(running)
+        assert got.headers["content-type"] == "text/event-stream"
+        assert got.headers["cache-control"] == "no-store"
+        assert [chunk.startswith(b"data: x") for chunk in got.chunks] == [True] * 3
+        assert got.times[2] - got.times[0] > 0.03
+        plain = await ask(running, "/work?content=json")
+        assert plain.headers["content-type"] == "application/json"
 
 
-def test_a_full_queue_is_503_at_once(run_mock) -> None:
+async def test_a_full_queue_is_503_at_once(run_mock: RunMock) -> None:
     """With Retry-After and a name of its own; counted, and it costs no server."""
-
-    async def main() -> None:
-        async with run_mock(latency="constant(60s)", capacity=1, queue=1) as running:
-            for _ in range(2):
-                await running.send(b"GET /work HTTP/1.1\r\nhost: mock\r\n\r\n")
-            await running.until(lambda: running.mock.capacity.waiting == 1)
-            for count in range(1, 4):
-                got = await ask(running, method="POST")
-                assert (got.status, got.headers["x-upstream-error"], got.headers["retry-after"]) == (
-                    503,
-                    "queue_full",
-                    "1",
-                )
-                assert json.loads(got.body) == {"error": "UPSTREAM_QUEUE"}
-                said = running.mock.stats()["capacity"]
-                assert (said["queue"], said["refused"], said["waiting"], said["busy"]) == (1, count, 1, 1)
-            assert running.mock.stats()["requests"]["in_flight"] == 2
-            running.mock.reset()
-            assert running.mock.stats()["capacity"]["refused"] == 0
-
-    asyncio.run(main())
+    async with run_mock(latency="constant(60s)", capacity=1, queue=1) as running:
+        for _ in range(2):
+            await running.send(b"GET /work HTTP/1.1\r\nhost: mock\r\n\r\n")
+        await running.until(lambda: running.mock.capacity.waiting == 1)
+        for count in range(1, 4):
+            got = await ask(running, method="POST")
+            assert (got.status, got.headers["x-upstream-error"], got.headers["retry-after"]) == (
+                503,
+                "queue_full",
+                "1",
+            )
+            assert json.loads(got.body) == {"error": "UPSTREAM_QUEUE"}
+            said = running.mock.stats()["capacity"]
+            assert (said["queue"], said["refused"], said["waiting"], said["busy"]) == (1, count, 1, 1)
+        assert running.mock.stats()["requests"]["in_flight"] == 2
+        running.mock.reset()
+        assert running.mock.stats()["capacity"]["refused"] == 0

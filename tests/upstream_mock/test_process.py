@@ -4,9 +4,12 @@ import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
+
+from support.mock_upstream import StartProcess
 
 
 def listens(port: int) -> bool:
@@ -18,7 +21,7 @@ def listens(port: int) -> bool:
     return True
 
 
-def test_it_serves_both_ports_and_ends_with_0(start_process) -> None:
+def test_it_serves_both_ports_and_ends_with_0(start_process: StartProcess) -> None:
     """One line when it serves; SIGTERM ends it with 0 and no word on stderr."""
     mock = start_process(UPSTREAM_LATENCY="constant(1ms)")
     assert mock.line() == (
@@ -30,7 +33,7 @@ def test_it_serves_both_ports_and_ends_with_0(start_process) -> None:
     assert mock.end(signal.SIGTERM) == (0, "", "")
 
 
-def test_the_first_line_names_queue_and_faults(start_process, tmp_path) -> None:
+def test_the_first_line_names_queue_and_faults(start_process: StartProcess, tmp_path: Path) -> None:
     """What is in force and would be a riddle otherwise; a long list of rules is cut."""
     rules = "STATUS_503  path=/none;" * 20
     mock = start_process(
@@ -49,7 +52,7 @@ def test_the_first_line_names_queue_and_faults(start_process, tmp_path) -> None:
     assert mock.end(signal.SIGTERM) == (0, "", "")
 
 
-def test_requests_in_flight_are_answered_before_it_ends(start_process) -> None:
+def test_requests_in_flight_are_answered_before_it_ends(start_process: StartProcess) -> None:
     """20 requests wait when SIGTERM comes; all get their answer, and nobody new gets in."""
     mock = start_process(UPSTREAM_LATENCY="constant(700ms)")
     mock.line()
@@ -65,7 +68,7 @@ def test_requests_in_flight_are_answered_before_it_ends(start_process) -> None:
     assert not listens(mock.data)
 
 
-def test_ctrl_c_is_130_without_a_trace(start_process) -> None:
+def test_ctrl_c_is_130_without_a_trace(start_process: StartProcess) -> None:
     """SIGINT with an idle kept connection open ends it at once."""
     mock = start_process()
     mock.line()
@@ -75,7 +78,7 @@ def test_ctrl_c_is_130_without_a_trace(start_process) -> None:
         assert mock.end(signal.SIGINT) == (130, "", "")
 
 
-def test_a_second_ctrl_c_does_not_wait(start_process) -> None:
+def test_a_second_ctrl_c_does_not_wait(start_process: StartProcess) -> None:
     """Two SIGINTs cut short a request of a minute, without a trace."""
     mock = start_process(UPSTREAM_LATENCY="constant(60s)")
     mock.line()
@@ -99,12 +102,14 @@ def test_a_second_ctrl_c_does_not_wait(start_process) -> None:
         ("UPSTREAM_CAPACITI", "5", "UPSTREAM_CAPACITI='5': no such variable; did you mean UPSTREAM_CAPACITY?\n"),
     ],
 )
-def test_bad_settings(start_process, arguments: tuple[str, ...], name: str, value: str, line: str) -> None:
+def test_bad_settings(
+    start_process: StartProcess, arguments: tuple[str, ...], name: str, value: str, line: str
+) -> None:
     """Exit 2 and one line, by --check and at a normal start alike."""
     assert start_process(*arguments, **{name: value}).end() == (2, "", line)
 
 
-def test_check_is_silent_when_all_is_well(start_process) -> None:
+def test_check_is_silent_when_all_is_well(start_process: StartProcess) -> None:
     """Exit 0, no word, and no port taken: it works beside a mock that runs."""
     mock = start_process()
     mock.line()
@@ -112,7 +117,7 @@ def test_check_is_silent_when_all_is_well(start_process) -> None:
 
 
 @pytest.mark.parametrize("name", ["UPSTREAM_PORT", "UPSTREAM_CONTROL_PORT"])
-def test_a_port_in_use(start_process, name: str) -> None:
+def test_a_port_in_use(start_process: StartProcess, name: str) -> None:
     """Exit 3 and one line that names the variable, before anything serves."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -128,12 +133,12 @@ def test_a_port_in_use(start_process, name: str) -> None:
         ("192.0.2.1", "UPSTREAM_HOST='192.0.2.1': not an address of this machine\n"),
     ],
 )
-def test_a_host_that_is_not_ours(start_process, host: str, line: str) -> None:
+def test_a_host_that_is_not_ours(start_process: StartProcess, host: str, line: str) -> None:
     """Exit 3 and one line."""
     assert start_process(UPSTREAM_HOST=host).end() == (3, "", line)
 
 
-def test_help_has_every_variable(start_process) -> None:
+def test_help_has_every_variable(start_process: StartProcess) -> None:
     """Usage and the table, exit 0."""
     code, out, err = start_process("--help").end()
     assert (code, err) == (0, "")
@@ -141,7 +146,7 @@ def test_help_has_every_variable(start_process) -> None:
     assert "UPSTREAM_KEEPALIVE_SECONDS=75.0" in out
 
 
-def test_an_unknown_option(start_process) -> None:
+def test_an_unknown_option(start_process: StartProcess) -> None:
     """Exit 2 and how it is used."""
     code, out, err = start_process("--chek").end()
     assert (code, out) == (2, "")

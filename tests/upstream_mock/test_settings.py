@@ -1,5 +1,7 @@
 """Settings: what is allowed, and the one line each mistake gets."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -104,7 +106,7 @@ def test_variables_that_cannot_stand_together(
     assert caught.value.lines == [line]
 
 
-def test_a_bad_file_of_latencies_is_named_with_its_line(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+def test_a_bad_file_of_latencies_is_named_with_its_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Before anything listens."""
     file = tmp_path / "latencies.txt"
     file.write_text("10ms\nsoon\n")

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from support.mock_upstream import RunMock, both_loops
 from support.raw_http import roundtrip, split
 from support.servers import running_proxy
 
@@ -48,64 +49,60 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
     return head
 
 
+@both_loops
 @pytest.mark.parametrize(
     ("told", "spoken", "refused"),
     [("on", {V12, V13}, set()), ("1.2", {V12}, {V13}), ("1.3", {V13}, {V12})],
 )
-def test_versions(run_mock, on_loop, tmp_path: Path, told: str, spoken: set, refused: set) -> None:
+async def test_versions(
+    run_mock: RunMock, tmp_path: Path, told: str, spoken: set[ssl.TLSVersion], refused: set[ssl.TLSVersion]
+) -> None:
     """The client gets what UPSTREAM_TLS has, and a failed handshake otherwise; both are counted."""
-
-    async def main() -> None:
-        async with run_mock(latency="constant(0ms)", tls=told, tls_directory=tmp_path) as running:
-            for version in spoken:
-                async with secure(running.data, trusting(tmp_path, version)) as (reader, writer):
-                    writer.write(REQUEST % b"/work")
-                    assert (await answer(reader)).startswith(b"HTTP/1.1 200 ")
-            for version in refused:
-                with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
-                    async with secure(running.data, trusting(tmp_path, version)):
-                        pass
-            handshakes = running.mock.handshakes
-            await running.until(lambda: handshakes.failed.total() == len(refused))
-            stats = handshakes.as_json()
-            names = {V12: "TLSv1.2", V13: "TLSv1.3"}
-            assert stats["versions"] == dict.fromkeys((names[each] for each in spoken), 1)
-            assert (stats["handshakes"], stats["failed"]) == (len(spoken), len(refused))
-            assert running.mock.connections.accepted == len(spoken)
-
-    on_loop(main())
-
-
-def test_failures_have_their_reason(run_mock, on_loop, tmp_path: Path) -> None:
-    """Who does not trust us, who speaks plain HTTP, who leaves, who speaks nonsense; none is a connection or a log."""
-
-    async def main() -> None:
-        async with run_mock(latency="constant(0ms)", tls="on", tls_directory=tmp_path) as running:
-            failed = running.mock.handshakes.failed
-            with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-                await asyncio.to_thread(httpx.get, f"https://127.0.0.1:{running.data}/work")
-            await running.until(lambda: failed.total() == 1)
-            reader, _ = await running.send(REQUEST % b"/work")
-            assert b"200 OK" not in await reader.read()
-            await running.until(lambda: failed.total() == 2)
-            _, writer = await running.send(b"")
-            writer.close()
-            await running.until(lambda: running.mock.handshakes.left == 1)
-            assert dict(failed) == {"tlsv1_alert_unknown_ca": 1, "http_request": 1}
-            async with httpx.AsyncClient() as client:
-                metrics = (await client.get(f"http://127.0.0.1:{running.control}/-/metrics")).text
-            assert 'upstream_tls_handshakes_total{outcome="failed"} 2\n' in metrics
-            assert 'upstream_tls_handshakes_total{outcome="left"} 1\n' in metrics
-            assert running.mock.connections.accepted == 0
-            async with secure(running.data, trusting(tmp_path)) as (reader, writer):  # it still serves
+    async with run_mock(latency="constant(0ms)", tls=told, tls_directory=tmp_path) as running:
+        for version in spoken:
+            async with secure(running.data, trusting(tmp_path, version)) as (reader, writer):
                 writer.write(REQUEST % b"/work")
-                await answer(reader)
+                assert (await answer(reader)).startswith(b"HTTP/1.1 200 ")
+        for version in refused:
+            with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
+                async with secure(running.data, trusting(tmp_path, version)):
+                    pass
+        handshakes = running.mock.handshakes
+        await running.until(lambda: handshakes.failed.total() == len(refused))
+        stats = handshakes.as_json()
+        names = {V12: "TLSv1.2", V13: "TLSv1.3"}
+        assert stats["versions"] == dict.fromkeys((names[each] for each in spoken), 1)
+        assert (stats["handshakes"], stats["failed"]) == (len(spoken), len(refused))
+        assert running.mock.connections.accepted == len(spoken)
 
-    on_loop(main())
+
+@both_loops
+async def test_failures_have_their_reason(run_mock: RunMock, tmp_path: Path) -> None:
+    """Who does not trust us, who speaks plain HTTP, who leaves, who speaks nonsense; none is a connection or a log."""
+    async with run_mock(latency="constant(0ms)", tls="on", tls_directory=tmp_path) as running:
+        failed = running.mock.handshakes.failed
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await asyncio.to_thread(httpx.get, f"https://127.0.0.1:{running.data}/work")
+        await running.until(lambda: failed.total() == 1)
+        reader, _ = await running.send(REQUEST % b"/work")
+        assert b"200 OK" not in await reader.read()
+        await running.until(lambda: failed.total() == 2)
+        _, writer = await running.send(b"")
+        writer.close()
+        await running.until(lambda: running.mock.handshakes.left == 1)
+        assert dict(failed) == {"tlsv1_alert_unknown_ca": 1, "http_request": 1}
+        async with httpx.AsyncClient() as client:
+            metrics = (await client.get(f"http://127.0.0.1:{running.control}/-/metrics")).text
+        assert 'upstream_tls_handshakes_total{outcome="failed"} 2\n' in metrics
+        assert 'upstream_tls_handshakes_total{outcome="left"} 1\n' in metrics
+        assert running.mock.connections.accepted == 0
+        async with secure(running.data, trusting(tmp_path)) as (reader, writer):  # it still serves
+            writer.write(REQUEST % b"/work")
+            await answer(reader)
 
 
 @pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
-def test_a_resumed_session_is_told(run_mock, tmp_path: Path, version: ssl.TLSVersion) -> None:
+async def test_a_resumed_session_is_told(run_mock: RunMock, tmp_path: Path, version: ssl.TLSVersion) -> None:
     """A client that keeps its session shakes hands the short way."""
 
     def twice(port: int) -> list[bool | None]:
@@ -119,53 +116,47 @@ def test_a_resumed_session_is_told(run_mock, tmp_path: Path, version: ssl.TLSVer
                 reused.append(tls.session_reused)
         return reused
 
-    async def main() -> None:
-        async with run_mock(latency="constant(0ms)", tls="on", tls_directory=tmp_path) as running:
-            assert await asyncio.to_thread(twice, running.data) == [False, True]
-            stats = running.mock.handshakes.as_json()
-            assert (stats["handshakes"], stats["resumed"]) == (2, 1)
-
-    asyncio.run(main())
+    async with run_mock(latency="constant(0ms)", tls="on", tls_directory=tmp_path) as running:
+        assert await asyncio.to_thread(twice, running.data) == [False, True]
+        stats = running.mock.handshakes.as_json()
+        assert (stats["handshakes"], stats["resumed"]) == (2, 1)
 
 
-def test_who_hung_up(run_mock, on_loop, tmp_path: Path) -> None:
+@both_loops
+async def test_who_hung_up(run_mock: RunMock, tmp_path: Path) -> None:
     """The client, the server after its last answer, the server when it was idle: told apart as without TLS."""
-
-    async def main() -> None:
-        settings = {"max_requests_per_connection": 2, "keepalive_seconds": 0.2}
-        async with run_mock(latency="constant(0ms)", tls="on", tls_directory=tmp_path, **settings) as running:
-            context = trusting(tmp_path)
-            async with secure(running.data, context) as (reader, writer):  # it goes without a word
+    settings = {"max_requests_per_connection": 2, "keepalive_seconds": 0.2}
+    async with run_mock(latency="constant(0ms)", tls="on", tls_directory=tmp_path, **settings) as running:
+        context = trusting(tmp_path)
+        async with secure(running.data, context) as (reader, writer):  # it goes without a word
+            writer.write(REQUEST % b"/work")
+            await answer(reader)
+        async with secure(running.data, context) as (reader, writer):  # it says good-bye
+            writer.write(REQUEST % b"/work")
+            await answer(reader)
+            writer.close()
+            await writer.wait_closed()
+        async with secure(running.data, context) as (reader, writer):  # idle
+            writer.write(REQUEST % b"/work")
+            await answer(reader)
+            assert await reader.read() == b""
+        async with secure(running.data, context) as (reader, writer):  # as many as are allowed
+            for last in (False, True):
                 writer.write(REQUEST % b"/work")
-                await answer(reader)
-            async with secure(running.data, context) as (reader, writer):  # it says good-bye
-                writer.write(REQUEST % b"/work")
-                await answer(reader)
-                writer.close()
-                await writer.wait_closed()
-            async with secure(running.data, context) as (reader, writer):  # idle
-                writer.write(REQUEST % b"/work")
-                await answer(reader)
-                assert await reader.read() == b""
-            async with secure(running.data, context) as (reader, writer):  # as many as are allowed
-                for last in (False, True):
-                    writer.write(REQUEST % b"/work")
-                    assert (b"connection: close" in await answer(reader)) == last
-                assert await reader.read() == b""
-            await running.until(lambda: not running.mock.connections.open)
-            assert running.mock.connections.closed_by == {
-                "client": 2,
-                "client-reset": 0,
-                "server": 1,
-                "server-idle": 1,
-            }
-            rows = running.mock.connections.page(0)["connections"]
-            assert {row["tls"] for row in rows} == {"TLSv1.3"}
-
-    on_loop(main())
+                assert (b"connection: close" in await answer(reader)) == last
+            assert await reader.read() == b""
+        await running.until(lambda: not running.mock.connections.open)
+        assert running.mock.connections.closed_by == {
+            "client": 2,
+            "client-reset": 0,
+            "server": 1,
+            "server-idle": 1,
+        }
+        rows = running.mock.connections.page(0)["connections"]
+        assert {row["tls"] for row in rows} == {"TLSv1.3"}
 
 
-def test_an_idle_connection_is_closed_though_the_client_does_not_look(run_mock, tmp_path: Path) -> None:
+async def test_an_idle_connection_is_closed_though_the_client_does_not_look(run_mock: RunMock, tmp_path: Path) -> None:
     """A pooled client reads nothing between requests: FIN comes without its close_notify, and not 30 s later."""
 
     def idle(port: int) -> float:
@@ -179,58 +170,47 @@ def test_an_idle_connection_is_closed_though_the_client_does_not_look(run_mock, 
 
     done = threading.Event()
 
-    async def main() -> None:
-        async with run_mock(
-            tls="on", tls_directory=tmp_path, latency="constant(0ms)", keepalive_seconds=0.2
-        ) as running:
-            client = asyncio.create_task(asyncio.to_thread(idle, running.data))
-            await running.until(lambda: running.mock.connections.closed_by["server-idle"] == 1)
-            assert not done.is_set()
-            done.set()
-            await client
-
-    asyncio.run(main())
+    async with run_mock(tls="on", tls_directory=tmp_path, latency="constant(0ms)", keepalive_seconds=0.2) as running:
+        client = asyncio.create_task(asyncio.to_thread(idle, running.data))
+        await running.until(lambda: running.mock.connections.closed_by["server-idle"] == 1)
+        assert not done.is_set()
+        done.set()
+        await client
 
 
-def test_the_work_stops_when_the_caller_leaves(run_mock, on_loop, tmp_path: Path) -> None:
+@both_loops
+async def test_the_work_stops_when_the_caller_leaves(run_mock: RunMock, tmp_path: Path) -> None:
     """Through TLS too: abandoned, and the server is free for the next."""
-
-    async def main() -> None:
-        async with run_mock(latency="constant(60s)", capacity=1, tls="on", tls_directory=tmp_path) as running:
-            async with secure(running.data, trusting(tmp_path)) as (_, writer):
-                writer.write(REQUEST % b"/work")
-                await running.until(lambda: running.mock.capacity.busy == 1)
-            await running.until(lambda: running.mock.capacity.busy == 0)
-            assert running.mock.stats()["runs"] == {
-                "r": {"started": 1, "completed": 0, "abandoned": 1, "faulted": 0, "in_flight": 0}
-            }
-
-    on_loop(main())
+    async with run_mock(latency="constant(60s)", capacity=1, tls="on", tls_directory=tmp_path) as running:
+        async with secure(running.data, trusting(tmp_path)) as (_, writer):
+            writer.write(REQUEST % b"/work")
+            await running.until(lambda: running.mock.capacity.busy == 1)
+        await running.until(lambda: running.mock.capacity.busy == 0)
+        assert running.mock.stats()["runs"] == {
+            "r": {"started": 1, "completed": 0, "abandoned": 1, "faulted": 0, "in_flight": 0}
+        }
 
 
 @pytest.mark.parametrize("name", ["httpx", "httpx2", "aiohttp", "pyreqwest"])
-def test_through_the_proxy(run_mock, tmp_path: Path, name: str) -> None:
+async def test_through_the_proxy(run_mock: RunMock, tmp_path: Path, name: str) -> None:
     """PROXY_CA_FILE is all that a client needs; without it the proxy says 502 and the mock has nobody."""
-
-    async def main() -> None:
-        async with run_mock(latency="constant(20ms)", tls="on", tls_directory=tmp_path) as running:
-            url = f"https://127.0.0.1:{running.data}"
-            request = b"GET /work HTTP/1.1\r\nHost: a\r\nX-Sandbox-Run: r\r\nConnection: close\r\n\r\n"
-            async with running_proxy(url, client=name) as proxy:
-                assert split(await roundtrip(proxy.port, request))[0] == 502
-            assert running.mock.connections.accepted == 0
-            async with running_proxy(url, client=name, ca_file=tmp_path / "ca.pem", max_connections=4) as proxy:
-                for _ in range(3):
-                    answers = await asyncio.gather(*(roundtrip(proxy.port, request) for _ in range(4)))
-                    assert [split(answer)[0] for answer in answers] == [200] * 4
-                assert 1 <= running.mock.connections.accepted < 12
-                assert running.mock.handshakes.done == running.mock.connections.accepted
-            assert running.mock.stats()["runs"]["r"]["completed"] == 12
-
-    asyncio.run(main())
+    async with run_mock(latency="constant(20ms)", tls="on", tls_directory=tmp_path) as running:
+        url = f"https://127.0.0.1:{running.data}"
+        request = b"GET /work HTTP/1.1\r\nHost: a\r\nX-Sandbox-Run: r\r\nConnection: close\r\n\r\n"
+        async with running_proxy(url, client=name) as proxy:
+            assert split(await roundtrip(proxy.port, request))[0] == 502
+        assert running.mock.connections.accepted == 0
+        async with running_proxy(url, client=name, ca_file=tmp_path / "ca.pem", max_connections=4) as proxy:
+            for _ in range(3):
+                answers = await asyncio.gather(*(roundtrip(proxy.port, request) for _ in range(4)))
+                assert [split(answer)[0] for answer in answers] == [200] * 4
+            assert 1 <= running.mock.connections.accepted < 12
+            assert running.mock.handshakes.done == running.mock.connections.accepted
+        assert running.mock.stats()["runs"]["r"]["completed"] == 12
 
 
-def test_a_slow_client_gets_all_of_the_last_answer(run_mock, on_loop, tmp_path: Path) -> None:
+@both_loops
+async def test_a_slow_client_gets_all_of_the_last_answer(run_mock: RunMock, tmp_path: Path) -> None:
     """Five megabytes and `Connection: close`: the mock hangs up when they are out, not before."""
     size = 5_000_000
 
@@ -245,12 +225,9 @@ def test_a_slow_client_gets_all_of_the_last_answer(run_mock, on_loop, tmp_path: 
                 time.sleep(0.0005)
         return len(received.partition(b"\r\n\r\n")[2])
 
-    async def main() -> None:
-        settings = {"payload_bytes": size, "max_requests_per_connection": 1}
-        async with run_mock(latency="constant(0ms)", tls="on", tls_directory=tmp_path, **settings) as running:
-            assert await asyncio.to_thread(slowly, running.data) == size
-            await running.until(lambda: not running.mock.connections.open)
-            assert running.mock.requests.total.completed == 1
-            assert running.mock.connections.closed_by["server"] == 1
-
-    on_loop(main())
+    settings = {"payload_bytes": size, "max_requests_per_connection": 1}
+    async with run_mock(latency="constant(0ms)", tls="on", tls_directory=tmp_path, **settings) as running:
+        assert await asyncio.to_thread(slowly, running.data) == size
+        await running.until(lambda: not running.mock.connections.open)
+        assert running.mock.requests.total.completed == 1
+        assert running.mock.connections.closed_by["server"] == 1

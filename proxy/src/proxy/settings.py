@@ -69,7 +69,7 @@ class Settings(BaseSettings):
         "connection is cut. Unset: none; a drip of bytes can then go on for ever.",
     )
     retries: int = Field(
-        1,
+        0,
         ge=0,
         le=5,
         description="Further tries when a kept connection turns out to be closed: only idempotent methods, only on a "

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from typing import Any
 
 from service_kit.timer_queue import Wait
 from upstream_mock.client import Client
@@ -81,7 +82,7 @@ class Capacity:
         self.refused = self.waits = 0
         self.waited_ms = 0.0
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, Any]:
         """For /-/stats."""
         return {
             "servers": self.servers,

@@ -4,7 +4,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from upstream_mock.clock import UnixClock
 
@@ -95,7 +95,7 @@ class ConnectionLog:
         for record in self.open:
             record.carried_since_reset = 0
 
-    def page(self, since: int) -> dict[str, object]:
+    def page(self, since: int) -> dict[str, Any]:
         """At most 1000 connections whose id is above `since`, by id; what was forgotten is missing."""
         known = sorted(
             (record for record in (*self._closed, *self.open) if record.number > since),
@@ -105,7 +105,7 @@ class ConnectionLog:
         last = known[len(rows) - 1].number if rows else since
         return {"connections": rows, "next": last, "more": len(known) > len(rows)}
 
-    def _row(self, record: ConnectionRecord) -> dict[str, object]:
+    def _row(self, record: ConnectionRecord) -> dict[str, Any]:
         return {
             "id": record.number,
             "opened": self._clock.unix(record.opened_ns),
@@ -118,7 +118,7 @@ class ConnectionLog:
             "tls": record.tls,
         }
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, Any]:
         """For /-/stats; the mean is over connections that carried a request."""
         return {
             "accepted": self.accepted,

@@ -2,7 +2,7 @@
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -21,7 +21,7 @@ def create_control_app(mock: Mock) -> FastAPI:
     """The app of the control port, reading `mock`."""
     app = FastAPI(title="upstream-mock control", openapi_url=None, redirect_slashes=False)
     router = APIRouter(prefix="/-")
-    config: dict[str, object] = {
+    config: dict[str, Any] = {
         "service": "upstream-mock",
         "settings": mock.settings.variables(),
         "versions": _versions(),
@@ -33,7 +33,7 @@ def create_control_app(mock: Mock) -> FastAPI:
         return {"status": "ok"}
 
     @router.get("/config")
-    async def configuration() -> dict[str, object]:
+    async def configuration() -> dict[str, Any]:
         """The settings it started with under their variables' names, and the versions of what it runs on.
 
         `changed`: other faults are in force than those of its settings.
@@ -41,7 +41,7 @@ def create_control_app(mock: Mock) -> FastAPI:
         return {**config, "changed": mock.faults.changed}
 
     @router.get("/stats")
-    async def stats() -> dict[str, object]:
+    async def stats() -> dict[str, Any]:
         return mock.stats()
 
     @router.post("/reset")
@@ -67,11 +67,11 @@ async def _refuse(_: Request, error: Exception) -> JSONResponse:
 
 def _add_faults(router: APIRouter, mock: Mock) -> None:
     @router.get("/faults")
-    async def faults() -> dict[str, object]:
+    async def faults() -> dict[str, Any]:
         return mock.faults.as_json()
 
     @router.put("/faults")
-    async def other_faults(request: Request) -> dict[str, object]:
+    async def other_faults(request: Request) -> dict[str, Any]:
         """Replace them: UPSTREAM_FAULT's text, or `{"rules": [...]}`; nothing changes if one of them is bad."""
         if mock.settings.http2:
             raise ChangeRefused("UPSTREAM_HTTP2 is on, and faults are of HTTP/1.1", 409)
@@ -90,17 +90,17 @@ def _logs(mock: Mock) -> APIRouter:
     nothing = RequestLog(0, UnixClock.now())
 
     @router.get("/connections")
-    async def connections(since: since_number = 0) -> dict[str, object]:
+    async def connections(since: since_number = 0) -> dict[str, Any]:
         """The connections of the data port, open and closed, by id."""
         return {"kept": mock.settings.log_entries, **mock.connections.page(since)}
 
     @router.get("/requests")
-    async def requests(run: str | None = None, since: since_number = 0) -> dict[str, object]:
+    async def requests(run: str | None = None, since: since_number = 0) -> dict[str, Any]:
         """The requests that ended, of one run or of all."""
         return {"kept": mock.settings.log_entries, **(mock.log or nothing).page(run, since)}
 
     @router.get("/executions")
-    async def executions() -> dict[str, object]:
+    async def executions() -> dict[str, Any]:
         """How often each POST or PATCH was executed, by run and by its idempotency-key or x-request-id."""
         return {"kept": mock.settings.log_entries, **(mock.log or nothing).executions.as_json()}
 

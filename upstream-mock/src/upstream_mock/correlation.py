@@ -58,7 +58,7 @@ class IdempotencyLog:
         self._executions.clear()
         self.forgotten = 0
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, Any]:
         """By run: ids, executions, how many ids were executed how often, and the first of those more than once."""
         runs: dict[str, dict[str, Any]] = {}
         for (run, key), times in self._executions.items():

@@ -82,7 +82,7 @@ class Http1Protocol(HttpToolsProtocol):
         super().on_response_complete()
         if last:  # uvicorn has closed
             self._closed_by = self._closed_by or "server"
-            finish_close(self.loop, self.transport, self._socket)
+            self._finish_close()
 
     def eof_received(self) -> None:
         """The client closed its side; uvicorn then closes ours, answered or not."""
@@ -91,7 +91,7 @@ class Http1Protocol(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         self._closed_by = self._closed_by or "server-idle"
         super().timeout_keep_alive_handler()
-        finish_close(self.loop, self.transport, self._socket)
+        self._finish_close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         # uvicorn forgets its timer when a connection is reset, which would keep the connection in memory till it fires.
@@ -113,7 +113,7 @@ class Http1Protocol(HttpToolsProtocol):
         super().shutdown()
         if idle:
             self._closed_by = self._closed_by or "server"
-            finish_close(self.loop, self.transport, self._socket)
+            self._finish_close()
 
     def send_400_response(self, msg: str) -> None:
         """What came was not HTTP; uvicorn answers 400 and closes."""
@@ -180,7 +180,11 @@ class Http1Protocol(HttpToolsProtocol):
 
     def close(self) -> None:
         self.transport.close()
-        finish_close(self.loop, self.transport, self._socket)
+        self._finish_close()
+
+    def _finish_close(self) -> None:
+        if self._record.tls is not None:
+            finish_close(self.loop, self.transport, self._socket)
 
     def _guess_closed_by(self, exc: Exception | None) -> ClosedBy:
         if exc is not None:

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from random import Random
+from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import Request
@@ -19,7 +20,7 @@ class BodyTooLongError(Exception):
     """A request body longer than MAX_BODY_BYTES."""
 
 
-def described(request: Request) -> dict[str, object]:
+def described(request: Request) -> dict[str, Any]:
     """Arguments, headers, address and URL: the body of /get."""
     return {
         "args": gathered(request.query_params.multi_items()),
@@ -29,10 +30,10 @@ def described(request: Request) -> dict[str, object]:
     }
 
 
-async def described_with_body(request: Request) -> dict[str, object]:
+async def described_with_body(request: Request) -> dict[str, Any]:
     """The body of /anything and its kin; BodyTooLongError beyond the bound. Parts of multipart stay in `data`."""
     body = await read_body(request)
-    form: dict[str, object] = {}
+    form: dict[str, Any] = {}
     if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         form = gathered(parse_qsl(body.decode("latin-1"), keep_blank_values=True))
     return {
@@ -54,7 +55,7 @@ def headers(request: Request) -> dict[str, str]:
     return joined
 
 
-def gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
+def gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """Names to values; a name that comes more than once has the list of them."""
     lists: dict[str, list[str]] = {}
     for name, value in pairs:

@@ -82,12 +82,12 @@ class RequestLog:
         self._heads.clear()
         self.executions.reset()
 
-    def page(self, run: str | None, since: int) -> dict[str, object]:
+    def page(self, run: str | None, since: int) -> dict[str, Any]:
         """At most 1000 requests that ended after number `since`; go on with since=`next` while `more`."""
         gone = max(self._forgotten, self._ended - self._entries)
         wanted = None if run is None else run.encode("latin-1", "replace")[:LONGEST]
         heads = [None, *self._heads]
-        rows: list[dict[str, object]] = []
+        rows: list[dict[str, Any]] = []
         last = max(since, gone)
         end = min(self._ended, last + LOOKED_AT)
         while last < end and len(rows) < PAGE:
@@ -102,7 +102,7 @@ class RequestLog:
         return self._heads.setdefault(head, len(self._heads) + 1)
 
     def _append_row(
-        self, index: int, heads: list[Head | None], wanted: bytes | None, rows: list[dict[str, object]]
+        self, index: int, heads: list[Head | None], wanted: bytes | None, rows: list[dict[str, Any]]
     ) -> None:
         at = index % self._entries
         began_ns, ended_ns, connection, times, number, flags = _RECORD.unpack_from(self._records, at * _RECORD.size)

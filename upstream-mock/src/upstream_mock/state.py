@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from service_kit.histogram import LogHistogram
 from service_kit.timer_queue import TimerQueue, Wait
@@ -97,7 +98,7 @@ class Mock:
         self.lateness.reset()
         self.faults.reset()
 
-    def stats(self) -> dict[str, object]:
+    def stats(self) -> dict[str, Any]:
         """The document of /-/stats."""
         return {
             "connections": self.connections.as_json(),

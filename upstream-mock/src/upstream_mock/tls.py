@@ -52,7 +52,7 @@ class TlsHandshakes:
         for counts in (self.failed, self.versions, self.alpn):
             counts.clear()
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, Any]:
         """For /-/stats."""
         return {
             "handshakes": self.done,
@@ -66,9 +66,8 @@ class TlsHandshakes:
 
 
 def finish_close(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, connection: socket.socket) -> None:
-    """To be called after `transport.close()`: FIN follows when all is sent. Without TLS there is nothing to do."""
-    if transport.get_extra_info("ssl_object") is not None:
-        loop.call_later(CLOSE_CHECK_SECONDS, _abort_when_sent, loop, transport, connection, None)
+    """To be called after `close()` of a transport with TLS: FIN follows when all is sent."""
+    loop.call_later(CLOSE_CHECK_SECONDS, _abort_when_sent, loop, transport, connection, None)
 
 
 def _abort_when_sent(

@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from lab.backends.process_group import ProcessGroup, read_lines, run_command
 from lab.backends.service_http import parse_object
@@ -27,33 +28,20 @@ class LocustCommand:
     interrupt: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(BaseModel):
     """A second of a run, as Locust prints it. What is not known yet is None."""
 
+    model_config = ConfigDict(frozen=True)
+
     t_seconds: float
-    of_seconds: float
+    of_seconds: float | None = None
     users: int
     failures: int
-    rps: float | None
-    p50_ms: float | None
-    p99_ms: float | None
-    pool_active: float | None
-    pool_waiting: float | None
-
-    @classmethod
-    def parse(cls, line: Mapping[str, Any]) -> "Progress":
-        return cls(
-            t_seconds=float(line.get("t_seconds") or 0),
-            of_seconds=float(line.get("of_seconds") or 0),
-            users=int(line.get("users") or 0),
-            failures=int(line.get("failures") or 0),
-            rps=line.get("rps"),
-            p50_ms=line.get("p50_ms"),
-            p99_ms=line.get("p99_ms"),
-            pool_active=line.get("pool_active"),
-            pool_waiting=line.get("pool_waiting"),
-        )
+    rps: float | None = None
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    pool_active: float | None = None
+    pool_waiting: float | None = None
 
 
 @dataclass(frozen=True)
@@ -112,12 +100,12 @@ class LocustRun:
         """Pass on a point a line; the last line names the run instead."""
         async for line in read_lines(self._group.stdout):
             found = parse_object(line)
-            if not found:
-                self._tail.append(line)
-            elif "run_id" in found:
+            if "run_id" in found:
                 self._run_id, self._document = str(found["run_id"]), str(found.get("document", ""))
+            elif "t_seconds" in found:
+                on_progress(Progress.model_validate(found))
             else:
-                on_progress(Progress.parse(found))
+                self._tail.append(line)
 
     async def _read_log(self) -> None:
         assert self._group.stderr is not None

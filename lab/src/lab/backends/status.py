@@ -58,7 +58,7 @@ def _baseline(workspace: Workspace, shell_of_up: Variables) -> tuple[Variables, 
     try:
         return workspace.baseline(shell_of_up), []
     except UsageError as mistake:
-        return {**shell_of_up, **workspace.shell()}, mistake.lines
+        return {**shell_of_up, **workspace.shell}, mistake.lines
 
 
 async def _mistakes(workspace: Workspace, settings: Variables) -> list[str]:

@@ -1,8 +1,10 @@
 """What every command works with: the checkout, its services, and where its settings come from."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -19,8 +21,9 @@ MODE_WORDS: dict[Mode, str] = {"docker": "in Docker", "processes": "as processes
 
 
 def this_checkout() -> Checkout:
-    """Return the checkout that this package is in."""
-    return Checkout(Path(lab.__file__).resolve().parents[3])
+    """Return the checkout whose .venv this runs in, or else the one that this package is in."""
+    root = Path(sys.prefix).parent
+    return Checkout(root if (root / "sandbox").is_file() else Path(lab.__file__).resolve().parents[3])
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,15 @@ class Workspace:
     def supervisor(self) -> SupervisorClient:
         return SupervisorClient(self.checkout.find_socket())
 
+    @cached_property
     def shell(self) -> Variables:
+        """The sandbox's variables in the shell of this command."""
         return only_sandbox_variables(os.environ)
 
     def baseline(self, shell_of_up: Variables | None = None) -> Variables:
         """Return .env as it is now, under the shell in which `up` ran, under the shell of this command."""
-        return merge(read_env_file(self.checkout.env_file), shell_of_up or {}, self.shell())
+        return merge(self._env_file, shell_of_up or {}, self.shell)
+
+    @cached_property
+    def _env_file(self) -> Variables:
+        return read_env_file(self.checkout.env_file)

@@ -50,16 +50,14 @@ class RunProgress:
 
 
 def _line(point: Progress) -> Table:
-    line = Table.grid(padding=(0, 1))
-    completed = min(point.t_seconds, point.of_seconds)
-    line.add_row(
-        ProgressBar(total=point.of_seconds or 1, completed=completed, width=12), _seconds(point), _figures(point)
-    )
+    line, total = Table.grid(padding=(0, 1)), point.of_seconds or 1.0
+    bar = ProgressBar(total=total, completed=min(point.t_seconds, total), width=12)
+    line.add_row(bar, _seconds(point), _figures(point))
     return line
 
 
 def _seconds(point: Progress) -> str:
-    return f"{point.t_seconds:.0f}/{point.of_seconds:.0f} s"
+    return f"{point.t_seconds:.0f}/{point.of_seconds or 0:.0f} s"
 
 
 def _figures(point: Progress) -> str:

@@ -38,8 +38,8 @@ def test(
 ) -> int:
     """Run the tests; arguments are pytest's."""
     root = workspace_of(context).checkout.root
-    # Ctrl-C is pytest's: it has the same terminal, and ends with a summary.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C is pytest's: it has the same terminal, and ends with a summary. A handler is not inherited by it.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         return _CODES.get(_pytest(root, *arguments), ExitCode.UNAVAILABLE) if arguments else _test_everything(root)
     finally:
@@ -85,9 +85,4 @@ def _counted(root: Path, *arguments: str) -> _Result:
 
 
 def _pytest(root: Path, *arguments: str) -> int:
-    command = [sys.executable, "-P", "-m", "pytest", *arguments]
-    return subprocess.call(command, cwd=root, preexec_fn=_listen_to_interrupts)
-
-
-def _listen_to_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return subprocess.call([sys.executable, "-P", "-m", "pytest", *arguments], cwd=root)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.backends.process_group import Finished, ProcessGroup, read_lines, run_command
-from lab.backends.service_spec import Port
+from lab.backends.service_spec import LOOPBACK, Port
 from lab.backends.services import LOCUST_WEB_PORT, PROXY_PORT, speaks_tls
 from service_kit.exits import UnavailableError
 from service_kit.listening import port_taken
@@ -78,10 +78,10 @@ class ComposeProject:
         containers = await self.containers() if self.is_possible() else []
         return {port: container.service for container in containers for port in container.ports}
 
-    async def published(self, service: str, port: int) -> str | None:
-        """Return the address on this machine of a service's port, such as 127.0.0.1:8089; None if it is not up."""
-        done = await self._quick("docker", "compose", "port", service, str(port))
-        return done.out.strip() or None if done.code == 0 else None
+    async def url(self, service: str) -> str | None:
+        """Return the URL on this machine of a service that publishes a port; None if it is not up."""
+        ports = [port for port, name in (await self.published_ports()).items() if name == service]
+        return f"http://{LOOPBACK}:{ports[0]}" if ports else None
 
     async def up(
         self, services: Sequence[str] = (), build: bool = False, on_line: Callable[[str], None] = lambda _line: None

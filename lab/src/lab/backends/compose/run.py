@@ -11,13 +11,11 @@ from lab.backends.locust_ui import LocustUi, save_document
 from lab.backends.preflight import check_free
 from lab.backends.run_backend import HEADLESS, check_run, read_document
 from lab.backends.service_http import get, unready_reason
-from lab.backends.service_spec import LOOPBACK
 from lab.backends.services import PROXY_PORT
 from lab.backends.variables import LOAD_PREFIXES, RunVariables, Variables, without_empty
 from lab.backends.workspace import Mode, Workspace
 from lab.run_document import RunDocument
 
-_UI_PORT = 8089
 _COMPOSE_DECIDES = ("LOCUST_WEB_HOST", "LOCUST_WEB_PORT", "LAB_RUNS_DIR")
 """What the user moves on this machine only; in the container it is fixed."""
 
@@ -58,7 +56,7 @@ class ComposeRun:
         return Applied([name for name in new if name not in before], restarted, altered=altered)
 
     async def ui_url(self) -> str | None:
-        return await _ui_url(self._project, self._workspace.load.name)
+        return await self._project.url(self._workspace.load.name)
 
     async def locust_command(self, variables: RunVariables) -> LocustCommand:
         mine = {name: value for name, value in variables.load.items() if name.startswith(LOAD_PREFIXES)}
@@ -111,11 +109,6 @@ async def copy_new_runs(workspace: Workspace) -> None:
     if await workspace.supervisor.is_up():
         return
     project = ComposeProject(workspace.checkout.root, workspace.baseline())
-    url = await _ui_url(project, workspace.load.name) if project.is_possible() else None
+    url = await project.url(workspace.load.name)
     if url:
         await LocustUi(url).copy_new_runs(workspace.checkout.runs)
-
-
-async def _ui_url(project: ComposeProject, load: str) -> str | None:
-    address = await project.published(load, _UI_PORT)
-    return f"http://{address.replace('0.0.0.0', LOOPBACK)}" if address else None

@@ -46,7 +46,7 @@ class ComposeUp:
         self._hurry = shutdown.hurry
         path = self._workspace.checkout.state_file(_SHELL_FILE)
         path.touch(mode=0o600)
-        path.write_text(json.dumps(self._workspace.shell()))
+        path.write_text(json.dumps(self._workspace.shell))
         try:
             yield
         finally:

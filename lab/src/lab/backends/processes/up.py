@@ -58,7 +58,7 @@ class ProcessesUp:
         await self._supervisor.stop()
 
     def status(self) -> SupervisorStatus:
-        shell, ending = self._workspace.shell(), self._shutdown.asked.is_set()
+        shell, ending = self._workspace.shell, self._shutdown.asked.is_set()
         return SupervisorStatus(os.getpid(), shell, ending, self._supervisor.status())
 
     async def apply(self, variables: Variables) -> Applied:

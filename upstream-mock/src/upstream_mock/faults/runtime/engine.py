@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from random import Random
+from typing import Any
 from urllib.parse import parse_qsl
 
 from service_kit.timer_queue import Wait
@@ -98,7 +99,7 @@ class FaultEngine:
         await fault.apply(request)
         return request.asked
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, Any]:
         """For /-/faults: the rules as they were written, how many requests each has seen and how many it affected."""
         return {
             "rules": self._texts(),
