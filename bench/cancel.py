@@ -164,7 +164,7 @@ async def trial(side: str, url: str, cancels: int, by: str) -> Row:
         cancelled, answered = await storm(client, watch, cancels, by)
         served, seconds = await probe(client, watch)
         if served < PROBES:
-            client.wedged()
+            client.unusable()
             await asyncio.sleep(settings.pool_timeout_seconds + 0.1)
         row = Row(
             cancelled,
@@ -173,7 +173,7 @@ async def trial(side: str, url: str, cancels: int, by: str) -> Row:
             getattr(client, "abandoned", 0),
             served,
             seconds,
-            client.wedged(),
+            client.unusable(),
         )
         await client.aclose()
         counters.close()
@@ -203,10 +203,10 @@ async def rounds(sides: list[str], count: int, cancels: int, by: str, url: str) 
     for number in range(1, count + 1):
         for side in sides:
             row = await trial(side, url, cancels, by)
-            fine = row.served == PROBES and row.wedged is None
-            expected = not fine and row.wedged is not None if side in MUST_WEDGE else fine
+            fine = row.served == PROBES and row.unusable is None
+            expected = not fine and row.unusable is not None if side in MUST_WEDGE else fine
             good = good and expected
-            verdict = "serves" if fine else f"does not serve; the proxy says: {row.wedged or 'nothing'}"
+            verdict = "serves" if fine else f"does not serve; the proxy says: {row.unusable or 'nothing'}"
             print(
                 f"{side:16} {number:5} {row.cancelled:9} {row.answered:8} {row.reached:16} {row.abandoned:9} "
                 f"{row.served:4}/{PROBES} {row.seconds:7.2f}  {'as expected' if expected else 'UNEXPECTED'}: {verdict}",

@@ -6,7 +6,7 @@ from contextlib import suppress
 import anyio
 import pytest
 
-from proxy.clients.wedge import lost_slots
+from proxy.clients.lost_slots import lost_slots
 from proxy.counters import Cell
 from proxy.errors import ProxyError
 from support.direct import COUNTED, NAMES, QUEUES, Direct, direct, eventually
@@ -57,7 +57,7 @@ def test_behind_the_gate_hundreds_of_cancellations_lose_no_slot(name: str, by: s
             async with asyncio.timeout(2):
                 answers = await asyncio.gather(*[proxy.send() for _ in range(SLOTS)])
             assert [answer[2] for answer in answers] == [b"ok"] * SLOTS
-            assert proxy.client.wedged() is None
+            assert proxy.client.unusable() is None
             assert proxy.client.abandoned == 0
             for gauge in (Cell.WAITING, Cell.ACTIVE, Cell.CONNECTING):
                 assert proxy.cell(gauge) == 0
@@ -156,19 +156,19 @@ def test_httpx_without_the_gate_loses_its_pool_and_says_so(caplog: pytest.LogCap
     async def scenario() -> None:
         settings = SETTINGS | {"pool_timeout_seconds": 0.2}
         async with raw_upstream(soon) as upstream, direct(upstream.url, "httpx", **settings) as proxy:
-            assert proxy.client.wedged() is None
+            assert proxy.client.unusable() is None
             for _ in range(5):
                 await storm(proxy, 300, "task")
                 with suppress(ProxyError):
                     await proxy.send()
                     continue
                 break
-            proxy.client.wedged()
+            proxy.client.unusable()
             await asyncio.sleep(0.3)
-            sentence = proxy.client.wedged()
+            sentence = proxy.client.unusable()
             assert sentence is not None
             assert f"{SLOTS} of the {SLOTS} connections of httpx's pool" in sentence
-            assert [record.levelno for record in caplog.records if "pool wedged" in record.message] == [logging.ERROR]
+            assert [record.levelno for record in caplog.records if "lost slots" in record.message] == [logging.ERROR]
             with pytest.raises(ProxyError) as raised:
                 await proxy.send()
             assert raised.value.code == "pool_exhausted"
@@ -190,7 +190,7 @@ def test_a_pool_that_is_only_full_is_not_called_wedged(name: str) -> None:
             tasks = [asyncio.create_task(proxy.send()) for _ in range(4)]
             for _ in range(4):
                 await asyncio.sleep(0.1)
-                assert proxy.client.wedged() is None
+                assert proxy.client.unusable() is None
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
             assert sum(isinstance(outcome, ProxyError) for outcome in outcomes) == 2
 

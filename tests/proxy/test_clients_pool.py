@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.clients.upstream import socket_options
+from proxy.clients.transport import socket_options
 from proxy.counters import Cell
 from proxy.errors import ProxyError
 from proxy.settings import Settings

@@ -152,7 +152,7 @@ def test_a_wedged_pool_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         async with raw_upstream() as upstream, running_proxy(upstream.url) as proxy:
             assert split(await roundtrip(proxy.port, get("/-/ready")))[0] == 200
-            monkeypatch.setattr("proxy.clients.core_client.CoreClient.wedged", lambda _: "10 of 10 are lost")
+            monkeypatch.setattr("proxy.clients.httpcore_pool.PoolClient.unusable", lambda _: "10 of 10 are lost")
             status, _, body = split(await roundtrip(proxy.port, get("/-/ready")))
         assert status == 503
         assert json.loads(body) == {"status": "not ready", "because": "10 of 10 are lost"}

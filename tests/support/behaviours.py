@@ -16,7 +16,7 @@ from typing import Any
 from support.raw_http import RawUpstream, Script, answer_ok, raw_upstream
 from support.servers import RunningProxy, running_proxy
 
-CLIENTS = ("httpx", "httpx2", "aiohttp", "pyreqwest")
+CLIENTS = ("httpx", "httpx2", "aiohttp", "pyreqwest", "httpcore")
 FOLDER = Path(__file__).parents[1] / "proxy"
 TABLE = FOLDER / "behaviours.md"
 

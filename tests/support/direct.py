@@ -18,7 +18,7 @@ from proxy.watch import PoolWatch
 
 NAMES = list(CLIENTS)
 QUEUES = ["client", "gate"]
-COUNTED = ["httpx", "httpx2", "aiohttp"]
+COUNTED = ["httpx", "httpx2", "aiohttp", "httpcore"]
 """The clients that tell what becomes of a connection."""
 
 

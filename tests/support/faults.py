@@ -202,7 +202,7 @@ _CUT = {
 
 _DIFFERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     # h11 waits for the end of a line that is none
-    "HTTP/0.9": {"httpx": ("502 upstream_closed",), "httpx2": ("502 upstream_closed",)},
+    "HTTP/0.9": dict.fromkeys(("httpx", "httpx2", "httpcore"), ("502 upstream_closed",)),
     # hyper gives up at its own bound or at the end, whichever comes first
     "header of 300 KB": {"pyreqwest": ("502 upstream_protocol_error", "502 upstream_closed", "502 upstream_reset")},
     # aiohttp's parser refuses the head too if what follows is in the same segment and not valid

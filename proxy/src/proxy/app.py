@@ -25,9 +25,9 @@ from proxy.ledger import Ledger
 from proxy.pattern_runtime.apps import Bench
 from proxy.pattern_runtime.routes import PatternRoutes
 from proxy.pattern_runtime.thread_limiter import limit_threads
+from proxy.reconfigure import SwappableClient
 from proxy.sampler import Sampler
 from proxy.settings import ServerSettings, Settings
-from proxy.swap import SwappableClient
 from proxy.watch import PoolWatch
 
 

@@ -3,7 +3,7 @@
 import ssl
 import time
 
-from proxy.clients.upstream import origin
+from proxy.clients.transport import origin
 from proxy.settings import Settings
 from service_kit.exits import UnavailableError
 

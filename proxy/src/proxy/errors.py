@@ -24,6 +24,7 @@ STATUS_BY_CODE: Final[dict[str, int]] = {
     "http_version_not_supported": 505,
     "not_implemented": 501,
     "internal_error": 500,
+    "tuned": 409,
 }
 """Every code the proxy answers with, and its status (DESIGN: reliability notes, section 4)."""
 
@@ -47,6 +48,8 @@ _DETAIL: Final[dict[str, str]] = {
     "http_version_not_supported": "the answer is too long for an HTTP/1.0 caller, as its length is not known before",
     "not_implemented": "the proxy does not speak that protocol",
     "internal_error": "the proxy failed; its log says why",
+    "tuned": "the proxy is tuned, so a calling pattern would not run as in everybody's app; set PROXY_TUNING=off or "
+    "another PROXY_CLIENT and restart",
 }
 
 

@@ -1,6 +1,5 @@
 """uvicorn around the app: the socket bound first, the signals mapped to exit codes, one worker or several."""
 
-import gc
 import importlib.util
 import logging
 import os
@@ -15,12 +14,12 @@ from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from proxy import sniffio_import
 from proxy.settings import ServerSettings, Settings
+from proxy.tuning import tune_process
 from service_kit.exits import ExitCode
 from service_kit.listening import listen
 from service_kit.settings_errors import load
-
-_GARBAGE_AFTER_OBJECTS = 10_000
 
 _LOGGING: Final[dict[str, Any]] = {
     "version": 1,
@@ -46,9 +45,7 @@ def serve(settings: Settings, server: ServerSettings) -> int:
 
 
 def _serve_alone(listener: socket, settings: Settings, server: ServerSettings) -> int:
-    from proxy.app import create_app  # slow: the port is already held
-
-    config = _configured(create_app(settings, server, when_open=_settle), settings, server)
+    config = _configured(_app(settings, server), settings, server)
     uvicorn_server = uvicorn.Server(config)
     try:
         uvicorn_server.run(sockets=[listener])
@@ -75,7 +72,7 @@ def _configured(app: FastAPI | str, settings: Settings, server: ServerSettings) 
         backlog=server.backlog,
         timeout_keep_alive=server.timeout_keep_alive,
         timeout_graceful_shutdown=server.timeout_graceful_shutdown,
-        http=_protocol(server.http),
+        http=_protocol(server.http, tuned=settings.tuned),
         access_log=False,
         log_config=_LOGGING,
         # the upstream's own Date and Server go through; a second one of ours would make two
@@ -90,24 +87,21 @@ def _configured(app: FastAPI | str, settings: Settings, server: ServerSettings) 
 
 def worker_app() -> FastAPI:
     """Build the app of one of several workers, which is a process of its own and reads the environment itself."""
-    from proxy.app import create_app
-
-    return create_app(*load(Settings, ServerSettings), when_open=_settle)
+    return _app(*load(Settings, ServerSettings))
 
 
-def _settle() -> None:
-    # What is there by now stays for good. Looking through it for garbage again and again costs a fast client's
-    # requests an eighth of their time. What comes is mostly requests in flight, and no garbage either: to look through
-    # them each 700 objects (10,000 here) costs what watches them most, 46 us of httpx's 650 and 7 of pyreqwest's 134.
-    # Cycles that hold a request's last pieces are freed later for it: after 4,000 cut bodies 3 to 27 MB more.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GARBAGE_AFTER_OBJECTS, *gc.get_threshold()[1:])
+def _app(settings: Settings, server: ServerSettings) -> FastAPI:
+    sniffio_import.set_up(settings.sniffio)  # before a library tries the import
+    from proxy.app import create_app  # slow: the port is already held
+
+    return create_app(settings, server, when_open=lambda: tune_process(settings))
 
 
-def _protocol(http: str) -> str:
+def _protocol(http: str, *, tuned: bool) -> str:
     has_httptools = importlib.util.find_spec("httptools") is not None
-    return "proxy.forward.uvicorn_protocol:Connection" if http in ("auto", "httptools") and has_httptools else "h11"
+    if http == "h11" or not has_httptools:
+        return "h11"
+    return "proxy.forward.uvicorn_protocol:" + ("HoldingConnection" if tuned else "Connection")
 
 
 class _Workers(Multiprocess):

@@ -27,8 +27,20 @@ class Settings(BaseSettings):
         "http://127.0.0.1:8001",
         description="Where requests are forwarded to, http or https; a path in it is put before every path.",
     )
-    client: Literal["httpx", "httpx2", "aiohttp", "pyreqwest"] = Field(
-        "httpx", description="The client library that calls the upstream; /-/config says what it cannot honour."
+    client: Literal["httpx", "httpx2", "aiohttp", "pyreqwest", "httpcore"] = Field(
+        "httpx",
+        description="The client library that calls the upstream, as everybody's app uses it; httpcore is httpx's pool "
+        "called directly and tuned. /-/config says what a library cannot honour.",
+    )
+    tuning: Literal["on", "off"] | None = Field(
+        None,
+        description="What makes the proxy faster than it is in everybody's app; /-/config lists it. Calling patterns "
+        "are refused with it. Unset: on with PROXY_CLIENT=httpcore, else off.",
+    )
+    sniffio: Literal["absent", "present"] = Field(
+        "absent",
+        description="Whether `import sniffio`, which httpcore 1.0 tries several times a request, works: absent, as "
+        "after `pip install httpx fastapi` today, it searches the whole path in vain.",
     )
     queue: Literal["client", "gate"] = Field(
         "client",
@@ -143,6 +155,11 @@ class Settings(BaseSettings):
             sentence = f"more than PROXY_MAX_CONNECTIONS={most} can ever be idle; allowed: 0 to {most}"
             raise ContradictionError(("max_keepalive_connections", sentence))
         return self
+
+    @property
+    def tuned(self) -> bool:
+        """Say whether the process is tuned, see `proxy.tuning`."""
+        return self.tuning == "on" or (self.tuning is None and self.client == "httpcore")
 
     @property
     def keepalive_connections(self) -> int:

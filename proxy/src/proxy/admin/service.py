@@ -11,16 +11,17 @@ from urllib.parse import urlsplit
 import fastapi
 import uvicorn
 
-from proxy import board, ledger_reader
+from proxy import board, ledger_reader, sniffio_import
 from proxy.counters import Cell
 from proxy.forward.context import Upstreams
 from proxy.holders import Notices, merged, slots
 from proxy.journal import TICK_SECONDS
 from proxy.metrics import exposition
 from proxy.pool import pool_document
+from proxy.reconfigure import CHANGEABLE, SwappableClient
 from proxy.sampler import Sampler
 from proxy.settings import ServerSettings, Settings, in_force
-from proxy.swap import CHANGEABLE, SwappableClient
+from proxy.tuning import in_force as in_force_tuning
 from service_kit.settings_change import ChangeRefused, changed
 
 READY_WITHIN_SECONDS = 1.0
@@ -59,6 +60,8 @@ class Admin:
             "settings": in_force(self._settings, self._server),
             "changed": self._settings != self._started_with or self._sums()[Cell.LEAKED] > 0,
             "unsupported": self._client.unsupported(),
+            "tuning": in_force_tuning(self._settings),
+            "python": sniffio_import.found(),
             "versions": versions | {"uvicorn": uvicorn.__version__},
             "pool": {
                 "workers": self._server.workers,
@@ -79,6 +82,12 @@ class Admin:
         if self._server.workers > 1:
             raise ChangeRefused(f"UVICORN_WORKERS='{self._server.workers}': each has its own pool; allowed: 1", 409)
         settings, _ = changed(self._settings, body, CHANGEABLE, fixed_models=[ServerSettings])
+        if settings.tuned != self._settings.tuned:
+            raise ChangeRefused(
+                f"PROXY_CLIENT='{settings.client}': the tuning of a process is fixed when it starts, this needs a "
+                "restart; allowed: a client with the same tuning, or PROXY_TUNING set from the start",
+                409,
+            )
         self._swappable.swap(settings)
         self._settings = settings
         self._upstreams.total_timeout_seconds = settings.total_timeout_seconds
@@ -108,8 +117,8 @@ class Admin:
 
     async def not_ready_because(self) -> str | None:
         """Return why no request could be forwarded now, or None if one could."""
-        if wedged := self._client.wedged():
-            return wedged
+        if unusable := self._client.unusable():
+            return unusable
         url = urlsplit(self._settings.upstream_url)
         port = url.port or (443 if url.scheme == "https" else 80)
         try:

@@ -19,8 +19,8 @@ from proxy.settings import Settings
 from proxy.watch import PoolWatch, current
 
 from .aiohttp_connector import WatchedConnector
-from .upload import Upload
-from .upstream import header_text, origin, path_text, unsendable
+from .request_body import Upload
+from .transport import header_text, origin, path_text, unsendable
 
 NAME: Final = "aiohttp"
 _HEAD_LIMIT: Final = 65_536
@@ -121,7 +121,7 @@ class AiohttpClient:
             for known in self._connector.known.values()
         ]
 
-    def wedged(self) -> None:
+    def unusable(self) -> None:
         """Its pool was never seen to lose a slot."""
 
     async def aclose(self) -> None:

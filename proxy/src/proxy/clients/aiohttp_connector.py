@@ -18,7 +18,7 @@ from proxy.errors import ProxyError
 from proxy.settings import Settings
 from proxy.watch import Exchange, PoolWatch, current
 
-from .upstream import socket_options, ssl_context
+from .transport import socket_options, ssl_context
 
 
 class Known:

@@ -4,7 +4,6 @@ It uses their public interface only and costs nothing that could be measured.
 """
 
 import asyncio
-import select
 import time
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
@@ -15,11 +14,9 @@ import anyio
 import httpcore
 
 from proxy.counters import Cell
-from proxy.early import write_unless_refused
 from proxy.watch import PoolWatch, current
 
-from .multiplex import Call, call
-from .readiness import Peer, Readiness
+from .httpcore_http2 import Call, call
 
 SocketOptions = Iterable[Any] | None
 
@@ -44,7 +41,6 @@ class WatchedBackend(httpcore.AsyncNetworkBackend):
     ) -> None:
         self.write_error = write_error
         self.streams: set[WatchedStream] = set()
-        self._readiness = Readiness()
         self._watch = watch
         self._inner = inner if inner is not None else httpcore.AnyIOBackend()
         self._max_age_seconds = max_age_seconds
@@ -67,9 +63,10 @@ class WatchedBackend(httpcore.AsyncNetworkBackend):
         finally:
             if exchange is not None:
                 exchange.connected()
-        return WatchedStream(
-            stream, self._watch, self.streams, self._readiness, self._max_age_seconds, self.write_error
-        )
+        return self._watched(stream)
+
+    def _watched(self, stream: Any) -> "WatchedStream":
+        return WatchedStream(stream, self._watch, self.streams, self._max_age_seconds)
 
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: SocketOptions = None
@@ -94,11 +91,8 @@ class WatchedStream(httpcore.AsyncNetworkStream):
         inner: Any,
         watch: PoolWatch,
         streams: "set[WatchedStream]",
-        readiness: Readiness,
         max_age_seconds: float | None,
-        write_error: type[Exception] = httpcore.WriteError,
     ) -> None:
-        self._write_error = write_error
         self.busy = True
         self.requests = 0
         self.multiplexed = False
@@ -110,8 +104,6 @@ class WatchedStream(httpcore.AsyncNetworkStream):
         self._born = time.monotonic()
         self._max_age_seconds = max_age_seconds
         self._served: object | None = None
-        self._readiness = readiness
-        self._peer: Peer | None = None
         self._opened_ns = watch.opened()
         streams.add(self)
 
@@ -153,9 +145,13 @@ class WatchedStream(httpcore.AsyncNetworkStream):
             self.requests += 1
             self.busy = True
             await self._inner.write(buffer, timeout)
-        elif not await write_unless_refused(self._inner, buffer, timeout):
-            raise self._write_error("the upstream has answered already")  # the pool goes on to read the answer
+        else:
+            await self._write_more(buffer, timeout)
         exchange.sent()
+
+    async def _write_more(self, buffer: bytes, timeout: float | None) -> None:
+        """Write what follows the first piece of a request."""
+        await self._inner.write(buffer, timeout)
 
     async def _write_frames(self, buffer: bytes, timeout: float | None) -> None:
         """Write frames of any stream to their end: half a frame would be the end of all the streams."""
@@ -225,12 +221,7 @@ class WatchedStream(httpcore.AsyncNetworkStream):
         return self._max_age_seconds is not None and self.age_seconds > self._max_age_seconds
 
     def _is_readable(self) -> bool:
-        if self._peer is None:
-            found = self._inner.get_extra_info("socket")
-            if found is None or not hasattr(select, "poll"):
-                return bool(self._inner.get_extra_info("is_readable"))
-            self._peer = self._readiness.join(found)
-        return self._peer.is_readable()
+        return bool(self._inner.get_extra_info("is_readable"))
 
     def _count_closed(self) -> None:
         if self in self._streams:

@@ -1,12 +1,16 @@
-"""httpx as the seeds advise it: one shared pool with limits, streamed through.
+"""httpx as the seeds advise it, and its successor httpx2: one shared AsyncClient with limits, streamed through.
 
-The pool is the one that httpx.AsyncClient makes for itself, of httpcore.
+What everybody's app has: `AsyncClient.send(request, stream=True)` on the library's own transport and pool. Only what a
+forwarding proxy must not have is left out: redirects, cookies, proxies of the environment, headers of the client.
+
+Traps (httpx 0.28.1, httpx2 2.16.2): a Request without `stream` invents a Host; the method is uppercased unless it is
+set afterwards; default headers come only from `build_request`; the target extension is taken byte for byte, and h11
+refuses bytes above 0x7e in it.
 """
 
-import importlib.util
-import sys
+from collections.abc import AsyncIterator, Callable
 from types import ModuleType
-from typing import cast
+from typing import Any
 
 import httpcore
 import httpx
@@ -14,30 +18,79 @@ import httpx
 from proxy.settings import Settings
 from proxy.watch import PoolWatch
 
-from .core_client import CoreClient
 from .httpcore_backend import WatchedBackend
+from .httpcore_pool import PoolClient
+from .interface import Outbound
+from .transport import no_cookies, socket_options, ssl_context
 
 
-class HttpxClient(CoreClient):
-    """The shared client of one worker."""
+class HttpxClient(PoolClient):
+    """The shared `AsyncClient` of one worker. `library` is httpx, or httpx2 with `core` httpcore2."""
 
-    def __init__(self, settings: Settings, watch: PoolWatch) -> None:
-        _spare_searching()
-        super().__init__("httpx", httpcore, settings, watch)
+    def __init__(
+        self, settings: Settings, watch: PoolWatch, library: ModuleType = httpx, core: ModuleType = httpcore
+    ) -> None:
+        self._lib: Any = library
+        self._body = _body_type(library)
+        self._no_body = self._body(_Nothing())
+        super().__init__(core, library, settings, watch)
+        self.errors = (self._lib.TransportError, *self.errors)
+        self._url = self._lib.URL(self._origin.url)
 
-    def versions(self) -> dict[str, str]:
-        """Return the versions of the libraries at work."""
-        return {"httpx": httpx.__version__} | super().versions()
+    def _open_pool(self) -> Any:
+        settings, library = self._settings, self._lib
+        transport = library.AsyncHTTPTransport(
+            verify=ssl_context(settings) or False,
+            trust_env=False,
+            http2=self.http2,
+            socket_options=socket_options(settings) or None,
+            limits=library.Limits(
+                max_connections=settings.max_connections,
+                max_keepalive_connections=settings.keepalive_connections,
+                keepalive_expiry=settings.keepalive_expiry_seconds,
+            ),
+        )
+        # no parameter leads to the pool's `network_backend`: it is set before the first connection
+        transport._pool._network_backend = self.backend
+        self._client = library.AsyncClient(
+            transport=transport, cookies=no_cookies(), follow_redirects=False, trust_env=False
+        )
+        return transport._pool
+
+    async def _send(self, outbound: Outbound, content: Any, extensions: dict[str, Any]) -> Any:
+        library = self._lib
+        stream = self._no_body if content is None else self._body(content)
+        request = library.Request("GET", self._url, headers=outbound.headers, stream=stream, extensions=extensions)
+        request.method = outbound.method
+        return await self._client.send(request, stream=True)
+
+    def _pieces(self, response: Any) -> AsyncIterator[bytes]:
+        pieces: AsyncIterator[bytes] = response.aiter_raw()
+        return pieces
+
+    def _status(self, response: Any) -> int:
+        status: int = response.status_code
+        return status
+
+    def _headers(self, response: Any) -> list[tuple[bytes, bytes]]:
+        headers: list[tuple[bytes, bytes]] = response.headers.raw
+        return headers
+
+    def of_the_pool(self, error: Exception) -> Exception:
+        """Return the pool's own error behind one of httpx's."""
+        cause = error.__cause__
+        return cause if isinstance(cause, Exception) and isinstance(error, self._lib.TransportError) else error
+
+    async def _close(self) -> None:
+        await self._client.aclose()
 
 
-def _spare_searching() -> None:
-    """Say once that sniffio is not there, if it is not.
+def httpx2_client(settings: Settings, watch: PoolWatch) -> HttpxClient:
+    """Return the same by httpx2, which is imported only where it is used."""
+    import httpcore2
+    import httpx2
 
-    httpcore 1.0 tries to import it for every lock it makes, several times a request, and a failing import searches the
-    whole path each time: up to half of a request's time. anyio has not brought it along since 4.12.
-    """
-    if importlib.util.find_spec("sniffio") is None:
-        sys.modules.setdefault("sniffio", cast("ModuleType", None))  # importing it fails at once from here on
+    return HttpxClient(settings, watch, httpx2, httpcore2)
 
 
 def watch_pool(transport: httpx.AsyncHTTPTransport, watch: PoolWatch) -> None:
@@ -47,3 +100,24 @@ def watch_pool(transport: httpx.AsyncHTTPTransport, watch: PoolWatch) -> None:
     one before its first connection: the two private names here are all that is touched.
     """
     transport._pool._network_backend = WatchedBackend(watch)
+
+
+def _body_type(library: Any) -> Callable[[Any], Any]:
+    """Return a request's stream as this library wants it: its own base class, asked for nothing but the iteration."""
+
+    class Body(library.AsyncByteStream):  # type: ignore[misc] # of httpx or of httpx2
+        def __init__(self, content: Any) -> None:
+            self._content = content
+
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return aiter(self._content)
+
+    return Body
+
+
+class _Nothing:
+    """No body, which is not the same as no stream: without one httpx adds headers."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        return
+        yield b""

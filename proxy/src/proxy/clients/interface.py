@@ -63,7 +63,7 @@ class Client(Protocol):
     def connections(self) -> list[dict[str, object]] | None:
         """Return an entry for each connection (state, age_seconds, requests), or None if the library cannot tell."""
 
-    def wedged(self) -> str | None:
+    def unusable(self) -> str | None:
         """Return one sentence if the pool can serve nobody any more though nobody uses it, else None. Cheap."""
 
     async def aclose(self) -> None:

@@ -10,7 +10,7 @@ from pyreqwest.response import Response, ResponseBodyReader
 from proxy.watch import current
 
 from .pyreqwest_errors import proxy_error
-from .upload import Upload
+from .request_body import Upload
 
 
 class Call:

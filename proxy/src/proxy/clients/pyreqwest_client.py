@@ -20,14 +20,14 @@ from proxy.clients.cancellation import Scope, TaskScope
 from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
 from proxy.settings import Settings
+from proxy.tuning import make_pyreqwest_threads_batch_work
 from proxy.watch import PoolWatch, current
 
-from .permits import Permits
 from .pyreqwest_call import Call, PyreqwestAnswer
 from .pyreqwest_settings import build
-from .pyreqwest_thread import let_the_loop_finish
-from .upload import Upload
-from .upstream import NEEDS_HTTPS, header_text, origin, path_text, unsendable
+from .request_body import Upload
+from .shadow_semaphore import ShadowSemaphore
+from .transport import NEEDS_HTTPS, header_text, origin, path_text, unsendable
 
 NAME: Final = "pyreqwest"
 _NAMED_WITHIN_SECONDS: Final = 0.2
@@ -46,11 +46,11 @@ class PyreqwestClient:
         self._origin = origin(settings)
         self._http2 = settings.http2 and self._origin.secure
         self._client = build(settings, limited=limited)
-        self._permits = Permits(settings.max_connections) if limited else None
+        self._permits = ShadowSemaphore(settings.max_connections) if limited else None
         self._background: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.get_running_loop()
-        if not let_the_loop_finish():
-            self._loop.call_later(_NAMED_WITHIN_SECONDS, let_the_loop_finish)
+        if settings.tuned and not make_pyreqwest_threads_batch_work():
+            self._loop.call_later(_NAMED_WITHIN_SECONDS, make_pyreqwest_threads_batch_work)
         self._log = logging.getLogger("proxy")
         self._unreadable_logged = False
 
@@ -166,7 +166,7 @@ class PyreqwestClient:
     def connections(self) -> None:
         """The library tells nothing of its connections."""
 
-    def wedged(self) -> None:
+    def unusable(self) -> None:
         """The library tells nothing of its pool."""
 
     def _abandon(self, call: Call) -> None:

@@ -6,7 +6,7 @@ from pyreqwest.client import Client, ClientBuilder
 
 from proxy.settings import Settings
 
-from .upstream import KEEPALIVE_PROBES, origin
+from .transport import KEEPALIVE_PROBES, origin
 
 
 def build(settings: Settings, *, limited: bool) -> Client:

@@ -10,32 +10,40 @@ from .interface import Client
 
 
 def _httpx(settings: Settings, watch: PoolWatch) -> Client:
-    from .gated import OneByOneClient
     from .httpx_client import HttpxClient
+    from .queueing import OneByOneClient
 
     client = HttpxClient(settings, watch)
     return OneByOneClient(client, settings) if settings.queue == "gate" else client
 
 
 def _httpx2(settings: Settings, watch: PoolWatch) -> Client:
-    from .gated import ScopedClient
-    from .httpx2_client import Httpx2Client
+    from .httpx_client import httpx2_client
+    from .queueing import ScopedClient
 
-    client = Httpx2Client(settings, watch)
+    client = httpx2_client(settings, watch)
     return ScopedClient(client, settings) if settings.queue == "gate" else client
+
+
+def _httpcore(settings: Settings, watch: PoolWatch) -> Client:
+    from .httpcore_client import HttpcoreClient
+    from .queueing import OneByOneClient
+
+    client = HttpcoreClient(settings, watch)
+    return OneByOneClient(client, settings) if settings.queue == "gate" else client
 
 
 def _aiohttp(settings: Settings, watch: PoolWatch) -> Client:
     from .aiohttp_client import AiohttpClient
-    from .gated import GatedClient
+    from .queueing import GatedClient
 
     client = AiohttpClient(settings, watch)
     return GatedClient(client, settings) if settings.queue == "gate" else client
 
 
 def _pyreqwest(settings: Settings, watch: PoolWatch) -> Client:
-    from .gated import KeepingClient
     from .pyreqwest_client import PyreqwestClient
+    from .queueing import KeepingClient
 
     if settings.queue == "gate":
         return KeepingClient(PyreqwestClient(settings, watch, limited=False), settings)
@@ -45,6 +53,7 @@ def _pyreqwest(settings: Settings, watch: PoolWatch) -> Client:
 CLIENTS: Final[Mapping[str, Callable[[Settings, PoolWatch], Client]]] = {
     "httpx": _httpx,
     "httpx2": _httpx2,
+    "httpcore": _httpcore,
     "aiohttp": _aiohttp,
     "pyreqwest": _pyreqwest,
 }

@@ -100,9 +100,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Accepted."""
-        holding = HoldingTransport(transport, self.loop)
-        self._line = Line(holding.hold, transport.get_extra_info("socket"))
-        super().connection_made(holding)  # type: ignore[arg-type] # all of a transport that uvicorn asks for
+        self._line = Line(_hold_nothing, transport.get_extra_info("socket"))
+        super().connection_made(transport)
 
     def on_message_begin(self) -> None:
         """A request begins to arrive."""
@@ -113,6 +112,20 @@ class Connection(HttpToolsProtocol):
         """The caller is gone, or was cut off."""
         super().connection_lost(exc)
         self._line.lose()
+
+
+class HoldingConnection(Connection):
+    """The tuned one: the head of an answer leaves in one packet with the first piece of its body."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Accepted."""
+        holding = HoldingTransport(transport, self.loop)
+        super().connection_made(holding)  # type: ignore[arg-type] # all of a transport that uvicorn asks for
+        self._line.hold = holding.hold
+
+
+def _hold_nothing() -> None:
+    pass
 
 
 def line_of(scope: Mapping[str, Any]) -> Line | None:

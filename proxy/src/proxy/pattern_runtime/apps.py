@@ -49,6 +49,7 @@ class Bench:
 
     def __init__(self, settings: Settings, watch: PoolWatch, package: ModuleType) -> None:
         self.watch = watch
+        self.tuned = settings.tuned
         self.log = ThrottledLog("proxy.patterns")
         self._settings = settings
         self._package = package

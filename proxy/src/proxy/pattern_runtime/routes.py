@@ -34,6 +34,8 @@ class PatternRoutes:
             await _answer(bench.patterns()[name].whole_document(), 200, [], scope, send)
         elif name not in bench.patterns():
             await _refuse(bench, ProxyError("not_found", "no such pattern"), 404, scope, send)
+        elif bench.tuned:
+            await _refuse(bench, ProxyError("tuned"), 409, scope, send)
         elif scope["method"] != "GET":
             await _refuse(bench, ProxyError("bad_request", "patterns are called by GET"), 405, scope, send)
         else:

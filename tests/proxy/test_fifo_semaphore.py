@@ -3,7 +3,7 @@ import random
 import time
 from contextlib import suppress
 
-from proxy.gate import Gate
+from proxy.clients.fifo_semaphore import FifoSemaphore
 
 LONG = 30.0
 
@@ -12,7 +12,7 @@ def test_a_slot_goes_to_the_first_in_the_queue_past_nobody() -> None:
     """Strict order of arrival, also for one who comes in the moment a slot is given back."""
 
     async def scenario() -> None:
-        gate = Gate(1)
+        gate = FifoSemaphore(1)
         served: list[int] = []
 
         async def user(number: int) -> None:
@@ -38,7 +38,7 @@ def test_those_who_come_again_and_again_get_the_same_number_of_turns() -> None:
     """32 loops over 8 slots: nobody is starved."""
 
     async def scenario() -> None:
-        gate = Gate(8)
+        gate = FifoSemaphore(8)
         turns = [0] * 32
         until = time.monotonic() + 0.3
 
@@ -59,7 +59,7 @@ def test_no_more_than_the_slots_are_held_at_a_time() -> None:
     """Whoever leaves or is cancelled when."""
 
     async def scenario() -> None:
-        gate = Gate(3)
+        gate = FifoSemaphore(3)
         held = most = 0
 
         async def user() -> None:
@@ -88,7 +88,7 @@ def test_the_wait_ends_with_the_timeout_and_not_before() -> None:
     """And who gave up is not given a slot later."""
 
     async def scenario() -> None:
-        gate = Gate(1)
+        gate = FifoSemaphore(1)
         assert await gate.enter(LONG)
         began = time.monotonic()
         assert not await gate.enter(0.1)
@@ -104,7 +104,7 @@ def test_a_slot_given_to_one_who_is_cancelled_in_that_moment_goes_on() -> None:
     """The hand-over and the cancellation fall into the same turn of the loop."""
 
     async def scenario() -> None:
-        gate = Gate(1)
+        gate = FifoSemaphore(1)
         assert await gate.enter(LONG)
         first = asyncio.create_task(gate.enter(LONG))
         second = asyncio.create_task(gate.enter(LONG))
@@ -123,7 +123,7 @@ def test_thousands_of_cancellations_leave_every_slot_free() -> None:
     """At any moment: waiting, handed over, holding."""
 
     async def scenario() -> None:
-        gate = Gate(10)
+        gate = FifoSemaphore(10)
         chance = random.Random(7)
 
         async def user() -> None:

@@ -1,13 +1,13 @@
-"""What httpx and httpx2 are made of: the pool of httpcore or httpcore2, asked directly.
+"""What httpx, httpx2 and httpcore have in common: a pool of httpcore or httpcore2, its time-outs, its errors.
 
-httpx's AsyncClient adds to this pool what a proxy must not have (redirects, cookies, environment proxies, decoding,
-invented headers); its limits, time-outs and errors are the pool's. The two libraries are twins: one class for both.
+httpx's AsyncClient and httpx2's keep their connections in such a pool; httpcore's is the same pool, called directly.
 """
 
 import asyncio
 import importlib.util
 import socket
 from collections.abc import AsyncIterator
+from types import ModuleType
 from typing import Any
 
 import anyio
@@ -20,46 +20,35 @@ from proxy.settings import Settings
 from proxy.watch import PoolWatch, current
 
 from .httpcore_backend import WatchedBackend
-from .multiplex import Call
-from .multiplex import call as current_call
-from .surplus import has_surplus
-from .upstream import NEEDS_HTTPS, origin, socket_options, ssl_context, unsendable
-from .wedge import Wedge, lost_slots
+from .httpcore_http2 import Call, missing_private_names
+from .httpcore_http2 import call as current_call
+from .lost_slots import LostSlots, lost_slots
+from .transport import NEEDS_HTTPS, origin, unsendable
+from .tuned_backend import TunedBackend
 
 
-class CoreClient:
-    """The shared pool of one worker. `core` is the module httpcore or httpcore2; `name` is the library's for people.
+class PoolClient:
+    """The shared pool of one worker; a subclass makes the pool and sends by it.
 
-    `calls` are the requests that its callers have not yet ended; `errors` are the pool's own.
+    `core` is the module httpcore or httpcore2, `library` the module that people know (httpx, httpx2, httpcore). `calls`
+    are requests whose answers are not closed yet; `errors` are what the library raises.
     """
 
-    def __init__(self, name: str, core: Any, settings: Settings, watch: PoolWatch) -> None:
-        upstream = origin(settings)
-        has_h2 = importlib.util.find_spec("h2") is not None
-        self._name = name
-        self._core = core
+    def __init__(self, core: Any, library: ModuleType, settings: Settings, watch: PoolWatch) -> None:
+        self.core = core
+        self._library = library
+        self._name = library.__name__
         self._settings = settings
-        self._scheme = upstream.scheme.encode()
-        self._host = upstream.host.encode()
-        self._port = upstream.port
-        self._secure = upstream.secure
-        self._no_h2 = settings.http2 and not has_h2
-        self._http2 = settings.http2 and has_h2 and upstream.secure
-        self._backend = WatchedBackend(
+        self._origin = origin(settings)
+        self._no_http2_because = _no_http2_because(self._name, core) if settings.http2 else ""
+        self.http2 = settings.http2 and self._origin.secure and not self._no_http2_because
+        self.backend = (TunedBackend if settings.tuned else WatchedBackend)(
             watch,
             core.AnyIOBackend(),
             max_age_seconds=settings.max_connection_age_seconds,
             write_error=core.WriteError,
         )
-        self._pool = core.AsyncConnectionPool(
-            ssl_context=ssl_context(settings),
-            max_connections=settings.max_connections,
-            max_keepalive_connections=settings.keepalive_connections,
-            keepalive_expiry=settings.keepalive_expiry_seconds,
-            http2=self._http2,
-            network_backend=self._backend,
-            socket_options=socket_options(settings) or None,
-        )
+        self.pool: Any = self._open_pool()
         self._extensions = {
             "timeout": {
                 "connect": settings.connect_timeout_seconds,
@@ -68,7 +57,7 @@ class CoreClient:
                 "pool": settings.pool_timeout_seconds,
             }
         }
-        # the pool lets h11's own error through when a body is not as long as its Content-Length says
+        # h11's own error passes through the pool when a body is not as long as its Content-Length says
         self.errors: tuple[type[Exception], ...] = (
             core.TimeoutException,
             core.NetworkError,
@@ -76,36 +65,46 @@ class CoreClient:
             h11.LocalProtocolError,
         )
         self._h2_errors: tuple[type[Exception], ...] = ()
-        if self._http2:
+        if self.http2:
             from h2.exceptions import H2Error
 
             self._h2_errors = (H2Error,)
             self.errors += self._h2_errors
         self.calls = 0
-        self._wedge = Wedge(name, settings.max_connections, settings.pool_timeout_seconds, self._lost_slots)
+        self._lost = LostSlots(self._name, settings.max_connections, settings.pool_timeout_seconds, self._count_lost)
 
-    async def send(self, outbound: Outbound, body: AsyncIterator[bytes] | None) -> "CoreAnswer":
+    def _open_pool(self) -> Any:
+        """Return the pool, on `self.backend`."""
+        raise NotImplementedError
+
+    async def _send(self, outbound: Outbound, content: Any, extensions: dict[str, Any]) -> Any:
+        """Send and return the library's response, its body unread. May raise `self.errors`."""
+        raise NotImplementedError
+
+    def _pieces(self, response: Any) -> AsyncIterator[bytes]:
+        """Return the response's body as it comes, nothing decoded."""
+        raise NotImplementedError
+
+    def _status(self, response: Any) -> int:
+        raise NotImplementedError
+
+    def _headers(self, response: Any) -> list[tuple[bytes, bytes]]:
+        raise NotImplementedError
+
+    async def _close(self) -> None:
+        """Close every connection."""
+        raise NotImplementedError
+
+    async def send(self, outbound: Outbound, body: AsyncIterator[bytes] | None) -> "PoolAnswer":
         """Send a request and return when the answer's head is there. Raises ProxyError."""
-        core = self._core
-        extensions: dict[str, Any] = self._extensions
-        call = None
-        content: Any = body
-        if self._http2:
-            call = Call(self._pool, self._settings, current.get())
-            current_call.set(call)
-            extensions = extensions | {"trace": call.trace}
-            if body is not None:
-                content = call.upload(body)
-        url = core.URL(scheme=self._scheme, host=self._host, port=self._port, target=outbound.target)
-        request = core.Request(outbound.method, url, headers=outbound.headers, content=content, extensions=extensions)
         self.calls += 1
+        call = Call(self.pool, self._settings, current.get()) if self.http2 else None
         try:
             if call is None:
-                return CoreAnswer(self, await self._pool.handle_async_request(request))
-            answer = CoreAnswer(self, await call.within_time(lambda: self._pool.handle_async_request(request)), call)
-            if call.exchange is not None:
-                call.exchange.head_received()
-            return answer
+                return PoolAnswer(
+                    self, await self._send(outbound, body, {**self._extensions, "target": outbound.target})
+                )
+            return await self._send_in_stream(call, outbound, body)
         except BaseException as error:
             self.calls -= 1
             if call is not None and call.stream is not None:
@@ -114,12 +113,23 @@ class CoreClient:
                 raise self.proxy_error(error) from error
             raise
 
+    async def _send_in_stream(self, call: Call, outbound: Outbound, body: AsyncIterator[bytes] | None) -> "PoolAnswer":
+        """Send where the connection may speak HTTP/2, with time-outs for the stream."""
+        current_call.set(call)
+        extensions = {**self._extensions, "target": outbound.target, "trace": call.trace}
+        content = call.upload(body) if body is not None else None
+        answer = PoolAnswer(self, await call.within_time(lambda: self._send(outbound, content, extensions)), call)
+        if call.exchange is not None:
+            call.exchange.head_received()
+        return answer
+
     def proxy_error(self, error: Exception) -> ProxyError:
         """Map what the pool raised to a code."""
-        core = self._core
+        core = self.core
+        error = self.of_the_pool(error)
         match error:
             case core.PoolTimeout():
-                self._wedge.suspect()
+                self._lost.suspect()
                 code = "pool_exhausted"
             case core.ConnectTimeout():
                 code = "upstream_connect_timeout"
@@ -146,22 +156,26 @@ class CoreClient:
                 code = "internal_error"
         return ProxyError(code)
 
+    def of_the_pool(self, error: Exception) -> Exception:
+        """Return the pool's own error behind one of the library's."""
+        return error
+
     def scope(self, _loop: asyncio.AbstractEventLoop) -> Scope:
         """Return anyio's: a pool of httpcore's loses slots to any other."""
         return AnyioScope()
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the libraries at work."""
-        return {self._core.__name__: self._core.__version__}
+        return {module.__name__: module.__version__ for module in (self._library, self.core)}
 
     def unsupported(self) -> dict[str, str]:
         """Return a sentence for each variable that is set and cannot be honoured."""
-        if self._no_h2:
-            return {"PROXY_HTTP2": f"{self._name} needs the package h2 for HTTP/2; HTTP/1.1 is spoken instead."}
+        if self._no_http2_because:
+            return {"PROXY_HTTP2": self._no_http2_because}
         settings = self._settings
         if not settings.http2:
             return {}
-        if not self._secure:
+        if not self._origin.secure:
             return {"PROXY_HTTP2": NEEDS_HTTPS}
         sentences = {}
         if settings.queue == "client":
@@ -183,15 +197,15 @@ class CoreClient:
                 "age_seconds": round(stream.age_seconds, 3),
                 "requests": stream.requests,
             }
-            for stream in self._backend.streams
+            for stream in self.backend.streams
         ]
-        opening = sum(connection.info() == "CONNECTING" for connection in self._pool.connections)
+        opening = sum(connection.info() == "CONNECTING" for connection in self.pool.connections)
         return entries + [{"state": "connecting", "age_seconds": None, "requests": 0} for _ in range(opening)]
 
-    def wedged(self) -> str | None:
+    def unusable(self) -> str | None:
         """Return a sentence if slots of the pool stay taken though no request holds them, and none is left."""
-        self._wedge.suspect()
-        return self._wedge.sentence()
+        self._lost.suspect()
+        return self._lost.sentence()
 
     async def next_piece(self, call: Call, pieces: AsyncIterator[bytes]) -> bytes | None:
         """Return the next piece of a stream's answer, None at its end."""
@@ -200,38 +214,42 @@ class CoreClient:
         call.give_up_silent()
         raise ProxyError("upstream_read_timeout")
 
-    def _lost_slots(self) -> int:
-        return lost_slots(repr(self._pool), self.calls)
+    def pieces(self, response: Any, call: Call | None) -> AsyncIterator[bytes]:
+        """Return the body's bytes as they come, nothing decoded."""
+        pieces = self._pieces(response)
+        return pieces if call is None else self._pieces_in_time(call, pieces)
+
+    async def _pieces_in_time(self, call: Call, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        while (piece := await self.next_piece(call, pieces)) is not None:
+            yield piece
+
+    def _count_lost(self) -> int:
+        return lost_slots(repr(self.pool), self.calls)
 
     async def aclose(self) -> None:
         """Close every connection of the pool."""
-        self._wedge.end()
-        await self._pool.aclose()
+        self._lost.end()
+        await self._close()
 
 
-class CoreAnswer:
+class PoolAnswer:
     """An answer whose body has not been read yet."""
 
-    def __init__(self, client: CoreClient, response: Any, call: Call | None = None) -> None:
+    def __init__(self, client: PoolClient, response: Any, call: Call | None = None) -> None:
         self._client = client
         self._response = response
         self._connection = response.extensions.get("network_stream")
         self._exchange = current.get()
         self._call = call if call is not None and call.stream is not None and call.stream.multiplexed else None
         self._open = True
-        self.status: int = response.status
-        self.headers: list[tuple[bytes, bytes]] = response.headers
+        self.status = client._status(response)
+        self.headers = client._headers(response)
 
     async def body(self) -> AsyncIterator[bytes]:
         """Yield the body's bytes as they come, nothing decoded. Raises ProxyError if they stop too early."""
         try:
-            if self._call is None:
-                async for chunk in self._response.stream:
-                    yield chunk
-            else:
-                pieces = aiter(self._response.stream)
-                while (piece := await self._client.next_piece(self._call, pieces)) is not None:
-                    yield piece
+            async for piece in self._client.pieces(self._response, self._call):
+                yield piece
         except self._client.errors as error:
             raise self._client.proxy_error(error) from error
 
@@ -242,11 +260,36 @@ class CoreAnswer:
             self._client.calls -= 1
             if self._exchange is not None:
                 self._exchange.released()  # before the next request has the connection
-            if self._connection is not None and has_surplus(self._response):
+            if self._connection is not None and has_trailing_data(self._response):
                 await self._connection.aclose()
         await self._response.aclose()
         if self._connection is not None and self._call is None:
             self._connection.busy = False
+
+
+def has_trailing_data(response: Any) -> bool:
+    """Say whether bytes came behind an HTTP/1.1 answer.
+
+    httpcore (1.0.9) and httpcore2 (2.16.2) keep them and read them as the answer to the next request on that
+    connection, which belongs to somebody else: such a connection must not be used again. No public name leads to them.
+    Where the private ones are gone the answer is no, and a test fails.
+    """
+    stream = response.stream
+    for name in ("_stream", "_httpcore_stream", "_stream"):  # httpx wraps the pool's stream twice
+        stream = getattr(stream, name, stream)
+    state = getattr(getattr(stream, "_connection", None), "_h11_state", None)
+    return state is not None and bool(state.trailing_data[0])
+
+
+def _no_http2_because(name: str, core: Any) -> str:
+    if importlib.util.find_spec("h2") is None:
+        return f"{name} needs the package h2 for HTTP/2; HTTP/1.1 is spoken instead."
+    if missing := missing_private_names(core):
+        return (
+            f"{core.__name__} {core.__version__} has no {', '.join(missing)}, without which no stream can be reset; "
+            "HTTP/1.1 is spoken instead."
+        )
+    return ""
 
 
 def _is_dns(error: BaseException | None) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 from collections import OrderedDict
 
 
-class Gate:
+class FifoSemaphore:
     """Slots and who waits for one. A slot that is given back goes to the first in the queue, past nobody.
 
     Unlike asyncio.Semaphore it has a time-out of its own and never loses a slot that was given to one who had just

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import anyio
 
 from proxy.clients.cancellation import Scope
+from proxy.clients.fifo_semaphore import FifoSemaphore
 from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
-from proxy.gate import Gate
 from proxy.settings import Settings
 from proxy.watch import current
 
@@ -26,7 +26,7 @@ class GatedClient:
     """A client whose calls begin in order of arrival, so many at a time. Cancelled as any coroutine."""
 
     def __init__(self, inner: Client, settings: Settings) -> None:
-        self.gate = Gate(settings.max_connections)
+        self.gate = FifoSemaphore(settings.max_connections)
         self._inner = inner
         self._patience = settings.pool_timeout_seconds
 
@@ -68,9 +68,9 @@ class GatedClient:
         """Return an entry for each connection, or None if the library cannot tell."""
         return self._inner.connections()
 
-    def wedged(self) -> str | None:
+    def unusable(self) -> str | None:
         """Return one sentence if the library's pool can serve nobody any more though nobody uses it."""
-        return self._inner.wedged()
+        return self._inner.unusable()
 
     async def aclose(self) -> None:
         """Close every connection of the pool."""

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from proxy.reconfigure import CHANGEABLE
 from proxy.settings import Settings
-from proxy.swap import CHANGEABLE
 from service_kit.settings_change import ChangeRefused, changed
 from support.raw_http import Exchange, get, raw_upstream, roundtrip, split
 from support.servers import free_port, part, running_proxy
@@ -25,6 +25,7 @@ async def put(port: int, document: Any) -> tuple[int, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("queue", ["client", "gate"])
+@pytest.mark.timing
 def test_a_swap_under_load_loses_nothing_and_shortens_the_wait(queue: str) -> None:
     """From 2 connections to 20 in the middle of a load: every request is answered, later ones hardly wait."""
 

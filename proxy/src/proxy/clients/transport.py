@@ -3,6 +3,7 @@
 import socket
 import ssl
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -49,6 +50,11 @@ def ssl_context(settings: Settings) -> ssl.SSLContext | None:
     if not origin(settings).secure:
         return None
     return ssl.create_default_context(cafile=settings.ca_file)
+
+
+def no_cookies() -> CookieJar:
+    """Return a jar that keeps nothing: a cookie of one caller must not go to the next."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
 def socket_options(settings: Settings) -> list[tuple[int, int, int]]:

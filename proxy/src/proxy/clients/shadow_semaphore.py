@@ -6,7 +6,7 @@ from collections.abc import Callable
 from proxy.watch import Exchange
 
 
-class Permits:
+class ShadowSemaphore:
     """A library that lets so many calls run and the rest wait in order of arrival, seen from outside."""
 
     def __init__(self, count: int) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 _COUNTS: Final = re.compile(r"(\d+) queued \| Connections: (\d+) active")
 
 
-class Wedge:
+class LostSlots:
     """The suspicion that a pool has lost slots. For a moment that looks so in a sound pool too: it has to last.
 
     `lost` counts them now, `name` is the library's.
@@ -54,7 +54,7 @@ class Wedge:
         lost = self._lost()
         if lost > self._logged:
             self._logged = lost
-            self._log.error("pool wedged: %s", self._words(lost))
+            self._log.error("the pool has lost slots: %s", self._words(lost))
         if lost < self._max:  # none, or it may get worse
             self._since = None
 

@@ -3,22 +3,22 @@
 What the libraries (1.0.9, 2.16.2) leave out is done here: a stream that is given up is reset, else the upstream goes on
 sending and what nobody reads uses up the window of the whole connection; and time-outs are each stream's own, else one
 slow answer would end all the others.
+
+Private names that this module touches, all of them: `_connection` of a pool's connection, `_network_stream`,
+`_h2_state`, `_events`, `_write_outgoing_data` and `_connection_error` of an HTTP/2 connection.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import anyio
 
 from proxy.errors import ProxyError
 from proxy.settings import Settings
 from proxy.watch import Exchange
-
-if TYPE_CHECKING:
-    from .httpcore_backend import WatchedStream
 
 _CANCEL: Final = 8
 """The error code of a stream that is no longer wanted, RFC 9113 section 7."""
@@ -27,11 +27,33 @@ call: Final[ContextVar["Call | None"]] = ContextVar("call", default=None)
 """The call of the running task, where HTTP/2 is allowed."""
 
 
+PRIVATE_NAMES: Final = ("_network_stream", "_h2_state", "_events", "_write_outgoing_data", "_connection_error")
+
+
+def missing_private_names(core: Any) -> list[str]:
+    """Return the private names that are needed here and that this httpcore's HTTP/2 connection lacks."""
+    try:
+        connection = core.AsyncHTTP2Connection(core.Origin(b"https", b"nowhere", 443), stream=None)
+    except TypeError:
+        return list(PRIVATE_NAMES)
+    return [name for name in PRIVATE_NAMES if not hasattr(connection, name)]
+
+
+class Carrier(Protocol):
+    """A connection that a call has joined."""
+
+    multiplexed: bool
+    read_at: float
+
+    def left(self, request: "Call") -> None:
+        """Note that a request has ended on this connection."""
+
+
 class Call:
     """One request's call into the pool. It learns by itself whether it is a stream of an HTTP/2 connection."""
 
     def __init__(self, pool: Any, settings: Settings, exchange: Exchange | None) -> None:
-        self.stream: WatchedStream | None = None
+        self.stream: Carrier | None = None
         self.exchange = exchange
         self.moved_at = 0.0
         self.listening = False  # its task has begun to read frames
@@ -41,7 +63,7 @@ class Call:
         self._request: Any = None
         self._upload: Upload | None = None
 
-    def joined(self, stream: "WatchedStream") -> None:
+    def joined(self, stream: Carrier) -> None:
         """Note that it has its place on a connection."""
         self.stream = stream
         self.moved()

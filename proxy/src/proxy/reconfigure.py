@@ -82,9 +82,9 @@ class SwappableClient:
         """Return the newest client's connections."""
         return self.inner.connections()
 
-    def wedged(self) -> str | None:
+    def unusable(self) -> str | None:
         """Return why the newest client can serve nobody any more, if so."""
-        return self.inner.wedged()
+        return self.inner.unusable()
 
     @property
     def abandoned(self) -> int:
