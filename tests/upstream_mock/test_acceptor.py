@@ -94,8 +94,8 @@ async def test_a_full_backlog_makes_connecting_take_seconds(run_mock: RunMock, s
 
 
 @both_loops
-async def test_a_caller_who_left_the_backlog_costs_a_turn_and_no_more(run_mock: RunMock) -> None:
-    """He was connected, so he is accepted, found gone, and counted."""
+async def test_a_client_that_left_the_backlog_costs_a_turn_and_no_more(run_mock: RunMock) -> None:
+    """It was connected, so it is accepted, found gone, and counted."""
     async with run_mock(latency="constant(0ms)", accept_per_second=20) as running:
         for _ in range(5):
             socket.create_connection(("127.0.0.1", running.data)).close()

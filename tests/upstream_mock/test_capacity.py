@@ -11,7 +11,7 @@ from upstream_mock.client import Client
 
 
 async def test_never_more_than_n_and_in_order_of_arrival() -> None:
-    """30 callers, 3 servers: at most 3 at work, and they get in as they came."""
+    """30 clients, 3 servers: at most 3 at work, and they get in as they came."""
     capacity, entered, most = Capacity(3), [], 0
 
     async def one(number: int) -> None:
@@ -39,8 +39,8 @@ async def test_no_limit() -> None:
     assert (capacity.busy, capacity.waiting) == (100, 0)
 
 
-async def test_who_left_the_line_is_passed_over() -> None:
-    """His place goes to the next; he is told False."""
+async def test_a_client_that_left_the_line_is_skipped() -> None:
+    """Its place goes to the next; it gets False."""
     capacity, gone, patient = Capacity(1), Client(), Client()
     assert await capacity.enter(Client())
     first = asyncio.create_task(capacity.enter(gone))
@@ -58,14 +58,14 @@ async def test_who_left_the_line_is_passed_over() -> None:
 @pytest.mark.parametrize("leaves", [True, False])
 async def test_who_goes_while_being_let_in_gives_the_server_back(leaves: bool) -> None:
     """Handed a server and gone in the same turn of the loop, by hanging up or by being cancelled."""
-    capacity, caller = Capacity(1), Client()
+    capacity, client = Capacity(1), Client()
     assert await capacity.enter(Client())
-    task = asyncio.create_task(capacity.enter(caller))
+    task = asyncio.create_task(capacity.enter(client))
     await asyncio.sleep(0)
     capacity.leave()
     if leaves:
-        caller.leave()
-        assert await task is True  # he holds it, and must leave
+        client.leave()
+        assert await task is True  # it holds a server, and must leave
         capacity.leave()
     else:
         task.cancel()
@@ -75,10 +75,10 @@ async def test_who_goes_while_being_let_in_gives_the_server_back(leaves: bool) -
 
 
 async def test_a_full_line_refuses_at_once() -> None:
-    """With room for 2, the fourth caller at one server is refused; whoever leaves the line makes room."""
+    """With room for 2, the fourth client at one server is refused; one that leaves the line makes room."""
     capacity, gone = Capacity(1, queue=2), Client()
     assert await capacity.enter(Client())
-    tasks = [asyncio.create_task(capacity.enter(caller)) for caller in (gone, Client())]
+    tasks = [asyncio.create_task(capacity.enter(client)) for client in (gone, Client())]
     await asyncio.sleep(0)
     for _ in range(3):
         with pytest.raises(QueueFullError):
@@ -109,8 +109,8 @@ async def test_no_room_to_wait() -> None:
     assert await capacity.enter(Client())
 
 
-async def test_who_was_handed_a_server_does_not_wait_any_more() -> None:
-    """Though he has not woken up yet: between the two, whoever comes finds room in the line."""
+async def test_a_client_that_got_a_server_does_not_wait_any_more() -> None:
+    """Though it has not woken up yet: between the two, a new one finds room in the line."""
     capacity = Capacity(1, queue=1)
     assert await capacity.enter(Client())
     first = asyncio.create_task(capacity.enter(Client()))
@@ -124,15 +124,15 @@ async def test_who_was_handed_a_server_does_not_wait_any_more() -> None:
     assert capacity.refused == 0
 
 
-async def test_those_who_left_are_not_kept() -> None:
-    """10,000 impatient callers before one server that is never free: the line stays short."""
+async def test_clients_that_left_are_not_kept() -> None:
+    """10,000 impatient clients before one server that is never free: the line stays short."""
     capacity = Capacity(1)
     assert await capacity.enter(Client())
     for _ in range(10_000):
-        caller = Client()
-        task = asyncio.create_task(capacity.enter(caller))
+        client = Client()
+        task = asyncio.create_task(capacity.enter(client))
         await asyncio.sleep(0)
-        caller.leave()
+        client.leave()
         assert not await task
     assert capacity.waiting == 0
     assert len(capacity._turns) < 100
@@ -141,13 +141,13 @@ async def test_those_who_left_are_not_kept() -> None:
 @pytest.mark.parametrize("queue", [None, 100])
 @pytest.mark.parametrize("seed", range(5))
 async def test_a_storm_loses_no_server(seed: int, queue: int | None) -> None:
-    """2,000 callers, of whom many hang up or are cancelled at any moment: at the end all servers are free."""
+    """2,000 clients, of which many leave or are cancelled at any moment: at the end all servers are free."""
     draw, capacity, most, refused = random.Random(seed), Capacity(4, queue), 0, 0
 
-    async def one(caller: Client) -> None:
+    async def one(client: Client) -> None:
         nonlocal most, refused
         try:
-            if not await capacity.enter(caller):
+            if not await capacity.enter(client):
                 return
         except QueueFullError:
             refused += 1
@@ -158,17 +158,17 @@ async def test_a_storm_loses_no_server(seed: int, queue: int | None) -> None:
         finally:
             capacity.leave()
 
-    async def disturb(task: asyncio.Task[None], caller: Client) -> None:
+    async def disturb(task: asyncio.Task[None], client: Client) -> None:
         for _ in range(draw.randrange(300)):
             await asyncio.sleep(0)
-        actions: list[Callable[[], object]] = [task.cancel, caller.leave, int]
+        actions: list[Callable[[], object]] = [task.cancel, client.leave, int]
         draw.choice(actions)()
 
     work = []
     for _ in range(2000):
-        caller = Client()
-        task = asyncio.create_task(one(caller))
-        work += [task, asyncio.create_task(disturb(task, caller))]
+        client = Client()
+        task = asyncio.create_task(one(client))
+        work += [task, asyncio.create_task(disturb(task, client))]
     await asyncio.gather(*work, return_exceptions=True)
     assert most == 4
     assert capacity.refused == refused

@@ -1,4 +1,4 @@
-"""Certificates: an authority of the mock's own, made once, that every client can be told to trust."""
+"""Certificates: an authority of the mock's own, made once, that every client can be set to trust."""
 
 import signal
 import socket
@@ -50,7 +50,7 @@ def test_the_listening_address_is_a_name_but_not_every_interface() -> None:
 
 
 def test_the_authority_is_made_once(tmp_path: Path) -> None:
-    """A client that trusts it need not be told again; the key is the owner's, the rest everybody's."""
+    """A client that trusts it need not be configured again; only the owner may read the key."""
     folder = tmp_path / "made" / "if missing"
     certificate(folder, ["localhost"])
     kept = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}

@@ -82,12 +82,12 @@ async def test_200_at_once_of_whom_some_leave(run_mock: RunMock) -> None:
             "open_without_request": 0,
             "requests_per_connection": {"mean": 1.0, "max": 1},
         }
-        # The wheel delivered only what somebody was there for.
+        # Only waits with a client came to their end.
         assert stats["lateness_ms"]["count"] == 120
 
 
-async def test_who_leaves_the_line_or_the_work_frees_his_place(run_mock: RunMock) -> None:
-    """With one server and a latency of a minute, each who hangs up lets the next one in at once."""
+async def test_a_client_that_leaves_frees_its_place(run_mock: RunMock) -> None:
+    """With one server and a latency of a minute, each that closes lets the next one in at once."""
     async with run_mock(latency="constant(60s)", capacity=1) as running:
         capacity = running.mock.capacity
         writers = []
@@ -129,7 +129,7 @@ async def test_leaving_during_an_upload_is_abandoned(run_mock: RunMock) -> None:
 
 
 async def test_requests_on_one_connection(run_mock: RunMock) -> None:
-    """Kept connections carry many, unused ones none; both are told."""
+    """Kept connections carry many, unused ones none; both are counted."""
     async with run_mock(latency="constant(0ms)") as running:
         for requests in (5, 1, 0):
             reader, writer = await running.send(b"")
@@ -138,16 +138,16 @@ async def test_requests_on_one_connection(run_mock: RunMock) -> None:
                 await read_answer(reader)
             writer.close()
         await running.until(lambda: running.mock.connections.accepted == 3 and not running.mock.connections.open)
-        ledger = running.mock.stats()["connections"]
-        assert ledger["requests_per_connection"] == {"mean": 3.0, "max": 5}
-        assert (ledger["without_request"], ledger["open_without_request"]) == (1, 0)
+        log = running.mock.stats()["connections"]
+        assert log["requests_per_connection"] == {"mean": 3.0, "max": 5}
+        assert (log["without_request"], log["open_without_request"]) == (1, 0)
 
 
 @both_loops
 async def test_pipelined_requests_are_answered_and_counted_in_order(
     run_mock: RunMock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Three in one packet: each once; a client who leaves after the first abandons the one that runs."""
+    """Three in one packet: each once; a client that leaves after the first abandons the one that runs."""
     async with run_mock(latency="constant(20ms)") as running:
         reader, writer = await running.send(REQUEST % (b"/work", b"p") * 3)
         for _ in range(3):
@@ -212,7 +212,7 @@ def test_the_newest_runs_are_kept() -> None:
 
 
 def test_a_long_run_id_is_cut() -> None:
-    """Nobody fills the memory with headers."""
+    """A client cannot fill the memory with headers."""
     assert correlation_of([(b"x-sandbox-run", b"a" * 60_000)]) == (b"a" * 100, b"", b"")
 
 
@@ -222,21 +222,21 @@ def is_waiting(capacity: Capacity, number: int) -> Callable[[], bool]:
 
 def test_the_ledger_balances() -> None:
     """accepted = open + closed after any history."""
-    ledger, draw = ConnectionLog(), random.Random(2)
+    log, draw = ConnectionLog(), random.Random(2)
     open_entries: list[ConnectionRecord] = []
     sides: tuple[ClosedBy, ...] = get_args(ClosedBy)
     for _ in range(1000):
         if open_entries and draw.random() < 0.5:
-            ledger.closed(open_entries.pop(), draw.choice(sides))
+            log.closed(open_entries.pop(), draw.choice(sides))
         else:
-            open_entries.append(ledger.opened())
-        stats = ledger.as_json()
+            open_entries.append(log.opened())
+        stats = log.as_json()
         assert stats["accepted"] == stats["open"] + stats["closed"]
         assert stats["closed"] == stats["without_request"]
 
 
 async def test_an_answer_after_the_clients_end_of_file_is_not_completed() -> None:
-    """Between the client's FIN and the loss of the connection, which is a turn of the loop, nothing reaches him."""
+    """Between the client's FIN and the loss of the connection, which is a turn of the loop, nothing reaches it."""
     mock = Mock(Settings(latency="constant(0ms)"))
     config = uvicorn.Config(create_app(mock=mock), ws="none", interface="asgi3", log_config=None)
     connection = Http1Protocol(config=config, server_state=ServerState(), app_state={}, mock=mock)

@@ -35,7 +35,7 @@ async def test_the_page(run_mock: RunMock) -> None:
             assert [(each["seen"], each["struck"]) for each in page["in_force"]] == [(4, 2), (1, 1)]
             assert page["struck"] == mock.stats()["faults"] == {"STATUS_500": 2, "STATUS_404": 1}
 
-            # What was struck stays counted, the rules begin anew: GET's own list is a PUT.
+            # Counts stay, the rules begin anew: GET's own list is a PUT.
             await client.put("/-/faults", json={"rules": page["rules"]})
             assert [(await running.ask("GET /work"))[0] for _ in range(3)] == [500, 500, 200]
             assert mock.stats()["faults"]["STATUS_500"] == 4
@@ -116,7 +116,7 @@ async def test_one_request_asks_for_a_fault(run_mock: RunMock) -> None:
 
 
 async def test_a_server_that_gives_no_connection_away_has_no_faults() -> None:
-    """HTTP/2's, for one: rules strike nobody, and who asks is told."""
+    """HTTP/2's, for one: no rule applies, and a request that asks for a fault gets 400."""
     from upstream_mock.app import create_app
     from upstream_mock.settings import Settings
 

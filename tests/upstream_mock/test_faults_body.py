@@ -60,10 +60,10 @@ def body(data: bytes, *, more: bool = False) -> Message:
 
 
 async def done(asks: str, messages: list[Message]) -> tuple[list[Message], str, list[float]]:
-    """What an app that sends these is heard to send, how the connection ended, and the pauses."""
+    """What an app that sends these in fact sends, how the connection ended, and the pauses."""
     cycle, wire, pauses = Cycle(), FakeWire(), []
 
-    async def pause(caller: Client, seconds: float) -> bool:
+    async def pause(client: Client, seconds: float) -> bool:
         pauses.append(seconds)
         return True
 
@@ -73,7 +73,7 @@ async def done(asks: str, messages: list[Message]) -> tuple[list[Message], str, 
             await send(message)
 
     async def receive() -> Message:
-        raise AssertionError("nobody has a body here")
+        raise AssertionError("no request has a body here")
 
     fault = parse_fault(asks)[1]
     request = FaultedRequest({"method": "GET"}, receive, cycle.send, app, Client(), wire, pause, Random(1))
@@ -109,8 +109,8 @@ LENGTH_TEN = start(200, (b"Content-Length", b"10"))
 )
 async def test_a_body_is_stopped_where_it_should_be(asks: str, messages: list[Message], sent: bytes, end: str) -> None:
     """The right bytes, the right end, and a last message exactly if the answer is whole."""
-    heard, how, _ = await done(asks, messages)
-    bodies = [message for message in heard if message["type"] == "http.response.body"]
+    sent_on, how, _ = await done(asks, messages)
+    bodies = [message for message in sent_on if message["type"] == "http.response.body"]
     assert b"".join(message["body"] for message in bodies) == sent
     assert how == end
     assert [message.get("more_body", False) for message in bodies].count(False) == (0 if end else 1)
@@ -118,10 +118,10 @@ async def test_a_body_is_stopped_where_it_should_be(asks: str, messages: list[Me
 
 async def test_drops_and_pauses() -> None:
     """A pause between any two drops, across the app's own pieces too, and none before the first."""
-    heard, _, pauses = await done(
+    sent_on, _, pauses = await done(
         "SLICER size=2 delay=40ms", [start(), body(b"012", more=True), body(b"34"), body(b"")]
     )
-    assert [message["body"] for message in heard[1:]] == [b"01", b"2", b"34", b""]
+    assert [message["body"] for message in sent_on[1:]] == [b"01", b"2", b"34", b""]
     assert pauses == [0.04, 0.04]
     _, _, pauses = await done("STALL_IN_BODY delay=3s after=1", [start(), body(b"012", more=True), body(b"")])
     assert pauses == [3.0]

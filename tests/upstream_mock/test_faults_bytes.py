@@ -121,15 +121,15 @@ CASES = [
 
 def test_every_fault_has_a_case() -> None:
     """Or it is not known what it sends."""
-    told = {case.asks.split()[0] for case in CASES}
-    assert set(FOUND) - told == {"STATUS"}
+    tried = {case.asks.split()[0] for case in CASES}
+    assert set(FOUND) - tried == {"STATUS"}
     for name, words in SHORT.items():
         assert words.partition("=")[0] in {each.name.rstrip("_") for each in fields(FOUND[name])}
 
 
 @both_loops
 async def test_the_bytes_of_every_fault(run_mock: RunMock, caplog: pytest.LogCaptureFixture) -> None:
-    """What is seen is what the fault says, what is counted is what was seen, and nobody says a word."""
+    """What is seen is what the fault says, what is counted is what was seen, and nothing is logged."""
     async with run_mock(latency="constant(1ms)") as running:
         requests = [GET % (case.path.encode(), case.asks.encode()) for case in CASES]
         for case, seen in zip(CASES, await at_once(running.data, requests), strict=True):
@@ -180,7 +180,7 @@ async def test_fin_is_fin_with_a_body_of_megabytes(run_mock: RunMock) -> None:
 
 @both_loops
 async def test_early_413_comes_while_the_upload_runs(run_mock: RunMock) -> None:
-    """After the head comes the answer, then FIN; what is sent on goes nowhere and hurts nobody."""
+    """After the head comes the answer, then FIN; what is sent on is thrown away."""
     async with run_mock(latency="constant(0ms)", fault="EARLY_413 linger=20s") as running:
 
         def upload() -> tuple[Seen, Seen]:
@@ -203,7 +203,7 @@ async def test_early_413_comes_while_the_upload_runs(run_mock: RunMock) -> None:
 
 @both_loops
 async def test_early_413_without_lingering_is_torn(run_mock: RunMock) -> None:
-    """`linger=0s` closes at once, and who sends on gets RST."""
+    """`linger=0s` closes at once, and a client that sends on gets RST."""
     async with run_mock(latency="constant(0ms)", fault="EARLY_413 linger=0s") as running:
 
         def upload() -> None:
@@ -218,7 +218,7 @@ async def test_early_413_without_lingering_is_torn(run_mock: RunMock) -> None:
 
 @both_loops
 async def test_stalls_and_drips_take_their_time(run_mock: RunMock) -> None:
-    """Never less than they were told, and with the bytes where they belong."""
+    """Never less than their delay, and with the bytes where they belong."""
     async with run_mock(latency="constant(0ms)") as running:
 
         async def came(asks: bytes) -> list[tuple[float, bytes]]:

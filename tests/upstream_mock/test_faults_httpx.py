@@ -47,7 +47,7 @@ async def outcome(client: httpx.AsyncClient, asks: str, method: str = "GET", con
 
 
 async def test_what_httpx_makes_of_it(run_mock: RunMock, say: Say) -> None:
-    """Each fault on a fresh connection, the keep-alive race on a kept one, and the shut door on none."""
+    """Each fault on a fresh connection, the keep-alive race on a kept one, and the paused listener on none."""
     async with run_mock(latency="constant(0ms)") as running:
         base, rows = f"http://127.0.0.1:{running.data}", {}
         for asks in GET_TABLE:
@@ -80,8 +80,8 @@ async def test_what_httpx_makes_of_it(run_mock: RunMock, say: Say) -> None:
             "STOP_ACCEPTING (beyond it)": "ConnectTimeout",
         }
         assert {asks: seen.partition("(")[0] for asks, seen in rows.items()} == expected
-        told = {asks.split()[0] for asks in rows}
-        assert set(discover()) - told == {"STATUS"}
+        tried = {asks.split()[0] for asks in rows}
+        assert set(discover()) - tried == {"STATUS"}
 
 
 async def test_a_retry_gets_over_the_keep_alive_race(run_mock: RunMock) -> None:

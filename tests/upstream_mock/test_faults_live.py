@@ -1,4 +1,4 @@
-"""Faults in a mock that serves: schedules and runs, who leaves, pipelines, the door, and the end of the mock."""
+"""Faults in a mock that serves: schedules and runs, clients that leave, pipelines, pauses, and the end of the mock."""
 
 import asyncio
 import contextlib
@@ -34,24 +34,24 @@ async def test_a_window_counts_from_the_newest_runs_first_request(run_mock: RunM
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.data}") as client:
             for run in ("one", "two"):
                 seen: set[int] = set()
-                told: list[tuple[float, float, int]] = []
+                statuses: list[tuple[float, float, int]] = []
                 give_up = time.monotonic() + 20
                 while len(seen) < 3:
                     before = time.monotonic()
                     answer = await client.get("/work", headers={"x-sandbox-run": run})
                     assert running.mock.requests.run_began is not None
                     since = running.mock.requests.run_began
-                    told.append((before - since, time.monotonic() - since, answer.status_code))
-                    seen |= {part for part, edge in ((0, begins), (1, ends)) if told[-1][1] < edge}
-                    seen |= {2} if told[-1][0] > ends else set()
+                    statuses.append((before - since, time.monotonic() - since, answer.status_code))
+                    seen |= {part for part, edge in ((0, begins), (1, ends)) if statuses[-1][1] < edge}
+                    seen |= {2} if statuses[-1][0] > ends else set()
                     assert time.monotonic() < give_up
                     await asyncio.sleep(0.01)
-                for start, end, status in told:
+                for start, end, status in statuses:
                     if end < begins or start > ends:
                         assert status == 200
                     if start > begins and end < ends:
                         assert status == 503
-        assert 503 in {status for _, _, status in told}
+        assert 503 in {status for _, _, status in statuses}
         assert running.mock.stats()["runs"].keys() == {"one", "two"}
 
 
@@ -63,7 +63,7 @@ def knock(port: int, request: bytes = GET) -> tuple[Seen, float]:
 
 
 async def test_first_every_path_and_order_live(run_mock: RunMock) -> None:
-    """The first rule that strikes wins, but every rule counts what is in its reach; a new run begins anew."""
+    """The first rule that applies wins, but every rule counts what is in its reach; a new run begins anew."""
     rules = "STATUS_503 first=2 path=/work; STATUS_500 every=3; STATUS_404 path=/get/*"
     async with run_mock(latency="constant(0ms)", fault=rules) as running:
         for run in ("one", "two"):
@@ -74,8 +74,8 @@ async def test_first_every_path_and_order_live(run_mock: RunMock) -> None:
             assert run == {"started": 9, "completed": 9, "abandoned": 0, "faulted": 0, "in_flight": 0}
 
 
-async def test_a_rate_strikes_the_same_requests_of_every_run(run_mock: RunMock) -> None:
-    """By the default rate, seeded; another seed strikes others."""
+async def test_a_rate_affects_the_same_requests_of_every_run(run_mock: RunMock) -> None:
+    """By the default rate, seeded; another seed affects others."""
     found = []
     for seed in (5, 5, 6):
         async with run_mock(latency="constant(0ms)", fault="STATUS_503", fault_rate=0.3, seed=seed) as running:
@@ -86,7 +86,7 @@ async def test_a_rate_strikes_the_same_requests_of_every_run(run_mock: RunMock) 
 
 
 async def test_faults_do_not_shift_the_latencies(run_mock: RunMock) -> None:
-    """A request that was struck has its latency drawn too, and the next one's is the same as without faults."""
+    """A faulted request has its latency drawn too, and the next one's is the same as without faults."""
     drawn = LatencySampler(parse_latency("uniform(1ms, 5ms)"), 3)
     expected = [drawn.draw() * 1e3 for _ in range(20)]
     async with run_mock(latency="uniform(1ms, 5ms)", seed=3, fault="STATUS_503 every=2") as running:
@@ -102,7 +102,7 @@ async def test_faults_do_not_shift_the_latencies(run_mock: RunMock) -> None:
 @pytest.mark.parametrize("leave", ["close", "reset"])
 @pytest.mark.parametrize("asks", ["STALL_BEFORE_HEADERS", "STALL_IN_BODY", "SLICER", "EARLY_413 linger=3600s"])
 async def test_no_stall_outlives_its_caller(run_mock: RunMock, leave: str, asks: str) -> None:
-    """An hour's stall ends when the caller closes or resets, in a fraction of a second, on both of our paths."""
+    """An hour's stall ends when the client closes or resets, in a fraction of a second, on both of our paths."""
     hour = "" if "=" in asks else " delay=3600s"
     async with run_mock(latency="constant(0ms)", fault=asks + hour) as running:
         for path in (b"/work", b"/anything"):
@@ -145,16 +145,16 @@ async def test_a_cut_ends_a_pipeline(run_mock: RunMock) -> None:
 
 
 @both_loops
-async def test_the_door(run_mock: RunMock, say: Say) -> None:
-    """Shut: kept connections work, two connects are made and nobody answers, the third hangs; open: all is well."""
+async def test_the_paused_listener(run_mock: RunMock, say: Say) -> None:
+    """Paused: kept connections work, two connects are made and not answered, the third hangs; open: all is well."""
     rule = "STOP_ACCEPTING first=1 for=1500ms backlog=1"
     async with run_mock(latency="constant(0ms)", fault=rule) as running:
 
         def visit() -> tuple[Seen, Seen, list[Seen], Seen, float]:
             with connect(running.data) as kept, contextlib.ExitStack() as stack:
                 kept.sendall(GET)
-                shut = time.monotonic()
-                struck = read_answer(kept)
+                paused_at = time.monotonic()
+                first = read_answer(kept)
                 queued = [stack.enter_context(connect(running.data, 0.3)) for _ in range(2)]
                 for each in queued:
                     each.sendall(GET)
@@ -165,22 +165,22 @@ async def test_the_door(run_mock: RunMock, say: Say) -> None:
                 meanwhile = read_answer(kept)
                 queued[0].settimeout(5)
                 late = read_answer(queued[0])
-                return struck, meanwhile, silent, late, time.monotonic() - shut
+                return first, meanwhile, silent, late, time.monotonic() - paused_at
 
-        struck, meanwhile, silent, late, seconds = await asyncio.to_thread(visit)
-        assert b"200 OK" in struck.head
+        first, meanwhile, silent, late, seconds = await asyncio.to_thread(visit)
+        assert b"200 OK" in first.head
         assert b"200 OK" in meanwhile.head
         assert silent == [Seen(b"", "open")] * 2
         assert b"200 OK" in late.head
         assert seconds >= 1.49  # loops round their timers to a millisecond or so
         assert b"200 OK" in (await asyncio.to_thread(converse, running.data, GET, 0.1)).head
         assert running.mock.stats()["faults"] == {"STOP_ACCEPTING": 1}
-        say(f"shut for 1500 ms: who waited in the backlog was answered after {seconds * 1e3:.0f} ms")
+        say(f"paused for 1500 ms: what waited in the backlog was answered after {seconds * 1e3:.0f} ms")
 
 
 @both_loops
-async def test_the_door_by_the_clock(run_mock: RunMock) -> None:
-    """A rule with a window only waits for no request: shut at its beginning, open at its end, in every run."""
+async def test_the_listener_is_paused_by_the_clock(run_mock: RunMock) -> None:
+    """A rule with a window only waits for no request: paused from its beginning to its end, in every run."""
     async with run_mock(latency="constant(0ms)", fault="STOP_ACCEPTING from=200ms to=500ms") as running:
         await running.until(lambda: running.is_paused)
         await running.until(lambda: not running.is_paused)
@@ -197,7 +197,7 @@ async def test_the_door_by_the_clock(run_mock: RunMock) -> None:
 
 
 def test_stalls_do_not_hold_the_end(start_process: StartProcess) -> None:
-    """SIGTERM: who is stalled for an hour gets his answer at once, whole, and the mock ends with 0 and no word."""
+    """SIGTERM: a request stalled for an hour gets its answer at once, whole, and the mock ends with 0 and no output."""
     mock = start_process(
         UPSTREAM_LATENCY="constant(1ms)",
         UPSTREAM_FAULT="STALL_BEFORE_HEADERS delay=3600s path=/work; STALL_IN_BODY delay=3600s path=/bytes",
@@ -219,7 +219,7 @@ def test_stalls_do_not_hold_the_end(start_process: StartProcess) -> None:
 
 
 def test_a_shut_door_does_not_hold_the_end(start_process: StartProcess) -> None:
-    """SIGTERM with somebody in the backlog: the mock ends with 0, and he is reset."""
+    """SIGTERM with a connection in the backlog: the mock ends with 0, and it is reset."""
     mock = start_process(UPSTREAM_FAULT="STOP_ACCEPTING for=3600s")
     mock.line()
     assert converse(mock.data, GET, 0.3).head.startswith(b"HTTP/1.1 200 OK")
@@ -232,7 +232,7 @@ def test_a_shut_door_does_not_hold_the_end(start_process: StartProcess) -> None:
 
 @both_loops
 async def test_nobody_is_torn_when_the_door_shuts(run_mock: RunMock) -> None:
-    """Shut and opened a hundred times while connections come from outside: each that comes is answered."""
+    """Paused and resumed a hundred times while connections come from outside: each that comes is answered."""
     async with run_mock(latency="constant(0ms)", fault="STOP_ACCEPTING every=10 for=1ms") as running:
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(16) as threads:

@@ -1,9 +1,11 @@
-"""Rules: how they are written, what mistakes are called, and whom they strike. No socket here."""
+"""Rules: how they are written, what mistakes are called, and which requests they affect. No socket here."""
 
+from pathlib import Path
 from random import Random
 
 import pytest
 
+from upstream_mock import faults
 from upstream_mock.faults.runtime.parse import MOST_RULES, parse_fault, parse_rules
 from upstream_mock.faults.runtime.registry import discover, spelled
 from upstream_mock.faults.runtime.rule import ActiveRule, Rule, decide, in_reach
@@ -15,19 +17,18 @@ def rule(text: str) -> Rule:
     return only
 
 
-def standing(text: str, seed: str = "1") -> ActiveRule:
+def active_rule(text: str, seed: str = "1") -> ActiveRule:
     """A rule in force."""
     return ActiveRule(rule(text), lambda: Random(seed))
 
 
-def struck(text: str, count: int, *, elapsed: float = 0.0, path: str = "/work", draw: float = 0.0) -> list[int]:
-    """Which of `count` requests a rule strikes."""
+def affected(text: str, count: int, *, elapsed: float = 0.0, path: str = "/work", draw: float = 0.0) -> list[int]:
+    """Which of `count` requests a rule affects."""
     only = rule(text)
     return [number for number in range(1, count + 1) if decide(only, number, elapsed, path, draw)]
 
 
-def test_every_file_is_one_fault_and_says_what_it_does() -> None:
-    """Names are those of the files; all words are there, and none is the name of a rule's own."""
+def test_every_fault_has_its_class_name_and_a_docstring() -> None:
     found = discover()
     assert len(found) == 22
     assert "STATUS_400 to STATUS_599" in spelled(found)
@@ -35,6 +36,31 @@ def test_every_file_is_one_fault_and_says_what_it_does() -> None:
         assert fault.__doc__
         assert fault.__doc__.strip()
         assert fault.__name__.upper() == name.replace("_", "")
+
+
+NEW_FAULTS = """
+from upstream_mock.faults.runtime.fault import Fault, RawAnswer
+from upstream_mock.faults.runtime.faulted_request import FaultedRequest
+
+class Teapot(RawAnswer):
+    answer = b"HTTP/1.1 418 I'm a teapot\\r\\ncontent-length: 0\\r\\n\\r\\n"
+
+class Answer42Twice(Fault):
+    async def apply(self, request: FaultedRequest) -> None:
+        await request.answer()
+"""
+
+
+def test_new_faults_are_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put into the folder, each of its classes is a fault by its own name."""
+    (tmp_path / "kitchen.py").write_text(NEW_FAULTS)
+    monkeypatch.setattr(faults, "__path__", [*faults.__path__, str(tmp_path)])
+    discover.cache_clear()
+    try:
+        assert set(discover()) >= {"TEAPOT", "ANSWER_42_TWICE", "BAD_HEADER"}
+        assert parse_rules("TEAPOT rate=0.5; ANSWER_42_TWICE")[1].name == "ANSWER_42_TWICE"
+    finally:
+        discover.cache_clear()
 
 
 def test_a_rule_has_all_its_words() -> None:
@@ -115,22 +141,22 @@ def test_a_path_is_a_prefix_or_a_glob(pattern: str, inside: list[str], outside: 
     assert [path for path in inside + outside if in_reach(only, 0.0, path)] == inside
 
 
-def test_when_a_rule_strikes() -> None:
+def test_when_a_rule_applies() -> None:
     """A window is half open; first and every count what is in reach; everything must hold at once."""
     window = rule("EMPTY_RESPONSE from=5s to=10s")
     assert [at for at in (0.0, 4.999, 5.0, 9.999, 10.0) if decide(window, 1, at, "/", 0.0)] == [5.0, 9.999]
-    assert struck("EMPTY_RESPONSE first=3", 10) == [1, 2, 3]
-    assert struck("EMPTY_RESPONSE every=4", 10) == [4, 8]
-    assert struck("EMPTY_RESPONSE first=9 every=4", 20) == [4, 8]
-    assert struck("EMPTY_RESPONSE rate=0.5", 2, draw=0.49) == [1, 2]
-    assert struck("EMPTY_RESPONSE rate=0.5", 2, draw=0.5) == []
-    assert struck("EMPTY_RESPONSE rate=0", 2) == []
-    assert struck("EMPTY_RESPONSE first=2 path=/other", 5) == []
+    assert affected("EMPTY_RESPONSE first=3", 10) == [1, 2, 3]
+    assert affected("EMPTY_RESPONSE every=4", 10) == [4, 8]
+    assert affected("EMPTY_RESPONSE first=9 every=4", 20) == [4, 8]
+    assert affected("EMPTY_RESPONSE rate=0.5", 2, draw=0.49) == [1, 2]
+    assert affected("EMPTY_RESPONSE rate=0.5", 2, draw=0.5) == []
+    assert affected("EMPTY_RESPONSE rate=0", 2) == []
+    assert affected("EMPTY_RESPONSE first=2 path=/other", 5) == []
 
 
 def test_a_rate_is_a_share_and_the_seeds() -> None:
     """A tenth of 10,000 by the seed's numbers, the same again after a restart, others with another seed."""
-    one, other = standing("EMPTY_RESPONSE rate=0.1"), standing("EMPTY_RESPONSE rate=0.1", seed="2")
+    one, other = active_rule("EMPTY_RESPONSE rate=0.1"), active_rule("EMPTY_RESPONSE rate=0.1", seed="2")
     first = [one.selects(0.0, "/work") for _ in range(10_000)]
     assert 900 < sum(first) < 1100
     one.restart()
@@ -139,8 +165,8 @@ def test_a_rate_is_a_share_and_the_seeds() -> None:
 
 
 def test_what_is_out_of_reach_is_neither_counted_nor_drawn_for() -> None:
-    """Another path's or another time's requests don't shift who is struck."""
-    plain, mixed = standing("EMPTY_RESPONSE rate=0.3 path=/work"), standing("EMPTY_RESPONSE rate=0.3 path=/work")
+    """Another path's or another time's requests do not shift which requests are affected."""
+    plain, mixed = active_rule("EMPTY_RESPONSE rate=0.3 path=/work"), active_rule("EMPTY_RESPONSE rate=0.3 path=/work")
     expected = [plain.selects(0.0, "/work") for _ in range(200)]
     found = []
     for _ in range(200):

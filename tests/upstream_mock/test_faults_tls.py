@@ -1,4 +1,4 @@
-"""Faults beneath TLS: what the client sees is what he sees without it, and the same is counted."""
+"""Faults beneath TLS: what the client sees is what it sees without it, and the same is counted."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ ENDS = {
 }
 """How those end that cut the answer."""
 
-TOLD = {
+ASKS = {
     "EARLY_413": "EARLY_413 linger=100ms",
     "SLICER": "SLICER delay=1ms",
     "STALL_BEFORE_HEADERS": "STALL_BEFORE_HEADERS delay=1ms",
@@ -41,7 +41,7 @@ def see(port: int, secure: ssl.SSLContext | None, name: str) -> tuple[int, str]:
     """
     body = b"x" * 1000 if name == "EARLY_413" else b""
     head = f"POST /work HTTP/1.1\r\nhost: mock\r\nx-sandbox-run: {name}\r\ncontent-length: {len(body)}\r\n"
-    request = f"{head}x-upstream-fault: {TOLD.get(name, name)}\r\nx-request-id: {name}\r\n\r\n".encode() + body
+    request = f"{head}x-upstream-fault: {ASKS.get(name, name)}\r\nx-request-id: {name}\r\n\r\n".encode() + body
     with Line(port, secure) as line:
         for _ in range(2 if name == "CLOSE_ON_REUSE" else 1):
             line.send(request)
@@ -145,7 +145,7 @@ async def test_every_fault_beneath_tls(run_mock: RunMock, tmp_path: Path, caplog
 async def test_a_shut_door_of_our_own_accepting(
     run_mock: RunMock, tmp_path: Path, caplog: pytest.LogCaptureFixture, settings: dict[str, object]
 ) -> None:
-    """Who comes while it is shut is served when it opens; a handshake that had begun is not cut; nothing is logged."""
+    """What comes while it is paused is served afterwards; a handshake that had begun is not cut; nothing is logged."""
 
     def url(port: int) -> str:
         return f"{'https' if 'tls' in settings else 'http'}://localhost:{port}/work"
@@ -159,13 +159,13 @@ async def test_a_shut_door_of_our_own_accepting(
         async with httpx.AsyncClient(verify=verify, timeout=5) as client:
             for _ in range(2):
                 asked = time.monotonic()
-                struck = await client.get(url(running.data), headers={"x-upstream-fault": "STOP_ACCEPTING for=500ms"})
-                assert struck.status_code == 200
+                answer = await client.get(url(running.data), headers={"x-upstream-fault": "STOP_ACCEPTING for=500ms"})
+                assert answer.status_code == 200
                 assert (await client.get(url(running.data))).status_code == 200  # a kept connection
                 async with httpx.AsyncClient(verify=verify, timeout=5) as other:
                     assert running.is_paused
                     assert (await other.get(url(running.data))).status_code == 200
-                # From before it shut: a visitor who was slow to come waits less than that.
+                # From before the pause: one that came late waits less.
                 assert time.monotonic() - asked >= 0.49  # loops round their timers to a millisecond or so
                 assert not running.is_paused
         assert running.mock.handshakes.left == 0
@@ -202,22 +202,22 @@ async def test_the_last_request_of_a_connection_can_be_struck(run_mock: RunMock,
                 assert (await client.get("/get")).status_code == 200
                 last = await client.get("/work?fault=NOT_MODIFIED_WITH_LENGTH")
                 assert last.status_code == 304
-                # These bytes do not say that the connection ends: who went on at once could meet its end.
+                # These bytes do not announce the end of the connection, which a request sent at once could meet.
                 await running.until(lambda: not running.mock.connections.open)
-        ledger, total = running.mock.connections, running.mock.requests.total
-        assert ledger.closed_by["server"] == ledger.accepted == 6
+        log, total = running.mock.connections, running.mock.requests.total
+        assert log.closed_by["server"] == log.accepted == 6
         assert (total.completed, total.faulted, total.abandoned) == (9, 3, 3)
 
 
 @both_loops
 async def test_trailers_and_close_framing_through_a_fault(run_mock: RunMock) -> None:
-    """A fault that wraps `send` leaves the framing to those who know it: the same bytes come, but for the slicing."""
+    """A fault that wraps `send` leaves the framing to the app: the same bytes come, but for the slicing."""
     async with run_mock(latency="constant(0ms)") as running:
         for query in ("trailers=true&bytes=40", "framing=close&bytes=40", "framing=close&encoding=gzip&bytes=400"):
             plain = (await running.ask(f"GET /work?{query}"))[2]
             for fault in ("STALL_IN_BODY%20delay=1ms", "STALL_BEFORE_HEADERS%20delay=1ms", "HUGE_HEADER%20bytes=9"):
-                struck = (await running.ask(f"GET /work?{query}&fault={fault}"))[2]
-                assert unchunked(struck) == unchunked(plain)
+                faulted = (await running.ask(f"GET /work?{query}&fault={fault}"))[2]
+                assert unchunked(faulted) == unchunked(plain)
         trailing = (await running.ask("GET /work?trailers=true&bytes=40&fault=SLICER%20delay=1ms"))[2]
         assert unchunked(trailing) == unchunked((await running.ask("GET /work?trailers=true&bytes=40"))[2])
         assert b"content-digest: sha-256=:" in trailing

@@ -119,7 +119,7 @@ async def test_who_speaks_http1_is_served_too(run_mock: RunMock, tmp_path: Path)
 
 @both_loops
 async def test_a_cancelled_stream_stops_the_work(run_mock: RunMock, tmp_path: Path) -> None:
-    """One of two gives up: his server is free, the other goes on, the connection stays."""
+    """One of two gives up: its server is free, the other goes on, the connection stays."""
     async with run_mock(latency="constant(60s)", capacity=2, tls_directory=tmp_path, **SECURE) as running:
         capacity = running.mock.capacity
         async with raw(running, tmp_path) as client:
@@ -141,7 +141,7 @@ async def test_a_cancelled_stream_stops_the_work(run_mock: RunMock, tmp_path: Pa
 
 @both_loops
 async def test_an_answer_that_does_not_fit_the_window_is_not_completed(run_mock: RunMock, tmp_path: Path) -> None:
-    """The app is done, but the client takes 64 kB and no more: abandoned if he leaves, completed if he takes it."""
+    """The app is done, but the client takes 64 kB and no more: abandoned if it leaves, completed if it takes it."""
     size = 300_000
     async with run_mock(latency="constant(0ms)", payload_bytes=size, tls_directory=tmp_path, **SECURE) as running:
         total = running.mock.requests.total
@@ -220,7 +220,7 @@ def frames(data: bytes) -> list[tuple[str, int]]:
 
 @both_loops
 async def test_idle_and_nonsense(run_mock: RunMock, tmp_path: Path) -> None:
-    """An idle connection is closed by the server after its time; who speaks no HTTP/2 after all is hung up on."""
+    """An idle connection is closed by the server after its time; one that does not speak HTTP/2 after all is closed."""
     async with run_mock(latency="constant(0ms)", keepalive_seconds=0.2, tls_directory=tmp_path, **SECURE) as running:
         async with raw(running, tmp_path) as client:
             client.get("/work")
@@ -265,7 +265,7 @@ async def test_through_the_proxy(run_mock: RunMock, tmp_path: Path, name: str) -
         assert stats["tls"]["alpn"] == {"h2": 1}
         rows = running.log.page("r", 0)["requests"]
         assert {row["request_id"] for row in rows} == {str(number) for number in range(20)}
-        # A caller who leaves the proxy leaves the mock too.
+        # A client that leaves the proxy leaves the mock too.
         _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         writer.write(b"GET /delay/10 HTTP/1.1\r\nHost: a\r\nX-Sandbox-Run: gone\r\n\r\n")
         await running.until(lambda: running.mock.requests.total.in_flight == 1)

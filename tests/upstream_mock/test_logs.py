@@ -1,4 +1,4 @@
-"""The witness's logs: what ended, on which connection, for whom, and how often it was executed."""
+"""The logs: what ended, on which connection, of which run, and how often it was executed."""
 
 import time
 from typing import Any
@@ -25,7 +25,7 @@ def sequences(page: dict[str, Any]) -> list[int]:
 
 @both_loops
 async def test_the_logs_over_http(run_mock: RunMock) -> None:
-    """Two requests on one connection and one whose caller left: each row says so, on the control port only."""
+    """Two requests on one connection and one whose client left: each row shows it, on the control port only."""
     began = time.time()
     async with run_mock(latency="constant(100ms)") as running:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.data}") as client:
@@ -62,9 +62,9 @@ async def test_the_logs_over_http(run_mock: RunMock) -> None:
         "outcome": "completed",
         "faulted": False,
     }
-    nobody = {"request_id": None, "idempotency_key": None, "method": "GET", "execution": None, "faulted": False}
-    assert second == {"sequence": 2, "run": "b", "path": "/get", "connection": 1, "outcome": "completed"} | nobody
-    assert third == {"sequence": 3, "run": "a", "path": "/work", "connection": 2, "outcome": "abandoned"} | nobody
+    no_ids = {"request_id": None, "idempotency_key": None, "method": "GET", "execution": None, "faulted": False}
+    assert second == {"sequence": 2, "run": "b", "path": "/get", "connection": 1, "outcome": "completed"} | no_ids
+    assert third == {"sequence": 3, "run": "a", "path": "/work", "connection": 2, "outcome": "abandoned"} | no_ids
     assert sequences(only_b) == [2]
     assert sequences(later) == [3]
     assert executions["runs"]["a"] == {"ids": 1, "executions": 1, "times": {"1": 1}, "repeated": {}}
@@ -105,7 +105,7 @@ def test_the_newest_requests_are_kept() -> None:
 
 
 def test_a_long_log_is_read_in_pages() -> None:
-    """A reader who goes on from `next` misses nothing and reads nothing twice, of one run or of all."""
+    """A reader that goes on from `next` misses nothing and reads nothing twice, of one run or of all."""
     log = RequestLog(3 * PAGE, CLOCK)
     for number in range(2 * PAGE + 500):
         add(log, run=b"even" if number % 2 == 0 else b"odd")
@@ -174,9 +174,9 @@ def test_the_newest_ids_are_remembered() -> None:
 
 @both_loops
 async def test_a_retry_shows_as_a_second_execution(run_mock: RunMock) -> None:
-    """The caller gave up in the middle of the work and sent the same POST again: executed twice, answered once.
+    """The client gave up in the middle of the work and sent the same POST again: executed twice, answered once.
 
-    One who gave up while he waited in line was not executed at all.
+    One that gave up while it waited in line was not executed at all.
     """
     post = b"POST /work HTTP/1.1\r\nhost: mock\r\nx-request-id: %s\r\ncontent-length: 0\r\n\r\n"
     async with run_mock(latency="constant(200ms)", capacity=1) as running:
@@ -197,7 +197,7 @@ async def test_a_retry_shows_as_a_second_execution(run_mock: RunMock) -> None:
 
 
 async def test_no_log(run_mock: RunMock) -> None:
-    """UPSTREAM_LOG_ENTRIES=0: nothing is remembered, the pages are there, and open connections are still told."""
+    """UPSTREAM_LOG_ENTRIES=0: nothing is remembered, the pages are there, and open connections are still listed."""
     async with run_mock(log_entries=0, latency="constant(0ms)") as running:
         await running.ask("POST /work")
         await running.until(lambda: not running.mock.connections.open)

@@ -178,7 +178,7 @@ def test_plans_are_kept_within_bounds() -> None:
 
 
 def test_what_the_environment_may_a_request_need_not_answer_for() -> None:
-    """The environment's gaps may be longer than a request's; who asks for something else is not refused for them."""
+    """The environment's gaps may be longer than a request's; other options are not refused for them."""
     payload = Payload(120, chunks=100, gap_seconds=30)
     overrides = Overrides(payload, WorkResponse(payload))
     overrides.plan(scope("bytes=500"))

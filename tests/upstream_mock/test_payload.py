@@ -209,8 +209,8 @@ async def test_the_first_chunk_waits_for_no_gap(run_mock: RunMock) -> None:
         assert running.mock.lateness.count == 1
 
 
-async def test_nothing_is_made_for_who_has_left() -> None:
-    """He goes after three pieces of a body of 100 MB: there is no fourth."""
+async def test_nothing_is_made_for_a_client_that_has_left() -> None:
+    """The client leaves after three pieces of a body of 100 MB: there is no fourth."""
     mock, client = Mock(Settings()), Client()
     sent: list[Message] = []
 
@@ -252,8 +252,8 @@ async def test_over_http_2_there_are_no_headers_of_a_connection() -> None:
     assert (end["type"], end["headers"][0][0]) == ("http.response.trailers", b"content-digest")
 
 
-async def test_who_leaves_between_chunks_ends_the_dribble(run_mock: RunMock) -> None:
-    """Nothing is sent to nobody for a minute."""
+async def test_a_client_that_leaves_between_chunks_ends_the_dribble(run_mock: RunMock) -> None:
+    """Nothing is sent for a minute to a client that is gone."""
     async with run_mock(latency=QUICK, chunks=3, chunk_gap_ms=60_000, framing="chunked") as running:
         reader, writer = await running.send(b"GET /work HTTP/1.1\r\nhost: mock\r\n\r\n")
         await reader.readuntil(b"\r\n\r\n")
@@ -262,7 +262,7 @@ async def test_who_leaves_between_chunks_ends_the_dribble(run_mock: RunMock) -> 
 
 
 async def test_a_slow_reader_is_waited_for(run_mock: RunMock) -> None:
-    """Of 100 MB nobody reads, no more is made than fits into the sockets; it is never in memory as a whole."""
+    """Of 100 MB that are not read, no more is made than fits into the sockets; it is never in memory as a whole."""
 
     def resident_bytes() -> int:
         lines = Path("/proc/self/status").read_text().splitlines()

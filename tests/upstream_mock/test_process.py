@@ -13,7 +13,7 @@ from support.mock_upstream import StartProcess
 
 
 def listens(port: int) -> bool:
-    """Whether somebody does."""
+    """Whether something listens."""
     try:
         socket.create_connection(("127.0.0.1", port)).close()
     except ConnectionError:  # refused, or reset if it stops listening just then
@@ -53,7 +53,7 @@ def test_the_first_line_names_queue_and_faults(start_process: StartProcess, tmp_
 
 
 def test_requests_in_flight_are_answered_before_it_ends(start_process: StartProcess) -> None:
-    """20 requests wait when SIGTERM comes; all get their answer, and nobody new gets in."""
+    """20 requests wait when SIGTERM comes; all get their answer, and no new connection is accepted."""
     mock = start_process(UPSTREAM_LATENCY="constant(700ms)")
     mock.line()
     with ThreadPoolExecutor(20) as threads:

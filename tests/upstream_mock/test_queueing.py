@@ -24,7 +24,7 @@ CUSTOMERS, WARM_UP = 4000, 500
 
 @dataclass
 class Seen:
-    """What customers met, in seconds; who was refused has no wait."""
+    """What customers met, in seconds; a refused one has no wait."""
 
     waits: list[float]
     refused: int

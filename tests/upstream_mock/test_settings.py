@@ -209,7 +209,7 @@ def test_the_control_port_must_differ_from_a_moved_port(monkeypatch: pytest.Monk
 
 
 def test_settings_are_frozen() -> None:
-    """Nobody changes them while the mock runs."""
+    """They do not change while the mock runs."""
     with pytest.raises(ValidationError):
         Settings().port = 5  # type: ignore[misc]
 

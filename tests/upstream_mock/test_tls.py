@@ -20,7 +20,7 @@ V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 
 def trusting(directory: Path, only: ssl.TLSVersion | None = None) -> ssl.SSLContext:
-    """A client that trusts the mock, and speaks one version only if it is told."""
+    """A client that trusts the mock, and speaks one version only if it is set to."""
     context = ssl.create_default_context(cafile=directory / "ca.pem")
     if only is not None:
         context.minimum_version = context.maximum_version = only
@@ -51,14 +51,14 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
 
 @both_loops
 @pytest.mark.parametrize(
-    ("told", "spoken", "refused"),
+    ("versions", "spoken", "refused"),
     [("on", {V12, V13}, set()), ("1.2", {V12}, {V13}), ("1.3", {V13}, {V12})],
 )
 async def test_versions(
-    run_mock: RunMock, tmp_path: Path, told: str, spoken: set[ssl.TLSVersion], refused: set[ssl.TLSVersion]
+    run_mock: RunMock, tmp_path: Path, versions: str, spoken: set[ssl.TLSVersion], refused: set[ssl.TLSVersion]
 ) -> None:
     """The client gets what UPSTREAM_TLS has, and a failed handshake otherwise; both are counted."""
-    async with run_mock(latency="constant(0ms)", tls=told, tls_directory=tmp_path) as running:
+    async with run_mock(latency="constant(0ms)", tls=versions, tls_directory=tmp_path) as running:
         for version in spoken:
             async with secure(running.data, trusting(tmp_path, version)) as (reader, writer):
                 writer.write(REQUEST % b"/work")
@@ -78,7 +78,7 @@ async def test_versions(
 
 @both_loops
 async def test_failures_have_their_reason(run_mock: RunMock, tmp_path: Path) -> None:
-    """Who does not trust us, who speaks plain HTTP, who leaves, who speaks nonsense; none is a connection or a log."""
+    """No trust, plain HTTP, a client that leaves, nonsense; none of them is a connection or a log."""
     async with run_mock(latency="constant(0ms)", tls="on", tls_directory=tmp_path) as running:
         failed = running.mock.handshakes.failed
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
@@ -124,7 +124,7 @@ async def test_a_resumed_session_is_told(run_mock: RunMock, tmp_path: Path, vers
 
 @both_loops
 async def test_who_hung_up(run_mock: RunMock, tmp_path: Path) -> None:
-    """The client, the server after its last answer, the server when it was idle: told apart as without TLS."""
+    """The client, the server after its last answer, the server when it was idle: distinguished as without TLS."""
     settings = {"max_requests_per_connection": 2, "keepalive_seconds": 0.2}
     async with run_mock(latency="constant(0ms)", tls="on", tls_directory=tmp_path, **settings) as running:
         context = trusting(tmp_path)
@@ -193,7 +193,7 @@ async def test_the_work_stops_when_the_caller_leaves(run_mock: RunMock, tmp_path
 
 @pytest.mark.parametrize("name", ["httpx", "httpx2", "aiohttp", "pyreqwest"])
 async def test_through_the_proxy(run_mock: RunMock, tmp_path: Path, name: str) -> None:
-    """PROXY_CA_FILE is all that a client needs; without it the proxy says 502 and the mock has nobody."""
+    """PROXY_CA_FILE is all that a client needs; without it the proxy answers 502 and the mock has no connection."""
     async with run_mock(latency="constant(20ms)", tls="on", tls_directory=tmp_path) as running:
         url = f"https://127.0.0.1:{running.data}"
         request = b"GET /work HTTP/1.1\r\nHost: a\r\nX-Sandbox-Run: r\r\nConnection: close\r\n\r\n"
@@ -219,7 +219,7 @@ async def test_a_slow_client_gets_all_of_the_last_answer(run_mock: RunMock, tmp_
         plain, received = socket.create_connection(("127.0.0.1", port)), b""
         with plain, trusting(tmp_path).wrap_socket(plain, server_hostname="localhost") as tls:
             tls.sendall(REQUEST % b"/work")
-            time.sleep(0.5)  # nobody reads
+            time.sleep(0.5)  # nothing is read
             while data := tls.recv(1_000_000):
                 received += data
                 time.sleep(0.0005)

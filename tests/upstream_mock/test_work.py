@@ -79,7 +79,7 @@ async def test_errors_come_at_their_rate_and_leave_the_latencies_alone(run_mock:
 
 
 async def test_capacity_makes_a_queue(run_mock: RunMock) -> None:
-    """6 requests of 30 ms at 2 servers take 3 rounds, and who waited is told for how long."""
+    """6 requests of 30 ms at 2 servers take 3 rounds, and Server-Timing has how long each waited."""
     async with run_mock(latency="constant(30ms)", capacity=2) as running:
         tasks = [asyncio.create_task(running.ask("GET /work")) for _ in range(6)]
         await running.until(lambda: running.mock.capacity.waiting == 4)

@@ -1,4 +1,4 @@
-"""A mock upstream: as slow, as busy and as faulty as the environment says."""
+"""A mock upstream: as slow, as busy and as faulty as its environment sets."""
 
 import asyncio
 import sys

@@ -83,7 +83,6 @@ class Capacity:
         self.waited_ms = 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """For /-/stats."""
         return {
             "servers": self.servers,
             "queue": self.queue,

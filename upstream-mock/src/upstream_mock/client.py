@@ -21,7 +21,7 @@ class RawConnection(Protocol):
 
     @property
     def unsent(self) -> int:
-        """Bytes that the client's machine has not acknowledged, as far as the system tells."""
+        """Bytes that the client's machine has not acknowledged, as far as the system reports it."""
 
     async def write(self, data: bytes) -> None:
         """Send bytes as they are; waits for a slow reader."""

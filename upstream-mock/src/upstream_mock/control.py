@@ -18,7 +18,6 @@ _PACKAGES = ("fastapi", "starlette", "uvicorn", "httptools", "uvloop", "pydantic
 
 
 def create_control_app(mock: Mock) -> FastAPI:
-    """The app of the control port, reading `mock`."""
     app = FastAPI(title="upstream-mock control", openapi_url=None, redirect_slashes=False)
     router = APIRouter(prefix="/-")
     config: dict[str, Any] = {

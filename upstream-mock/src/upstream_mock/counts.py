@@ -36,7 +36,6 @@ class OutcomeCounts:
         self.started = self.completed = self.abandoned = self.faulted = 0
 
     def as_json(self) -> dict[str, int]:
-        """For /-/stats."""
         return {
             "started": self.started,
             "completed": self.completed,

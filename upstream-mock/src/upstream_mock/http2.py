@@ -88,7 +88,7 @@ class Http2Protocol(ZttpH2Protocol):
             cycle, correlation, self._requests.begin(correlation[0]), client, monotonic_ns()
         )
         if self._most_requests is not None and self._record.carried >= self._most_requests:
-            # What is running is answered. GOAWAY tells the client that nothing after it will be, so it connects anew.
+            # What is running is answered. After GOAWAY the client sends nothing more here and connects anew.
             self._retiring = self.shutdown_requested = True
             self.conn.close(NO_ERROR, number)
 

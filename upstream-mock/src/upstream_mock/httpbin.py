@@ -44,7 +44,7 @@ def httpbin_router(mock: Mock) -> APIRouter:
     async def delay(
         request: Request, seconds: Annotated[float, Path(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
     ) -> Response:
-        """What /anything says, after so many seconds."""
+        """The answer of /anything, after so many seconds."""
         answer = await _anything(request)
         pause = await mock.pause(client_of(request.scope), seconds)
         if pause is not None:
@@ -72,12 +72,10 @@ def httpbin_router(mock: Mock) -> APIRouter:
 def _add_echoes(router: APIRouter) -> None:
     @router.api_route("/get", methods=_GET)
     async def get(request: Request) -> dict[str, object]:
-        """What was asked."""
         return described(request)
 
     @router.api_route("/headers", methods=_GET)
     async def asked_headers(request: Request) -> dict[str, object]:
-        """The headers that came."""
         return {"headers": headers(request)}
 
     for method in ("post", "put", "patch", "delete"):
@@ -92,7 +90,6 @@ def _add_echoes(router: APIRouter) -> None:
 
     @router.api_route("/cookies", methods=_GET)
     async def cookies(request: Request) -> dict[str, object]:
-        """The cookies that came."""
         return {"cookies": request.cookies}
 
     @router.api_route("/cookies/set", methods=_GET)
@@ -123,7 +120,6 @@ def _add_bodies(router: APIRouter, mock: Mock) -> None:
 
 
 async def _anything(request: Request) -> Response:
-    """What was asked, body and all."""
     try:
         document = await described_with_body(request)
     except BodyTooLongError:

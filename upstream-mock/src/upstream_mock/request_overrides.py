@@ -41,7 +41,7 @@ class BadOverrideError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a request gets. None: what the environment says."""
+    """What a request gets. None: what the environment sets."""
 
     response: WorkResponse
     latency: Distribution | None = None

@@ -47,7 +47,7 @@ class Settings(BaseSettings):
         default=8001,
         ge=1,
         le=65535,
-        description="Port of the data side; in use by somebody else, the mock does not start.",
+        description="Port of the data side; if it is in use, the mock does not start.",
     )
     control_port: Whole = Field(
         default=8091,
@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     )
     framing: Annotated[Framing, one_of(*get_args(Framing))] | None = Field(
         default=None,
-        description="How the answer's end is told: its Content-Length, chunked, or by closing the connection (close); "
+        description="How the answer's end is marked: Content-Length, chunked, or the end of the connection (close); "
         "unset is content-length, and chunked for events or trailers.",
         json_schema_extra={"allowed": ", ".join(get_args(Framing))},
     )
@@ -129,8 +129,8 @@ class Settings(BaseSettings):
         default=None,
         description=(
             "Faults of the data port, one rule or several parted by `;`, each `NAME [rate=0.1] [from=5s] [to=10s] "
-            "[path=/work] [first=3] [every=10] [what the fault itself takes]`; the first rule that strikes a request "
-            f"wins, unset strikes none. Names: {faults.names()}."
+            "[path=/work] [first=3] [every=10] [what the fault itself takes]`; the first rule that selects a request "
+            f"wins, unset is no fault. Names: {faults.names()}."
         ),
         json_schema_extra={"allowed": faults.allowed()},
     )
@@ -152,7 +152,7 @@ class Settings(BaseSettings):
         default=None,
         ge=1,
         le=1_000_000,
-        description="Requests a connection may carry; the last answer says `Connection: close` (HTTP/2: GOAWAY) and "
+        description="Requests a connection may carry; the last answer has `Connection: close` (HTTP/2: GOAWAY) and "
         "the mock hangs up, unset is no limit.",
     )
     accept_per_second: Decimal | None = Field(

@@ -99,7 +99,6 @@ class Mock:
         self.faults.reset()
 
     def stats(self) -> dict[str, Any]:
-        """The document of /-/stats."""
         return {
             "connections": self.connections.as_json(),
             "tls": self.handshakes.as_json(),

@@ -53,7 +53,6 @@ class TlsHandshakes:
             counts.clear()
 
     def as_json(self) -> dict[str, Any]:
-        """For /-/stats."""
         return {
             "handshakes": self.done,
             "resumed": self.resumed,

@@ -1,5 +1,5 @@
 """How long /work takes: distributions as people write them, and the seed's draws from them.
 
-`distribution` says what a distribution is and draws from one, `distributions` holds them all, `parse` reads a text.
+`distribution` defines and samples a distribution, `distributions` holds them all, `parse` reads a text.
 To add one, add a class to `distributions`.
 """

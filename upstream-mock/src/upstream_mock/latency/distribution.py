@@ -32,7 +32,7 @@ Share = Annotated[float, parse_share]
 class Distribution(ABC):
     """A distribution of latencies. Its name is its class's; its fields are the arguments between the brackets.
 
-    A field's annotation says how its text is read: `Annotated[type, reader]`, the reader raises ValueError. A mistake
+    A field's annotation has the reader of its text: `Annotated[type, reader]`, the reader raises ValueError. A mistake
     in several fields together is a ValueError of `__post_init__`.
     """
 

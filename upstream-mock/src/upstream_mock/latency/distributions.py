@@ -125,8 +125,8 @@ class Normal(Distribution):
 class Pareto(Distribution):
     """The heavy tail by median and 99th percentile; nothing is much faster than the median.
 
-    A share (scale / t) ** alpha takes longer than t. Median and p99 say the same as scale and alpha, and are what one
-    reads off a dashboard: alpha = ln 50 / ln(p99 / median). From p99 = 50 medians on (alpha <= 1) it has no mean: that
+    A share (scale / t) ** alpha takes longer than t. Median and p99 determine scale and alpha, and are what a dashboard
+    shows: alpha = ln 50 / ln(p99 / median). From p99 = 50 medians on (alpha <= 1) it has no mean: that
     of a run grows with its length, up to the hour at which a draw is cut.
     """
 

@@ -11,7 +11,7 @@ from upstream_mock import faults
 from upstream_mock.faults.runtime.fault import Fault
 
 _NUMBERED = re.compile(r"([A-Z0-9_]+)_(\d{1,9})")
-_NEW_WORD = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
+_NEW_WORD = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[0-9])(?=[A-Z])")
 
 
 @cache
