@@ -161,7 +161,8 @@ class Http1Protocol(HttpToolsProtocol):
         self.answered(close=False)
         self._closed_by = self._closed_by or "server"
         if self.transport.can_write_eof() and not self.transport.is_closing():
-            self.transport.write_eof()
+            with contextlib.suppress(OSError):  # reset by the client, which the loop has not noticed yet
+                self.transport.write_eof()
 
     def cut(self, *, reset: bool) -> None:
         # uvicorn takes the client for gone, so it neither answers in the app's place nor logs that it did not answer.
