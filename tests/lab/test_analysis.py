@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from lab.audit import audit
@@ -86,9 +89,9 @@ def test_a_connection_whose_request_was_given_up_is_explained() -> None:
     assert audit(WHOLE.model_copy(update={"proxy_connections": more, "proxy": aborted})).agreed
 
 
-def test_slots_that_nobody_gives_back_come_before_the_failures_they_cause() -> None:
+def test_slots_that_are_never_given_back_come_before_the_failures_they_cause() -> None:
     """Requests that wait for them fail by it; a pool whose slots all came back is judged as ever."""
-    failed = {"totals": Totals(requests=50, failures=40, rps=5.0), "errors": {"500 pool_exhausted": 40}}
+    failed: dict[str, Any] = {"totals": Totals(requests=50, failures=40, rps=5.0), "errors": {"500 pool_exhausted": 40}}
     found = verdict(leaked=10, evidence=failed)
     assert found.bottleneck == "pool"
     assert found.because.startswith("10 of 10 connections are held by requests that are over")
@@ -107,10 +110,10 @@ def verdict(
     *,
     cpu: float | None = 0.3,
     generator_cpu: float = 0.2,
-    evidence: dict[str, object] | None = None,
-    **of_pool: object,
+    evidence: Mapping[str, Any] | None = None,
+    **of_pool: Any,
 ) -> Verdict:
-    seen = {
+    seen: dict[str, Any] = {
         "totals": Totals(requests=1000, failures=0, rps=100.0),
         "latency_ms": LatencyMs(mean=200.0),
         "pool": pool(**of_pool),
@@ -118,7 +121,7 @@ def verdict(
         "generator": Generator(),
         "users": 20,
     }
-    return judge(Evidence(**(seen | (evidence or {}))))
+    return judge(Evidence(**{**seen, **(evidence or {})}))
 
 
 def test_a_full_pool_with_waiting_requests_is_the_bottleneck() -> None:
@@ -167,7 +170,7 @@ def test_connections_that_are_not_kept_are_mentioned() -> None:
     assert "opened a new connection" not in verdict(opened=10).because
 
 
-IDLE = {"active_mean": 1.0, "waiting_mean": 0.0, "wait_ms": DistributionMs(count=1000, mean=0.1)}
+IDLE: dict[str, Any] = {"active_mean": 1.0, "waiting_mean": 0.0, "wait_ms": DistributionMs(count=1000, mean=0.1)}
 
 
 def test_time_that_the_proxy_knows_nothing_of_is_a_blocked_loop() -> None:
@@ -189,8 +192,11 @@ def test_a_queue_in_the_upstream_is_the_upstreams() -> None:
 
 
 def test_a_run_of_failures_measured_failures() -> None:
-    """Whatever else the figures say; a few failures are mentioned beside them."""
-    failed = {"totals": Totals(requests=1000, failures=1000, rps=900.0), "errors": {"502 upstream_connect_error": 1000}}
+    """Whatever the other figures are; a few failures are mentioned beside them."""
+    failed: dict[str, Any] = {
+        "totals": Totals(requests=1000, failures=1000, rps=900.0),
+        "errors": {"502 upstream_connect_error": 1000},
+    }
     found = verdict(evidence=failed)
     assert found.bottleneck == "failures"
     assert found.because == "1000 of 1000 requests failed (502 upstream_connect_error 1000)"
@@ -201,28 +207,31 @@ def test_a_run_of_failures_measured_failures() -> None:
 
 def test_requests_that_gave_up_in_the_queue_are_the_pools_and_no_throughput() -> None:
     """The advice counts what succeeded."""
-    gave_up = {"totals": Totals(requests=1000, failures=850, rps=180.0), "errors": {"503 pool_exhausted": 850}}
+    gave_up: dict[str, Any] = {
+        "totals": Totals(requests=1000, failures=850, rps=180.0),
+        "errors": {"503 pool_exhausted": 850},
+    }
     found = verdict(timeouts=850, evidence=gave_up)
     assert found.bottleneck == "pool"
     assert "instead of 27," in found.advice
 
 
-def stand_in(p50: float, p99: float) -> EmulatorStats:
+def emulator(p50: float, p99: float) -> EmulatorStats:
     return EmulatorStats(engine="tun", lateness_ms=DistributionMs(count=5000, p50=p50, p99=p99), cpu_cores=0.2)
 
 
 @pytest.mark.parametrize(("part", "name"), [("link", "the link"), ("mock", "the mock upstream")])
-def test_a_stand_in_that_is_mostly_late_is_the_limit_whatever_else_is(part: str, name: str) -> None:
+def test_a_emulator_that_is_mostly_late_is_the_limit_whatever_else_is(part: str, name: str) -> None:
     """The pool is full, but of requests that waited for the link or the mock themselves."""
-    found = verdict(evidence={part: stand_in(12.0, 40.0), "rtt_ms": 40.0})
+    found = verdict(evidence={part: emulator(12.0, 40.0), "rtt_ms": 40.0})
     assert found.bottleneck == {"link": "link", "mock": "upstream"}[part]
     assert found.because.startswith(f"{name} was late: p50 12.0 ms, where ")
     assert "free core" in found.advice or "a core" in found.advice
 
 
-def test_a_stand_in_that_is_late_now_and_then_is_said_beside_the_limit() -> None:
+def test_a_emulator_that_is_late_now_and_then_is_said_beside_the_limit() -> None:
     """And is the limit where there is no other."""
-    late = {"link": stand_in(0.1, 3.0), "rtt_ms": 40.0}
+    late = {"link": emulator(0.1, 3.0), "rtt_ms": 40.0}
     beside = verdict(evidence=late)
     assert beside.bottleneck == "pool"
     assert beside.because.endswith("; the link was late: p99 3.0 ms, where 2.0 ms would do")
@@ -232,9 +241,9 @@ def test_a_stand_in_that_is_late_now_and_then_is_said_beside_the_limit() -> None
 
 def test_how_late_is_late_depends_on_what_is_stood_for() -> None:
     """Two milliseconds, or a twentieth of the round trip, or of the latency outside the pool."""
-    assert verdict(**IDLE, evidence={"link": stand_in(0.1, 3.0), "rtt_ms": 80.0}).bottleneck == "none"
-    assert verdict(**IDLE, evidence={"mock": stand_in(0.1, 9.0)}).bottleneck == "none"
-    assert verdict(**IDLE, evidence={"mock": stand_in(0.1, 11.0)}).bottleneck == "upstream"
+    assert verdict(**IDLE, evidence={"link": emulator(0.1, 3.0), "rtt_ms": 80.0}).bottleneck == "none"
+    assert verdict(**IDLE, evidence={"mock": emulator(0.1, 9.0)}).bottleneck == "none"
+    assert verdict(**IDLE, evidence={"mock": emulator(0.1, 11.0)}).bottleneck == "upstream"
     assert verdict(**IDLE, evidence={"link": EmulatorStats(engine="off"), "mock": EmulatorStats()}).bottleneck == "none"
 
 
@@ -252,15 +261,15 @@ MEASURED = {"warm_request_ms": {"p50": 75.31, "n": 10}}
     ("network", "link", "line"),
     [
         (None, None, None),
-        ({"says": "same-host", "engine": "off", "measured": None}, None, "same-host, nothing emulated"),
-        ({"says": "edge", "engine": "relay"}, None, "edge, by relay"),
+        ({"summary": "same-host", "engine": "off", "measured": None}, None, "same-host, nothing emulated"),
+        ({"summary": "edge", "engine": "relay"}, None, "edge, by relay"),
         (
-            {"says": "edge, RTT 75 ms", "engine": "tun", "measured": MEASURED},
-            stand_in(0.081, 0.4),
+            {"summary": "edge, RTT 75 ms", "engine": "tun", "measured": MEASURED},
+            emulator(0.081, 0.4),
             "edge, RTT 75 ms, by tun, 75.3 ms measured; lateness p50 0.08, p99 0.40 ms",
         ),
         (
-            {"says": "edge", "engine": "relay", "measured": MEASURED},
+            {"summary": "edge", "engine": "relay", "measured": MEASURED},
             EmulatorStats(engine="relay", lateness_ms=DistributionMs(count=0)),
             "edge, by relay, 75.3 ms measured",
         ),

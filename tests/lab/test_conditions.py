@@ -1,4 +1,4 @@
-"""Network and upstream conditions in words: in force, changed during a run, compared, refused, struck."""
+"""Network and upstream conditions in words: in force, changed during a run, compared, refused, injected."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ ALL: Settings = {
 }
 
 
-def test_a_profile_is_told_with_all_it_comes_to() -> None:
+def test_a_profile_is_shown_with_all_it_comes_to() -> None:
     """Not only what was set by itself: the link says what profile and settings amount to."""
     assert network_words({"NET_PROFILE": "transatlantic"}, ALL) == (
         "transatlantic, RTT 75 ms, jitter 3 ms, 0.5 % loss, 1000 Mbit/s down, idle drop after 3 s (rst), 2 % reset, "
@@ -45,7 +45,7 @@ def test_a_profile_is_told_with_all_it_comes_to() -> None:
     )
 
 
-def test_conditions_that_are_off_are_not_told() -> None:
+def test_conditions_that_are_off_are_not_shown() -> None:
     """And what a link does not say is taken from its settings; one that says nothing has no name."""
     settings: Settings = {
         "NET_PROFILE": "same-host",
@@ -116,14 +116,14 @@ def test_another_engine_is_a_difference() -> None:
 
 
 def test_a_run_that_was_changed_is_compared_as_such() -> None:
-    """Neither end alone would say what it was."""
+    """Neither end alone describes it."""
     steady, changed = ends({"NET_RTT_MS": None}, {"NET_RTT_MS": None}), ends({"NET_RTT_MS": None}, {"NET_RTT_MS": 80.0})
     result = compare([ran("a", steady), ran("b", changed)])
     assert [(row.name, row.values) for row in result.settings] == [("NET_RTT_MS", [None, "unset, then 80"])]
 
 
 def test_who_was_struck_or_refused_is_compared_where_anybody_was() -> None:
-    """Else three rows of noughts would stand in every comparison."""
+    """Else every comparison would have three rows of zeros."""
     whole = ends({}, {})
     calm = ran("calm", whole, link=EmulatorStats(injected={"loss": 0}), upstream=EmulatorStats(injected={}, refused=0))
     rough = ran(
@@ -154,7 +154,7 @@ FULL = "503 upstream queue_full"
 
 @pytest.mark.parametrize("cores", [0.3, 0.95])
 def test_an_upstream_that_refuses_most_is_the_limit_and_nothing_else(cores: float) -> None:
-    """Not the failures, nor the CPU that refused users spend by asking again at once; it is said once."""
+    """Not the failures, nor the CPU that refused users spend by asking again at once; it is written once."""
     found = verdict(700, {FULL: 700}, upstream_servers=4, upstream_places=3, cpu_cores={"proxy": cores})
     assert found.bottleneck == "upstream"
     assert found.because == (

@@ -47,7 +47,7 @@ def counts(requests: int, response_time: float = 100.0) -> Counts:
 
 
 def test_the_series_sums_up_to_the_run_across_a_reset() -> None:
-    """RESET makes Locust forget; the run does not, and says that it happened."""
+    """RESET clears Locust's counts, not the run's; its status shows that it happened."""
     ours = run()
     ours.add_second(ours.count(counts(30)), 2, None, 1.0)
     ours.reset(counts(45))
@@ -77,7 +77,7 @@ def test_a_run_begins_with_the_first_workers_users(late: float, moved: bool) -> 
     assert (ours.started_at.timestamp() - epoch == pytest.approx(0.2, abs=0.001)) is moved
 
 
-def test_the_strip_marks_what_changed_since_the_last_run() -> None:
+def test_the_status_bar_marks_what_changed_since_the_last_run() -> None:
     """So that one sees which setting the next run will differ in."""
     last = PartSettings(proxy={"PROXY_MAX_CONNECTIONS": 10}, network={"NET_PROFILE": "lan", "NET_RTT_MS": 2.5})
     now = PartSettings(proxy={"PROXY_MAX_CONNECTIONS": 20}, network={"NET_PROFILE": "lan", "NET_RTT_MS": 2.5})

@@ -1,4 +1,4 @@
-"""What somebody sees who opens Locust's UI for the first time, in a real browser."""
+"""What a user sees on opening Locust's UI for the first time, in a real browser."""
 
 import json
 import urllib.request
@@ -19,7 +19,7 @@ OVERLAPS = """(() => {
 
 @pytest.mark.browser
 def test_from_the_start_form_to_the_verdict(web_ui: WebUi) -> None:
-    """Three lines say what to press; it is pressed; the verdict appears without a reload, and a link to the runs."""
+    """Three lines explain what to press; the verdict appears without a reload, and a link to the runs."""
     with Browser(1400, 900) as browser:
         browser.open(web_ui.url)
         browser.wait_for(
@@ -34,18 +34,18 @@ def test_from_the_start_form_to_the_verdict(web_ui: WebUi) -> None:
             bottom = "document.querySelector('button[type=submit]').getBoundingClientRect().bottom"
             assert browser.evaluate(bottom) <= size[1], "START is out of sight"
         browser.evaluate("document.querySelector('button[type=submit]').click()")
-        browser.wait_for("!!document.querySelector('#sandbox .strip')")
+        browser.wait_for("!!document.querySelector('#sandbox .status')")
         assert "max connections" in browser.text()
         browser.wait_for("!!document.querySelector('#sandbox .verdict')")
         for size in ((1000, 700), (1400, 900)):
             browser.resize(*size)
             assert browser.evaluate(OVERLAPS) == []
-        strip = browser.evaluate("document.getElementById('sandbox').innerText")
-        assert "Limit: the pool" in strip
-        assert "Last run here, " in strip
-        assert "the link does not answer at http://127.0.0.1:" in strip
-        assert "no answer" not in strip
-        assert "Set PROXY_MAX_CONNECTIONS=" in strip
+        bar = browser.evaluate("document.getElementById('sandbox').innerText")
+        assert "Limit: the pool" in bar
+        assert "Last run here, " in bar
+        assert "the link does not answer at http://127.0.0.1:" in bar
+        assert "no answer" not in bar
+        assert "Set PROXY_MAX_CONNECTIONS=" in bar
         assert "Runs" not in browser.evaluate(
             "[...document.querySelectorAll('[role=tab]')].map((one) => one.textContent)"
         )
@@ -88,7 +88,7 @@ def test_a_page_without_its_server_says_so(web_ui: WebUi) -> None:
 
 @pytest.mark.browser
 def test_what_the_form_refuses_is_brought_into_sight(web_ui: WebUi) -> None:
-    """Locust says it beneath all fields, which is off screen on a small one; the same again the second time."""
+    """Locust shows it beneath all fields, which is off screen on a small one; the same again the second time."""
     alert = "document.querySelector('#root [role=alert]')"
     with Browser(1000, 500) as browser:
         browser.open(web_ui.url)
@@ -141,7 +141,7 @@ def test_the_network_in_force_and_its_change_during_a_run_are_in_sight(linked_ui
         ui.start(run_time="5s")
         browser.open(ui.url)
         shown = "document.getElementById('sandbox').innerText"
-        browser.wait_for("!!document.querySelector('#sandbox .strip')")
+        browser.wait_for("!!document.querySelector('#sandbox .status')")
         before = browser.wait_for(f"{shown}.includes('ms measured') && {shown}")
         words = ("cross-region, RTT ", "idle drop after 3 s (silent)", "partition 900s-903s (blackhole)", "(relay, ")
         assert [one for one in words if one not in before] == []
@@ -156,11 +156,13 @@ def test_the_network_in_force_and_its_change_during_a_run_are_in_sight(linked_ui
         assert browser.evaluate("document.querySelector('#sandbox .changed del').title") == "when the run began"
         assert browser.evaluate("document.querySelector('#sandbox details li').checkVisibility()") is True
         changed = browser.wait_for("document.querySelector('#sandbox .verdict .during')?.innerText")
-        said = "Changed during the run: NET_RTT_MS unset \u2192 20, UPSTREAM_FAULT STATUS_503 rate=0.05 \u2192 unset."
-        assert changed.strip() == said
+        expected = (
+            "Changed during the run: NET_RTT_MS unset \u2192 20, UPSTREAM_FAULT STATUS_503 rate=0.05 \u2192 unset."
+        )
+        assert changed.strip() == expected
         assert browser.evaluate(OVERLAPS) == []
-        strip_width = browser.evaluate("document.querySelector('#sandbox .strip').scrollWidth")
-        assert strip_width <= browser.evaluate("document.documentElement.clientWidth")
+        bar_width = browser.evaluate("document.querySelector('#sandbox .status').scrollWidth")
+        assert bar_width <= browser.evaluate("document.documentElement.clientWidth")
         browser.open(f"{ui.url}/lab/")
         row = browser.wait_for("document.querySelector('#runs .because')?.innerText")
         assert "Network: cross-region, RTT " in row

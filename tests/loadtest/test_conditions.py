@@ -1,4 +1,4 @@
-"""What a run against the real proxy and mock says of the upstream's conditions."""
+"""A run against the real proxy and mock, with an upstream that refuses and has a fault."""
 
 from pathlib import Path
 

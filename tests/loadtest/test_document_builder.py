@@ -190,8 +190,8 @@ def test_a_lost_request_is_named() -> None:
     assert [check.difference for check in run.audit.checks if check.difference] == [1]
 
 
-def test_nobody_answers_and_there_is_a_document_all_the_same() -> None:
-    """What was not heard is null and named; nothing is made up."""
+def test_no_service_answers_and_there_is_a_document_all_the_same() -> None:
+    """Missing figures are null and named; nothing is made up."""
     silent = Snapshot(at=1.0)
     run = document(seen(before=silent, after=replace(silent, at=11.0)))
     assert run.pool is None
@@ -214,10 +214,10 @@ def test_a_proxy_that_was_restarted_has_no_difference() -> None:
 
 
 @pytest.mark.parametrize(
-    ("run_id", "received"), [("before", 0), (None, 0), ("somebody else's", None)], ids=["older", "none", "other"]
+    ("run_id", "received"), [("before", 0), (None, 0), ("another one", None)], ids=["older", "none", "other"]
 )
 def test_a_proxy_that_counts_another_run(run_id: str | None, received: int | None) -> None:
-    """None of ours came if its newest run is still the old one; of a run that was pushed out it cannot say."""
+    """None of ours came if its newest run is still the old one; of a run that was pushed out nothing is known."""
     other = PoolStats(**POOL_AFTER | {"run": POOL_AFTER["run"] | {"id": run_id}})
     witness = document(seen(after=replace(AFTER, pool=other))).witnesses.proxy
     assert (witness and witness.received) == received
@@ -273,7 +273,7 @@ def faulty(snapshot: Snapshot, rules: list[str], faults: dict[str, int], refused
 
 
 def test_faults_and_refusals_are_of_the_run_alone_and_rules_those_in_force() -> None:
-    """Whatever the mock was started with: they can be changed while it runs, and that is told."""
+    """Whatever the mock was started with: they can be changed while it runs, and that is in the run."""
     before = faulty(BEFORE, ["STATUS_503"], {"STATUS_503": 5}, 7, loss=3)
     run = document(seen(before=before, after=faulty(AFTER, ["A", "B"], {"STATUS_503": 6, "A": 2}, 9, loss=4)))
     assert run.settings.start.upstream == {"UPSTREAM_FAULT": "STATUS_503"}

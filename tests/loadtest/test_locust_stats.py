@@ -56,7 +56,7 @@ def test_failures_have_few_names(status: int, proxy_error: str | None, error: Ex
     assert failure_name(status, proxy_error, error) == name
 
 
-def test_the_upstreams_own_word_stands_behind_its_name() -> None:
+def test_the_upstreams_own_word_follows_its_name() -> None:
     """Only where the proxy passed an answer on: an error of its own making is not the upstream's."""
     assert failure_name(503, None, None, "queue_full") == "503 upstream queue_full"
     assert failure_name(503, None, None, "no 4711") == "503 upstream unknown"
@@ -64,7 +64,7 @@ def test_the_upstreams_own_word_stands_behind_its_name() -> None:
 
 
 def test_a_failure_is_named_by_what_is_below_the_clients_wrapper() -> None:
-    """`RetriesExceeded` says nothing; and Locust shows the name as it is, without a class around it."""
+    """`RetriesExceeded` explains nothing; and Locust shows the name as it is, without a class around it."""
     wrapper = ConnectionError("retries")
     wrapper.original = TimeoutError("25 s")  # type: ignore[attr-defined]
     assert failure_name(0, None, wrapper) == "TimeoutError"

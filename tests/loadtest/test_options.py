@@ -1,6 +1,7 @@
 """The sandbox's options on Locust's start form."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import Action, ArgumentParser, Namespace
+from typing import Any, cast
 
 import pytest
 
@@ -10,7 +11,7 @@ from loadtest.options import add_options, correct, form_mistakes
 class Parser(ArgumentParser):
     """Takes the keywords that Locust's parser has on top."""
 
-    def add_argument(self, *names, env_var=None, include_in_web_ui=True, **keywords):
+    def add_argument(self, *names: str, env_var: str = "", include_in_web_ui: bool = True, **keywords: Any) -> Action:
         """Pass on what argparse knows."""
         return super().add_argument(*names, **keywords)
 
@@ -18,7 +19,7 @@ class Parser(ArgumentParser):
 def test_no_option_has_a_digit_in_its_name() -> None:
     """Locust's form posts `slo_p99` as `slo_p9_9`, which the server ignores: the default would silently stay."""
     parser = Parser(add_help=False)
-    add_options(parser)
+    add_options(cast("Any", parser))
     names = [action.dest for action in parser._actions]
     assert names == ["run_label", "request_path", "pattern", "run_id"]
     assert not [name for name in names if any(character.isdigit() for character in name)]
@@ -41,7 +42,7 @@ def test_no_option_has_a_digit_in_its_name() -> None:
     ],
 )
 def test_a_form_that_cannot_be_run_with_is_refused(form: dict[str, str]) -> None:
-    """One line that says which field, what was in it and what is allowed."""
+    """One line with the field, its value and what is allowed."""
     (line,) = form_mistakes(form)
     assert "is not allowed; allowed: " in line
     assert repr(next(iter(form.values()))) in line
@@ -53,7 +54,7 @@ def test_an_ordinary_form_is_accepted() -> None:
 
 
 def test_options_from_elsewhere_are_put_right() -> None:
-    """Not every start comes through the form: what cannot be run with is replaced, and said."""
+    """Not every start comes through the form: what cannot be run with is replaced, and logged."""
     options = Namespace(run_label="  ten ", request_path="work")
     (line,) = correct(options)
     assert "'work'" in line

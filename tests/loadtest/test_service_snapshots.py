@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,16 @@ from lab.wire import MockConnections, MockStats
 from loadtest.service_snapshots import Services, Snapshot, silent
 from support.servers import free_port
 
-POOL = {"max": 10, "total": 1, "active": 0, "idle": 1, "waiting": 0, "opened": 1, "reused": 0, "closed": 0}
+POOL: dict[str, Any] = {
+    "max": 10,
+    "total": 1,
+    "active": 0,
+    "idle": 1,
+    "waiting": 0,
+    "opened": 1,
+    "reused": 0,
+    "closed": 0,
+}
 POOL |= {"timeouts": 0, "wait_ms": {}, "hold_ms": {}}
 
 
@@ -70,7 +80,9 @@ def test_an_unexpected_answer_is_one_note_a_service(response: bytes, note: str) 
         snapshot = Services(url, closed, closed).snapshot()
     assert list(snapshot.notes) == ["proxy"]
     assert snapshot.notes["proxy"].startswith((note, note.replace("config", "pool"), note.replace("config", "ledger")))
-    assert snapshot.pool is snapshot.proxy_config is snapshot.upstream is None
+    assert snapshot.pool is None
+    assert snapshot.proxy_config is None
+    assert snapshot.upstream is None
 
 
 def test_a_service_that_answered_before_and_does_not_now_is_asked_again() -> None:

@@ -63,7 +63,7 @@ def test_failures_are_in_the_banner_with_what_they_were() -> None:
 
 
 def test_every_limit_has_words_and_a_colour() -> None:
-    """The words stand once, in lab; the browser is sent them."""
+    """The words are in lab only; the browser is sent them."""
     style = LOCUSTFILE.with_name("static").joinpath("sandbox.css").read_text()
     assert [limit for limit in LIMITS if f".badge.{limit}" not in style] == []
     assert last_words(run(10, {}))["limit"] == limit_label("none") == "No limit reached"
@@ -103,13 +103,13 @@ def test_only_locusts_invitation_is_changed() -> None:
 
 
 def test_changes_and_injected_faults_are_shown_of_the_last_run() -> None:
-    """Failures are said once, in red. A document written under older names is read."""
+    """Failures are shown once, in red. A document written under older names is read."""
     ends = {"start": {"network": {"NET_RTT_MS": 0.0}}, "end": {"network": {"NET_RTT_MS": 80.0}}}
     because = "the pool was full; 2 of 10 requests failed (500 upstream 2); the link was late"
     judged = {"bottleneck": "pool", "because": because, "advice": "Change it."}
     document = run(10, {"500 upstream": 2}, settings=ends, verdict=judged, link={"struck": {"reset": 2}})
-    said = last_words(document)
-    assert (said["changed"], said["injected"]) == ("NET_RTT_MS 0 -> 80", "link: reset 2")
-    assert said["because"] == "the pool was full; the link was late"
+    shown = last_words(document)
+    assert (shown["changed"], shown["injected"]) == ("NET_RTT_MS 0 -> 80", "link: reset 2")
+    assert shown["because"] == "the pool was full; the link was late"
     assert summarise(document).changed == "NET_RTT_MS 0 -> 80"
     assert summarise(run(10, {})).changed == ""

@@ -70,7 +70,7 @@ def test_idle_locust_logs_its_address_and_no_tables(web_ui: WebUi) -> None:
 
 
 def test_the_script_is_added_to_locusts_page(web_ui: WebUi) -> None:
-    """The page that is added to is no stable interface of Locust's: this says when it has changed."""
+    """The page that is added to is no stable interface of Locust's: this fails when it has changed."""
     page = web_ui.text("/")
     assert page.count("</body>") == 1
     assert page.index("./lab/static/sandbox.js") < page.index("</body>")
@@ -88,7 +88,7 @@ def test_a_form_that_cannot_be_run_with_starts_nothing(web_ui: WebUi) -> None:
 
 
 def test_reset_in_the_middle_of_a_run_loses_no_request(web_ui: WebUi) -> None:
-    """The run says that it was reset, and its counts still agree."""
+    """The run's status is reset, and its counts still agree."""
     web_ui.start(run_time="2s")
     web_ui.busy()
     web_ui.text("/stats/reset", post=True)

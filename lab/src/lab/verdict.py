@@ -21,7 +21,7 @@ POOL_BUSY_SHARE = 0.90
 """Mean share of connections in use above which the pool counts as full."""
 
 CHURN_SHARE = 0.5
-"""Share of requests that opened a connection of their own above which the pool is said not to keep them."""
+"""Share of requests that opened a connection of their own above which the verdict mentions it."""
 
 OUTSIDE_SHARE = 0.5
 """Share of the users' mean latency that the proxy knows of below which requests waited before it looked at them."""
@@ -77,9 +77,9 @@ def _leaking(seen: Evidence) -> Verdict | None:
         return None
     return _verdict(
         "pool",
-        f"{seen.pool.leaked} of {seen.pool.max} connections are held by requests that are over: nobody closed their "
-        "answers",
-        "Close every answer, also where an error or an early return leaves it: `async with client.stream(...)`, or "
+        f"{seen.pool.leaked} of {seen.pool.max} connections are held by requests that are over: their "
+        "responses were never closed",
+        "Close every response, also where an error or an early return leaves it: `async with client.stream(...)`, or "
         "aclose in a finally. Only a restart brings these connections back: the next ./sandbox run begins with one.",
     )
 
@@ -218,7 +218,7 @@ def _failures(seen: Evidence) -> str:
 
 
 def _churn(seen: Evidence) -> str:
-    """Say so if connections were hardly kept: each costs a handshake, and on a real network a round trip."""
+    """Mention it if connections were hardly kept: each costs a handshake, and on a real network a round trip."""
     share = (seen.pool.opened or 0) / seen.totals.requests if seen.pool else 0.0
     return f"; {min(share, 1):.0%} of the requests opened a new connection" if share >= CHURN_SHARE else ""
 

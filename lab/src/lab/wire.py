@@ -25,7 +25,7 @@ class WireModel(BaseModel):
 
 
 class ServiceConfig(WireModel):
-    """`/-/config` of any service. `changed`: since it started, somebody changed its settings over HTTP."""
+    """`/-/config` of any service. `changed`: its settings were changed over HTTP since it started."""
 
     settings: Settings
     versions: dict[str, str] = Field(default_factory=dict)

@@ -1,1 +1,1 @@
-"""Locust as the sandbox's cockpit: closed-loop users, a recorder of whole runs, and the pages that show them."""
+"""Locust for the sandbox: closed-loop users, a recorder of whole runs, and the pages that show them."""

@@ -1,7 +1,7 @@
 """Master and workers: what keeps a run's figures complete when several processes make the load.
 
 Workers report once a second and leave their master's list the moment they have stopped, so Locust's own counts lack
-the last part of a run. Here a worker sends what is left, marked as its last, before it says that it has stopped; and
+the last part of a run. Here a worker sends what is left, marked as its last, before it reports that it has stopped; and
 the master waits for the last report of every worker that took part.
 """
 
@@ -49,7 +49,7 @@ class Worker:
         data[KEY] = {"run_id": run_id, "began_at": self._began_at, "last": self._last, **report.words()}
 
     def test_stop(self, **_: Any) -> None:
-        """Send what is left: no user is running any more, and Locust has not yet said so to the master."""
+        """Send what is left: no user is running any more, and Locust has not yet reported that to the master."""
         self._last = True
         data: dict[str, Any] = {}
         self._events.report_to_master.fire(client_id=self._runner.client_id, data=data)
@@ -59,14 +59,14 @@ class Worker:
         self._environment.stop_timeout = 0.0
 
     def quitting(self, **_: Any) -> None:
-        """Stop softly before Locust says goodbye to the master."""
+        """Stop softly before Locust leaves the master."""
         self._environment.process_exit_code = 0
         if self._runner.worker_state != STATE_INIT:
             self._runner.stop()
 
 
 class Workers:
-    """The master's side: which workers took part in the run, their health, and who has sent the last of it."""
+    """The master's side: which workers took part in the run, their health, and which have sent their last report."""
 
     def __init__(self, runner: MasterRunner) -> None:
         self._runner = runner
@@ -88,7 +88,7 @@ class Workers:
             client.cpu_warning_emitted = False
 
     def worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
-        """Take in a worker's report; one of another run is of no concern."""
+        """Store a worker's report; one of another run is ignored."""
         words = data.get(KEY)
         if isinstance(words, dict) and words.get("run_id") == self._run_id:
             self._part.add(client_id)
@@ -106,13 +106,13 @@ class Workers:
         """Return the epoch second at which the first worker started its users."""
         return self._began_at
 
-    def complete(self, *, tell: bool, keep: bool) -> None:
+    def complete(self, *, stop: bool, keep: bool) -> None:
         """Wait until every worker that is alive has sent its last report.
 
-        `tell` them to stop first: a headless master would tell them to quit, and be gone half a second later.
-        `keep` them: wait until they are back on the master's list, for only those are told to quit.
+        `stop` them first: a headless master would make them quit, and be gone half a second later.
+        `keep` them: wait until they are back on the master's list, because only those get its message to quit.
         """
-        if tell:
+        if stop:
             self._runner.send_message("stop")
         patience = float(self._runner.environment.stop_timeout or 0) + REPORT_GRACE_SECONDS
         if not _wait(lambda: not self._outstanding(), patience):

@@ -6,7 +6,7 @@ ERROR_HEADER = "x-proxy-error"
 """The proxy's own errors carry their code here; an error of the upstream comes without it."""
 
 UPSTREAM_HEADER = "x-upstream-error"
-"""The mock says here why it refused, and the proxy passes it on."""
+"""The mock puts here why it refused, and the proxy passes it on."""
 
 _CODE = re.compile(r"[a-z0-9_]{1,40}")
 
@@ -37,5 +37,5 @@ def failure_name(
     return None if status else "no answer"
 
 
-def _code(said: str) -> str:
-    return said if _CODE.fullmatch(said) else "unknown"
+def _code(header: str) -> str:
+    return header if _CODE.fullmatch(header) else "unknown"

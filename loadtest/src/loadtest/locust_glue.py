@@ -1,4 +1,4 @@
-"""What Locust needs to be told beside its events: signals, listeners that must not raise, and what it logs."""
+"""How Locust is fitted into the sandbox: signals, listeners that must not raise, and filters of its log."""
 
 import logging
 import os
@@ -46,7 +46,7 @@ def without_invitation(record: logging.LogRecord) -> bool:
 
 
 def no_tables(_: logging.LogRecord) -> bool:
-    """Drop the tables: who has the web UI has them there, and the runs are saved."""
+    """Drop the tables: the web UI shows them, and the runs are saved."""
     return False
 
 

@@ -1,4 +1,4 @@
-"""What Locust loads: its constants set, its users, and the recorder hung into its events."""
+"""What Locust loads: its constants, its users, and the recorder as a listener of its events."""
 
 import logging
 import signal
@@ -31,7 +31,7 @@ LISTENED = (
     "test_stopping",
     "test_stop",
     "report_to_master",
-    # Added after Locust's own and fired in reverse: a run is saved before Locust tells its workers to quit.
+    # Added after Locust's own and fired in reverse: a run is saved before Locust makes its workers quit.
     "quitting",
 )
 
@@ -47,7 +47,7 @@ HOOKS: Any = events  # untyped
 
 
 def on_init(environment: Environment, runner: Any, web_ui: WebUI | None, **_: Any) -> None:
-    """Hang the recorder, or the worker's side of it, into Locust's events."""
+    """Add the recorder, or the worker's side of it, to Locust's events."""
     health = ProcessHealth()
     listener: Recorder | Worker = (
         Worker(environment, runner, health)
@@ -69,7 +69,7 @@ def on_init(environment: Environment, runner: Any, web_ui: WebUI | None, **_: An
     HOOKS.test_start.add_listener(signals.test_start)
     HOOKS.quitting.add_listener(signals.quitting)
     signals.install()
-    # Imports took a while and gevent's clock still stands where it was before: a run would be that much too short.
+    # Imports took a while and gevent's clock has not advanced since: a run would be that much too short.
     gevent.get_hub().loop.update_now()
 
 
@@ -79,5 +79,5 @@ logging.getLogger(MAIN).addFilter(without_invitation)
 HOOKS.init_command_line_parser.add_listener(add_options)
 HOOKS.init.add_listener(on_init)
 
-# Held back by launch.py while all this was imported.
+# Blocked by launch.py while all this was imported.
 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})

@@ -3,7 +3,7 @@
 A run is complete when `test_stop` is fired, because of what happens before:
 1. one process: Locust stops its users first and fires `test_stop` then;
 2. a master with the web UI: each worker's last report is waited for (distributed.py);
-3. a headless master: it fires `test_stop` before it has told its workers anything, so the recorder tells them.
+3. a headless master: it fires `test_stop` before it has sent its workers anything, so the recorder stops them.
 """
 
 import logging
@@ -137,14 +137,14 @@ class Recorder:
         try:
             if self.workers is not None and self.current is not None:
                 headless = self.current.mode == "headless"
-                self.workers.complete(tell=headless and self.current.status != "interrupted", keep=headless)
+                self.workers.complete(stop=headless and self.current.status != "interrupted", keep=headless)
             if self.current is not None:
                 self._finish(self.current.count(self._counts()))
         finally:
             self.idle.set()
 
     def quitting(self, **_: Any) -> None:
-        """Locust is told to end: a run that is under way is stopped softly and kept."""
+        """Locust ends: a run that is under way is stopped softly and kept."""
         if self.current is not None and not self.current.stopping:
             self.current.status = "interrupted"
             self.runner.stop()

@@ -61,7 +61,7 @@ def _pattern(name: str) -> str:
 
 
 def allowed(words: str) -> JsonDict:
-    """Return the note on a field that says in words what its validator allows."""
+    """Return the note on a field with what its validator allows, in words."""
     return {"allowed": words}
 
 

@@ -61,7 +61,7 @@ class WebApi:
         return send_from_directory(STATIC, "runs.html", max_age=0)
 
     def health(self) -> ResponseReturnValue:
-        """Say that Locust serves, and what it is doing."""
+        """Locust serves; and what it is doing."""
         run = self._recorder.current
         return {"state": self._state(), "workers": self._recorder.worker_count(), "run_id": run.id if run else None}
 

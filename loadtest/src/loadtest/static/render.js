@@ -18,8 +18,8 @@ export function intro(live) {
       'ol',
       {},
       element('li', {}, `Users call a proxy, and the proxy calls a slow upstream through ${pool}. Where does the time go?`),
-      element('li', {}, 'Press ', element('b', {}, 'START'), ' as it stands: after the run you read here what limited it and what to change.'),
-      element('li', {}, 'Then change that one setting in .env, start again, run again: the two stand side by side.', ...past),
+      element('li', {}, 'Press ', element('b', {}, 'START'), ': after the run you read here what limited it and what to change.'),
+      element('li', {}, 'Then change that one setting in .env, start again, run again: the two are shown side by side.', ...past),
     ),
   );
 }
@@ -65,7 +65,7 @@ function now(live, point) {
 function verdict(last) {
   const note = last.status === 'finished' ? '' : ` (${last.status})`;
   const because = `${last.because}. `;
-  // Failures are always in sight and red; where they are the verdict itself, its own sentence says how many and which.
+  // Failures are always shown, in red; where they are the verdict itself, its own sentence has how many and which.
   const red = last.bottleneck === 'failures' ? because : last.failed && `${last.failed}. `;
   const counts = `${last.requests} requests, ${figure(last.rps, 1)} a second, p50 ${figure(last.p50_ms)} ms, p99 ${figure(last.p99_ms)} ms: ${last.audit}.`;
   return element(
@@ -88,7 +88,7 @@ function verdict(last) {
 export function statusBar(live, point) {
   return element(
     'div',
-    { class: 'strip' },
+    { class: 'status' },
     element('dl', { class: 'settings' }, ...settings(live), now(live, point)),
     caveats(live),
     silent(live),
@@ -98,5 +98,5 @@ export function statusBar(live, point) {
 
 /** When live.json cannot be fetched. */
 export function unreachable(error) {
-  return element('div', { class: 'strip' }, element('p', { class: 'silent', role: 'status' }, `The sandbox does not answer: ${error.message}`));
+  return element('div', { class: 'status' }, element('p', { class: 'silent', role: 'status' }, `The sandbox does not answer: ${error.message}`));
 }
