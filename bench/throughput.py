@@ -1,81 +1,46 @@
-"""Requests per second through the proxy, against the snippet, nginx and itself; and what the ledger costs.
+"""Requests per second through the proxy by each client library, against the snippet, nginx and an older checkout.
 
 The sides are interleaved: every round measures each of them, so all see the same machine; the ledger on and off in
 turns, several times a round, for they differ by less than two loads of the same side. Shown are medians, and ratios
 turn by turn; on shared cores read the ratios. The proxy has one core, wrk and the upstream have the other; where the
-mock is the one that is measured, it has the proxy's. Needs wrk; without nginx its side is left out and said. Every load
-is bounded, and what was started is ended. The mock alone: `--only mock --only mock-no-log --only httpx`.
+mock is the one that is measured, it has the proxy's. Needs wrk, and a .venv made by ./sandbox; without nginx its side
+is left out and said. Every load is bounded, and what was started is ended.
+
+    .venv/bin/python bench/throughput.py --only snippet --only httpx
+    .venv/bin/python bench/throughput.py --against ../older-checkout --only httpcore --only old-httpx
 """
 
 import argparse
-import contextlib
-import os
+import importlib.util
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-SOURCES = [ROOT / part / "src" for part in ("proxy", "upstream-mock", "service-kit")]
-PROXY_CORE, LOAD_CORE = "0", "1"
-
-
-@dataclass(frozen=True)
-class Side:
-    """Something that forwards. `environment` is the proxy's; `program` says which program it is."""
-
-    name: str
-    program: str = "proxy"
-    connections: int = 64
-    environment: tuple[tuple[str, str], ...] = ()
-
-
-def proxy(name: str, connections: int = 64, **environment: str) -> Side:
-    """Return a side that is this project's proxy."""
-    return Side(name, "proxy", connections, tuple(environment.items()))
-
-
-SIDES = {
-    side.name: side
-    for side in (
-        Side("snippet", "snippet"),
-        proxy("httpx"),
-        proxy("httpx-no-ledger", PROXY_LEDGER="false"),
-        proxy("httpx-gate", PROXY_QUEUE="gate"),
-        proxy("httpx-gate-no-ledger", PROXY_QUEUE="gate", PROXY_LEDGER="false"),
-        proxy("httpx2", PROXY_CLIENT="httpx2"),
-        proxy("aiohttp-gate", PROXY_CLIENT="aiohttp", PROXY_QUEUE="gate"),
-        proxy("pyreqwest-gate", PROXY_CLIENT="pyreqwest", PROXY_QUEUE="gate"),
-        proxy("pyreqwest-no-ledger", PROXY_CLIENT="pyreqwest", PROXY_QUEUE="gate", PROXY_LEDGER="false"),
-        proxy("httpx-20", 20),
-        proxy("httpx-20-gate", 20, PROXY_QUEUE="gate"),
-        Side("nginx", "nginx"),
-        Side("mock", "mock"),
-        Side("mock-no-log", "mock", environment=(("UPSTREAM_LOG_ENTRIES", "0"),)),
-    )
-}
+from sides import LOAD_CORE, SIDES, mock, running
 
 LEDGER_TURNS = 3
 """How often the ledger on and off are measured in a round."""
 
 PLAN = [
     ("snippet", 64),
+    ("snippet-sniffio", 64),
     *[("httpx", 64), ("httpx-no-ledger", 64)] * LEDGER_TURNS,
-    *[("httpx-gate", 64), ("httpx-gate-no-ledger", 64)] * LEDGER_TURNS,
-    *((name, 64) for name in ("httpx2", "aiohttp-gate", "nginx")),
+    *((name, 64) for name in ("httpx-sniffio", "httpx-tuned", "httpx2", "httpx2-tuned")),
+    *((name, 64) for name in ("httpcore", "old-httpx", "httpcore-untuned")),
+    *[("httpcore-gate", 64), ("httpcore-gate-no-ledger", 64)] * LEDGER_TURNS,
+    *((name, 64) for name in ("aiohttp-tuned", "old-aiohttp", "aiohttp", "old-aiohttp-untuned")),
+    *((name, 64) for name in ("pyreqwest-tuned", "old-pyreqwest", "pyreqwest", "old-pyreqwest-untuned")),
+    *[("pyreqwest", 64), ("pyreqwest-no-ledger", 64)] * LEDGER_TURNS,
+    ("pyreqwest", 8),
+    ("pyreqwest", 256),
+    ("nginx", 64),
     ("mock", 64),
     ("mock-no-log", 64),
-    ("pyreqwest-gate", 8),
-    ("pyreqwest-gate", 256),
-    *[("pyreqwest-gate", 64), ("pyreqwest-no-ledger", 64)] * LEDGER_TURNS,
     ("httpx-20", 220),
     ("httpx-20-gate", 220),
 ]
@@ -93,16 +58,29 @@ class Check:
 
 
 CHECKS = [
-    Check("httpx with ledger / the snippet", ("httpx", 64), ("snippet", 64), 1.3),
-    Check("pyreqwest / the snippet", ("pyreqwest-gate", 64), ("snippet", 64), 15),
-    Check("pyreqwest / nginx", ("pyreqwest-gate", 64), ("nginx", 64), 0.1),
-    Check("pyreqwest at 256 / at 8", ("pyreqwest-gate", 256), ("pyreqwest-gate", 8), 0.8),
+    Check("httpx / the snippet", ("httpx", 64), ("snippet", 64), 1.0),
+    Check("httpx / the snippet, both with sniffio", ("httpx-sniffio", 64), ("snippet-sniffio", 64), 1.0),
+    Check("the snippet: with sniffio / without", ("snippet-sniffio", 64), ("snippet", 64)),
+    Check("httpx: with sniffio / without", ("httpx-sniffio", 64), ("httpx", 64)),
+    Check("httpx: tuned / as it is", ("httpx-tuned", 64), ("httpx", 64)),
+    Check("httpx2: tuned / as it is", ("httpx2-tuned", 64), ("httpx2", 64)),
+    Check("httpcore: tuned / untuned", ("httpcore", 64), ("httpcore-untuned", 64)),
+    Check("aiohttp: tuned / as it is", ("aiohttp-tuned", 64), ("aiohttp", 64)),
+    Check("pyreqwest: tuned / as it is", ("pyreqwest-tuned", 64), ("pyreqwest", 64)),
+    Check("httpcore / what the old tree calls httpx", ("httpcore", 64), ("old-httpx", 64), 0.95),
+    Check("aiohttp / the old tree's, both tuned", ("aiohttp-tuned", 64), ("old-aiohttp", 64), 0.95),
+    Check("aiohttp / the old tree's, both untuned", ("aiohttp", 64), ("old-aiohttp-untuned", 64), 0.95),
+    Check("pyreqwest / the old tree's, both tuned", ("pyreqwest-tuned", 64), ("old-pyreqwest", 64), 0.95),
+    Check("pyreqwest / the old tree's, both untuned", ("pyreqwest", 64), ("old-pyreqwest-untuned", 64), 0.95),
+    Check("pyreqwest / the snippet", ("pyreqwest", 64), ("snippet", 64), 12),
+    Check("pyreqwest / nginx", ("pyreqwest", 64), ("nginx", 64), 0.1),
+    Check("pyreqwest at 256 / at 8", ("pyreqwest", 256), ("pyreqwest", 8), 0.8),
     Check("httpx: ledger on / off", ("httpx", 64), ("httpx-no-ledger", 64), 0.9),
-    # the same with the gate: without it httpx wanders between two speeds, a third apart, from load to load
-    Check("httpx with gate: ledger on / off", ("httpx-gate", 64), ("httpx-gate-no-ledger", 64), 0.9),
-    Check("pyreqwest: ledger on / off", ("pyreqwest-gate", 64), ("pyreqwest-no-ledger", 64), 0.9),
+    # with the gate: without it httpcore's pool wanders between two speeds, a third apart, from load to load
+    Check("httpcore: ledger on / off", ("httpcore-gate", 64), ("httpcore-gate-no-ledger", 64), 0.9),
+    Check("pyreqwest: ledger on / off", ("pyreqwest", 64), ("pyreqwest-no-ledger", 64), 0.9),
     Check("httpx, 200 waiting for 20: gate / client", ("httpx-20-gate", 220), ("httpx-20", 220)),
-    Check("the mock alone / httpx through the proxy", ("mock", 64), ("httpx", 64), 20),
+    Check("the mock alone / httpcore through the proxy", ("mock", 64), ("httpcore", 64), 15),
     Check("the mock: log on / off", ("mock", 64), ("mock-no-log", 64), 0.9),
 ]
 
@@ -112,6 +90,8 @@ all of them kept httpx is three times slower than with the dozen that an upstrea
 
 LONGEST_OVER_MEDIAN = 20
 """Fairness: at 256 connections no request may take more than so many times the median."""
+
+EXIT_USAGE, EXIT_UNAVAILABLE = 2, 3
 
 
 @dataclass(frozen=True)
@@ -124,26 +104,27 @@ class Measured:
     errors: int
 
 
+Found = Mapping[tuple[str, int], list[Measured]]
+
+
 def main() -> int:
     """Measure and print; 1 if a bound was missed, 3 if something is missing here."""
     arguments = parse()
-    if shutil.which("wrk") is None:
-        print("wrk is not installed (Debian: apt install wrk)", file=sys.stderr)
-        return 3
-    plan = [(name, load) for name, load in PLAN if not arguments.only or name in arguments.only]
-    if shutil.which("nginx") is None:
-        plan = [entry for entry in plan if entry[0] != "nginx"]
-        print("nginx is not installed: its side is left out")
+    if (missing := unavailable(arguments.against)) is not None:
+        code, sentence = missing
+        print(f"bench/throughput.py: {sentence}", file=sys.stderr)
+        return code
+    plan = planned(arguments)
     found: dict[tuple[str, int], list[Measured]] = {entry: [] for entry in plan}
     with mock(LOAD_CORE) as upstream:
         for number in range(1, arguments.rounds + 1):
             for name, load in plan:
-                with side(SIDES[name], upstream) as port:
+                with running(SIDES[name], upstream, arguments.against) as port:
                     measured = wrk(port, load, arguments.seconds)
                 found[name, load].append(measured)
-                print(f"round {number}: {name:22} c={load:<4} {measured.rps:9.0f} requests/s", flush=True)
+                print(f"round {number}: {name:24} c={load:<4} {measured.rps:9.0f} requests/s", flush=True)
     show(found)
-    return 1 if missed(found) else 0
+    return 1 if missed(found, arguments.only is None) else 0
 
 
 def parse() -> argparse.Namespace:
@@ -152,34 +133,58 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default 3)")
     parser.add_argument("--seconds", type=float, default=4, help="length of each load (default 4)")
     parser.add_argument("--only", action="append", choices=sorted(SIDES), help="only this side; may be repeated")
+    parser.add_argument("--against", type=Path, metavar="DIR", help="an older checkout, for the sides named old-...")
     return parser.parse_args()
 
 
-def show(found: dict[tuple[str, int], list[Measured]]) -> None:
+def unavailable(against: Path | None) -> tuple[int, str] | None:
+    """Return the exit code and the sentence for what is missing here, None if nothing is."""
+    if against is not None and not (against / "proxy" / "src" / "proxy").is_dir():
+        return EXIT_USAGE, f"--against '{against}': no proxy/src/proxy there; allowed: a checkout of this repository"
+    if shutil.which("wrk") is None:
+        return EXIT_UNAVAILABLE, "wrk is not installed (Debian: apt install wrk)"
+    if importlib.util.find_spec("upstream_mock") is None:
+        return EXIT_UNAVAILABLE, "run it on a .venv that ./sandbox has made: .venv/bin/python bench/throughput.py"
+    return None
+
+
+def planned(arguments: argparse.Namespace) -> list[tuple[str, int]]:
+    """Return what is to be measured, without what was not asked for or cannot run here."""
+    plan = [(name, load) for name, load in PLAN if not arguments.only or name in arguments.only]
+    if arguments.against is None:
+        plan = [entry for entry in plan if not SIDES[entry[0]].old]
+    if shutil.which("nginx") is None:
+        plan = [entry for entry in plan if entry[0] != "nginx"]
+        print("nginx is not installed: its side is left out")
+    return plan
+
+
+def show(found: Found) -> None:
     """Print the medians."""
-    print(f"\n{'side':22} {'c':>4} {'requests/s':>11} {'p50 ms':>8} {'max ms':>8} {'errors':>7}")
+    print(f"\n{'side':24} {'c':>4} {'requests/s':>11} {'p50 ms':>8} {'max ms':>8} {'errors':>7}")
     for (name, load), rounds in found.items():
         rps, p50, longest = (
             statistics.median(getattr(one, key) for one in rounds) for key in ("rps", "p50_ms", "max_ms")
         )
         errors = sum(one.errors for one in rounds)
-        print(f"{name:22} {load:>4} {rps:>11.0f} {p50:>8.2f} {longest:>8.1f} {errors:>7}")
+        print(f"{name:24} {load:>4} {rps:>11.0f} {p50:>8.2f} {longest:>8.1f} {errors:>7}")
 
 
-def missed(found: dict[tuple[str, int], list[Measured]]) -> bool:
-    """Print the checks and return whether one was missed."""
+def missed(found: Found, everything: bool) -> bool:
+    """Print the checks and return whether one was missed; `everything` names those that were not measured, too."""
     failed = False
     print()
     for check in CHECKS:
         if not found.get(check.over) or not found.get(check.under):
-            print(f"not measured  {check.text}")
+            if everything:
+                print(f"not measured  {check.text}")
             continue
         ratio = median_ratio(found[check.over], found[check.under])
         verdict = "" if check.at_least is None else ("ok" if ratio >= check.at_least else "MISSED")
         failed |= verdict == "MISSED"
         bound = "shown only" if check.at_least is None else f"at least {check.at_least:g}"
         print(f"{verdict or '-':12}  {check.text}: {ratio:.2f} ({bound})")
-    fair = found.get(("pyreqwest-gate", 256))
+    fair = found.get(("pyreqwest", 256))
     if fair:
         worst = statistics.median(one.max_ms / one.p50_ms for one in fair)
         failed |= worst > LONGEST_OVER_MEDIAN
@@ -211,7 +216,7 @@ def wrk(port: int, connections: int, seconds: float) -> Measured:
     half = re.search(r"^\s+50%\s+(\S+)", text, re.MULTILINE)
     rate = re.search(r"Requests/sec:\s+(\S+)", text)
     if not (latency and half and rate):
-        raise SystemExit(f"wrk said nothing that can be read:\n{text}")
+        raise SystemExit(f"wrk printed nothing that can be read:\n{text}")
     return Measured(float(rate[1]), milliseconds(half[1]), milliseconds(latency[1]), sockets + statuses)
 
 
@@ -220,94 +225,6 @@ def milliseconds(text: str) -> float:
     match = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text)
     assert match, text
     return float(match[1]) * {"us": 1e-3, "ms": 1, "s": 1e3, "m": 6e4}[match[2]]
-
-
-@contextlib.contextmanager
-def mock(core: str, **environment: str) -> Iterator[int]:
-    """Run the mock upstream without a delay, on one core."""
-    port, control = free_port(), free_port()
-    variables = {"UPSTREAM_PORT": port, "UPSTREAM_CONTROL_PORT": control, "UPSTREAM_LATENCY": "constant(0ms)"}
-    variables |= environment
-    with process([sys.executable, "-m", "upstream_mock"], core, port, "/work", **variables):
-        yield port
-
-
-@contextlib.contextmanager
-def side(which: Side, upstream: int) -> Iterator[int]:
-    """Run one side, on a core of its own, and give its port."""
-    if which.program == "mock":
-        with mock(PROXY_CORE, **dict(which.environment)) as alone:
-            yield alone
-        return
-    port = free_port()
-    url = f"http://127.0.0.1:{upstream}"
-    with contextlib.ExitStack() as stack:
-        if which.program == "nginx":
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pool-sandbox-bench-")))
-            (folder / "nginx.conf").write_text(nginx_conf(port, upstream, folder, which.connections))
-            command = ["nginx", "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
-            stack.enter_context(process(command, PROXY_CORE, port, "/work"))
-        elif which.program == "snippet":
-            command = [sys.executable, "-m", "uvicorn", "snippet:app", "--app-dir", str(ROOT / "bench")]
-            command += ["--port", str(port), "--no-access-log", "--log-level", "warning"]
-            variables = {"UPSTREAM_URL": url, "CONNECTIONS": which.connections}
-            stack.enter_context(process(command, PROXY_CORE, port, "/work", **variables))
-        else:
-            limits = {f"PROXY_MAX_{kind}CONNECTIONS": str(which.connections) for kind in ("", "KEEPALIVE_")}
-            variables = {"PROXY_PORT": str(port), "PROXY_UPSTREAM_URL": url, "PROXY_POOL_TIMEOUT_SECONDS": "30"}
-            variables |= limits | dict(which.environment)
-            stack.enter_context(process([sys.executable, "-m", "proxy"], PROXY_CORE, port, "/-/ready", **variables))
-        yield port
-
-
-@contextlib.contextmanager
-def process(command: list[str], core: str, port: int, path: str, **variables: object) -> Iterator[None]:
-    """Run a command on one core until it answers; end it afterwards."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(map(str, SOURCES))}
-    environment |= {name: str(value) for name, value in variables.items()}
-    running = subprocess.Popen(
-        ["taskset", "-c", core, *command], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        deadline = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2):
-                break
-            if running.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"{' '.join(command[:3])} did not start")
-            time.sleep(0.05)
-        yield
-    finally:
-        running.terminate()
-        try:
-            running.wait(10)
-        except subprocess.TimeoutExpired:
-            running.kill()
-            running.wait()
-
-
-def nginx_conf(port: int, upstream: int, folder: Path, connections: int) -> str:
-    """Return nginx as a reverse proxy with one worker and kept connections."""
-    return f"""
-worker_processes 1; daemon off; pid {folder}/pid; user root;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off; keepalive_requests 100000000;
-  client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-  uwsgi_temp_path {folder}; scgi_temp_path {folder};
-  upstream mock {{ server 127.0.0.1:{upstream}; keepalive {connections}; keepalive_requests 100000000; }}
-  server {{ listen 127.0.0.1:{port};
-    location / {{ proxy_pass http://mock; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}
-}}
-"""
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":
