@@ -4,7 +4,6 @@ import asyncio
 import gc
 import json
 import os
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -16,7 +15,7 @@ import pytest
 from proxy.settings import Settings
 from proxy.tuning import in_force, make_pyreqwest_threads_batch_work
 from support.raw_http import raw_upstream
-from support.servers import environment, free_port, part
+from support.servers import free_port, part
 
 
 def policies(pid: int) -> dict[str, set[int]]:
@@ -105,32 +104,6 @@ def test_httpcore_is_tuned_and_says_so() -> None:
     assert [one.split(":")[0] for one in found["tuning"]][:2] == ["garbage collection", "held heads"]
     assert found["python"]["sniffio"] == "marked as missing"
     assert found["python"]["gc_threshold"][0] == 10_000
-
-
-COST = """
-import importlib, importlib.util, sys, timeit
-{set_up}
-def attempt(name):
-    try:
-        importlib.import_module(name)
-    except ModuleNotFoundError:
-        return
-    raise SystemExit(name + " is there")
-assert "sniffio" not in sys.modules
-print(min(timeit.repeat(lambda: attempt("sniffio"), number=300, repeat=9)))
-print(min(timeit.repeat(lambda: attempt("a_package_that_nobody_has"), number=300, repeat=9)))
-"""
-
-
-@pytest.mark.timing
-def test_an_absent_sniffio_costs_what_any_missing_package_costs() -> None:
-    """A package marked as missing would cost a twentieth."""
-    code = COST.format(set_up="from proxy import sniffio_import; sniffio_import.set_up('absent')")
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60, env=environment()
-    )
-    sniffio, missing = map(float, done.stdout.split())
-    assert 0.7 < sniffio / missing < 1.5
 
 
 def test_a_change_to_or_from_the_tuned_client_needs_a_restart() -> None:

@@ -1,4 +1,7 @@
-"""uvicorn around the app: the socket bound first, the signals mapped to exit codes, one worker or several."""
+"""uvicorn around the app: the socket bound first, the signals mapped to exit codes, one worker or several.
+
+Nothing here may import anyio: it tries to import sniffio once, at its own import, and PROXY_SNIFFIO must come before.
+"""
 
 import importlib.util
 import logging
@@ -10,11 +13,11 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 import uvicorn
-from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from proxy import sniffio_import
+from proxy.asgi import App
 from proxy.settings import ServerSettings, Settings
 from proxy.tuning import tune_process
 from service_kit.exits import ExitCode
@@ -63,7 +66,7 @@ def _serve_by_workers(listener: socket, settings: Settings, server: ServerSettin
         return _Workers(config, sockets=[listener]).run_to_exit_code()
 
 
-def _configured(app: FastAPI | str, settings: Settings, server: ServerSettings) -> uvicorn.Config:
+def _configured(app: App | str, settings: Settings, server: ServerSettings) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         factory=isinstance(app, str),
@@ -85,13 +88,13 @@ def _configured(app: FastAPI | str, settings: Settings, server: ServerSettings) 
     return config
 
 
-def worker_app() -> FastAPI:
+def worker_app() -> App:
     """Build the app of one of several workers, which is a process of its own and reads the environment itself."""
     return _app(*load(Settings, ServerSettings))
 
 
-def _app(settings: Settings, server: ServerSettings) -> FastAPI:
-    sniffio_import.set_up(settings.sniffio)  # before a library tries the import
+def _app(settings: Settings, server: ServerSettings) -> App:
+    sniffio_import.set_up(settings.sniffio)  # before anyio, httpcore2 and others try the import
     from proxy.app import create_app  # slow: the port is already held
 
     return create_app(settings, server, when_open=lambda: tune_process(settings))
