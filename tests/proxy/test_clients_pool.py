@@ -175,6 +175,23 @@ def test_no_library_repeats_a_request_by_itself(name: str, method: str) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_waiting_request_does_not_get_what_came_behind_anothers_answer(name: str) -> None:
+    """The connection goes from one request straight to the next: bytes behind the first answer end it."""
+
+    async def script(exchange: Exchange) -> None:
+        await asyncio.sleep(0.01)
+        if exchange.request_line.startswith(b"GET /two"):
+            foreign = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nforeign"
+            await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" + foreign)
+        else:
+            await answer_ok(exchange)
+
+    async with raw_upstream(script) as upstream, direct(upstream.url, name, max_connections=1) as proxy:
+        answers = await asyncio.gather(*[proxy.send(target) for target in (b"/two", b"/one", b"/two", b"/one")])
+        assert [answer[2] for answer in answers] == [b"ok"] * 4
+
+
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ca.pem, and server.pem and server.key for 127.0.0.1 and localhost signed by it."""

@@ -65,8 +65,9 @@ class HttpxClient(PoolClient):
         return await self._client.send(request, stream=True)
 
     def _pieces(self, response: Any) -> AsyncIterator[bytes]:
-        pieces: AsyncIterator[bytes] = response.aiter_raw()
-        return pieces
+        # not aiter_raw(), which gives the connection to a waiting request at its end: before it is known that nothing
+        # came behind the answer, and where a cancelled task loses the slot
+        return aiter(response.stream)
 
     def _status(self, response: Any) -> int:
         status: int = response.status_code
