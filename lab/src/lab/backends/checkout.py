@@ -57,7 +57,7 @@ class Checkout:
 
     @contextmanager
     def socket_path(self) -> Iterator[Path]:
-        """Give the path for the supervisor's socket to listen on, and clear it away afterwards.
+        """Yield the path on which the supervisor's socket listens, and remove it afterwards.
 
         If the checkout's path is too long, it is in a private temporary folder, and a file in its place has its path.
         """

@@ -17,7 +17,7 @@ ALREADY_UP = "the sandbox of this clone is up already ({note}); ./sandbox down s
 
 
 class Shutdown:
-    """The end of an `up`: asked for by a signal or by `down`, hurried by a second signal, and done at last."""
+    """How far the end of an `up` is: asked for by a signal or by `down`, hurried by a second signal, done."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -33,12 +33,12 @@ class Shutdown:
 
 
 class UpBackend(Protocol):
-    """The services of an `up`, from nothing to nothing."""
+    """The services of an `up`. The methods are called in this order; `stop` only if `start` was called."""
 
     mode: Mode
 
     def opened(self, shutdown: Shutdown) -> AbstractAsyncContextManager[None]:
-        """Have what other commands find this `up` by. Comes before all else."""
+        """Hold, around everything else, what other commands find this `up` by."""
 
     async def check(self) -> None:
         """Raise ExitError if settings or ports are wrong; nothing is started yet."""
@@ -47,7 +47,7 @@ class UpBackend(Protocol):
         """Start everything and wait until it is ready."""
 
     async def follow(self) -> None:
-        """Show the services' output until there is none any more."""
+        """Show the services' output until all of them have ended."""
 
     async def stop(self) -> None:
         """End everything, also after a start that failed."""
@@ -80,7 +80,7 @@ async def _start_and_stop(shutdown: Shutdown, backend: UpBackend, terminal: Term
 
 
 async def _unless_asked(shutdown: Shutdown, work: Coroutine[Any, Any, None]) -> bool:
-    """Do the work, or drop it when the end is asked for; whether it was done."""
+    """Do the work, or cancel it when the end is asked for; return whether it was done."""
     task = asyncio.ensure_future(work)
     asked = asyncio.ensure_future(shutdown.asked.wait())
     await asyncio.wait((task, asked), return_when=asyncio.FIRST_COMPLETED)

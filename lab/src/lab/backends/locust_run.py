@@ -88,7 +88,7 @@ class LocustRun:
         return FinishedRun(exit_code, self._run_id, self._document, list(self._tail))
 
     async def _ask(self, command: tuple[str, ...]) -> None:
-        """Ask by the command; if there is nothing to be asked yet, signal what was started."""
+        """Run the command that asks it to stop; if its container does not exist yet, signal what was started."""
         if (await run_command(command, self._command.environment, self._root, _INTERRUPT_SECONDS)).code:
             self._send_interrupt()
 
@@ -97,7 +97,7 @@ class LocustRun:
         self._group.signal_leader(signal.SIGINT)
 
     async def _read_progress(self, on_progress: Callable[[Progress], None]) -> None:
-        """Pass on a point a line; the last line names the run instead."""
+        """Pass on a point per line; the last line names the run instead."""
         async for line in read_lines(self._group.stdout):
             found = parse_object(line)
             if "run_id" in found:

@@ -1,4 +1,4 @@
-"""What the Locust UI of the sandbox tells over HTTP: its state, and the runs that it has recorded."""
+"""The HTTP API of the Locust UI: its state, and the runs that it has recorded."""
 
 import json
 import re

@@ -163,7 +163,7 @@ async def read_lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
 
 
 def _watch_over(group: int) -> "subprocess.Popen[bytes]":
-    """Start what ends the group if this process cannot do it any more; it dies unused otherwise."""
+    """Start the shell that ends the group if this process is killed."""
     return subprocess.Popen(
         ["/bin/sh", "-c", _END_ORPHANS, str(group)],
         env={"PATH": os.defpath},

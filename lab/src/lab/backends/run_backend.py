@@ -1,4 +1,4 @@
-"""What `run` needs of a backend: the services under a run, in Docker Compose or as local processes."""
+"""What `run` needs of a backend: the services that it uses, in Docker Compose or as local processes."""
 
 from typing import Protocol
 
@@ -13,11 +13,11 @@ from lab.store import RunNotFound, RunStore
 from service_kit.exits import UnavailableError
 
 HEADLESS = {"LOCUST_HEADLESS": "true", "LAB_PROGRESS": "true"}
-"""What makes a run of Locust's one that `run` can follow."""
+"""Makes Locust run headless and print its progress, which `run` reads."""
 
 
 class RunBackend(Protocol):
-    """The services under a run: those that are up already, or ones that are started for it."""
+    """The services that a run uses: those that are up already, or ones that are started for it."""
 
     mode: Mode
     watched: bool

@@ -1,4 +1,4 @@
-"""Docker or processes: how a checkout is up, what to take if it is not, and the backend for it."""
+"""Docker or processes: which of them is up, which to start, and the backend for it."""
 
 from lab.backends.compose.project import ComposeProject
 from lab.backends.foreground import UpBackend
@@ -38,7 +38,7 @@ def up_backend(workspace: Workspace, mode: Mode, terminal: Terminal) -> UpBacken
 
 
 def run_backend(workspace: Workspace, mode: Mode, own: bool) -> RunBackend:
-    """Return the services under a run in that mode; `own` ones are started for it and end with it."""
+    """Return the services that a run uses in that mode; `own` ones are started for it and end with it."""
     if mode == "docker":
         from lab.backends.compose.run import ComposeRun
 

@@ -22,7 +22,7 @@ class Port:
     host_variable: str | None = None
 
     def number(self, variables: Mapping[str, str]) -> int:
-        """Return its number; what is no port number is for the service's own --check to refuse."""
+        """Return its number, the default if the value is no port number: the service's own --check refuses that."""
         value = variables.get(self.variable, "").strip()
         return int(value) if value.isdecimal() and 0 < int(value) < 65536 else self.default
 

@@ -1,4 +1,4 @@
-"""What of the sandbox is up, service by service, and whether its settings are right."""
+"""Which services of the sandbox are up, and whether its settings are right."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

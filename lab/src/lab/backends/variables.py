@@ -30,7 +30,7 @@ class RunVariables:
 
     @property
     def services(self) -> Variables:
-        """What the services are brought to. The load's own variables are left out: they would restart the UI."""
+        """The services' variables. The load's own assignments are left out: they would restart the UI."""
         ours = {name: value for name, value in self.assignments.items() if not name.startswith(LOAD_PREFIXES)}
         return merge(self.baseline, ours)
 

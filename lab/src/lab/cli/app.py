@@ -84,12 +84,12 @@ def _called(arguments: list[str]) -> list[str]:
 
 
 def _drop_what_is_left() -> None:
-    """What standard output did not take must go somewhere at exit."""
+    """Send the rest of standard output to /dev/null: the interpreter flushes it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _nothing_in_common() -> None:
-    """Have a group of commands even where only one is registered."""
+    """Make typer build a group even where only one command is registered."""
 
 
 def _complain(*lines: str) -> None:

@@ -40,7 +40,7 @@ def compare(
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
-    """Print what differs, what became of it with the ratio to the first run, and the sentence."""
+    """Print the settings that differ, the outcomes with their ratio to the first run, and the sentence."""
     table = Table(box=None, pad_edge=False, padding=(0, 1))
     table.add_column("")
     for name in comparison.runs:

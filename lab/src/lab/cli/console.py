@@ -6,12 +6,12 @@ from rich.console import Console
 
 
 def results() -> Console:
-    """Return the console of what was asked for."""
+    """Return the console for results."""
     return Console(highlight=False, emoji=False)
 
 
 def notes() -> Console:
-    """Return the console of progress and remarks."""
+    """Return the console for progress and remarks."""
     return Console(stderr=True, highlight=False, emoji=False)
 
 

@@ -24,7 +24,7 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 class Finding(BaseModel):
-    """One thing that was looked at: what was found, whether it is enough, and what follows if not."""
+    """One thing that was examined: what was found, whether it is enough, and what follows if not."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -96,7 +96,7 @@ class RunSession:
             locust.interrupt()
 
     def _not_recorded(self, finished: FinishedRun) -> int:
-        """Print or raise why nothing was recorded, and return the exit code."""
+        """Print why nothing was recorded and return the exit code, or raise ExitError."""
         if self._taken_down:
             raise UnavailableError(f"{_TAKEN_DOWN}; nothing was recorded")
         if finished.exit_code in (ExitCode.INTERRUPTED, -signal.SIGKILL):
@@ -151,7 +151,7 @@ def _cancel_this_task() -> Callable[[], Any]:
 
 
 async def _meanwhile(work: Coroutine[Any, Any, T], beside: Coroutine[Any, Any, None]) -> T:
-    """Do the work; what is done beside it ends with it."""
+    """Do the work, and cancel the other when it is done."""
     task = asyncio.create_task(beside)
     try:
         return await work

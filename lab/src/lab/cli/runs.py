@@ -39,7 +39,7 @@ def runs(
 
 
 def short_id(run: RunSummary) -> str:
-    """Return when it was and the end of its id, which is enough to call it by: 11-20 23:36 f08e."""
+    """Return its time and the end of its id, which is enough to name it: 11-20 23:36 f08e."""
     return f"{run.started_at:%m-%d %H:%M} {run.id[-4:]}"
 
 

@@ -29,7 +29,7 @@ _MOST = ("-n", "2", "--no-loadscope-reorder", "--durations=15", "-m", "not timin
 """The end-to-end tests one after the other in one process, beside them the others in a second one."""
 
 _TIMING = ("-n", "0", "-m", "timing")
-"""Tests that assert on the wall clock have the machine to themselves, and those that fail are asked once more."""
+"""Tests that assert on the wall clock run alone; those that fail are run once more."""
 
 
 def test(
@@ -67,9 +67,14 @@ def _test_everything(root: Path) -> int:
     summary = f"all but timing: {most}; timing, alone: {timing}"
     if timing.code == ExitCode.FELL_SHORT:
         timing = _counted(root, *_TIMING, "--last-failed")
-        summary += f"; those asked once more: {timing}"
+        summary += f"; those once more: {timing}"
     print(f"./sandbox test: {summary}")
-    codes = (most.code, 0 if timing.code == _NO_TESTS else timing.code)
+    return exit_code(most.code, timing.code)
+
+
+def exit_code(most: int, timing: int) -> int:
+    """Return the sandbox's code for pytest's codes of both calls; that there are no timing tests is no failure."""
+    codes = (most, 0 if timing == _NO_TESTS else timing)
     return next((_CODES.get(code, ExitCode.UNAVAILABLE) for code in codes if code), ExitCode.OK)
 
 

@@ -47,11 +47,11 @@ class ComposeProject:
         self.environment = {**shell, **tls_wiring(shell)}
 
     def is_possible(self) -> bool:
-        """Whether there is anything to ask: a docker command, and a project in the checkout."""
+        """Whether there is a docker command, and a project in the checkout."""
         return shutil.which("docker") is not None and (self._root / "docker-compose.yml").is_file()
 
     async def why_not(self) -> str | None:
-        """Return in a few words why Compose cannot be used here; None if it can."""
+        """Return why Compose cannot be used here, in a few words; None if it can."""
         if shutil.which("docker") is None:
             return "there is no docker command"
         if not (self._root / "docker-compose.yml").is_file():

@@ -42,7 +42,7 @@ class ComposeUp:
 
     @contextlib.asynccontextmanager
     async def opened(self, shutdown: Shutdown) -> AsyncIterator[None]:
-        """Leave the variables of this shell where runs find them."""
+        """Write the variables of this shell into a file for `run`."""
         self._hurry = shutdown.hurry
         path = self._workspace.checkout.state_file(_SHELL_FILE)
         path.touch(mode=0o600)
@@ -53,7 +53,7 @@ class ComposeUp:
             path.unlink(missing_ok=True)
 
     async def check(self) -> None:
-        """Check settings and the published ports, but for those that the project itself holds."""
+        """Check settings, and the published ports except those that the project itself holds."""
         await check_services(self._workspace.services, self._variables, self._workspace.checkout)
         check_free(PUBLISHED, self._variables, ours=await self._project.published_ports())
 
@@ -78,7 +78,7 @@ class ComposeUp:
             since = datetime.now(UTC)
 
     async def stop(self) -> None:
-        """Take everything down: with patience if it was ready, soon if not, at once at a second Ctrl-C."""
+        """Take everything down, with a short grace if it was not ready yet, and at once at a second Ctrl-C."""
         patience = None if self._ready else _NOT_READY_SECONDS
         self._terminal.print(f"stopping (up to {patience or _GRACE_SECONDS} s; Ctrl-C again: at once)")
         down = asyncio.ensure_future(self._project.down(patience))

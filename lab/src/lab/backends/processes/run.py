@@ -93,7 +93,7 @@ class OwnRun(_ProcessesRun):
 
 
 def waiting_for(services: Mapping[str, ServiceStatus]) -> str:
-    """Return which services are waited for and why, "" if none is."""
+    """Return which services are not ready and why, "" if all are."""
     reasons = [
         f"{name} ({one.because})" if one.state == "starting" else f"{name} to end"
         for name, one in services.items()

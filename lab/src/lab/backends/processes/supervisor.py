@@ -17,7 +17,7 @@ from lab.backends.variables import Variables
 from service_kit.exits import UnavailableError
 
 GRACE_SECONDS = 35.0
-"""As long as Compose gives: requests in flight are answered, a run of the UI is stopped softly and kept."""
+"""The same as in Compose: enough to answer requests in flight, and to end and keep a run of the UI."""
 _POLL_SECONDS = 0.05
 
 
