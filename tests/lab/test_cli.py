@@ -423,7 +423,7 @@ def test_what_differs_is_one_line() -> None:
     settings = RunVariables(
         {"PROXY_CLIENT": "httpx"}, {"PROXY_CLIENT": "aiohttp", "NET_RTT_MS": "", "LAB_RUN_LABEL": "x"}
     )
-    said = what_differs(settings, Applied([], ["link", "proxy"], ["PROXY_CLIENT"], ["link"]))
+    said = what_differs(settings, Applied([], ["link", "proxy"], ["link"]))
     changed, done = said.split("; ")
     assert changed == "for this run: PROXY_CLIENT=aiohttp (was httpx)"
     assert done == "restarted: link (no longer as it was started), proxy"

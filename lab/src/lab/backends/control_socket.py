@@ -37,14 +37,13 @@ class ServiceStatus:
 
 @dataclass(frozen=True)
 class Applied:
-    """Which services were started or restarted, and which variables changed for those that were restarted.
+    """Which services were started or restarted.
 
     `altered` are those of the restarted that were no longer as they were started: changed over HTTP, or leaking.
     """
 
     started: list[str] = field(default_factory=list)
     restarted: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
     altered: list[str] = field(default_factory=list)
 
 

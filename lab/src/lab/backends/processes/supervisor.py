@@ -100,8 +100,6 @@ class Supervisor:
             applied.started.append(spec.name)
             await self._start(spec, environment)
         elif process.exit_code is not None or process.environment != environment:
-            names = {*process.environment, *environment}
-            applied.changed.extend(name for name in names if process.environment.get(name) != environment.get(name))
             await self._restart(process, environment, applied)
         elif (await _config(process)).changed:  # by `PUT /-/config` say: its environment does not tell
             applied.altered.append(spec.name)
