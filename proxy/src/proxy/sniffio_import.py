@@ -54,5 +54,8 @@ def found() -> dict[str, Any]:
 
 def _source_folders() -> set[str]:
     """Return the folders that hold only sources of the sandbox, where this is a checkout."""
-    root = Path(__file__).resolve().parents[3]
+    parents = Path(__file__).resolve().parents
+    if len(parents) < 4:  # in an image: /app/proxy
+        return set()
+    root = parents[3]
     return {str(folder) for folder in root.glob("*/src") if folder.is_dir()}
