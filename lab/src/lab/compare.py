@@ -1,4 +1,4 @@
-"""Two or more runs side by side: which settings differ, and what became of it. Pure."""
+"""Two or more runs side by side: which settings differ, and how the outcomes differ. Pure."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ class Outcome(BaseModel):
 
 
 class Comparison(BaseModel):
-    """Runs side by side, the first being what the others are held against."""
+    """Runs side by side, compared with the first of them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -82,7 +82,7 @@ _WHERE_THERE_ARE: list[tuple[str, str, Callable[[RunDocument], float | None]]] =
 
 
 def compare(documents: Sequence[RunDocument]) -> Comparison:
-    """Hold runs against the first of them. Needs at least two."""
+    """Compare runs with the first of them. Needs at least two."""
     if len(documents) < 2:
         raise ValueError("a comparison needs at least two runs")
     settings = _differences([_settings(document) for document in documents])
@@ -142,7 +142,7 @@ def _differences(settings: Sequence[Settings]) -> list[Difference]:
 
 
 def _differs(row: Difference) -> bool:
-    """An engine differs from another engine only: from none by what it is to emulate."""
+    """An engine differs from another engine only; without any, the emulated conditions are the difference."""
     values = [value for value in row.values if value is not None] if row.name == _ENGINE else row.values
     return any(value != values[0] for value in values[1:])
 

@@ -61,7 +61,6 @@ def is_label(text: str) -> bool:
 
 
 def summarise(document: RunDocument) -> RunSummary:
-    """Return the summary of a run."""
     maximum = (document.settings.start.proxy or {}).get("PROXY_MAX_CONNECTIONS")
     return RunSummary(
         id=document.id,
@@ -85,7 +84,7 @@ def summarise(document: RunDocument) -> RunSummary:
 
 
 class RunStore:
-    """The folder of run documents. Unreadable files in it are passed over in lists and named when asked for."""
+    """The folder of run documents. Lists skip its unreadable files; asking for one raises RunNotFound."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

@@ -52,7 +52,6 @@ _REFUSED_ADVICE = (
 
 
 def judge(seen: Evidence) -> Verdict:
-    """Name what limited a run."""
     found = next(verdict for rule in RULES if (verdict := rule(seen)) is not None)
     notes = [found.because]
     only_refused = found.advice == _REFUSED_ADVICE and seen.totals.failures == seen.refused

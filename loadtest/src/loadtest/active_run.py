@@ -59,7 +59,6 @@ class ActiveRun:
             self.began_at += late
 
     def elapsed(self) -> float:
-        """Return seconds since the first users were started."""
         return time.monotonic() - self.began_at
 
     def window_seconds(self, counts: Counts) -> float:
@@ -139,11 +138,9 @@ class Sampler:
         self._greenlet: gevent.Greenlet | None = None
 
     def begin(self, run: ActiveRun) -> None:
-        """Start with a run."""
         self._greenlet = gevent.spawn(self._sample, run)
 
     def end(self) -> None:
-        """Add no more points."""
         if self._greenlet is not None:
             self._greenlet.kill()
 

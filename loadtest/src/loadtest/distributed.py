@@ -99,7 +99,6 @@ class Workers:
                 self._finished.add(client_id)
 
     def reports(self) -> list[ProcessReport]:
-        """Return the newest report of each worker of the run."""
         return list(self._reports.values())
 
     def began_at(self) -> float | None:

@@ -22,16 +22,14 @@ class ProcessReport:
 
     @classmethod
     def parse(cls, words: dict[str, Any]) -> Self:
-        """Read what a worker sent."""
         return cls(float(words["cpu_seconds"]), float(words["loop_lag_max_ms"]), bool(words["warned"]))
 
     def words(self) -> dict[str, Any]:
-        """Return what can be sent to a master."""
         return {"cpu_seconds": self.cpu_seconds, "loop_lag_max_ms": self.loop_lag_max_ms, "warned": self.warned}
 
 
 class ProcessHealth:
-    """Watches this process. Loop lag is how much longer than asked a sleeping greenlet had to wait for its turn."""
+    """Watches this process. Loop lag is how much longer than asked a greenlet slept."""
 
     def __init__(self) -> None:
         self._cpu_at_start = time.process_time()
@@ -44,7 +42,6 @@ class ProcessHealth:
         self._lag_seconds = 0.0
 
     def report(self, *, warned: bool) -> ProcessReport:
-        """Return the figures since `begin`."""
         return ProcessReport(
             cpu_seconds=round(time.process_time() - self._cpu_at_start, 4),
             loop_lag_max_ms=round(self._lag_seconds * 1000, 1),

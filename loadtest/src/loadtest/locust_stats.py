@@ -39,7 +39,6 @@ class Counts:
 
     @classmethod
     def of(cls, stats: "RequestStats") -> Self:
-        """Copy what Locust's statistics hold now."""
         total = stats.total
         errors: dict[str, int] = {}
         for error in list(stats.errors.values()):

@@ -60,7 +60,6 @@ class Recorder:
 
     @property
     def runner(self) -> Any:
-        """Locust's runner."""
         return self.environment.runner
 
     def ask_run_time(self, seconds: float | None) -> None:
@@ -72,7 +71,6 @@ class Recorder:
         return int(self.runner.worker_count)
 
     def points(self) -> list[SeriesPoint]:
-        """Return the series of the run under way, or of the last one."""
         if self.current is not None:
             return list(self.current.series)
         return [] if self.last is None else list(self.last.series)
@@ -204,6 +202,5 @@ class Recorder:
         return float(run_time) if run_time else None
 
     def load_settings(self) -> VariableValues:
-        """Return the settings of the load as they are now."""
         users = self.runner.target_user_count or self.options.num_users
         return load_settings(self.options, users=users, processes=self.worker_count(), run_time=self._run_time())

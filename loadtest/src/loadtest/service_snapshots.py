@@ -94,7 +94,6 @@ class Services:
         return None
 
     def pool(self) -> PoolStats | None:
-        """Return the proxy's pool now."""
         return self._quietly("/-/pool", PoolStats)
 
     def settled(self, run_id: str, before: Snapshot, patience_seconds: float) -> Snapshot:

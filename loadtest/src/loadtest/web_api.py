@@ -57,7 +57,6 @@ class WebApi:
         return blueprint
 
     def page(self) -> ResponseReturnValue:
-        """The page of past runs."""
         return send_from_directory(STATIC, "runs.html", max_age=0)
 
     def health(self) -> ResponseReturnValue:
@@ -92,7 +91,6 @@ class WebApi:
         return {"services": [name for name, config in configs.items() if config and config.changed]}
 
     def runs(self) -> ResponseReturnValue:
-        """All runs in short, newest first."""
         summaries = self._recorder.store.summaries()
         return jsonify([_row(summary) for summary in summaries])
 

@@ -12,6 +12,7 @@ from lab.backends.compose.run import copy_new_runs
 from lab.cli.console import number, print_json, results
 from lab.cli.options import workspace_of
 from lab.store import RunStore, RunSummary
+from lab.wording import run_name
 
 _ENDS = {"finished": "done", "interrupted": "cut", "reset": "reset"}
 """A status as a short word: the list must fit 80 columns."""
@@ -38,11 +39,6 @@ def runs(
     return 0
 
 
-def short_id(run: RunSummary) -> str:
-    """Return its time and the end of its id, which is enough to name it: 11-20 23:36 f08e."""
-    return f"{run.started_at:%m-%d %H:%M} {run.id[-4:]}"
-
-
 def _table(summaries: list[RunSummary]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("run", "label", "end", "users", "pool", "req/s", "p50", "p99", "failed", "limit"):
@@ -51,7 +47,7 @@ def _table(summaries: list[RunSummary]) -> Table:
         table.add_column(heading, justify=justify, no_wrap=not wraps, overflow="fold")
     for run in summaries:
         table.add_row(
-            short_id(run),
+            run_name("", run.started_at, run.id),
             Text(run.label),
             _ENDS.get(run.status, run.status),
             str(run.users),
