@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lab.run_document import Generator
-from lab.wire import LedgerPage, PoolStats, ServiceConfig
+from lab.wire import LedgerPage, PoolStats, ProxyConfig
 from loadtest.document_builder import Observation, document
 from loadtest.locust_stats import Counts
 from loadtest.service_snapshots import Snapshot
@@ -15,7 +15,7 @@ shown = json.loads(Path(sys.argv[1]).read_text())
 before, after = (
     Snapshot(
         at=at,
-        proxy_config=ServiceConfig(settings={"PROXY_MAX_CONNECTIONS": 2}),
+        proxy_config=ProxyConfig(settings={"PROXY_MAX_CONNECTIONS": 2}),
         pool=PoolStats.model_validate(shown[name]["body"]),
     )
     for at, name in ((100.0, "pool at first"), (101.0, "pool"))

@@ -19,11 +19,12 @@ from lab.backends.variables import RunVariables
 from lab.backends.workspace import Workspace
 from lab.cli.app import main
 from lab.cli.compare import print_comparison
-from lab.cli.run_session import what_differs
+from lab.cli.run_session import refuse_tuned_pattern, what_differs
 from lab.cli.summary import audit_line, print_summary
 from lab.cli.test import exit_code
 from lab.compare import compare
 from lab.run_document import Audit, AuditCheck, RunDocument
+from service_kit.exits import UsageError
 from support import fake_services
 from support.eventually import eventually_sync
 from support.fake_clone import FakeClone
@@ -428,6 +429,26 @@ def test_what_differs_is_one_line() -> None:
     assert changed == "for this run: PROXY_CLIENT=aiohttp (was httpx)"
     assert done == "restarted: link (no longer as it was started), proxy"
     assert what_differs(RunVariables({}, {}), Applied()) == "the baseline as it is; nothing restarted"
+
+
+@pytest.mark.parametrize(
+    ("variables", "cause"),
+    [
+        ({"PROXY_CLIENT": "httpcore"}, "PROXY_CLIENT='httpcore'"),
+        ({"PROXY_CLIENT": "httpcore", "PROXY_TUNING": " "}, "PROXY_CLIENT='httpcore'"),
+        ({"PROXY_CLIENT": "aiohttp", "PROXY_TUNING": "on"}, "PROXY_TUNING='on'"),
+        ({"PROXY_CLIENT": "httpcore", "PROXY_TUNING": "off"}, None),
+        ({}, None),
+    ],
+)
+def test_a_pattern_on_a_tuned_proxy_is_refused_before_the_run(variables: dict[str, str], cause: str | None) -> None:
+    refuse_tuned_pattern({**variables, "LAB_PATTERN": "forward"})
+    pattern = {**variables, "LAB_PATTERN": "per_request_client"}
+    if cause is None:
+        refuse_tuned_pattern(pattern)
+        return
+    with pytest.raises(UsageError, match=f"^{cause}: .*LAB_PATTERN='per_request_client'; allowed: PROXY_TUNING=off"):
+        refuse_tuned_pattern(pattern)
 
 
 def test_the_audit_is_said_in_one_line() -> None:

@@ -59,3 +59,9 @@ def test_a_pattern_is_named_with_what_does_not_concern_it_and_what_it_has_lost()
     plain = summary(run_document(settings=SettingsAtEnds(start=PartSettings(proxy=proxy), end=start)))
     assert "pattern" not in plain
     assert "are over" not in plain
+
+
+def test_a_tuned_proxy_is_named() -> None:
+    printed = summary(run_document(tuning=["garbage collection: rarely", "held heads: one packet"]))
+    assert "tuned     the proxy, in 2 ways, named in the document under tuning" in printed
+    assert "tuned" not in summary(run_document())

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from lab.run_document import Generator, RunDocument
-from lab.wire import FaultRules, LinkConfig, LinkStats, MockStats, PoolStats, ServiceConfig
+from lab.wire import (
+    FaultRules,
+    LinkConfig,
+    LinkStats,
+    MockStats,
+    PoolStats,
+    ProxyConfig,
+    PythonProcess,
+    ServiceConfig,
+)
 from lab.wording import changed_words
 from loadtest import counter_deltas
 from loadtest.document_builder import Observation, document
@@ -69,7 +78,12 @@ POOL_AFTER = pool(
 
 BEFORE = Snapshot(
     at=100.0,
-    proxy_config=ServiceConfig(settings={"PROXY_MAX_CONNECTIONS": 10}, versions={"httpx": "0.28.1"}),
+    proxy_config=ProxyConfig(
+        settings={"PROXY_MAX_CONNECTIONS": 10},
+        versions={"httpx": "0.28.1"},
+        tuning=["held heads: one packet"],
+        python=PythonProcess(sniffio="absent", path_entries=4, path_entries_of_ours=0, gc_threshold=[700, 10, 10]),
+    ),
     network_config=LinkConfig(settings={"NET_PROFILE": "lan", "NET_RTT_MS": 2.0}, engine="relay", because="asked for"),
     pool=PoolStats(**pool()),
     upstream=MockStats(**MOCK_BEFORE),
@@ -127,6 +141,9 @@ def test_three_witnesses_agree_and_the_verdict_names_the_pool() -> None:
     assert (run.network.summary, run.network.engine, run.network.because) == ("lan, RTT 2 ms", "relay", "asked for")
     assert run.versions["proxy"] == {"httpx": "0.28.1"}
     assert run.versions["upstream"] is None
+    assert run.tuning == ["held heads: one packet"]
+    assert run.python is not None
+    assert (run.python.sniffio, run.python.gc_threshold) == ("absent", [700, 10, 10])
     assert RunDocument.model_validate_json(run.model_dump_json()) == run
 
 

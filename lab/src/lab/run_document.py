@@ -15,7 +15,7 @@ from pydantic import (
     JsonValue,
 )
 
-from lab.wire import Settings
+from lab.wire import PythonProcess, Settings
 
 Bottleneck = Literal["pool", "cpu", "upstream", "link", "loop", "failures", "none"]
 
@@ -240,7 +240,10 @@ class SeriesPoint(_Part):
 
 
 class RunDocument(BaseModel):
-    """One load run, whole. `notes` are lines to show to a user, about answers that could not be read."""
+    """One load run, whole. `notes` are lines to show to a user, about answers that could not be read.
+
+    `tuning` and `python` are the proxy's: what makes it faster than it is in everybody's app, what its process found.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -256,6 +259,8 @@ class RunDocument(BaseModel):
     users: int
     settings: SettingsAtEnds
     versions: dict[str, dict[str, str] | None]
+    tuning: list[str] = Field(default_factory=list)
+    python: PythonProcess | None = None
     totals: Totals
     latency_ms: LatencyMs
     errors: dict[str, int]

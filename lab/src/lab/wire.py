@@ -32,6 +32,22 @@ class ServiceConfig(WireModel):
     changed: bool = False
 
 
+class PythonProcess(WireModel):
+    """What the proxy's process found: `sniffio` is absent, present or marked as missing, `gc_threshold` gc's own."""
+
+    sniffio: str
+    path_entries: int
+    path_entries_of_ours: int
+    gc_threshold: list[int]
+
+
+class ProxyConfig(ServiceConfig):
+    """The proxy's `/-/config`. `tuning` has a sentence for each thing that makes it faster than everybody's app."""
+
+    tuning: list[str] = Field(default_factory=list)
+    python: PythonProcess | None = None
+
+
 class LinkConfig(ServiceConfig):
     """The link's `/-/config`. `configured` is what its settings come to, `caveats` are the engine's inaccuracies."""
 

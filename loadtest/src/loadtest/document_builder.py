@@ -69,6 +69,7 @@ def document(seen: Observation) -> RunDocument:
     ledger, slowest = deltas.ledger_of(seen.ledger_entries or [], seen.ledger_dropped, seen.run_id)
     phases = deltas.phases_of(before, after, slowest)
     config = before.network_config or after.network_config
+    proxy = before.proxy_config or after.proxy_config
     return RunDocument(
         id=seen.run_id,
         label=seen.label,
@@ -83,6 +84,8 @@ def document(seen: Observation) -> RunDocument:
             start=part_settings(before, seen.load_settings), end=part_settings(after, seen.load_settings)
         ),
         versions=_versions(after, before),
+        tuning=proxy.tuning if proxy else [],
+        python=proxy.python if proxy else None,
         totals=totals,
         latency_ms=counts.latency(),
         errors=dict(sorted(counts.errors.items(), key=lambda error: -error[1])),

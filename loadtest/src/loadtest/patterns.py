@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from lab.wire import ProxyConfig
+
 FORWARD: Final = "forward"
 """No pattern: the proxy's own forwarding."""
 
@@ -30,6 +32,13 @@ PATTERNS: Final = (
     "stream_media_type",
     "stream_raw_with_headers",
 )
+
+
+def tuned_pattern(pattern: str, proxy: ProxyConfig | None) -> str | None:
+    """Return a line about a run that the proxy will refuse, None for any other."""
+    if pattern == FORWARD or proxy is None or not proxy.tuning:
+        return None
+    return f"pattern {pattern!r}: the proxy is tuned and refuses it; set PROXY_TUNING=off or another PROXY_CLIENT"
 
 
 def target(pattern: str, path: str) -> str:

@@ -8,6 +8,7 @@ A run is complete when `test_stop` is fired, because of what happens before:
 
 import logging
 from argparse import Namespace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from loadtest.document_builder import Observation, document
 from loadtest.generator_health import ProcessHealth, generator
 from loadtest.locust_stats import Counts
 from loadtest.options import correct, load_settings
+from loadtest.patterns import tuned_pattern
 from loadtest.service_snapshots import Services
 from loadtest.settings import Settings
 
@@ -98,6 +100,9 @@ class Recorder:
         options.run_id, self._next_id = self._next_id or new_run_id(datetime.now(UTC)), ""
         services = self.services()
         before = services.snapshot()
+        if (refusal := tuned_pattern(options.pattern, before.proxy_config)) is not None:
+            log.warning(refusal)
+            before = replace(before, notes={**before.notes, "pattern": refusal})
         self._health.begin()
         if self.workers is not None:
             self.workers.begin(options.run_id)

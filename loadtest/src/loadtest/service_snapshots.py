@@ -17,6 +17,7 @@ from lab.wire import (
     LinkStats,
     MockStats,
     PoolStats,
+    ProxyConfig,
     ServiceConfig,
     UnexpectedAnswer,
     WireModel,
@@ -33,7 +34,7 @@ _Question = tuple[str, str, type[WireModel]]
 """Service, path and the document expected there."""
 
 _QUESTIONS: Mapping[str, _Question] = {
-    "proxy_config": ("proxy", "/-/config", ServiceConfig),
+    "proxy_config": ("proxy", "/-/config", ProxyConfig),
     "network_config": ("link", "/-/config", LinkConfig),
     "upstream_config": ("upstream", "/-/config", ServiceConfig),
     "upstream_faults": ("upstream", "/-/faults", FaultRules),
@@ -50,7 +51,7 @@ class Snapshot:
     """The services' answers at `at` (monotonic seconds). `notes` has a line for each service that is not understood."""
 
     at: float
-    proxy_config: ServiceConfig | None = None
+    proxy_config: ProxyConfig | None = None
     network_config: LinkConfig | None = None
     upstream_config: ServiceConfig | None = None
     upstream_faults: FaultRules | None = None

@@ -18,7 +18,7 @@ from lab.backends.variables import RunVariables, Variables
 from lab.backends.workspace import MODE_WORDS, Mode, Workspace
 from lab.cli.console import notes, print_json, results
 from lab.cli.progress_bar import RunProgress
-from lab.cli.summary import print_summary
+from lab.cli.summary import FORWARD, print_summary
 from service_kit.exits import ExitCode, UnavailableError, UsageError
 
 T = TypeVar("T")
@@ -55,6 +55,7 @@ class RunSession:
 
     async def _on(self, backend: RunBackend) -> int:
         variables = RunVariables(self._workspace.baseline(await backend.shell_of_up()), self._assignments)
+        refuse_tuned_pattern(variables.load)
         await _refuse_if_busy(await backend.ui_url())
         try:
             finished = await self._load(backend, variables)
@@ -119,6 +120,16 @@ class RunSession:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, react)
+
+
+def refuse_tuned_pattern(variables: Variables) -> None:
+    """Raise UsageError for a calling pattern on a proxy that is going to be tuned, which refuses it."""
+    pattern = variables.get("LAB_PATTERN", "").strip()
+    client, tuning = (variables.get(name, "").strip() for name in ("PROXY_CLIENT", "PROXY_TUNING"))
+    if pattern in ("", FORWARD) or not (tuning == "on" or (not tuning and client == "httpcore")):
+        return
+    cause = f"PROXY_TUNING='{tuning}'" if tuning else f"PROXY_CLIENT='{client}'"
+    raise UsageError(f"{cause}: the proxy is tuned and refuses LAB_PATTERN='{pattern}'; allowed: PROXY_TUNING=off")
 
 
 def what_differs(variables: RunVariables, applied: Applied) -> str:

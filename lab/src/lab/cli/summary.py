@@ -30,6 +30,8 @@ def _figures(document: RunDocument) -> Table:
     totals, latency, pool = document.totals, document.latency_ms, document.pool
     table = _two_columns()
     table.add_row("load", f"{document.users} users, {document.window_seconds:.0f} s measured{_pattern(document)}")
+    if document.tuning:
+        table.add_row("tuned", f"the proxy, in {len(document.tuning)} ways, named in the document under tuning")
     if network := network_line(document.network, document.link):
         table.add_row("network", network)
     if document.network and (unlike := document.network.caveats):
