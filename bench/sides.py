@@ -39,7 +39,7 @@ runpy.run_module("proxy", run_name="__main__")
 
 @dataclass(frozen=True)
 class Side:
-    """Something that forwards. `environment` is its own; `program` says which program it is.
+    """Something that forwards. `environment` is its own; `program` is which program it is.
 
     `old` means that it is the proxy of the checkout that --against names.
     """

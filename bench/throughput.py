@@ -96,7 +96,7 @@ EXIT_USAGE, EXIT_UNAVAILABLE = 2, 3
 
 @dataclass(frozen=True)
 class Measured:
-    """What wrk says of one load."""
+    """What wrk measured of one load."""
 
     rps: float
     p50_ms: float

@@ -1,10 +1,12 @@
 import asyncio
+import importlib
 import json
 from pathlib import Path
 
 import anyio
 import pytest
 
+from proxy.clients.httpcore_http2 import missing_private_names
 from proxy.counters import Cell
 from proxy.errors import ProxyError
 from proxy.pool import gauges
@@ -431,3 +433,20 @@ def test_what_cannot_be_honoured_is_said(name: str, ca: Path) -> None:
             assert ("PROXY_MAX_CONNECTIONS" in said) == (name != "aiohttp")
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("name", "core"), [("httpx", "httpcore"), ("httpx2", "httpcore2"), ("httpcore", "httpcore")])
+async def test_a_pool_without_the_private_names_is_not_asked_for_http2(
+    name: str, core: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them are there in the pinned versions; one that is gone is named, and HTTP/1.1 is spoken."""
+    settings = {"http2": True, "queue": "gate"}
+    module = importlib.import_module(core)
+    assert missing_private_names(module) == []
+    async with direct("https://127.0.0.1:1", name, **settings) as proxy:
+        assert "PROXY_HTTP2" not in proxy.client.unsupported()
+    monkeypatch.delattr(module.AsyncHTTP2Connection, "_write_outgoing_data")
+    async with direct("https://127.0.0.1:1", name, **settings) as proxy:
+        sentence = proxy.client.unsupported()["PROXY_HTTP2"]
+    assert "has no _write_outgoing_data" in sentence
+    assert sentence.endswith("HTTP/1.1 is spoken instead.")

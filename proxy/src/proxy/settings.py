@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     client: Literal["httpx", "httpx2", "aiohttp", "pyreqwest", "httpcore"] = Field(
         "httpx",
         description="The client library that calls the upstream, as everybody's app uses it; httpcore is httpx's pool "
-        "called directly and tuned. /-/config says what a library cannot honour.",
+        "called directly and tuned. /-/config lists what a library cannot honour.",
     )
     tuning: Literal["on", "off"] | None = Field(
         None,
@@ -158,7 +158,7 @@ class Settings(BaseSettings):
 
     @property
     def tuned(self) -> bool:
-        """Say whether the process is tuned, see `proxy.tuning`."""
+        """Whether the process is tuned, see `proxy.tuning`."""
         return self.tuning == "on" or (self.tuning is None and self.client == "httpcore")
 
     @property

@@ -5,7 +5,7 @@ from collections import OrderedDict
 
 
 class FifoSemaphore:
-    """Slots and who waits for one. A slot that is given back goes to the first in the queue, past nobody.
+    """Slots and a queue for them. A slot that is given back goes to the first in the queue.
 
     Unlike asyncio.Semaphore it has a time-out of its own and never loses a slot that was given to one who had just
     been cancelled.
@@ -17,7 +17,7 @@ class FifoSemaphore:
 
     @property
     def free(self) -> int:
-        """Slots that nobody holds."""
+        """Slots that are free."""
         return self._free
 
     @property

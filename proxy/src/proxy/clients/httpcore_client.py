@@ -1,6 +1,6 @@
-"""httpcore's pool, called directly: what is inside httpx, without httpx around it, and tuned unless told otherwise.
+"""httpcore's pool, called directly: what is inside httpx, without httpx around it, and tuned unless PROXY_TUNING=off.
 
-It shows how fast the same pool can be; nobody's httpx is. `proxy.tuning` lists what is done for it.
+It shows how fast the same pool can be; httpx in an app is slower. `proxy.tuning` lists what is done for it.
 """
 
 from collections.abc import AsyncIterator

@@ -1,7 +1,7 @@
 """HTTP/2 on httpcore's and httpcore2's pools: many requests on one connection, each on a stream of its own.
 
 What the libraries (1.0.9, 2.16.2) leave out is done here: a stream that is given up is reset, else the upstream goes on
-sending and what nobody reads uses up the window of the whole connection; and time-outs are each stream's own, else one
+sending and what is not read uses up the window of the whole connection; and time-outs are each stream's own, else one
 slow answer would end all the others.
 
 Private names that this module touches, all of them: `_connection` of a pool's connection, `_network_stream`,
@@ -61,7 +61,7 @@ class Call:
         self._settings = settings
         self._stream_id = 0
         self._request: Any = None
-        self._upload: Upload | None = None
+        self._upload: Http2Upload | None = None
 
     def joined(self, stream: Carrier) -> None:
         """Note that it has its place on a connection."""
@@ -75,7 +75,7 @@ class Call:
 
     @property
     def sending(self) -> bool:
-        """Say whether what its task writes is its request, and not windows and settings of a connection it reads."""
+        """Whether what its task writes is its request, and not windows and settings of a connection it reads."""
         uploading = self._upload is not None and not self._upload.ended
         return uploading or not self.listening
 
@@ -83,9 +83,9 @@ class Call:
         """Note that something was sent for it."""
         self.moved_at = asyncio.get_running_loop().time()
 
-    def upload(self, body: AsyncIterator[bytes]) -> "Upload":
+    def upload(self, body: AsyncIterator[bytes]) -> "Http2Upload":
         """Return the body as it is to be given to the pool."""
-        self._upload = Upload(body, self.moved)
+        self._upload = Http2Upload(body, self.moved)
         return self._upload
 
     async def within_time(self, send: Callable[[], Any]) -> Any:
@@ -179,7 +179,7 @@ class Call:
         return None
 
 
-class Upload:
+class Http2Upload:
     """A body that is sent once: the pool repeats a request that a connection did not take, and half of it is gone then.
 
     `asking`: the caller's next piece is waited for.

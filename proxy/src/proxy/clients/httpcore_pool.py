@@ -268,10 +268,10 @@ class PoolAnswer:
 
 
 def has_trailing_data(response: Any) -> bool:
-    """Say whether bytes came behind an HTTP/1.1 answer.
+    """Whether bytes came behind an HTTP/1.1 answer.
 
     httpcore (1.0.9) and httpcore2 (2.16.2) keep them and read them as the answer to the next request on that
-    connection, which belongs to somebody else: such a connection must not be used again. No public name leads to them.
+    connection, which is another request's: such a connection must not be used again. No public name leads to them.
     Where the private ones are gone the answer is no, and a test fails.
     """
     stream = response.stream

@@ -1,6 +1,6 @@
 """What every client library of the proxy offers: send an `Outbound`, get an `Answer`.
 
-What differs between them is not hidden: `unsupported` says which settings a library cannot honour, and a request that
+What differs between them is not hidden: `unsupported` tells which settings a library cannot honour, and a request that
 it cannot send as it came is refused.
 """
 
@@ -58,13 +58,13 @@ class Client(Protocol):
         """Return the versions of the libraries at work."""
 
     def unsupported(self) -> dict[str, str]:
-        """Return, for each variable that is set but cannot be honoured by this library, one sentence that says so."""
+        """Return, for each variable that is set but cannot be honoured by this library, one sentence about it."""
 
     def connections(self) -> list[dict[str, object]] | None:
         """Return an entry for each connection (state, age_seconds, requests), or None if the library cannot tell."""
 
     def unusable(self) -> str | None:
-        """Return one sentence if the pool can serve nobody any more though nobody uses it, else None. Cheap."""
+        """Return one sentence if the pool can serve no request though none uses it, else None. Cheap."""
 
     async def aclose(self) -> None:
         """Close every connection of the pool."""

@@ -1,4 +1,4 @@
-"""Notices slots of a pool that nobody holds and nobody will give back.
+"""Detects slots of a pool that no request holds and that will not be given back.
 
 httpcore 1.0.9 loses a slot when a request is cancelled between being given a connection and using it, or as it gives it
 back (its issue 1093): every later request then waits for the pool time-out, for ever.
@@ -30,7 +30,7 @@ class LostSlots:
         self._logged = 0
 
     def suspect(self) -> None:
-        """Look now, and if something is wrong look again after the pool time-out; if it still is, say so in the log."""
+        """Look now, and if something is wrong look again after the pool time-out; if it still is, log it."""
         if self._lost() == 0:
             self._since = None
         elif self._since is None:
@@ -40,7 +40,7 @@ class LostSlots:
             self._timer = loop.call_later(self._patience, self._confirm)
 
     def sentence(self) -> str | None:
-        """Return what to say of a pool that has no slot left, once that is sure."""
+        """Return a sentence about a pool that has no slot left, once that is certain."""
         sure = self._since is not None and asyncio.get_running_loop().time() - self._since >= self._patience
         lost = self._lost()
         return self._words(lost) if sure and lost >= self._max else None

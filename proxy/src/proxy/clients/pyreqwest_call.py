@@ -1,23 +1,26 @@
-"""One call through pyreqwest, and its answer: cancelling the caller does not stop it, so it has a life of its own."""
+"""One call through pyreqwest, its answer and its errors. Cancelling the task that waits does not stop the call.
+
+The library's exception classes alone are often wrong; the texts of their causes tell them apart. The texts are hyper's
+and the kernel's, seen with pyreqwest 0.15.1: the lock pins it and the tests hold them.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.exceptions import PoolTimeoutError, PyreqwestError
 from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response, ResponseBodyReader
 
+from proxy.errors import ProxyError
 from proxy.watch import current
 
-from .pyreqwest_errors import proxy_error
 from .request_body import Upload
 
 
-class Call:
-    """One call in a task of its own, from its sending to its end, whoever waits for it.
+class PyreqwestCall:
+    """One call in a task of its own, from its sending to its end, also when nothing waits for it any more.
 
-    `done` is called once, when the library has let go of it; `abandon` when nobody waits for it any more and the
-    library has not.
+    `done` is called once, when the library has released it; `abandon` when the waiting task was cancelled before that.
     """
 
     def __init__(
@@ -26,7 +29,7 @@ class Call:
         request: StreamRequest,
         done: Callable[[], None],
         upload: Upload | None,
-        abandon: Callable[["Call"], None],
+        abandon: Callable[["PyreqwestCall"], None],
     ) -> None:
         self._abandon = abandon
         self._request = request
@@ -38,7 +41,7 @@ class Call:
         self._task = loop.create_task(self._enter())
 
     async def head(self) -> Response:
-        """Wait for the answer's head. Who is cancelled meanwhile leaves the call behind, abandoned."""
+        """Wait for the answer's head. Cancelling this leaves the call behind, abandoned."""
         try:
             return await self._head
         except asyncio.CancelledError:
@@ -64,7 +67,7 @@ class Call:
             if self._entered and not self._ended:
                 await self._request.__aexit__(None, None, None)
         except Exception:
-            pass  # it ended one way or the other, and nobody waits to hear how
+            pass  # it has ended, and nothing waits for its outcome
         finally:
             self._let_go()
 
@@ -93,7 +96,7 @@ class Call:
 class PyreqwestAnswer:
     """An answer whose body has not been read yet."""
 
-    def __init__(self, call: Call, response: Response, headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, call: PyreqwestCall, response: Response, headers: list[tuple[bytes, bytes]]) -> None:
         self._call = call
         self._reader = response.body_reader
         self.status = response.status
@@ -127,3 +130,28 @@ class _Chunks:
         if chunk is None:
             raise StopAsyncIteration
         return bytes(chunk)
+
+
+def proxy_error(error: PyreqwestError) -> ProxyError:
+    """Map what pyreqwest raised to a code."""
+    if isinstance(error, PoolTimeoutError):
+        return ProxyError("pool_exhausted")
+    causes = _causes(error)
+    connecting = "client error (Connect)" in causes
+    if isinstance(error, TimeoutError):
+        return ProxyError("upstream_connect_timeout" if connecting else "upstream_read_timeout")
+    text = " ".join(causes)
+    if connecting:
+        return ProxyError("upstream_dns_error" if "dns error" in causes else "upstream_connect_error")
+    if "os error 104" in text or "os error 32" in text:
+        return ProxyError("upstream_reset")
+    if "connection closed before message completed" in text:
+        return ProxyError("upstream_closed")
+    if "end of file before message length reached" in text or "unexpected EOF during chunk" in text:
+        return ProxyError("upstream_closed")
+    return ProxyError("upstream_protocol_error")
+
+
+def _causes(error: PyreqwestError) -> list[str]:
+    details = getattr(error, "details", None) or {}
+    return [cause["message"] for cause in details.get("causes") or []]

@@ -1,8 +1,8 @@
-"""pyreqwest: reqwest and hyper, in Rust. The fastest by far, and the one that tells least of what it does.
+"""pyreqwest: reqwest and hyper, in Rust. The fastest by far, and the one that reports least of what it does.
 
 Cancelling a call does not stop a request whose answer has not begun: the library sends it and waits all the same, up to
-the read time-out. So each call runs in a task of its own, and who holds its slot is told when the library really lets
-go (`send_until`). Until then the call counts as abandoned.
+the read time-out. So each call runs in a task of its own, and `send_until` reports when the library has released it.
+Until then the call counts as abandoned.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from proxy.settings import Settings
 from proxy.tuning import make_pyreqwest_threads_batch_work
 from proxy.watch import PoolWatch, current
 
-from .pyreqwest_call import Call, PyreqwestAnswer
+from .pyreqwest_call import PyreqwestAnswer, PyreqwestCall
 from .pyreqwest_settings import build
 from .request_body import Upload
 from .shadow_semaphore import ShadowSemaphore
@@ -37,7 +37,7 @@ _NAMED_WITHIN_SECONDS: Final = 0.2
 class PyreqwestClient:
     """The shared client of one worker. `limited` is false behind a gate: the library then needs no limit of its own.
 
-    `abandoned` counts the calls that nobody waits for and the library has not let go of.
+    `abandoned` counts the calls that were cancelled and that the library has not released yet.
     """
 
     def __init__(self, settings: Settings, _watch: PoolWatch, *, limited: bool = True) -> None:
@@ -71,7 +71,7 @@ class PyreqwestClient:
         if self._permits is not None:
             done = self._permits.ask(exchange)
         if body is None:
-            call = Call(self._loop, builder.build_streamed(), done, None, self._abandon)
+            call = PyreqwestCall(self._loop, builder.build_streamed(), done, None, self._abandon)
             return await self._answer(call)
         try:
             async with asyncio.timeout(None) as limit:
@@ -82,12 +82,14 @@ class PyreqwestClient:
                     self._settings.write_timeout_seconds,
                     lambda: limit.reschedule(asyncio.get_running_loop().time()),
                 )
-                call = Call(self._loop, builder.body_stream(upload).build_streamed(), done, upload, self._abandon)
+                call = PyreqwestCall(
+                    self._loop, builder.body_stream(upload).build_streamed(), done, upload, self._abandon
+                )
                 return await self._answer(call)
         except TimeoutError:
             raise ProxyError("upstream_write_timeout") from None
 
-    async def _answer(self, call: Call) -> PyreqwestAnswer:
+    async def _answer(self, call: PyreqwestCall) -> PyreqwestAnswer:
         response = await call.head()
         exchange = current.get()
         if exchange is not None:
@@ -169,14 +171,14 @@ class PyreqwestClient:
     def unusable(self) -> None:
         """The library tells nothing of its pool."""
 
-    def _abandon(self, call: Call) -> None:
+    def _abandon(self, call: PyreqwestCall) -> None:
         # wait in the background until the library lets go of it
         self.abandoned += 1
         task = asyncio.create_task(self._see_off(call))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _see_off(self, call: Call) -> None:
+    async def _see_off(self, call: PyreqwestCall) -> None:
         try:
             await call.end()
         finally:

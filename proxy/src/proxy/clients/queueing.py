@@ -69,7 +69,7 @@ class GatedClient:
         return self._inner.connections()
 
     def unusable(self) -> str | None:
-        """Return one sentence if the library's pool can serve nobody any more though nobody uses it."""
+        """Return one sentence if the library's pool can serve no request though none uses it."""
         return self._inner.unusable()
 
     async def aclose(self) -> None:

@@ -34,7 +34,7 @@ class Upload:
         self._given_up = False
 
     def give_up(self) -> None:
-        """Let the next chunk that is asked for be an error: nobody waits for the answer any more."""
+        """Let the next chunk that is asked for be an error: nothing waits for the answer any more."""
         self._given_up = True
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

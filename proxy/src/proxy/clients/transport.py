@@ -1,4 +1,4 @@
-"""What every client needs to know of the upstream: where it is, whom to trust, how its sockets are set."""
+"""What every client needs to know of the upstream: where it is, which authorities to trust, how its sockets are set."""
 
 import socket
 import ssl
@@ -30,7 +30,7 @@ class Origin:
 
     @property
     def secure(self) -> bool:
-        """Say whether it speaks TLS."""
+        """Whether it speaks TLS."""
         return self.scheme == "https"
 
 
@@ -76,7 +76,7 @@ def socket_options(settings: Settings) -> list[tuple[int, int, int]]:
 
 
 def unsendable(library: str, what: str) -> ProxyError:
-    """Return the error for a request that a library would change on its way. `what` is for people."""
+    """Return the error for a request that a library would change on its way. `what` is shown to a user."""
     return ProxyError(UNSENDABLE, f"{library} cannot send {what}; another PROXY_CLIENT can")
 
 

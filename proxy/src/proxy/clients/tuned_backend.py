@@ -72,7 +72,7 @@ class TunedStream(WatchedStream):
 
 
 def is_refused(stream: Any) -> bool:
-    """Say whether a final answer that is no success waits to be read. Nothing is seen through TLS: no, then."""
+    """Whether a final answer that is no success waits to be read. Nothing is seen through TLS: no, then."""
     if not stream.get_extra_info("is_readable") or stream.get_extra_info("ssl_object") is not None:
         return False
     shown = stream.get_extra_info("socket")
@@ -137,7 +137,7 @@ class Readiness:
         return Peer(self, peer)
 
     def has(self, number: int) -> bool:
-        """Say whether a socket had something to read within the last millisecond."""
+        """Whether a socket had something to read within the last millisecond."""
         now = time.monotonic()
         if now - self._asked_at > FRESH_SECONDS and self._epoll is not None:
             self._readable = frozenset(number for number, _ in self._epoll.poll(0))
@@ -158,7 +158,7 @@ class Peer:
         self._socket = peer
 
     def is_readable(self) -> bool:
-        """Say whether there is something to read, or the socket is closed."""
+        """Whether there is something to read, or the socket is closed."""
         number = self._socket.fileno()
         return number < 0 or self._readiness.has(number)
 
@@ -173,5 +173,5 @@ class PolledPeer(Peer):
             self._poll.register(peer.fileno(), select.POLLIN)
 
     def is_readable(self) -> bool:
-        """Say whether there is something to read, or the socket is closed."""
+        """Whether there is something to read, or the socket is closed."""
         return self._socket.fileno() < 0 or bool(self._poll.poll(0))
