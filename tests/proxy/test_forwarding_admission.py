@@ -3,10 +3,10 @@ import asyncio
 import pytest
 
 from proxy.errors import ProxyError
-from proxy.forward.context import Admission
+from proxy.forward.context import AdmissionQueue
 
 
-async def _queue(admission: Admission, count: int) -> tuple[list[asyncio.Task[None]], list[int]]:
+async def _queue(admission: AdmissionQueue, count: int) -> tuple[list[asyncio.Task[None]], list[int]]:
     order: list[int] = []
 
     async def one(number: int) -> None:
@@ -22,7 +22,7 @@ def test_turns_are_given_in_order_of_arrival() -> None:
     """And not to somebody who comes while others wait."""
 
     async def scenario() -> None:
-        admission = Admission(1, None)
+        admission = AdmissionQueue(1, None)
         await admission.enter()
         tasks, order = await _queue(admission, 5)
         assert (admission.in_flight, admission.waiting) == (1, 5)
@@ -42,7 +42,7 @@ def test_the_queue_is_bounded() -> None:
 
     async def scenario() -> None:
         for waiting in (0, 2):
-            admission = Admission(1, waiting)
+            admission = AdmissionQueue(1, waiting)
             await admission.enter()
             tasks, _ = await _queue(admission, waiting)
             with pytest.raises(ProxyError) as error:
@@ -60,7 +60,7 @@ def test_who_leaves_with_its_turn_already_given_passes_it_on() -> None:
     """Cancelled between the giving and the taking: the next one has it."""
 
     async def scenario() -> None:
-        admission = Admission(1, None)
+        admission = AdmissionQueue(1, None)
         await admission.enter()
         tasks, order = await _queue(admission, 2)
         admission.leave()  # the first has its turn, but has not run yet
@@ -69,17 +69,5 @@ def test_who_leaves_with_its_turn_already_given_passes_it_on() -> None:
         assert order == [1]
         admission.leave()
         assert (admission.in_flight, admission.waiting) == (0, 0)
-
-    asyncio.run(scenario())
-
-
-def test_without_a_limit_nobody_waits() -> None:
-    """But is counted."""
-
-    async def scenario() -> None:
-        admission = Admission(None, None)
-        for _ in range(3):
-            await admission.enter()
-        assert admission.in_flight == 3
 
     asyncio.run(scenario())

@@ -16,16 +16,16 @@ from proxy.asgi import Receive, Scope, Send
 from proxy.clients.registry import build_client
 from proxy.counters import Counters
 from proxy.errors import ProxyError
-from proxy.forward.context import Upstreams
-from proxy.forward.error_response import refuse, refuse_websocket
-from proxy.forward.handler import Forwarded
+from proxy.forward.context import ForwardContext
+from proxy.forward.error_response import refuse_websocket, send_error
+from proxy.forward.handler import ForwardedRequest
 from proxy.forward.headers import is_own
 from proxy.holders import Notices
 from proxy.ledger import Ledger
 from proxy.pattern_runtime.apps import Bench
 from proxy.pattern_runtime.routes import PatternRoutes
 from proxy.pattern_runtime.thread_limiter import limit_threads
-from proxy.reconfigure import SwappableClient
+from proxy.reconfigure import ReplaceableClient
 from proxy.sampler import Sampler
 from proxy.settings import ServerSettings, Settings
 from proxy.watch import PoolWatch
@@ -34,7 +34,7 @@ from proxy.watch import PoolWatch
 class State(TypedDict):
     """What the lifespan opens and requests find in their state."""
 
-    upstreams: Upstreams
+    forwarding: ForwardContext
     admin: Admin
     bench: Bench
 
@@ -53,12 +53,12 @@ class ForwardingApp(FastAPI):
         try:
             own = is_own(scope["raw_path"])
         except ProxyError as error:
-            await refuse(error, scope, send)
+            await send_error(error, scope, send)
             return
         if own:
             await super().__call__(scope, receive, send)
         else:
-            await Forwarded(scope["state"]["upstreams"], scope, receive, send).run()
+            await ForwardedRequest(scope["state"]["forwarding"], scope, receive, send).run()
 
 
 def create_app(settings: Settings, server: ServerSettings, *, when_open: Callable[[], object] | None = None) -> FastAPI:
@@ -93,9 +93,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, server: ServerSetti
         stack.callback(ledger.close)
     watch = PoolWatch(counters, ledger)
     stack.callback(watch.enter)
-    # only where a client may be swapped, each request pays for it
-    swappable = SwappableClient(settings, watch, build_client) if settings.admin else None
-    client = swappable or build_client(settings, watch)
+    client = ReplaceableClient(settings, watch, build_client)
     stack.push_async_callback(client.aclose)
     limit_threads(settings.thread_tokens)
     bench = Bench(settings, watch, patterns)
@@ -105,10 +103,10 @@ async def _opened(stack: AsyncExitStack, settings: Settings, server: ServerSetti
         stack.callback(notices.close)
     sampler = Sampler(watch, counters, client, settings.leak_threshold_seconds, notices)
     stack.push_async_callback(_end, asyncio.create_task(sampler.run()))
-    upstreams = Upstreams(client, watch, settings)
+    forwarding = ForwardContext(client, watch, settings)
     return State(
-        upstreams=upstreams,
-        admin=Admin(settings, server, state_dir, upstreams, sampler, notices, swappable),
+        forwarding=forwarding,
+        admin=Admin(settings, server, state_dir, forwarding, sampler, notices),
         bench=bench,
     )
 

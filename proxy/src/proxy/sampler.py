@@ -4,11 +4,11 @@ import asyncio
 import time
 from typing import Final
 
-from proxy.clients.interface import Client
 from proxy.counters import Cell, Counters, Histogram
 from proxy.holders import Notices, log_leaks, slots
 from proxy.journal import TICK_SECONDS
 from proxy.pattern_runtime.thread_limiter import thread_tokens
+from proxy.reconfigure import ReplaceableClient
 from proxy.watch import PoolWatch
 
 _TICKS_A_ROUND: Final = 10
@@ -21,7 +21,7 @@ class Sampler:
         self,
         watch: PoolWatch,
         counters: Counters,
-        client: Client,
+        client: ReplaceableClient,
         leak_threshold_seconds: float | None,
         notices: Notices | None,
     ) -> None:
@@ -38,7 +38,7 @@ class Sampler:
             if self._leak_threshold_seconds is not None:
                 log_leaks(self._watch, self._leak_threshold_seconds)
             if self._notices is not None:
-                self._notices.write(slots(self._watch, self._client))
+                self._notices.write(slots(self._watch, self._client.client))
             for _ in range(_TICKS_A_ROUND):
                 due = time.perf_counter_ns() + round(TICK_SECONDS * 1e9)
                 await asyncio.sleep(TICK_SECONDS)
@@ -50,7 +50,7 @@ class Sampler:
         self._watch.enter()
         cells = self._counters.cells
         cells[Cell.CPU_NS] = time.process_time_ns()
-        cells[Cell.ABANDONED] = getattr(self._client, "abandoned", 0)
+        cells[Cell.ABANDONED] = getattr(self._client.client, "abandoned", 0)
         tokens = thread_tokens()
         cells[Cell.THREADS_TOTAL] = tokens["total"]
         cells[Cell.THREADS_BUSY] = tokens["borrowed"]

@@ -13,12 +13,12 @@ import uvicorn
 
 from proxy import board, ledger_reader, sniffio_import
 from proxy.counters import Cell
-from proxy.forward.context import Upstreams
+from proxy.forward.context import ForwardContext
 from proxy.holders import Notices, merged, slots
 from proxy.journal import TICK_SECONDS
 from proxy.metrics import exposition
 from proxy.pool import pool_document
-from proxy.reconfigure import CHANGEABLE, SwappableClient
+from proxy.reconfigure import CHANGEABLE
 from proxy.sampler import Sampler
 from proxy.settings import ServerSettings, Settings, in_force
 from proxy.tuning import in_force as in_force_tuning
@@ -35,31 +35,30 @@ class Admin:
         settings: Settings,
         server: ServerSettings,
         state_dir: Path,
-        upstreams: Upstreams,
+        forwarding: ForwardContext,
         sampler: Sampler,
         notices: Notices | None,
-        swappable: SwappableClient | None,
     ) -> None:
         self._settings = self._started_with = settings
         self._server = server
         self._state_dir = state_dir
-        self._upstreams = upstreams
-        self._client = upstreams.client
+        self._forwarding = forwarding
+        self._client = forwarding.client
         self._sampler = sampler
         self._notices = notices
-        self._swappable = swappable
 
     def config(self) -> dict[str, Any]:
         """Return the settings in force, what of them the client cannot honour, and the versions at work.
 
         `changed`: it is not as it was started, by its settings or by connections that a pattern has lost.
         """
-        versions = {"python": platform.python_version(), "fastapi": fastapi.__version__} | self._client.versions()
+        client = self._client.client
+        versions = {"python": platform.python_version(), "fastapi": fastapi.__version__} | client.versions()
         return {
             "service": "proxy",
             "settings": in_force(self._settings, self._server),
             "changed": self._settings != self._started_with or self._sums()[Cell.LEAKED] > 0,
-            "unsupported": self._client.unsupported(),
+            "unsupported": client.unsupported(),
             "tuning": in_force_tuning(self._settings),
             "python": sniffio_import.found(),
             "versions": versions | {"uvicorn": uvicorn.__version__},
@@ -77,7 +76,7 @@ class Admin:
 
         Requests in flight stay with the client they have; `draining` says how many they are.
         """
-        if self._swappable is None:
+        if not self._settings.admin:
             raise ChangeRefused("PROXY_ADMIN='false': the proxy takes no changes; allowed: true, and a restart", 403)
         if self._server.workers > 1:
             raise ChangeRefused(f"UVICORN_WORKERS='{self._server.workers}': each has its own pool; allowed: 1", 409)
@@ -88,15 +87,15 @@ class Admin:
                 "restart; allowed: a client with the same tuning, or PROXY_TUNING set from the start",
                 409,
             )
-        self._swappable.swap(settings)
+        self._client.replace(settings)
         self._settings = settings
-        self._upstreams.total_timeout_seconds = settings.total_timeout_seconds
-        return self.config() | {"draining": self._swappable.draining}
+        self._forwarding.total_timeout_seconds = settings.total_timeout_seconds
+        return self.config() | {"draining": self._client.draining}
 
     async def pool(self) -> dict[str, Any]:
         """Return the pool of all workers together."""
         await self._others_entered()
-        parts = [slots(self._upstreams.watch, self._client)]
+        parts = [slots(self._forwarding.watch, self._client.client)]
         if self._notices is not None:
             parts += self._notices.of_others()
         return pool_document(self._sums(), self._settings, self._server.workers, told=self._told) | merged(parts)
@@ -111,13 +110,13 @@ class Admin:
         if not self._settings.ledger:
             return None
         await self._others_entered()
-        self._upstreams.watch.enter()
+        self._forwarding.watch.enter()
         # in a thread: a page of a thousand takes some 20 ms, and requests go on meanwhile
         return await asyncio.to_thread(ledger_reader.page_json, self._state_dir, since, limit)
 
     async def not_ready_because(self) -> str | None:
         """Return why no request could be forwarded now, or None if one could."""
-        if unusable := self._client.unusable():
+        if unusable := self._client.client.unusable():
             return unusable
         url = urlsplit(self._settings.upstream_url)
         port = url.port or (443 if url.scheme == "https" else 80)
@@ -135,7 +134,7 @@ class Admin:
 
     @property
     def _told(self) -> bool:
-        return self._client.connections() is not None
+        return self._client.client.connections() is not None
 
     async def _others_entered(self) -> None:
         """Wait until the other workers have entered every request that has ended by now."""

@@ -98,7 +98,7 @@ class AiohttpClient:
             raise unsendable(NAME, "this request target as it is")
         return url
 
-    def scope(self, loop: asyncio.AbstractEventLoop) -> Scope:
+    def cancel_scope(self, loop: asyncio.AbstractEventLoop) -> Scope:
         """Return asyncio's own: this library bears it."""
         return TaskScope(loop)
 

@@ -160,7 +160,7 @@ class PoolClient:
         """Return the pool's own error behind one of the library's."""
         return error
 
-    def scope(self, _loop: asyncio.AbstractEventLoop) -> Scope:
+    def cancel_scope(self, _loop: asyncio.AbstractEventLoop) -> Scope:
         """Return anyio's: a pool of httpcore's loses slots to any other."""
         return AnyioScope()
 

@@ -51,7 +51,7 @@ class Client(Protocol):
     async def send(self, outbound: Outbound, body: AsyncIterator[bytes] | None) -> Answer:
         """Send a request and return when the answer's head is there. Raises ProxyError."""
 
-    def scope(self, loop: asyncio.AbstractEventLoop) -> Scope:
+    def cancel_scope(self, loop: asyncio.AbstractEventLoop) -> Scope:
         """Return a scope of the kind by which this client's calls may be cancelled."""
 
     def versions(self) -> dict[str, str]:

@@ -135,7 +135,7 @@ class PyreqwestClient:
                     self._log.warning("pyreqwest cannot read a %s header that is not ASCII: it is left out", name)
         return headers
 
-    def scope(self, loop: asyncio.AbstractEventLoop) -> Scope:
+    def cancel_scope(self, loop: asyncio.AbstractEventLoop) -> Scope:
         """Return asyncio's own: this library bears it."""
         return TaskScope(loop)
 

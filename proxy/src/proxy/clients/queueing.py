@@ -52,9 +52,9 @@ class GatedClient:
             raise
         return GatedAnswer(answer, self.gate.leave)
 
-    def scope(self, loop: asyncio.AbstractEventLoop) -> Scope:
+    def cancel_scope(self, loop: asyncio.AbstractEventLoop) -> Scope:
         """Return the library's."""
-        return self._inner.scope(loop)
+        return self._inner.cancel_scope(loop)
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the libraries at work."""

@@ -1,22 +1,21 @@
-"""What the handler needs of the lifespan: the client, its watch, the admission queue, the settings it reads."""
+"""What the handler needs of the lifespan: the client in use, its watch, the admission queue, the settings it reads."""
 
 import asyncio
 import os
 from collections import deque
 from urllib.parse import urlsplit
 
-from proxy.clients.cancellation import Scope
-from proxy.clients.interface import Client
 from proxy.errors import ProxyError
 from proxy.log import ThrottledLog
+from proxy.reconfigure import ReplaceableClient
 from proxy.settings import Settings
 from proxy.watch import PoolWatch
 
 
-class Upstreams:
-    """What forwarding needs and the lifespan opens: the shared client, which may be swapped, its watch, its queue."""
+class ForwardContext:
+    """Opened by the lifespan, one for each worker. `admission` is None where no limit is set."""
 
-    def __init__(self, client: Client, watch: PoolWatch, settings: Settings) -> None:
+    def __init__(self, client: ReplaceableClient, watch: PoolWatch, settings: Settings) -> None:
         url = urlsplit(settings.upstream_url)
         self.client = client
         self.watch = watch
@@ -25,21 +24,18 @@ class Upstreams:
         self.base_path = url.path.encode()
         # of this worker only: two sandboxes in a row are no loop
         self.pseudonym = b"pool-sandbox-" + os.urandom(4).hex().encode()
-        self.admission = Admission(settings.max_in_flight, settings.max_waiting)
+        limit = settings.max_in_flight
+        self.admission = None if limit is None else AdmissionQueue(limit, settings.max_waiting)
         self.retries = settings.retries
         self.total_timeout_seconds = settings.total_timeout_seconds
         self.log = ThrottledLog("proxy")
-        self._loop = asyncio.get_running_loop()
-
-    def scope(self) -> Scope:
-        """Return what can end the work on one request."""
-        return self.client.scope(self._loop)
+        self.loop = asyncio.get_running_loop()
 
 
-class Admission:
-    """A queue in order of arrival before everything else. None as a limit: as many as come."""
+class AdmissionQueue:
+    """A FIFO queue before everything else: `max_in_flight` requests at a time, `max_waiting` (None: any) in line."""
 
-    def __init__(self, max_in_flight: int | None, max_waiting: int | None) -> None:
+    def __init__(self, max_in_flight: int, max_waiting: int | None) -> None:
         self.max_in_flight = max_in_flight
         self.max_waiting = max_waiting
         self.in_flight = 0
@@ -51,11 +47,11 @@ class Admission:
         return len(self._queue)
 
     async def enter(self) -> None:
-        """Wait for a turn; whoever returns from here owes a `leave`. Raises ProxyError (503) if too many wait already.
+        """Wait for a turn, which the caller gives back by `leave`. Raises ProxyError (503) if too many wait already.
 
         Safe to cancel: a turn that was given to a request that is gone by then goes on to the next one.
         """
-        if self.max_in_flight is None or (self.in_flight < self.max_in_flight and not self._queue):
+        if self.in_flight < self.max_in_flight and not self._queue:
             self.in_flight += 1
             return
         if self.max_waiting is not None and len(self._queue) >= self.max_waiting:
@@ -72,7 +68,7 @@ class Admission:
             raise
 
     def leave(self) -> None:
-        """Give the turn back: to the first who waits, if somebody does."""
+        """Give the turn back, to the first that waits."""
         while self._queue:
             turn = self._queue.popleft()
             if not turn.done():

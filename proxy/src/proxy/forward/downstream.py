@@ -1,4 +1,4 @@
-"""The caller's side of a request: its body as it comes, and the moment it leaves."""
+"""The client's side of a request: its body as it arrives, and the moment the client leaves."""
 
 import asyncio
 from collections import deque
@@ -8,7 +8,7 @@ from typing import Final
 import anyio
 
 from proxy.asgi import Receive
-from proxy.forward.uvicorn_protocol import Line
+from proxy.forward.uvicorn_protocol import DownstreamConnection
 
 READ_AHEAD_BYTES: Final = 65_536
 """What is read of a body before anybody asks for it, so that a caller who leaves while it waits is noticed."""
@@ -21,8 +21,8 @@ LINGER_SECONDS: Final = 1.0
 connection is closed may lose the answer (RFC 9112 section 9.6)."""
 
 
-class CallerGone(Exception):
-    """The caller left, or nobody wants its body any more."""
+class ClientDisconnected(Exception):
+    """The client left, or its body is no longer wanted."""
 
 
 class Incoming:
@@ -57,61 +57,70 @@ class Incoming:
         self.arrived.set()
 
 
-class Caller:
-    """Reads of one caller, in a task of its own. `leave` is called when it left before its answer was whole.
+class Downstream:
+    """Reads of one client, in a task of its own. `leave` is called when it left before its answer was whole.
 
-    A caller that sends no body is not read: its `line` tells when it leaves, where the server has one to give.
+    A client that sends no body is not read: its connection reports that it left, where the server has one to give.
     `whole`: its request has come to its end. `gone`: it left.
     """
 
-    __slots__ = ("_answered", "_incoming", "_leave", "_line", "_reader", "_receive", "gone", "whole")
+    __slots__ = ("_answered", "_connection", "_incoming", "_leave", "_reader", "_receive", "gone", "whole")
 
-    def __init__(self, receive: Receive, leave: Callable[[], None], line: Line | None = None) -> None:
+    def __init__(
+        self, receive: Receive, leave: Callable[[], None], connection: DownstreamConnection | None = None
+    ) -> None:
         self._receive = receive
         self._leave = leave
-        self._line = line
+        self._connection = connection
         self._reader: asyncio.Task[None] | None = None
         self._incoming: Incoming | None = None  # most send none
         self._answered = False
         self.whole = True
         self.gone = False
 
-    def expect_body(self, *, when_asked: bool) -> None:
-        """Prepare to read a body. `when_asked`: nothing is read, and no 100 Continue sent, until somebody wants it."""
-        self.whole = False
-        self._incoming = Incoming()
-        if not when_asked:
-            self.attend()
+    def begin(self, *, has_body: bool, body_when_asked: bool) -> None:
+        """Notice from here on when the client leaves, and read its body. Raises ClientDisconnected if it has left.
 
-    def attend(self) -> None:
-        """Begin to read: the body if there is one, then nothing but notice when the caller leaves."""
-        if self.whole and self._line is not None:
-            self.gone = self._line.lost
-            self._line.on_lost = self._note_gone
+        `body_when_asked`: nothing is read, and no 100 Continue sent, until `body` is iterated.
+        """
+        if has_body:
+            self.whole = False
+            self._incoming = Incoming()
+            if body_when_asked:
+                return
+        self._attend()
+        if self.gone:
+            raise ClientDisconnected
+
+    def _attend(self) -> None:
+        """Begin to read: the body if there is one, then nothing but notice when the client leaves."""
+        if self.whole and self._connection is not None:
+            self.gone = self._connection.lost
+            self._connection.on_lost = self._note_gone
         elif self._reader is None:
             self._reader = asyncio.create_task(self._read())
 
     async def body(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes. Raises CallerGone if it stops before its end."""
+        """Yield the body as it comes. Raises ClientDisconnected if it stops before its end."""
         incoming = self._incoming
         if incoming is None:
             return
-        self.attend()
+        self._attend()
         while True:
             while not incoming.chunks:
                 if self.gone or self._answered:
-                    raise CallerGone
+                    raise ClientDisconnected
                 if self.whole:
                     return
                 incoming.arrived.clear()
                 await incoming.arrived.wait()
             if self.gone or self._answered:
-                raise CallerGone
+                raise ClientDisconnected
             yield incoming.take()
 
     async def linger(self) -> None:
         """Throw away what still comes of an upload that has been answered, for a moment."""
-        self.answered()
+        self.note_answered()
         incoming = self._incoming
         if self.whole or self._reader is None or incoming is None:
             return
@@ -120,7 +129,7 @@ class Caller:
                 incoming.arrived.clear()
                 await incoming.arrived.wait()
 
-    def answered(self) -> None:
+    def note_answered(self) -> None:
         """Note that the answer is out but for its end: whoever leaves now misses nothing, and no body is wanted."""
         self._answered = True
         if self._incoming is not None:
@@ -128,9 +137,9 @@ class Caller:
 
     def end(self) -> None:
         """Read no more. A client that still asks for the body finds that nobody is there."""
-        self.answered()
-        if self._line is not None:
-            self._line.on_lost = None
+        self.note_answered()
+        if self._connection is not None:
+            self._connection.on_lost = None
         if self._reader is not None:
             self._reader.cancel()
 
@@ -148,7 +157,7 @@ class Caller:
                 incoming.room.clear()
                 with anyio.move_on_after(LOOK_EVERY_SECONDS) as waiting:
                     await incoming.room.wait()
-                if waiting.cancelled_caught and self._line is not None and self._line.has_left():
+                if waiting.cancelled_caught and self._connection is not None and self._connection.has_left():
                     self._note_gone()
                     return
             message = await self._receive()

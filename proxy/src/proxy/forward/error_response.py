@@ -1,33 +1,33 @@
-"""How the proxy says no: its own error as an answer, on a connection that is closed where its state is in doubt."""
+"""The proxy's own errors as answers, on a connection that is closed where its state is in doubt."""
 
 import os
 from typing import Final
 
-from proxy.asgi import Scope, Send
+from proxy.asgi import Scope, Send, header
 from proxy.errors import ProxyError
-from proxy.forward.downstream import Caller
+from proxy.forward.downstream import Downstream
 from proxy.forward.headers import request_id_of
 
 _AND_CLOSE: Final = frozenset({400, 417, 431, 505})
 """Where one side may not know where the next request begins."""
 
 
-async def refuse(
-    error: ProxyError, scope: Scope, send: Send, *, caller: Caller | None = None, request_id: str = ""
+async def send_error(
+    error: ProxyError, scope: Scope, send: Send, *, downstream: Downstream | None = None, request_id: str = ""
 ) -> None:
     """Answer with an error. What is still to come of an upload is thrown away for a moment before the end."""
-    request_id = request_id or request_id_of(scope["headers"])
+    request_id = request_id or request_id_of(header(scope["headers"], b"x-request-id"))
     body = error.body(request_id or os.urandom(8).hex())
     headers = error.headers(body)
-    mid_upload = caller is not None and not caller.whole
+    mid_upload = downstream is not None and not downstream.whole
     if mid_upload or error.status in _AND_CLOSE:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send(
         {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body, "more_body": mid_upload}
     )
-    if mid_upload and caller is not None:
-        await caller.linger()
+    if mid_upload and downstream is not None:
+        await downstream.linger()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

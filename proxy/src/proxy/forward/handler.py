@@ -1,19 +1,19 @@
-"""One request on its way through the proxy: raw ASGI, so that nothing stands between the bytes of the two sides."""
+"""Handles one forwarded request, on raw ASGI: nothing stands between the bytes of the two sides."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
 from typing import Final
 
-from proxy.asgi import Receive, Scope, Send, header
-from proxy.clients.interface import Answer, Outbound
+from proxy.asgi import Receive, Scope, Send
+from proxy.clients.interface import Answer, Client, Outbound
 from proxy.counters import Cell
 from proxy.errors import ProxyError
 from proxy.forward import headers as rules
-from proxy.forward.context import Upstreams
-from proxy.forward.downstream import Caller, CallerGone
-from proxy.forward.error_response import refuse
-from proxy.forward.uvicorn_protocol import line_of
+from proxy.forward.context import ForwardContext
+from proxy.forward.downstream import ClientDisconnected, Downstream
+from proxy.forward.error_response import send_error
+from proxy.forward.uvicorn_protocol import SCOPE_KEY
 from proxy.pool import line
 from proxy.watch import Exchange
 
@@ -26,26 +26,29 @@ IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE
 _CUT: Final = frozenset({"upstream_closed", "upstream_reset"})
 
 
-class Forwarded:
-    """One request on its way. It is counted once as received and once by what became of it."""
+class ForwardedRequest:
+    """One request. It is counted once as received and once by its outcome: ANSWERED, FAILED or ABORTED."""
 
-    def __init__(self, upstreams: Upstreams, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = rules.request_id_of(scope["headers"])
-        self._exchange = upstreams.watch.exchange(scope["method"], scope["raw_path"], request_id)
-        self._upstreams = upstreams
+    def __init__(self, context: ForwardContext, scope: Scope, receive: Receive, send: Send) -> None:
+        self._fields = fields = rules.fields_of(scope["headers"])
+        request_id = rules.request_id_of(fields[b"x-request-id"][0]) if b"x-request-id" in fields else ""
+        self._exchange = context.watch.exchange(scope["method"], scope["raw_path"], request_id)
+        self._context = context
         self._scope = scope
         self._send = send
-        self._ending = upstreams.scope()
-        self._line = line_of(scope)
-        self._caller = Caller(receive, self._ending.cancel, self._line)
+        self._in_use = in_use = context.client.in_use
+        self._cancel_scope = in_use.client.cancel_scope(context.loop)
+        self._connection = scope.get(SCOPE_KEY)
+        self._downstream = Downstream(receive, self._cancel_scope.cancel, self._connection)
         self._started = False
 
     async def run(self) -> None:
         """Forward, count, and answer for what went wrong."""
-        counters = self._upstreams.counters
+        counters = self._context.counters
         cells = counters.cells
         exchange = self._exchange
-        run_id = header(self._scope["headers"], rules.RUN_HEADER)
+        in_use = self._in_use
+        run_id = rules.first(self._fields, rules.RUN_HEADER)
         if run_id and run_id != counters.run_id:
             counters.begin_run(run_id)
         of_run = bool(run_id)
@@ -53,90 +56,90 @@ class Forwarded:
         cells[Cell.RUN_RECEIVED] += of_run
         cells[Cell.IN_FLIGHT] += 1
         exchange.run = run_id
+        in_use.requests += 1
         try:
             with exchange:
                 exchange.outcome = await self._outcome()
         finally:
-            self._caller.end()
+            self._downstream.end()
+            in_use.requests -= 1
+            if in_use.drained is not None and not in_use.requests:
+                in_use.drained.set()
             cells[Cell.IN_FLIGHT] -= 1
             cells[exchange.outcome] += 1
             cells[exchange.outcome - Cell.ANSWERED + Cell.RUN_ANSWERED] += of_run
 
     async def _outcome(self) -> Cell:
-        """Return what became of the request: ANSWERED, FAILED or ABORTED."""
-        total = self._upstreams.total_timeout_seconds
+        total = self._context.total_timeout_seconds
         try:
-            with self._ending:
+            with self._cancel_scope:
                 if total is not None:
-                    self._ending.cancel_after(total)
+                    self._cancel_scope.cancel_after(total)
                 await self._forward()
                 return Cell.ANSWERED
         except ProxyError as error:
-            if not self._caller.gone:
+            if not self._downstream.gone:
                 return await self._fail(error)
-        except CallerGone:
+        except ClientDisconnected:
             pass
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not self._ending.cancel_called or (task is not None and task.cancelling()):
+            if not self._cancel_scope.cancel_called or (task is not None and task.cancelling()):
                 raise
             # the scope's own cancellation: a library that is not written in Python raises it again without its mark
         except Exception:
             logging.getLogger("proxy").exception("a request failed in the proxy itself")
             return await self._fail(ProxyError("internal_error"))
-        if not self._caller.gone:
+        if not self._downstream.gone:
             return await self._fail(ProxyError("total_timeout"))
-        self._upstreams.log.info("client gone: %s", self._scope["method"])
+        self._context.log.info("client gone: %s", self._scope["method"])
         return Cell.ABORTED
 
     async def _forward(self) -> None:
-        upstreams = self._upstreams
+        context, downstream = self._context, self._downstream
         outbound = rules.outbound(
-            self._scope, authority=upstreams.authority, base_path=upstreams.base_path, pseudonym=upstreams.pseudonym
+            self._scope,
+            self._fields,
+            authority=context.authority,
+            base_path=context.base_path,
+            pseudonym=context.pseudonym,
         )
-        if outbound.has_body:
-            self._caller.expect_body(when_asked=rules.waits_for_continue(self._scope["headers"]))
-        else:
-            self._caller.attend()
-        if self._caller.gone:
-            raise CallerGone
-        await upstreams.admission.enter()
+        downstream.begin(has_body=outbound.has_body, body_when_asked=b"expect" in self._fields)
+        admission = context.admission
+        if admission is not None:
+            await admission.enter()
         try:
             self._exchange.admitted()
-            await self._answer(outbound)
+            answer = await self._ask(self._in_use.client, outbound)
+            try:
+                await self._pass_on(answer)
+            finally:
+                await self._cancel_scope.finish(answer.aclose())
+            # the end of the answer goes last: whoever has it finds the connection free
+            if not downstream.whole:
+                await downstream.linger()
+            downstream.note_answered()
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            upstreams.admission.leave()
+            if admission is not None:
+                admission.leave()
 
-    async def _answer(self, outbound: Outbound) -> None:
-        answer = await self._ask(outbound)
-        try:
-            await self._pass_on(answer)
-        finally:
-            await self._ending.finish(answer.aclose())
-            self._exchange.released()
-        # the end of the answer goes last: who has it finds the connection free
-        if not self._caller.whole:
-            await self._caller.linger()
-        self._caller.answered()
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _ask(self, outbound: Outbound) -> Answer:
-        """Send the request, once more if its connection turned out to be closed and nobody can tell."""
-        client = self._upstreams.client
+    async def _ask(self, client: Client, outbound: Outbound) -> Answer:
+        """Send the request, once more if its connection turned out to be closed and a repetition does no harm."""
         if outbound.has_body:
-            return await client.send(outbound, self._caller.body())
-        again = self._upstreams.retries if may_repeat(outbound) else 0
+            return await client.send(outbound, self._downstream.body())
+        again = self._context.retries
         while True:
             try:
                 return await client.send(outbound, None)
             except ProxyError as error:
-                if again == 0 or not was_stale(error, self._exchange):
+                if again == 0 or not may_repeat(outbound) or not was_stale(error, self._exchange):
                     raise
                 again -= 1
                 self._exchange.retrying()
 
     async def _pass_on(self, answer: Answer) -> None:
-        """Hand on everything but the end of the answer."""
+        """Send everything but the end of the answer."""
         scope = self._scope
         headers = rules.answer_headers(answer.status, answer.headers)
         chunks = answer.body()
@@ -144,14 +147,14 @@ class Forwarded:
             body = await _whole(chunks)
             headers.append((b"content-length", b"%d" % len(body)))
             chunks = _one(body)
-        if not self._caller.whole or rules.wants_upgrade(scope["headers"]):
+        if not self._downstream.whole or (b"upgrade" in self._fields and rules.wants_upgrade(self._fields)):
             headers.append((b"connection", b"close"))
         exchange = self._exchange
         exchange.status = answer.status
         if timing := exchange.answering(headers):
             headers.append((b"server-timing", timing))
-        if self._line is not None:
-            self._line.hold()  # for the first piece of the body, if it is here already
+        if self._connection is not None:
+            self._connection.hold_next_write()  # for the first piece of the body, if it is here already
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
         self._started = True
         async for chunk in chunks:
@@ -159,22 +162,21 @@ class Forwarded:
         exchange.body_done()
 
     async def _fail(self, error: ProxyError) -> Cell:
-        upstreams = self._upstreams
-        exchange = self._exchange
-        pool = line(upstreams.counters.cells)
+        context, exchange = self._context, self._exchange
+        pool = line(context.counters.cells)
         exchange.released()
         exchange.code = error.code
-        upstreams.counters.count_error(error.code)
+        context.counters.count_error(error.code)
         if error.code == "pool_exhausted":
-            upstreams.counters.cells[Cell.TIMEOUTS] += 1
+            context.counters.cells[Cell.TIMEOUTS] += 1
             error = ProxyError(error.code, f"{error.explanation}: {pool}")
-        upstreams.log.warning("%d %s: %s", error.status, error.code, pool)
+        context.log.warning("%d %s: %s", error.status, error.code, pool)
         if self._started:
             # the head is out: only a cut connection tells the caller that the body is not whole. uvicorn cuts it
             # when the app returns before the end of the answer.
             return Cell.ABORTED
         exchange.status = error.status
-        await refuse(error, self._scope, self._send, caller=self._caller, request_id=exchange.request_id)
+        await send_error(error, self._scope, self._send, downstream=self._downstream, request_id=exchange.request_id)
         return Cell.FAILED
 
 

@@ -1,17 +1,21 @@
-"""What goes on and what stays: pure rules from an ASGI scope to an upstream request, and from its answer back.
+"""Which headers go on and which stay: pure rules from an ASGI scope to an upstream request, and from its answer back.
 
 Sources: RFC 9110 sections 7.6.1 (hop-by-hop) and 7.6.3 (Via), RFC 9112 sections 3.2 (Host) and 6 (lengths). A message
 whose length has two meanings is refused.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from proxy.asgi import Headers, header
 from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
+
+Fields = Mapping[bytes, list[bytes]]
+"""The values of each header, in order, by its name in lower case."""
 
 REQUEST_HEAD_BYTES: Final = 65_536
 """Names and values of a request; more is 431."""
@@ -38,7 +42,7 @@ HOP_BY_HOP: Final = frozenset(
 _FORWARDED: Final = frozenset(
     {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto"}
 )
-"""Where a request came from is the proxy's to say: what a caller says of it stays behind."""
+"""The proxy itself says where a request came from; what a caller says of it is dropped."""
 
 _NEVER_NAMED: Final = _FORWARDED | {b"content-length", b"host", b"via"}
 """Headers that a Connection or Trailer header cannot remove, whoever sent it."""
@@ -47,14 +51,31 @@ _NOT_SENT_ON: Final = HOP_BY_HOP | _FORWARDED | {b"expect", b"host"}
 _NOT_PASSED_ON: Final = HOP_BY_HOP | {b"content-length"}
 _FRAMES: Final = frozenset({b"content-length", b"transfer-encoding"})
 _SPECIAL: Final = _NOT_SENT_ON | {b"content-length", b"via"}
-"""A name that becomes one of these when a server reads _ as - stays behind too."""
+"""A name that becomes one of these when a server reads _ as - is dropped too."""
 
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~%!$&'()*+;=-]+)(?::[0-9]{0,5})?")
-_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TOKENS: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]*")
 _NO_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _OWN: Final = b"/-/"
 _PLAIN: Final = re.compile(rb"(?:/[0-9A-Za-z_][0-9A-Za-z_.-]*)+")
 """Paths that mean nothing else when they are decoded or normalised: most of them."""
+
+
+def fields_of(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
+    """Return the values by name. Most rules are for headers that are seldom there, and ask this."""
+    fields: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        if name in fields:
+            fields[name].append(value)
+        else:
+            fields[name] = [value]
+    return fields
+
+
+def first(fields: Fields, name: bytes) -> bytes:
+    """Return the first value of a header, empty if there is none."""
+    values = fields.get(name)
+    return values[0] if values else b""
 
 
 def is_own(raw_path: bytes) -> bool:
@@ -69,47 +90,52 @@ def is_own(raw_path: bytes) -> bool:
 
 
 def outbound(
-    scope: Mapping[str, Any], *, authority: bytes, base_path: bytes = b"", pseudonym: bytes = b"pool-sandbox"
+    scope: Mapping[str, Any],
+    fields: Fields,
+    *,
+    authority: bytes,
+    base_path: bytes = b"",
+    pseudonym: bytes = b"pool-sandbox",
 ) -> Outbound:
     """Return the request to send upstream. Raises ProxyError (4xx) where the caller's request has no single meaning.
 
-    `authority` becomes the Host header: where a request goes is never taken from the caller. `pseudonym` is this
-    proxy's name in Via; a request that carries it already has gone round in a circle (508).
+    `fields` are those of the scope's headers. `authority` becomes the Host header: where a request goes is never taken
+    from the caller. `pseudonym` is this proxy's name in Via; a request that carries it already has gone round in a
+    circle (508).
     """
     incoming: Headers = scope["headers"]
     version: str = scope["http_version"]
     if version not in ("1.1", "1.0"):
         raise ProxyError("http_version_not_supported", "HTTP/1.1 and HTTP/1.0 are spoken here")
-    _check_request_head(incoming)
-    present = {name for name, _ in incoming}  # most checks are for what is seldom there
-    host = _host(incoming, version)
-    chunked, has_body = _request_framing(incoming, version) if present & _FRAMES else (False, False)
-    if b"expect" in present:
-        _check_expectation(incoming, version)
-    if b"upgrade" in present:
-        _check_upgrade(incoming, has_body)
-    if b"via" in present and any(name == b"via" and pseudonym in value for name, value in incoming):
+    if sum(map(len, chain.from_iterable(incoming))) > REQUEST_HEAD_BYTES:
+        raise ProxyError("headers_too_large")
+    host = _host(fields, version)
+    chunked, has_body = (False, False) if _FRAMES.isdisjoint(fields) else _request_framing(fields, version)
+    if b"expect" in fields:
+        _check_expectation(fields, version)
+    if b"upgrade" in fields:
+        _check_upgrade(fields, has_body)
+    if b"via" in fields and any(pseudonym in value for value in fields[b"via"]):
         raise ProxyError("loop_detected")
-    dropped = _dropped(incoming, present)
+    dropped = _dropped(fields)
     if chunked:
         dropped |= {b"content-length"}
     headers = [(b"host", authority)]
     headers += [(name, value.strip(b" \t")) for name, value in incoming if name not in dropped]
     if chunked:
         headers.append((b"transfer-encoding", b"chunked"))
-    headers += _origin(scope, host)
+    if scope.get("client"):
+        headers.append((b"x-forwarded-for", scope["client"][0].encode()))
+    headers.append((b"x-forwarded-proto", scope["scheme"].encode()))
+    if host:
+        headers.append((b"x-forwarded-host", host))
     headers.append((b"via", version.encode() + b" " + pseudonym))
     return Outbound(scope["method"], _target(scope, base_path), headers, has_body)
 
 
-def wants_upgrade(headers: Headers) -> bool:
+def wants_upgrade(fields: Fields) -> bool:
     """Say whether a caller asks to speak something else on its connection from now on."""
-    return bool(header(headers, b"upgrade")) and b"upgrade" in _named_in(b"connection", headers)
-
-
-def waits_for_continue(headers: Headers) -> bool:
-    """Say whether a caller sends its body only after 100 Continue."""
-    return bool(header(headers, b"expect"))
+    return bool(first(fields, b"upgrade")) and b"upgrade" in _named_in(b"connection", fields)
 
 
 def answer_headers(status: int, upstream: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -117,8 +143,19 @@ def answer_headers(status: int, upstream: Iterable[tuple[bytes, bytes]]) -> Head
     if not 200 <= status <= 599:
         raise ProxyError("upstream_protocol_error")
     received = [(name.lower(), value) for name, value in upstream]
-    length = _answer_length(received)
-    dropped = _NOT_PASSED_ON | _named_in(b"connection", received)
+    fields = fields_of(received)
+    if (
+        sum(map(len, chain.from_iterable(received))) > ANSWER_HEAD_BYTES
+        # no name and no value may hold what could end a line
+        or _NO_VALUE.search(b"".join(chain.from_iterable(fields.values())))
+        or not _TOKENS.fullmatch(b"".join(fields))
+        or b"" in fields
+    ):
+        raise ProxyError("upstream_protocol_error")
+    length = None if _FRAMES.isdisjoint(fields) else _answer_length(fields)
+    dropped = _NOT_PASSED_ON
+    if b"connection" in fields:
+        dropped |= _named_in(b"connection", fields)
     headers = [header for header in received if header[0] not in dropped]
     if length is not None and status not in (204, 304):  # uvicorn would wait for the body of a 304 and cut
         headers.append((b"content-length", length))
@@ -130,65 +167,65 @@ def has_open_end(method: str, status: int, headers: Headers) -> bool:
     return method != "HEAD" and status not in (204, 304) and not header(headers, b"content-length")
 
 
-def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return the id that a request came with, as far as it is kept; "" if it came without."""
-    return header(headers, b"x-request-id").decode("latin-1")[:128]
+def request_id_of(value: bytes) -> str:
+    """Return an x-request-id as far as it is kept."""
+    return value.decode("latin-1")[:128]
 
 
-def _request_framing(headers: Headers, http_version: str) -> tuple[bool, bool]:
-    """Return whether a request's body is chunked, and whether there is one. Raises ProxyError (400)."""
-    codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
-    if not codings:
-        lengths = [value for name, value in headers if name == b"content-length"]
-        if len(lengths) > 1 or (lengths and not lengths[0].strip().isdigit()):
-            raise ProxyError("bad_request", "a request has one Content-Length, a whole number")
-        return False, bool(lengths) and int(lengths[0]) > 0
-    if codings != [b"chunked"] or http_version == "1.0":
-        raise ProxyError("bad_request", "the only transfer coding taken is chunked, of an HTTP/1.1 caller")
-    return True, True
-
-
-def _check_request_head(headers: Headers) -> None:
-    """Refuse a head of more than REQUEST_HEAD_BYTES. Raises ProxyError (431)."""
-    if sum([len(name) + len(value) for name, value in headers]) > REQUEST_HEAD_BYTES:
-        raise ProxyError("headers_too_large")
-
-
-def _host(headers: Headers, http_version: str) -> bytes:
-    values = [value for name, value in headers if name == b"host"]
-    if not values and http_version == "1.0":
+def _host(fields: Fields, http_version: str) -> bytes:
+    values = fields.get(b"host")
+    if values is None and http_version == "1.0":
         return b""
-    if len(values) != 1 or not _HOST.fullmatch(values[0]):
+    if values is None or len(values) != 1 or not _HOST.fullmatch(values[0]):
         raise ProxyError("bad_request", "a request needs one valid Host header")
     return values[0]
 
 
-def _dropped(headers: Headers, present: Set[bytes]) -> frozenset[bytes]:
-    """Return the names of the headers that stay behind."""
-    dropped = _NOT_SENT_ON
-    if b"connection" in present:
-        dropped |= _named_in(b"connection", headers)
-    if b"trailer" in present:
-        dropped |= _named_in(b"trailer", headers)
-    if b"_" in b"".join(present):
-        dropped |= {name for name in present if b"_" in name and name.replace(b"_", b"-") in _SPECIAL}
-    return dropped
+def _request_framing(fields: Fields, http_version: str) -> tuple[bool, bool]:
+    """Return whether a request's body is chunked, and whether there is one. Raises ProxyError (400)."""
+    codings = fields.get(b"transfer-encoding")
+    if codings is None:
+        lengths = fields[b"content-length"]
+        if len(lengths) > 1 or not lengths[0].strip().isdigit():
+            raise ProxyError("bad_request", "a request has one Content-Length, a whole number")
+        return False, int(lengths[0]) > 0
+    if len(codings) > 1 or codings[0].strip().lower() != b"chunked" or http_version == "1.0":
+        raise ProxyError("bad_request", "the only transfer coding taken is chunked, of an HTTP/1.1 caller")
+    return True, True
 
 
-def _check_expectation(headers: Headers, http_version: str) -> None:
-    expected = header(headers, b"expect")
+def _check_expectation(fields: Fields, http_version: str) -> None:
+    expected = first(fields, b"expect")
     if expected and (http_version == "1.0" or expected.strip().lower() != b"100-continue"):
         # uvicorn would send 100 Continue to an HTTP/1.0 caller, which takes it for the answer
         raise ProxyError("expectation_failed")
 
 
-def _check_upgrade(headers: Headers, has_body: bool) -> None:
-    if not wants_upgrade(headers):
+def _check_upgrade(fields: Fields, has_body: bool) -> None:
+    if not wants_upgrade(fields):
         return
-    if header(headers, b"upgrade").lower() == b"websocket":  # comes here where the server has no WebSocket library
+    if first(fields, b"upgrade").lower() == b"websocket":  # comes here where the server has no WebSocket library
         raise ProxyError("not_implemented")
     if has_body:  # the server's parser takes the body for the other protocol
         raise ProxyError("bad_request", "a request that asks for an upgrade has no body here")
+
+
+def _dropped(fields: Fields) -> frozenset[bytes]:
+    """Return the names of the request headers that stay behind."""
+    dropped = _NOT_SENT_ON
+    if b"connection" in fields:
+        dropped |= _named_in(b"connection", fields)
+    if b"trailer" in fields:
+        dropped |= _named_in(b"trailer", fields)
+    if b"_" in b"".join(fields):
+        dropped |= {name for name in fields if b"_" in name and name.replace(b"_", b"-") in _SPECIAL}
+    return dropped
+
+
+def _named_in(field: bytes, fields: Fields) -> frozenset[bytes]:
+    """Return the headers that a field (Connection, Trailer) names, on however many lines."""
+    lines = fields.get(field, ())
+    return frozenset({token.strip().lower() for line in lines for token in line.split(b",")}) - _NEVER_NAMED
 
 
 def _target(scope: Mapping[str, Any], base_path: bytes) -> bytes:
@@ -201,22 +238,19 @@ def _target(scope: Mapping[str, Any], base_path: bytes) -> bytes:
     return base_path + raw_path + (b"?" + query if query else b"")
 
 
-def _origin(scope: Mapping[str, Any], host: bytes) -> Headers:
-    """Return what the upstream is told of where a request came from."""
-    headers = [(b"x-forwarded-proto", scope["scheme"].encode())]
-    if scope.get("client"):
-        headers.insert(0, (b"x-forwarded-for", scope["client"][0].encode()))
-    if host:
-        headers.append((b"x-forwarded-host", host))
-    return headers
+def _answer_length(fields: Fields) -> bytes | None:
+    """Return the Content-Length of an answer, None if it is chunked. Raises ProxyError (502).
 
-
-def _named_in(field: bytes, headers: Headers) -> frozenset[bytes]:
-    """Return the headers that a field (Connection, Trailer) names, on however many lines."""
-    lines = [value for name, value in headers if name == field]
-    if not lines:
-        return frozenset()
-    return frozenset({token.strip().lower() for line in lines for token in line.split(b",")}) - _NEVER_NAMED
+    A Content-Length beside a Transfer-Encoding is refused too: one of them lies, and two readers may believe each one.
+    """
+    codings = [value.strip().lower() for value in fields.get(b"transfer-encoding", ())]
+    lengths = {part.strip() for value in fields.get(b"content-length", ()) for part in value.split(b",")}
+    if codings not in ([], [b"chunked"]) or len(lengths) + len(codings) > 1:
+        raise ProxyError("upstream_protocol_error")
+    length = lengths.pop() if lengths else None
+    if length is not None and not length.isdigit():
+        raise ProxyError("upstream_protocol_error")
+    return length
 
 
 def _normalised(raw_path: bytes) -> bytes:
@@ -230,32 +264,3 @@ def _normalised(raw_path: bytes) -> bytes:
             segments.append(segment)
     trailing = b"/" if len(segments) == 1 and path.endswith(b"/") else b""
     return b"/" + b"/".join(segments) + trailing
-
-
-def _answer_length(headers: Headers) -> bytes | None:
-    """Return the Content-Length of an answer, None without one. Raises ProxyError (502) for what is not valid HTTP.
-
-    A Content-Length beside a Transfer-Encoding is refused too: one of them lies, and two readers may believe each one.
-    """
-    names = [name for name, _ in headers]
-    text = b"".join([value for _, value in headers])
-    joined = b"".join(names)
-    # no name and no value may hold what could end a line
-    if len(joined) + len(text) > ANSWER_HEAD_BYTES or _NO_VALUE.search(text) or not (all(names) and _is_token(joined)):
-        raise ProxyError("upstream_protocol_error")
-    codings: list[bytes] = []
-    lengths: set[bytes] = set()
-    if b"transfer-encoding" in names:
-        codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
-    if b"content-length" in names:
-        lengths = {part.strip() for name, value in headers if name == b"content-length" for part in value.split(b",")}
-    if codings not in ([], [b"chunked"]) or len(lengths) + len(codings) > 1:
-        raise ProxyError("upstream_protocol_error")
-    length = lengths.pop() if lengths else None
-    if length is not None and not length.isdigit():
-        raise ProxyError("upstream_protocol_error")
-    return length
-
-
-def _is_token(name: bytes) -> bool:
-    return not name or _NAME.fullmatch(name) is not None

@@ -8,24 +8,24 @@ answer takes two system calls and two packets. Under any other server there is n
 import asyncio
 import socket
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-SCOPE_KEY: Final = "proxy.line"
+SCOPE_KEY: Final = "proxy.downstream"
 
 _LEFT: Final = (7, 8)
 """TCP_CLOSE (the caller reset the connection) and TCP_CLOSE_WAIT (it closed its side), by Linux' tcp_states.h."""
 
 
-class Line:
+class DownstreamConnection:
     """The connection as a request sees it. One request of a connection is worked on at a time: one listener."""
 
-    __slots__ = ("_socket", "hold", "lost", "on_lost")
+    __slots__ = ("_socket", "hold_next_write", "lost", "on_lost")
 
     def __init__(self, hold: Callable[[], None], connection: socket.socket | None = None) -> None:
-        self.hold = hold
+        self.hold_next_write = hold
         self._socket = connection
         self.lost = False
         self.on_lost: Callable[[], None] | None = None
@@ -100,18 +100,18 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Accepted."""
-        self._line = Line(_hold_nothing, transport.get_extra_info("socket"))
+        self._downstream = DownstreamConnection(_hold_nothing, transport.get_extra_info("socket"))
         super().connection_made(transport)
 
     def on_message_begin(self) -> None:
         """A request begins to arrive."""
         super().on_message_begin()
-        self.scope[SCOPE_KEY] = self._line  # type: ignore[typeddict-unknown-key] # a key of our own
+        self.scope[SCOPE_KEY] = self._downstream  # type: ignore[typeddict-unknown-key] # a key of our own
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The caller is gone, or was cut off."""
         super().connection_lost(exc)
-        self._line.lose()
+        self._downstream.lose()
 
 
 class HoldingConnection(Connection):
@@ -121,13 +121,8 @@ class HoldingConnection(Connection):
         """Accepted."""
         holding = HoldingTransport(transport, self.loop)
         super().connection_made(holding)  # type: ignore[arg-type] # all of a transport that uvicorn asks for
-        self._line.hold = holding.hold
+        self._downstream.hold_next_write = holding.hold
 
 
 def _hold_nothing() -> None:
     pass
-
-
-def line_of(scope: Mapping[str, Any]) -> Line | None:
-    """Return the line of a request, if its server has one."""
-    return scope.get(SCOPE_KEY)

@@ -51,7 +51,7 @@ class Counted:
         self._first: Message | None = None
         self._complete = False
         self._failure: AsWritten | None = None
-        request_id = request_id_of(scope["headers"])
+        request_id = request_id_of(header(scope["headers"], b"x-request-id"))
         self._exchange = bench.watch.exchange(scope["method"], scope["raw_path"], request_id)
         self._holder = Holder(self._exchange)
 

@@ -2,7 +2,7 @@
 
 import json
 
-from proxy.asgi import App, Receive, Scope, Send
+from proxy.asgi import App, Receive, Scope, Send, header
 from proxy.counters import Cell
 from proxy.errors import ProxyError
 from proxy.forward.headers import request_id_of
@@ -44,7 +44,7 @@ class PatternRoutes:
 
 async def _refuse(bench: Bench, error: ProxyError, status: int, scope: Scope, send: Send) -> None:
     """Answer for what is no call of a pattern, with the names there are; counted, so that a load test adds up."""
-    request_id = request_id_of(scope["headers"])
+    request_id = request_id_of(header(scope["headers"], b"x-request-id"))
     exchange = bench.watch.exchange(scope["method"], scope["raw_path"], request_id)
     with counting(bench.watch, exchange, scope):
         exchange.outcome = Cell.FAILED
