@@ -22,12 +22,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "proxy" / "src"))
 
 import anyio
 
+from poolwatch.monitor import Monitor
 from proxy.clients.interface import Client, Outbound
 from proxy.clients.registry import build_client
-from proxy.counters import Counters
 from proxy.errors import ProxyError
 from proxy.settings import Settings
-from proxy.watch import PoolWatch
+from proxy.worker_counters import WorkerCounters
 
 POOL = 10
 PROBES = 20
@@ -85,10 +85,10 @@ async def upstream() -> None:
             await loop.run_in_executor(None, sys.stdin.read)
 
 
-async def one(client: Client, watch: PoolWatch, target: bytes = b"/") -> bytes:
+async def one(client: Client, watch: Monitor, target: bytes = b"/") -> bytes:
     """Do one request as the forwarder does."""
     outbound = Outbound("GET", target, [(b"host", b"upstream.test")], has_body=False)
-    with watch.exchange() as exchange:
+    with watch.trace() as exchange:
         exchange.admitted()
         answer = await client.send(outbound, None)
         try:
@@ -98,7 +98,7 @@ async def one(client: Client, watch: PoolWatch, target: bytes = b"/") -> bytes:
                 await answer.aclose()
 
 
-async def storm(client: Client, watch: PoolWatch, cancels: int, by: str) -> tuple[int, int]:
+async def storm(client: Client, watch: Monitor, cancels: int, by: str) -> tuple[int, int]:
     """Keep four times as many requests going as there are connections, each cancelled after a random while.
 
     Half of them very soon, so that they are caught as they wait or connect; the others at any time up to the answer.
@@ -129,7 +129,7 @@ async def storm(client: Client, watch: PoolWatch, cancels: int, by: str) -> tupl
     return cancelled, answered
 
 
-async def probe(client: Client, watch: PoolWatch) -> tuple[int, float]:
+async def probe(client: Client, watch: Monitor) -> tuple[int, float]:
     """Return how many of the requests succeed in time, and how long they take together."""
     began = time.perf_counter()
 
@@ -157,8 +157,8 @@ async def trial(side: str, url: str, cancels: int, by: str) -> Row:
         read_timeout_seconds=1.0,
     )
     with tempfile.TemporaryDirectory() as directory:
-        counters = Counters(Path(directory))
-        watch = PoolWatch(counters)
+        counters = WorkerCounters(Path(directory))
+        watch = Monitor(counters)
         client = build_client(settings, watch)
         before = await _served(url)
         cancelled, answered = await storm(client, watch, cancels, by)

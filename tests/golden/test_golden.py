@@ -53,7 +53,7 @@ def golden(name: str) -> Any:
 
 @pytest.mark.parametrize("client", ["httpx", "aiohttp"])
 def test_the_proxy_shows_what_it_did(client: str) -> None:
-    expected, found = golden(client), shown("scenario.py", client)
+    expected, found = golden("proxy"), shown("scenario.py", client)
     expected["metrics"]["body"] = [DIFFERENCES.get(line, line) for line in expected["metrics"]["body"]]
     last_error = expected["metrics"]["body"].index('proxy_errors_total{error_type="internal_error"} 0.0')
     expected["metrics"]["body"].insert(last_error + 1, f'proxy_errors_total{{error_type="{NEW_CODE}"}} 0.0')
@@ -68,4 +68,4 @@ def test_the_proxy_shows_what_it_did(client: str) -> None:
 
 
 def test_a_run_document_says_what_it_did() -> None:
-    assert shown("run.py", str(HERE / "httpx.json")) == golden("run") | NEW_IN_RUNS
+    assert shown("run.py", str(HERE / "proxy.json")) == golden("run") | NEW_IN_RUNS

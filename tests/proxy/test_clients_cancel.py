@@ -6,8 +6,8 @@ from contextlib import suppress
 import anyio
 import pytest
 
+from poolwatch.counters import Cell
 from proxy.clients.lost_slots import lost_slots
-from proxy.counters import Cell
 from proxy.errors import ProxyError
 from support.direct import COUNTED, NAMES, QUEUES, Direct, direct, eventually
 from support.raw_http import Exchange, answer_ok, raw_upstream

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from proxy.counters import Cell
+from poolwatch.counters import Cell
 from proxy.errors import ProxyError
 from support.direct import NAMES, QUEUES, chunks, direct, eventually
 from support.raw_http import Exchange, answer_ok, raw_upstream

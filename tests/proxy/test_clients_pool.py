@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from poolwatch.counters import Cell
 from proxy.clients.transport import socket_options
-from proxy.counters import Cell
 from proxy.errors import ProxyError
 from proxy.settings import Settings
 from support.direct import COUNTED, NAMES, QUEUES, chunks, direct, eventually

@@ -6,10 +6,10 @@ from pathlib import Path
 import anyio
 import pytest
 
+from poolwatch.counters import Cell
+from poolwatch.report import gauges
 from proxy.clients.httpcore_http2 import missing_private_names
-from proxy.counters import Cell
 from proxy.errors import ProxyError
-from proxy.pool import gauges
 from support.direct import QUEUES, chunks, direct, eventually
 from support.h2_upstream import Stream, h2_upstream, make_authority, ok
 from support.raw_http import get, roundtrip, split

@@ -9,12 +9,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from proxy import board, ledger_reader
-from proxy.counters import BOUNDS_MS, Cells, Histogram
-from proxy.journal import TICK_SECONDS
-from proxy.ledger import Ledger
-from proxy.phases import UNKNOWN, Phase
-from proxy.watch import PoolWatch
+from poolwatch.counters import Counters, Histogram, distribution
+from poolwatch.histogram import BOUNDS_MS
+from poolwatch.monitor import Monitor
+from poolwatch.phases import UNKNOWN, Phase
+from proxy import ledger_reader
+from proxy.ledger import TICK_SECONDS, Ledger
 from support.raw_http import get, raw_upstream, roundtrip, split
 from support.servers import running_proxy
 
@@ -26,41 +26,43 @@ def entries(directory: Path) -> list[dict[str, Any]]:
 
 def test_batches_hold_what_single_entries_would(tmp_path: Path) -> None:
     """Ids, order, times and histograms of 200 requests, entered as it comes and at the end."""
-    ledger = Ledger(tmp_path, 1000)
-    watch = PoolWatch(Cells(), ledger)
+    counters = Counters()
+    ledger = Ledger(tmp_path, 1000, counters)
+    watch = Monitor(counters, ledger)
     totals = []
     for number in range(200):
-        with watch.exchange("GET", b"/%d" % number, str(number)) as exchange:
+        with watch.trace("GET", b"/%d" % number, str(number)) as exchange:
             exchange.admitted()
             exchange.answering()
         totals.append(exchange.total_ns)
-    watch.enter()
+    watch.flush()
     found = entries(tmp_path)
     assert [entry["request_id"] for entry in found] == [str(number) for number in range(200)]
     assert [entry["total_ms"] for entry in found] == [total / 1e6 for total in totals]
     starts = [entry["started_at"] for entry in found]
     assert all(first <= second for first, second in pairwise(starts))
-    total = board.distribution(watch.cells, Histogram.TOTAL)
+    total = distribution(watch.cells, Histogram.TOTAL)
     assert total.count == 200
     assert abs(total.sum_ms - sum(totals) / 1e6) < 1e-6
     for name in ("ADMISSION", "PROXY"):
         whole = sum(entry["phases_ms"][name.lower()] for entry in found)
-        assert abs(board.distribution(watch.cells, Histogram[name]).sum_ms - whole) < 1e-6
+        assert abs(distribution(watch.cells, Histogram[name]).sum_ms - whole) < 1e-6
     ledger.close()
 
 
 def test_what_is_unknown_counts_in_no_histogram(tmp_path: Path) -> None:
     """A request of a client that tells nothing beside one that took no time at all in a phase."""
-    ledger = Ledger(tmp_path, 10)
-    watch = PoolWatch(Cells(), ledger)
+    counters = Counters()
+    ledger = Ledger(tmp_path, 10, counters)
+    watch = Monitor(counters, ledger)
     for steps in (("admitted", "grant", "head_received", "answering"), ("admitted", "answering")):
-        exchange = watch.exchange("GET", b"/")
+        exchange = watch.trace("GET", b"/")
         for step in steps:
             getattr(exchange, step)()
         exchange.end()
-    watch.enter()
-    assert board.distribution(watch.cells, Histogram.CONNECT).count == 1
-    assert board.distribution(watch.cells, Histogram.TOTAL).count == 2
+    watch.flush()
+    assert distribution(watch.cells, Histogram.CONNECT).count == 1
+    assert distribution(watch.cells, Histogram.TOTAL).count == 2
     ledger.close()
 
 
@@ -75,7 +77,7 @@ def test_columns_fill_the_buckets_that_single_durations_would(tmp_path: Path) ->
         bounds[-1] * 50,
         *[chance.randrange(10**9) for _ in range(99)],
     ]
-    batch, single = Cells(), Cells()
+    batch, single = Counters(), Counters()
     batch.add_phases([([each] * (len(Phase) - 1) + [UNKNOWN], each) for each in spent])
     for each in spent:
         for histogram in range(Histogram.REQUEST + 1):
@@ -86,14 +88,15 @@ def test_columns_fill_the_buckets_that_single_durations_would(tmp_path: Path) ->
 
 def test_who_came_without_an_id_is_given_one(tmp_path: Path) -> None:
     """The one that a log has named already, or one that is the same for every reader; no two have the same."""
-    ledger = Ledger(tmp_path, 10)
-    watch = PoolWatch(Cells(), ledger)
+    counters = Counters()
+    ledger = Ledger(tmp_path, 10, counters)
+    watch = Monitor(counters, ledger)
     named = []
     for number in range(6):
-        with watch.exchange("GET", b"/") as exchange:
+        with watch.trace("GET", b"/") as exchange:
             exchange.admitted()
             named.append(exchange.request_id if number % 2 else "")
-    watch.enter()
+    watch.flush()
     ids = [entry["request_id"] for entry in entries(tmp_path)]
     assert [given for given, name in zip(ids, named, strict=True) if name] == named[1::2]
     assert len({*ids}) == 6

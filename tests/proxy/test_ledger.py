@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from poolwatch.counters import Cell, Counters
+from poolwatch.histogram import BOUNDS_MS
+from poolwatch.monitor import Monitor
+from poolwatch.phases import UNKNOWN, Phase, reported_ns, server_timing
 from proxy import ledger_reader
-from proxy.counters import BOUNDS_MS, Cell, Cells
 from proxy.ledger import Ledger
-from proxy.phases import UNKNOWN, Phase, reported_ns, server_timing
-from proxy.watch import PoolWatch
 from support.raw_http import Exchange, get, raw_upstream, roundtrip, split
 from support.servers import RunningProxy, free_port, part, running_proxy
 
@@ -289,13 +290,14 @@ def test_two_workers_give_each_entry_exactly_once() -> None:
 
 def test_a_reader_that_is_overtaken_gives_nothing_that_is_torn(tmp_path: Path) -> None:
     """Whatever the writer does between two looks, each entry is whole, in order and given once or counted lost."""
-    ledger = Ledger(tmp_path, 10)
-    watch = PoolWatch(Cells(), ledger)
+    counters = Counters()
+    ledger = Ledger(tmp_path, 10, counters)
+    watch = Monitor(counters, ledger)
 
     def write(count: int) -> None:
         for _ in range(count):
-            watch.exchange("GET", b"/", "id").end()
-        watch.enter()
+            watch.trace("GET", b"/", "id").end()
+        watch.flush()
 
     seen: list[int] = []
     dropped, cursor = 0, None
@@ -317,8 +319,8 @@ def test_a_reader_that_is_overtaken_gives_nothing_that_is_torn(tmp_path: Path) -
 
 def test_steps_that_come_late_or_twice_change_nothing() -> None:
     """A library may go on for a request that was given up: no gauge may move after the end."""
-    watch = PoolWatch(Cells())
-    with watch.exchange("GET", b"/") as exchange:
+    watch = Monitor(Counters())
+    with watch.trace("GET", b"/") as exchange:
         exchange.admitted()
         exchange.connecting()
     before = list(watch.cells)
@@ -374,15 +376,15 @@ def test_server_timing_names_every_phase_that_took_time(spent_ms: dict[str, floa
     assert server_timing([round(1e6 * spent_ms.get(phase.name, 0)) for phase in Phase]) == value
 
 
-def moments(watch: PoolWatch, *steps: str) -> dict[str, int]:
+def moments(watch: Monitor, *steps: str) -> dict[str, int]:
     """The phases of an exchange that is told these steps and no other, some time apart."""
-    exchange = watch.exchange("GET", b"/")
+    exchange = watch.trace("GET", b"/")
     for step in steps:
         time.sleep(0.001)
         method = getattr(exchange, step)
         method(kept=False) if step == "writing" else method()
     exchange.end()
-    watch.enter()
+    watch.flush()
     return {phase.name: spent for phase, spent in zip(Phase, exchange.spent_ns, strict=True)}
 
 
@@ -392,7 +394,7 @@ def moments(watch: PoolWatch, *steps: str) -> dict[str, int]:
         # all there is to tell
         (
             (),
-            "admitted asking connecting connected securing secured writing sent head_received answering body_done",
+            "admitted connecting connected securing secured writing sent head_received answering body_done",
             {"NETWORK"},
             {"ADMISSION", "POOL_WAIT", "CONNECT", "TLS", "SEND", "UPSTREAM", "BODY", "PROXY"},
         ),
@@ -425,9 +427,10 @@ def test_what_a_client_cannot_tell_is_unknown(
     tmp_path: Path, untold: tuple[Phase, ...], steps: str, unknown: set[str], known: set[str]
 ) -> None:
     """Not guessed, not zero; what took the time instead is in the phases that are known, and nothing is lost."""
-    ledger = Ledger(tmp_path, 10)
-    watch = PoolWatch(Cells(), ledger)
-    watch.untold = untold
+    counters = Counters()
+    ledger = Ledger(tmp_path, 10, counters)
+    watch = Monitor(counters, ledger)
+    watch.always_unknown = untold
     spent = moments(watch, *steps.split())
     assert {name for name, each in spent.items() if each == UNKNOWN} == unknown
     assert {name for name, each in spent.items() if each >= 1_000_000} == known
@@ -438,13 +441,13 @@ def test_what_a_client_cannot_tell_is_unknown(
 
 def test_a_clock_that_is_set_back_loses_no_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two rings, page by page: each entry once, those of a ring in its order."""
-    ledgers = [Ledger(tmp_path, 50), Ledger(tmp_path, 50)]
+    ledgers = [Ledger(tmp_path, 50, Counters()) for _ in range(2)]
     for moment in (100, 200, 50, 60, 300, 10):
-        monkeypatch.setattr("proxy.journal.time.time_ns", lambda moment=moment: moment * 10**9)
+        monkeypatch.setattr("proxy.ledger.time.time_ns", lambda moment=moment: moment * 10**9)
         for ledger in ledgers:
-            watch = PoolWatch(Cells(), ledger)
-            watch.exchange("GET", b"/").end()
-            watch.enter()
+            watch = Monitor(Counters(), ledger)
+            watch.trace("GET", b"/").end()
+            watch.flush()
     monkeypatch.undo()
     seen: list[str] = []
     cursor = None

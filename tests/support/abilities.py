@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio
 
-from proxy.counters import Cell
+from poolwatch.counters import Cell
 from proxy.errors import ProxyError
 from support.direct import NAMES, Direct, chunks, direct, eventually
 from support.h2_upstream import h2_upstream, make_authority

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import anyio
 
+from poolwatch.counters import Cell
+from poolwatch.monitor import Monitor
 from proxy.clients.interface import Client, Outbound
 from proxy.clients.registry import CLIENTS, build_client
-from proxy.counters import Cell, Counters
 from proxy.settings import Settings
-from proxy.watch import PoolWatch
+from proxy.worker_counters import WorkerCounters
 
 NAMES = list(CLIENTS)
 QUEUES = ["client", "gate"]
@@ -27,8 +28,8 @@ class Direct:
     """A client, its counters, and the way the forwarder uses it."""
 
     client: Client
-    counters: Counters
-    watch: PoolWatch
+    counters: WorkerCounters
+    watch: Monitor
     authority: bytes
 
     async def send(
@@ -41,7 +42,7 @@ class Direct:
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         """Return status, headers and body of the answer."""
         outbound = Outbound(method, target, [(b"host", self.authority), *headers], has_body=body is not None)
-        with self.watch.exchange() as exchange:
+        with self.watch.trace() as exchange:
             exchange.admitted()
             answer = await self.client.send(outbound, body)
             try:
@@ -68,8 +69,8 @@ class Direct:
 async def direct(url: str, client: str, queue: str = "client", **settings: object) -> AsyncIterator[Direct]:
     """Make a client for an upstream."""
     with tempfile.TemporaryDirectory() as directory:
-        counters = Counters(Path(directory))
-        watch = PoolWatch(counters)
+        counters = WorkerCounters(Path(directory))
+        watch = Monitor(counters)
         made = build_client(Settings(upstream_url=url, client=client, queue=queue, **settings), watch)
         try:
             yield Direct(made, counters, watch, url.split("//")[1].encode())

@@ -21,7 +21,9 @@ from proxy.settings import ServerSettings, Settings
 from service_kit.listening import free_port as free_port
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [ROOT / part / "src" for part in ("proxy", "upstream-mock", "link", "loadtest", "lab", "service-kit")]
+SOURCES = [
+    ROOT / part / "src" for part in ("proxy", "poolwatch", "upstream-mock", "link", "loadtest", "lab", "service-kit")
+]
 
 
 @dataclass

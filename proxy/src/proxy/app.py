@@ -9,18 +9,18 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
+from poolwatch.monitor import Monitor
 from proxy import patterns
 from proxy.admin.routes import admin_router, nothing_there
 from proxy.admin.service import Admin
 from proxy.asgi import Receive, Scope, Send
 from proxy.clients.registry import build_client
-from proxy.counters import Counters
 from proxy.errors import ProxyError
 from proxy.forward.context import ForwardContext
 from proxy.forward.error_response import refuse_websocket, send_error
 from proxy.forward.handler import ForwardedRequest
 from proxy.forward.headers import is_own
-from proxy.holders import Notices
+from proxy.leaks import Notices
 from proxy.ledger import Ledger
 from proxy.pattern_runtime.apps import Bench
 from proxy.pattern_runtime.routes import PatternRoutes
@@ -28,7 +28,7 @@ from proxy.pattern_runtime.thread_limiter import limit_threads
 from proxy.reconfigure import ReplaceableClient
 from proxy.sampler import Sampler
 from proxy.settings import ServerSettings, Settings
-from proxy.watch import PoolWatch
+from proxy.worker_counters import WorkerCounters
 
 
 class State(TypedDict):
@@ -86,13 +86,13 @@ def create_app(settings: Settings, server: ServerSettings, *, when_open: Callabl
 async def _opened(stack: AsyncExitStack, settings: Settings, server: ServerSettings) -> State:
     """Open what a worker needs; the stack closes it in reverse order."""
     state_dir = settings.state_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="proxy-")))
-    counters = Counters(state_dir)
+    counters = WorkerCounters(state_dir)
     stack.callback(counters.close)
-    ledger = Ledger(state_dir, settings.ledger_entries) if settings.ledger else None
+    ledger = Ledger(state_dir, settings.ledger_entries, counters) if settings.ledger else None
     if ledger is not None:
         stack.callback(ledger.close)
-    watch = PoolWatch(counters, ledger)
-    stack.callback(watch.enter)
+    watch = Monitor(counters, ledger)
+    stack.callback(watch.flush)
     client = ReplaceableClient(settings, watch, build_client)
     stack.push_async_callback(client.aclose)
     limit_threads(settings.thread_tokens)

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from proxy.counters import CODES, Cell
-from proxy.ledger import HEADER, RECORD
-from proxy.phases import NAMES, Phase
+from poolwatch.counters import Cell
+from poolwatch.phases import NAMES, Phase
+from proxy.ledger import HEADER, RECORD, SUFFIX
+from proxy.worker_counters import CODES
 
 END = "end"
-"""The cursor of who wants only what comes from now on."""
+"""The cursor for what comes from now on."""
 
 
 class BadCursor(ValueError):
@@ -34,7 +35,7 @@ class _Part:
     dropped: int
 
     def id_of(self, sequence: int) -> str:
-        """Return the id of a request that came without one: of the same form as `PoolWatch.new_request_id`."""
+        """Return the id of a request that came without one: of the same form as `Monitor.new_request_id`."""
         return f"{crc32(self.ring.encode()):08x}{sequence:08x}"
 
 
@@ -44,7 +45,7 @@ def page(directory: Path, since: str | None, limit: int) -> dict[str, Any]:
     Raises BadCursor. The cursor holds a sequence number for each worker: an entry is given exactly once.
     """
     after = None if since == END else _parsed(since or "")
-    found = [_part(path, after, limit) for path in sorted(directory.glob("*.ledger"))]
+    found = [_part(path, after, limit) for path in sorted(directory.glob(f"*{SUFFIX}"))]
     parts = [part for part in found if part is not None]
     # merged, not sorted: should the clock be set back, the order within a ring is still the cursor's
     rings = [[(part, record) for record in part.records] for part in parts]

@@ -11,28 +11,29 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from proxy.board import Distribution, Sums
-from proxy.counters import BOUNDS_MS, Cell, Histogram
-from proxy.phases import NAMES
-from proxy.pool import gauges
-from proxy.settings import Settings
+from poolwatch.counters import Cell, Histogram
+from poolwatch.histogram import BOUNDS_MS, cumulative
+from poolwatch.phases import NAMES
+from poolwatch.report import gauges
+from proxy.pool_report import PoolLimits
+from proxy.worker_totals import Sums
 
 _SHOWN_BOUNDS_MS = BOUNDS_MS[::5]
 """Four buckets to the decade are enough for a dashboard."""
 
 
-def exposition(sums: Sums, settings: Settings, workers: int, *, told: bool = True) -> str:
+def exposition(sums: Sums, limits: PoolLimits, *, ledger: bool, told: bool = True) -> str:
     """Return all metrics as text; without `told` those of connections are left out: the library tells nothing."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Sums(sums, settings, workers, told))
+    registry.register(_Sums(sums, limits, ledger, told))
     return generate_latest(registry).decode()
 
 
 class _Sums(Collector):
-    def __init__(self, sums: Sums, settings: Settings, workers: int, told: bool) -> None:
+    def __init__(self, sums: Sums, limits: PoolLimits, ledger: bool, told: bool) -> None:
         self._sums = sums
-        self._settings = settings
-        self._workers = workers
+        self._limits = limits
+        self._ledger = ledger
         self._told = told
 
     def collect(self) -> Iterator[Metric]:
@@ -55,7 +56,7 @@ class _Sums(Collector):
         yield GaugeMetricFamily(
             "proxy_pool_max_connections",
             "Connections that the pools of all workers may hold.",
-            self._workers * self._settings.max_connections,
+            self._limits.max_connections,
         )
         yield GaugeMetricFamily("proxy_pool_waiting", "Requests that wait for a connection.", now["waiting"])
         yield GaugeMetricFamily(
@@ -96,7 +97,7 @@ class _Sums(Collector):
             ("proxy_event_loop_lag", "By how much the event loop ran late.", Histogram.LOOP_LAG),
         ):
             yield self._histogram(name, text, {(): histogram})
-        if self._settings.ledger:
+        if self._ledger:
             yield self._histogram(
                 "http_server_request_duration", "Time requests spent in the proxy.", {(): Histogram.TOTAL}
             )
@@ -136,19 +137,5 @@ class _Sums(Collector):
         metric = HistogramMetricFamily(f"{name}_seconds", text, labels=labels)
         for values, histogram in histograms.items():
             durations = self._sums.distribution(histogram)
-            metric.add_metric(values, _buckets(durations), sum_value=durations.sum_ms / 1e3)
+            metric.add_metric(values, cumulative(durations, _SHOWN_BOUNDS_MS), sum_value=durations.sum_ms / 1e3)
         return metric
-
-
-def _buckets(durations: Distribution) -> list[tuple[str, float]]:
-    """Return cumulative counts by upper bound in seconds."""
-    counted = sorted(durations.histogram.items())
-    buckets, total, at = [], 0, 0
-    for shown in _SHOWN_BOUNDS_MS:
-        while at < len(counted) and counted[at][0] <= shown:
-            total += counted[at][1]
-            at += 1
-        buckets.append((f"{shown / 1000:g}", float(total)))
-    # of the buckets themselves: the count beside them may be one ahead at this moment
-    buckets.append(("+Inf", float(sum(count for _, count in counted))))
-    return buckets

@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from poolwatch.monitor import Monitor
 from proxy.clients.interface import Client
 from proxy.settings import Settings
-from proxy.watch import PoolWatch
 
 CHANGEABLE: Final = (
     "client",
@@ -31,7 +31,7 @@ CHANGEABLE: Final = (
 class ReplaceableClient:
     """The client in use, and those before it that still serve the requests they have."""
 
-    def __init__(self, settings: Settings, watch: PoolWatch, build: Callable[[Settings, PoolWatch], Client]) -> None:
+    def __init__(self, settings: Settings, watch: Monitor, build: Callable[[Settings, Monitor], Client]) -> None:
         self._watch = watch
         self._build = build
         self.in_use = ClientInUse(build(settings, watch))
@@ -49,7 +49,7 @@ class ReplaceableClient:
 
     def replace(self, settings: Settings) -> None:
         """Let a client of these settings take over; the old one is closed when it has served what it has."""
-        self._watch.untold = ()  # the next client reports for itself what it does not know
+        self._watch.always_unknown = ()  # the next client reports for itself what it does not know
         old, self.in_use = self.in_use, ClientInUse(self._build(settings, self._watch))
         task = asyncio.create_task(old.drain())
         self._draining[task] = old

@@ -4,12 +4,13 @@ import asyncio
 import time
 from typing import Final
 
-from proxy.counters import Cell, Counters, Histogram
-from proxy.holders import Notices, log_leaks, slots
-from proxy.journal import TICK_SECONDS
+from poolwatch.counters import Cell, Histogram
+from poolwatch.monitor import Monitor
+from proxy.leaks import Notices, log_leaks, slots
+from proxy.ledger import TICK_SECONDS
 from proxy.pattern_runtime.thread_limiter import thread_tokens
 from proxy.reconfigure import ReplaceableClient
-from proxy.watch import PoolWatch
+from proxy.worker_counters import WorkerCounters
 
 _TICKS_A_ROUND: Final = 10
 
@@ -19,8 +20,8 @@ class Sampler:
 
     def __init__(
         self,
-        watch: PoolWatch,
-        counters: Counters,
+        watch: Monitor,
+        counters: WorkerCounters,
         client: ReplaceableClient,
         leak_threshold_seconds: float | None,
         notices: Notices | None,
@@ -43,11 +44,11 @@ class Sampler:
                 due = time.perf_counter_ns() + round(TICK_SECONDS * 1e9)
                 await asyncio.sleep(TICK_SECONDS)
                 self._counters.add(Histogram.LOOP_LAG, max(time.perf_counter_ns() - due, 0))
-                self._watch.enter()
+                self._watch.flush()
 
     def sample(self) -> None:
         """Take what can be read at once; also called when somebody asks, so that the answer is of now."""
-        self._watch.enter()
+        self._watch.flush()
         cells = self._counters.cells
         cells[Cell.CPU_NS] = time.process_time_ns()
         cells[Cell.ABANDONED] = getattr(self._client.client, "abandoned", 0)

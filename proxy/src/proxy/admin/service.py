@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 import fastapi
 import uvicorn
 
-from proxy import board, ledger_reader, sniffio_import
-from proxy.counters import Cell
+from poolwatch.counters import Cell
+from proxy import ledger_reader, sniffio_import, worker_totals
 from proxy.forward.context import ForwardContext
-from proxy.holders import Notices, merged, slots
-from proxy.journal import TICK_SECONDS
+from proxy.leaks import Notices, merged, slots
+from proxy.ledger import TICK_SECONDS
 from proxy.metrics import exposition
-from proxy.pool import pool_document
+from proxy.pool_report import PoolLimits, pool_document
 from proxy.reconfigure import CHANGEABLE
 from proxy.sampler import Sampler
 from proxy.settings import ServerSettings, Settings, in_force
@@ -98,19 +98,25 @@ class Admin:
         parts = [slots(self._forwarding.watch, self._client.client)]
         if self._notices is not None:
             parts += self._notices.of_others()
-        return pool_document(self._sums(), self._settings, self._server.workers, told=self._told) | merged(parts)
+        return pool_document(self._sums(), self._limits, told=self._told) | merged(parts)
+
+    @property
+    def _limits(self) -> PoolLimits:
+        workers = self._server.workers
+        settings = self._settings
+        return PoolLimits(workers, workers * settings.max_connections, workers * settings.keepalive_connections)
 
     async def metrics(self) -> str:
         """Return the metrics in Prometheus' text format."""
         await self._others_entered()
-        return exposition(self._sums(), self._settings, self._server.workers, told=self._told)
+        return exposition(self._sums(), self._limits, ledger=self._settings.ledger, told=self._told)
 
     async def ledger(self, since: str | None, limit: int) -> bytes | None:
         """Return a page of finished requests as JSON, None if none are kept. Raises ledger_reader.BadCursor."""
         if not self._settings.ledger:
             return None
         await self._others_entered()
-        self._forwarding.watch.enter()
+        self._forwarding.watch.flush()
         # in a thread: a page of a thousand takes some 20 ms, and requests go on meanwhile
         return await asyncio.to_thread(ledger_reader.page_json, self._state_dir, since, limit)
 
@@ -141,6 +147,6 @@ class Admin:
         if self._server.workers > 1:
             await asyncio.sleep(2 * TICK_SECONDS)
 
-    def _sums(self) -> board.Sums:
+    def _sums(self) -> worker_totals.Sums:
         self._sampler.sample()
-        return board.read(self._state_dir)
+        return worker_totals.read(self._state_dir)

@@ -11,12 +11,13 @@ from typing import Any, Final
 import aiohttp
 import yarl
 
+from poolwatch.monitor import Monitor
+from poolwatch.phases import Phase
+from poolwatch.trace import current
 from proxy.clients.cancellation import Scope, TaskScope
 from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
-from proxy.phases import Phase
 from proxy.settings import Settings
-from proxy.watch import PoolWatch, current
 
 from .aiohttp_connector import WatchedConnector
 from .request_body import Upload
@@ -32,12 +33,12 @@ _AUTO_HEADERS: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type
 class AiohttpClient:
     """The shared session of one worker."""
 
-    def __init__(self, settings: Settings, watch: PoolWatch) -> None:
+    def __init__(self, settings: Settings, watch: Monitor) -> None:
         self._settings = settings
         self._origin = origin(settings).url
         self._connector = WatchedConnector(settings, watch)
         if settings.upstream_url.startswith("https:"):
-            watch.untold = (Phase.TLS,)  # its hooks tell connecting and the handshake as one
+            watch.always_unknown = (Phase.TLS,)  # its hooks tell connecting and the handshake as one
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             request_class=PlainRequest,

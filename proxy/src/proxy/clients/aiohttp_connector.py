@@ -14,9 +14,10 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
+from poolwatch.monitor import Monitor
+from poolwatch.trace import RequestTrace, current
 from proxy.errors import ProxyError
 from proxy.settings import Settings
-from proxy.watch import Exchange, PoolWatch, current
 
 from .transport import socket_options, ssl_context
 
@@ -27,7 +28,7 @@ class Known:
     def __init__(self, opened_ns: int) -> None:
         self.opened_ns = opened_ns
         self.requests = 0
-        self.exchange: Exchange | None = None
+        self.exchange: RequestTrace | None = None
         self.busy = True
         self._born = time.monotonic()
 
@@ -53,7 +54,7 @@ _wait: ContextVar[_Wait] = ContextVar("wait")
 class WatchedConnector(aiohttp.TCPConnector):
     """aiohttp's pool. `known` are its connections, whether held or idle."""
 
-    def __init__(self, settings: Settings, watch: PoolWatch) -> None:
+    def __init__(self, settings: Settings, watch: Monitor) -> None:
         self.known: dict[ResponseHandler, Known] = {}
         self._watch = watch
         self._settings = settings

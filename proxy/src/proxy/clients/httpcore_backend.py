@@ -13,8 +13,9 @@ from typing import Any, Final
 import anyio
 import httpcore
 
-from proxy.counters import Cell
-from proxy.watch import PoolWatch, current
+from poolwatch.counters import Cell
+from poolwatch.monitor import Monitor
+from poolwatch.trace import current
 
 from .httpcore_http2 import Call, call
 
@@ -33,7 +34,7 @@ class WatchedBackend(httpcore.AsyncNetworkBackend):
 
     def __init__(
         self,
-        watch: PoolWatch,
+        watch: Monitor,
         inner: Any = None,
         *,
         max_age_seconds: float | None = None,
@@ -89,7 +90,7 @@ class WatchedStream(httpcore.AsyncNetworkStream):
     def __init__(
         self,
         inner: Any,
-        watch: PoolWatch,
+        watch: Monitor,
         streams: "set[WatchedStream]",
         max_age_seconds: float | None,
     ) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpcore
 
+from poolwatch.monitor import Monitor
 from proxy.settings import Settings
-from proxy.watch import PoolWatch
 
 from .httpcore_pool import PoolClient
 from .interface import Outbound
@@ -19,7 +19,7 @@ from .transport import socket_options, ssl_context
 class HttpcoreClient(PoolClient):
     """The shared pool of one worker."""
 
-    def __init__(self, settings: Settings, watch: PoolWatch) -> None:
+    def __init__(self, settings: Settings, watch: Monitor) -> None:
         super().__init__(httpcore, httpcore, settings, watch)
         self._scheme = self._origin.scheme.encode()
         self._host = self._origin.host.encode()

@@ -16,9 +16,9 @@ from typing import Any, Final, Protocol
 
 import anyio
 
+from poolwatch.trace import RequestTrace
 from proxy.errors import ProxyError
 from proxy.settings import Settings
-from proxy.watch import Exchange
 
 _CANCEL: Final = 8
 """The error code of a stream that is no longer wanted, RFC 9113 section 7."""
@@ -52,7 +52,7 @@ class Carrier(Protocol):
 class Call:
     """One request's call into the pool. It learns by itself whether it is a stream of an HTTP/2 connection."""
 
-    def __init__(self, pool: Any, settings: Settings, exchange: Exchange | None) -> None:
+    def __init__(self, pool: Any, settings: Settings, exchange: RequestTrace | None) -> None:
         self.stream: Carrier | None = None
         self.exchange = exchange
         self.moved_at = 0.0

@@ -13,11 +13,12 @@ from typing import Any
 import anyio
 import h11
 
+from poolwatch.monitor import Monitor
+from poolwatch.trace import current
 from proxy.clients.cancellation import AnyioScope, Scope
 from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
 from proxy.settings import Settings
-from proxy.watch import PoolWatch, current
 
 from .httpcore_backend import WatchedBackend
 from .httpcore_http2 import Call, missing_private_names
@@ -34,7 +35,7 @@ class PoolClient:
     are requests whose answers are not closed yet; `errors` are what the library raises.
     """
 
-    def __init__(self, core: Any, library: ModuleType, settings: Settings, watch: PoolWatch) -> None:
+    def __init__(self, core: Any, library: ModuleType, settings: Settings, watch: Monitor) -> None:
         self.core = core
         self._library = library
         self._name = library.__name__

@@ -15,8 +15,8 @@ from typing import Any
 import httpcore
 import httpx
 
+from poolwatch.monitor import Monitor
 from proxy.settings import Settings
-from proxy.watch import PoolWatch
 
 from .httpcore_backend import WatchedBackend
 from .httpcore_pool import PoolClient
@@ -28,7 +28,7 @@ class HttpxClient(PoolClient):
     """The shared `AsyncClient` of one worker. `library` is httpx, or httpx2 with `core` httpcore2."""
 
     def __init__(
-        self, settings: Settings, watch: PoolWatch, library: ModuleType = httpx, core: ModuleType = httpcore
+        self, settings: Settings, watch: Monitor, library: ModuleType = httpx, core: ModuleType = httpcore
     ) -> None:
         self._lib: Any = library
         self._body = _body_type(library)
@@ -86,7 +86,7 @@ class HttpxClient(PoolClient):
         await self._client.aclose()
 
 
-def httpx2_client(settings: Settings, watch: PoolWatch) -> HttpxClient:
+def httpx2_client(settings: Settings, watch: Monitor) -> HttpxClient:
     """Return the same by httpx2, which is imported only where it is used."""
     import httpcore2
     import httpx2
@@ -94,7 +94,7 @@ def httpx2_client(settings: Settings, watch: PoolWatch) -> HttpxClient:
     return HttpxClient(settings, watch, httpx2, httpcore2)
 
 
-def watch_pool(transport: httpx.AsyncHTTPTransport, watch: PoolWatch) -> None:
+def watch_pool(transport: httpx.AsyncHTTPTransport, watch: Monitor) -> None:
     """Put the watch under the pool of a transport, for who uses httpx's own client.
 
     httpx has no parameter for httpcore's `network_backend`, so the pool that the transport has just made is given

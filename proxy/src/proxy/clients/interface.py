@@ -45,7 +45,7 @@ class Client(Protocol):
     """One pooled client, shared by all requests of a worker.
 
     While `send` runs, and until the answer is closed, the client tells the exchange of the running task
-    (`proxy.watch.current`) what happens: `connecting`, `connected`, `secured`, `writing`, `sent`, `head_received`.
+    (`poolwatch.trace.current`) what happens: `connecting`, `connected`, `secured`, `writing`, `sent`, `head_received`.
     """
 
     async def send(self, outbound: Outbound, body: AsyncIterator[bytes] | None) -> Answer:

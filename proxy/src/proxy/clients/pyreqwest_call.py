@@ -11,8 +11,8 @@ from pyreqwest.exceptions import PoolTimeoutError, PyreqwestError
 from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response, ResponseBodyReader
 
+from poolwatch.trace import current
 from proxy.errors import ProxyError
-from proxy.watch import current
 
 from .request_body import Upload
 

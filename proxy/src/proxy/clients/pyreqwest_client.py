@@ -15,13 +15,14 @@ from pyreqwest.http import Url
 from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
 
+from poolwatch.monitor import Monitor
+from poolwatch.trace import current
 from proxy.asgi import Headers, header
 from proxy.clients.cancellation import Scope, TaskScope
 from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
 from proxy.settings import Settings
 from proxy.tuning import make_pyreqwest_threads_batch_work
-from proxy.watch import PoolWatch, current
 
 from .pyreqwest_call import PyreqwestAnswer, PyreqwestCall
 from .pyreqwest_settings import build
@@ -40,7 +41,7 @@ class PyreqwestClient:
     `abandoned` counts the calls that were cancelled and that the library has not released yet.
     """
 
-    def __init__(self, settings: Settings, _watch: PoolWatch, *, limited: bool = True) -> None:
+    def __init__(self, settings: Settings, _watch: Monitor, *, limited: bool = True) -> None:
         self._settings = settings
         self.abandoned = 0
         self._origin = origin(settings)

@@ -11,12 +11,12 @@ from typing import Any, Protocol
 
 import anyio
 
+from poolwatch.trace import current
 from proxy.clients.cancellation import Scope
 from proxy.clients.fifo_semaphore import FifoSemaphore
 from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
 from proxy.settings import Settings
-from proxy.watch import current
 
 from .httpcore_backend import placed
 from .interface import Answer, Client

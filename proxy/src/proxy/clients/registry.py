@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from poolwatch.monitor import Monitor
 from proxy.settings import Settings
-from proxy.watch import PoolWatch
 
 from .interface import Client
 
 
-def _httpx(settings: Settings, watch: PoolWatch) -> Client:
+def _httpx(settings: Settings, watch: Monitor) -> Client:
     from .httpx_client import HttpxClient
     from .queueing import OneByOneClient
 
@@ -17,7 +17,7 @@ def _httpx(settings: Settings, watch: PoolWatch) -> Client:
     return OneByOneClient(client, settings) if settings.queue == "gate" else client
 
 
-def _httpx2(settings: Settings, watch: PoolWatch) -> Client:
+def _httpx2(settings: Settings, watch: Monitor) -> Client:
     from .httpx_client import httpx2_client
     from .queueing import ScopedClient
 
@@ -25,7 +25,7 @@ def _httpx2(settings: Settings, watch: PoolWatch) -> Client:
     return ScopedClient(client, settings) if settings.queue == "gate" else client
 
 
-def _httpcore(settings: Settings, watch: PoolWatch) -> Client:
+def _httpcore(settings: Settings, watch: Monitor) -> Client:
     from .httpcore_client import HttpcoreClient
     from .queueing import OneByOneClient
 
@@ -33,7 +33,7 @@ def _httpcore(settings: Settings, watch: PoolWatch) -> Client:
     return OneByOneClient(client, settings) if settings.queue == "gate" else client
 
 
-def _aiohttp(settings: Settings, watch: PoolWatch) -> Client:
+def _aiohttp(settings: Settings, watch: Monitor) -> Client:
     from .aiohttp_client import AiohttpClient
     from .queueing import GatedClient
 
@@ -41,7 +41,7 @@ def _aiohttp(settings: Settings, watch: PoolWatch) -> Client:
     return GatedClient(client, settings) if settings.queue == "gate" else client
 
 
-def _pyreqwest(settings: Settings, watch: PoolWatch) -> Client:
+def _pyreqwest(settings: Settings, watch: Monitor) -> Client:
     from .pyreqwest_client import PyreqwestClient
     from .queueing import KeepingClient
 
@@ -50,7 +50,7 @@ def _pyreqwest(settings: Settings, watch: PoolWatch) -> Client:
     return PyreqwestClient(settings, watch)
 
 
-CLIENTS: Final[Mapping[str, Callable[[Settings, PoolWatch], Client]]] = {
+CLIENTS: Final[Mapping[str, Callable[[Settings, Monitor], Client]]] = {
     "httpx": _httpx,
     "httpx2": _httpx2,
     "httpcore": _httpcore,
@@ -60,6 +60,6 @@ CLIENTS: Final[Mapping[str, Callable[[Settings, PoolWatch], Client]]] = {
 """By the values of PROXY_CLIENT. With PROXY_QUEUE=gate each comes behind the gate, cancelled by its own rule."""
 
 
-def build_client(settings: Settings, watch: PoolWatch) -> Client:
+def build_client(settings: Settings, watch: Monitor) -> Client:
     """Return the client that PROXY_CLIENT names, with requests waiting where PROXY_QUEUE says. Needs a running loop."""
     return CLIENTS[settings.client](settings, watch)

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+from poolwatch.trace import RequestTrace
 from proxy.asgi import header
 from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
-from proxy.watch import Exchange
 
 
 class Upload:
@@ -19,7 +19,7 @@ class Upload:
         self,
         chunks: AsyncIterator[bytes],
         outbound: Outbound,
-        exchange: Exchange | None,
+        exchange: RequestTrace | None,
         write_timeout_seconds: float,
         on_stall: Callable[[], None],
     ) -> None:

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable
 
-from proxy.watch import Exchange
+from poolwatch.trace import RequestTrace
 
 
 class ShadowSemaphore:
@@ -12,9 +12,9 @@ class ShadowSemaphore:
     def __init__(self, count: int) -> None:
         self._count = count
         self._running: set[object] = set()
-        self._waiting: OrderedDict[object, Exchange | None] = OrderedDict()
+        self._waiting: OrderedDict[object, RequestTrace | None] = OrderedDict()
 
-    def ask(self, exchange: Exchange | None) -> Callable[[], None]:
+    def ask(self, exchange: RequestTrace | None) -> Callable[[], None]:
         """Note that a call begins. Returns what to call when it has ended."""
         call = object()
         self._waiting[call] = exchange

@@ -21,7 +21,7 @@ from typing import Any, Final
 import anyio
 import httpcore
 
-from proxy.watch import PoolWatch
+from poolwatch.monitor import Monitor
 
 from .httpcore_backend import WatchedBackend, WatchedStream
 
@@ -36,7 +36,7 @@ class TunedBackend(WatchedBackend):
 
     def __init__(
         self,
-        watch: PoolWatch,
+        watch: Monitor,
         inner: Any = None,
         *,
         max_age_seconds: float | None = None,

@@ -5,17 +5,17 @@ import os
 from collections import deque
 from urllib.parse import urlsplit
 
+from poolwatch.monitor import Monitor
 from proxy.errors import ProxyError
-from proxy.log import ThrottledLog
 from proxy.reconfigure import ReplaceableClient
 from proxy.settings import Settings
-from proxy.watch import PoolWatch
+from proxy.throttled_log import ThrottledLog
 
 
 class ForwardContext:
     """Opened by the lifespan, one for each worker. `admission` is None where no limit is set."""
 
-    def __init__(self, client: ReplaceableClient, watch: PoolWatch, settings: Settings) -> None:
+    def __init__(self, client: ReplaceableClient, watch: Monitor, settings: Settings) -> None:
         url = urlsplit(settings.upstream_url)
         self.client = client
         self.watch = watch

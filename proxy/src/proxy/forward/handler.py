@@ -5,17 +5,18 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Final
 
+from poolwatch.counters import Cell
+from poolwatch.report import line
+from poolwatch.trace import RequestTrace
 from proxy.asgi import Receive, Scope, Send
 from proxy.clients.interface import Answer, Client, Outbound
-from proxy.counters import Cell
 from proxy.errors import ProxyError
 from proxy.forward import headers as rules
 from proxy.forward.context import ForwardContext
 from proxy.forward.downstream import ClientDisconnected, Downstream
 from proxy.forward.error_response import send_error
 from proxy.forward.uvicorn_protocol import SCOPE_KEY
-from proxy.pool import line
-from proxy.watch import Exchange
+from proxy.worker_counters import CountedRequest
 
 HTTP_1_0_BYTES: Final = 1 << 20
 """The longest answer of unknown length that an HTTP/1.0 caller gets: it is read whole, so that its length is known."""
@@ -32,7 +33,7 @@ class ForwardedRequest:
     def __init__(self, context: ForwardContext, scope: Scope, receive: Receive, send: Send) -> None:
         self._fields = fields = rules.fields_of(scope["headers"])
         request_id = rules.request_id_of(fields[b"x-request-id"][0]) if b"x-request-id" in fields else ""
-        self._exchange = context.watch.exchange(scope["method"], scope["raw_path"], request_id)
+        self._exchange = context.watch.trace(scope["method"], scope["raw_path"], request_id)
         self._context = context
         self._scope = scope
         self._send = send
@@ -44,30 +45,17 @@ class ForwardedRequest:
 
     async def run(self) -> None:
         """Forward, count, and answer for what went wrong."""
-        counters = self._context.counters
-        cells = counters.cells
-        exchange = self._exchange
         in_use = self._in_use
         run_id = rules.first(self._fields, rules.RUN_HEADER)
-        if run_id and run_id != counters.run_id:
-            counters.begin_run(run_id)
-        of_run = bool(run_id)
-        cells[Cell.RECEIVED] += 1
-        cells[Cell.RUN_RECEIVED] += of_run
-        cells[Cell.IN_FLIGHT] += 1
-        exchange.run = run_id
         in_use.requests += 1
         try:
-            with exchange:
-                exchange.outcome = await self._outcome()
+            with CountedRequest(self._context.counters, self._exchange, run_id):
+                self._exchange.outcome = await self._outcome()
         finally:
             self._downstream.end()
             in_use.requests -= 1
             if in_use.drained is not None and not in_use.requests:
                 in_use.drained.set()
-            cells[Cell.IN_FLIGHT] -= 1
-            cells[exchange.outcome] += 1
-            cells[exchange.outcome - Cell.ANSWERED + Cell.RUN_ANSWERED] += of_run
 
     async def _outcome(self) -> Cell:
         total = self._context.total_timeout_seconds
@@ -185,7 +173,7 @@ def may_repeat(outbound: Outbound) -> bool:
     return outbound.method in IDEMPOTENT and not outbound.has_body
 
 
-def was_stale(error: ProxyError, exchange: Exchange) -> bool:
+def was_stale(error: ProxyError, exchange: RequestTrace) -> bool:
     """Say whether a try failed only because its kept connection was closed: cut off before a byte of an answer.
 
     The upstream may have closed it while the request was on its way; RFC 9110 section 9.2.2 allows to repeat it then.

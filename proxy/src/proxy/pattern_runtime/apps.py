@@ -7,12 +7,13 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from proxy.log import ThrottledLog
+from poolwatch.monitor import Monitor
+from poolwatch.trace import current
 from proxy.pattern_runtime.clients import Upstream
 from proxy.pattern_runtime.errors import as_written
 from proxy.pattern_runtime.registry import Pattern, discover
 from proxy.settings import Settings
-from proxy.watch import PoolWatch, current
+from proxy.throttled_log import ThrottledLog
 
 
 class OpenPattern:
@@ -47,7 +48,7 @@ class OpenPattern:
 class Bench:
     """The patterns there are and those at work. Each has a pool of its own, with the limits of the settings."""
 
-    def __init__(self, settings: Settings, watch: PoolWatch, package: ModuleType) -> None:
+    def __init__(self, settings: Settings, watch: Monitor, package: ModuleType) -> None:
         self.watch = watch
         self.tuned = settings.tuned
         self.log = ThrottledLog("proxy.patterns")

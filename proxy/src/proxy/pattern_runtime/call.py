@@ -1,36 +1,15 @@
 """One request to a pattern: counted as a forwarded one is, while the pattern knows nothing of it."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
+from poolwatch.counters import Cell
+from poolwatch.report import line
 from proxy.asgi import Message, Receive, Scope, Send, header
-from proxy.counters import Cell
 from proxy.forward.headers import RUN_HEADER, request_id_of
 from proxy.pattern_runtime.apps import Bench
 from proxy.pattern_runtime.errors import AsWritten, as_written
 from proxy.pattern_runtime.leak_tracking import Holder
-from proxy.pool import line
-from proxy.watch import Exchange, PoolWatch
-
-
-@contextmanager
-def counting(watch: PoolWatch, exchange: Exchange, scope: Scope) -> Iterator[None]:
-    """Count a request as received, and at the end by its exchange's outcome; both also for its run, if it has one."""
-    counters, cells = watch.counters, watch.cells
-    run_id = exchange.run = header(scope["headers"], RUN_HEADER)
-    if run_id and run_id != counters.run_id:
-        counters.begin_run(run_id)
-    of_run = bool(run_id)
-    cells[Cell.RECEIVED] += 1
-    cells[Cell.RUN_RECEIVED] += of_run
-    cells[Cell.IN_FLIGHT] += 1
-    try:
-        yield
-    finally:
-        cells[Cell.IN_FLIGHT] -= 1
-        cells[exchange.outcome] += 1
-        cells[exchange.outcome - Cell.ANSWERED + Cell.RUN_ANSWERED] += of_run
+from proxy.worker_counters import CountedRequest
 
 
 class Counted:
@@ -52,13 +31,14 @@ class Counted:
         self._complete = False
         self._failure: AsWritten | None = None
         request_id = request_id_of(header(scope["headers"], b"x-request-id"))
-        self._exchange = bench.watch.exchange(scope["method"], scope["raw_path"], request_id)
+        self._exchange = bench.watch.trace(scope["method"], scope["raw_path"], request_id)
         self._holder = Holder(self._exchange)
 
     async def run(self) -> None:
         """Call the pattern and count."""
         exchange = self._exchange
-        with counting(self._bench.watch, exchange, self._scope):
+        run_id = header(self._scope["headers"], RUN_HEADER)
+        with CountedRequest(self._bench.watch.counters, exchange, run_id, ends=False):
             exchange.admitted()
             with self._holder:
                 await self._call()

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from starlette.requests import Request
 
+from poolwatch.monitor import Monitor
 from proxy.clients.httpx_client import watch_pool
 from proxy.pattern_runtime.call_in_loop import Teller
 from proxy.pattern_runtime.leak_tracking import LeasedSyncTransport, LeasedTransport
 from proxy.pattern_runtime.sync_backend import watch_sync_pool
 from proxy.settings import Settings
-from proxy.watch import PoolWatch
 
 if TYPE_CHECKING:
     import requests
@@ -30,7 +30,7 @@ RUN_HEADER = "x-sandbox-run"
 class Upstream:
     """The service that patterns call. One for each worker, made in its loop."""
 
-    def __init__(self, settings: Settings, watch: PoolWatch) -> None:
+    def __init__(self, settings: Settings, watch: Monitor) -> None:
         self._settings = settings
         self._watch = watch
         self._teller = Teller()

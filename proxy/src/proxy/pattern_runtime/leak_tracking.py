@@ -11,8 +11,8 @@ from typing import Final
 
 import httpx
 
+from poolwatch.trace import RequestTrace, current
 from proxy.pattern_runtime.call_in_loop import Teller
-from proxy.watch import Exchange, current
 
 _holder: Final[contextvars.ContextVar["Holder | None"]] = contextvars.ContextVar("holder", default=None)
 
@@ -20,7 +20,7 @@ _holder: Final[contextvars.ContextVar["Holder | None"]] = contextvars.ContextVar
 class Holder:
     """A pattern's request as the holder of connections. A context manager around the call of the pattern."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: RequestTrace) -> None:
         self._exchange = exchange
         self._held = 0
         self._over = False
@@ -120,7 +120,7 @@ class LeasedSyncTransport(httpx.BaseTransport):
 
 
 class _LeasedSyncStream(httpx.SyncByteStream):
-    def __init__(self, inner: httpx.SyncByteStream, exchange: Exchange, teller: Teller) -> None:
+    def __init__(self, inner: httpx.SyncByteStream, exchange: RequestTrace, teller: Teller) -> None:
         self._inner = inner
         self._exchange = exchange
         self._teller = teller

@@ -2,12 +2,13 @@
 
 import json
 
+from poolwatch.counters import Cell
 from proxy.asgi import App, Receive, Scope, Send, header
-from proxy.counters import Cell
 from proxy.errors import ProxyError
-from proxy.forward.headers import request_id_of
+from proxy.forward.headers import RUN_HEADER, request_id_of
 from proxy.pattern_runtime.apps import Bench
-from proxy.pattern_runtime.call import Counted, counting
+from proxy.pattern_runtime.call import Counted
+from proxy.worker_counters import CountedRequest
 
 PREFIX = b"/-/patterns"
 
@@ -45,8 +46,9 @@ class PatternRoutes:
 async def _refuse(bench: Bench, error: ProxyError, status: int, scope: Scope, send: Send) -> None:
     """Answer for what is no call of a pattern, with the names there are; counted, so that a load test adds up."""
     request_id = request_id_of(header(scope["headers"], b"x-request-id"))
-    exchange = bench.watch.exchange(scope["method"], scope["raw_path"], request_id)
-    with counting(bench.watch, exchange, scope):
+    exchange = bench.watch.trace(scope["method"], scope["raw_path"], request_id)
+    run_id = header(scope["headers"], RUN_HEADER)
+    with CountedRequest(bench.watch.counters, exchange, run_id, ends=False):
         exchange.outcome = Cell.FAILED
         bench.watch.counters.count_error(error.code)
     document = json.loads(error.body(exchange.request_id))

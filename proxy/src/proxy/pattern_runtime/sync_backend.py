@@ -8,8 +8,9 @@ from typing import Any
 import httpcore
 import httpx
 
+from poolwatch.monitor import Monitor
+from poolwatch.trace import current
 from proxy.pattern_runtime.call_in_loop import Teller
-from proxy.watch import PoolWatch, current
 
 SocketOptions = Iterable[Any] | None
 
@@ -17,7 +18,7 @@ SocketOptions = Iterable[Any] | None
 class WatchedSyncBackend(httpcore.NetworkBackend):
     """Opens connections by the library's own backend and reports each that is opened and closed."""
 
-    def __init__(self, watch: PoolWatch, teller: Teller) -> None:
+    def __init__(self, watch: Monitor, teller: Teller) -> None:
         self._watch = watch
         self._tell = teller.tell
         self._inner = httpcore.SyncBackend()
@@ -52,7 +53,7 @@ class WatchedSyncBackend(httpcore.NetworkBackend):
 class WatchedSyncStream(httpcore.NetworkStream):
     """One connection. Its first write for a request ends that request's wait; it is counted closed once."""
 
-    def __init__(self, inner: httpcore.NetworkStream, watch: PoolWatch, tell: Any) -> None:
+    def __init__(self, inner: httpcore.NetworkStream, watch: Monitor, tell: Any) -> None:
         self._inner = inner
         self._watch = watch
         self._tell = tell
@@ -112,6 +113,6 @@ class WatchedSyncStream(httpcore.NetworkStream):
             self._tell(self._watch.closed, self._opened_ns)
 
 
-def watch_sync_pool(transport: httpx.HTTPTransport, watch: PoolWatch, teller: Teller) -> None:
+def watch_sync_pool(transport: httpx.HTTPTransport, watch: Monitor, teller: Teller) -> None:
     """Put the watch under a transport's pool, by the same two private names as for the asynchronous one."""
     transport._pool._network_backend = WatchedSyncBackend(watch, teller)

@@ -12,8 +12,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from poolwatch.monitor import Monitor
+from poolwatch.trace import current
 from proxy.pattern_runtime.call_in_loop import Teller
-from proxy.watch import PoolWatch, current
 
 PoolClasses = dict[str, type[HTTPConnectionPool]]
 
@@ -32,7 +33,7 @@ class WatchedAdapter(HTTPAdapter):
 
 
 class _Watched(HTTPConnection):
-    watch: PoolWatch
+    watch: Monitor
     teller: Teller
     _opened_ns = 0
     _served: object | None = None
@@ -75,7 +76,7 @@ class _Watched(HTTPConnection):
         super().close()
 
 
-def watched_pools(watch: PoolWatch, teller: Teller) -> PoolClasses:
+def watched_pools(watch: Monitor, teller: Teller) -> PoolClasses:
     """Return the pools by scheme whose connections report to a watch."""
     told = {"watch": watch, "teller": teller}
     plain = type("WatchedConnection", (_Watched,), told)

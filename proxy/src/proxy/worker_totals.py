@@ -1,25 +1,16 @@
-"""The board: what all workers of the proxy counted, summed.
+"""What all workers of the proxy counted, summed.
 
 A worker that died is kept in the sums of what only grows. Its gauges are gone with it: its connections were closed by
 the kernel and its requests in flight were aborted, and they are counted so, else nothing would add up any more.
 """
 
 import fcntl
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from proxy.counters import (
-    BOUNDS_MS,
-    CELLS,
-    CODES,
-    ERRORS_AT,
-    HEADER,
-    HISTOGRAM_CELLS,
-    HISTOGRAMS_AT,
-    Cell,
-    Histogram,
-)
+from poolwatch.counters import Cell, Histogram, distribution
+from poolwatch.histogram import Distribution
+from proxy.worker_counters import ALL_CELLS, CODES, ERRORS_AT, HEADER, SUFFIX
 
 _GAUGES = (
     Cell.IN_FLIGHT,
@@ -34,40 +25,6 @@ _GAUGES = (
     Cell.H2_BUSY,
 )
 _RUN_CELLS = tuple(cell for cell in Cell if cell.name.startswith("RUN_"))
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """Durations: how many, their sum in ms, and counts by upper bound in ms (empty buckets left out)."""
-
-    count: int
-    sum_ms: float
-    histogram: dict[float, int]
-
-    @property
-    def mean_ms(self) -> float | None:
-        """The mean, None of nothing."""
-        return self.sum_ms / self.count if self.count else None
-
-    def percentile_ms(self, fraction: float) -> float | None:
-        """Return the upper bound of the bucket in which a percentile lies, None of nothing."""
-        still = fraction * sum(self.histogram.values())
-        for bound, count in sorted(self.histogram.items()):
-            still -= count
-            if still <= 0:
-                return bound
-        return None
-
-
-def distribution(cells: Sequence[int], histogram: Histogram) -> Distribution:
-    """Return one histogram of some cells; what lies above the last bound is put into it. Pure."""
-    at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
-    counts = list(cells[at + 1 : at + HISTOGRAM_CELLS])
-    total = sum(counts)
-    beyond = counts.pop()
-    counts[-1] += beyond
-    shown = {bound: count for bound, count in zip(BOUNDS_MS, counts, strict=True) if count}
-    return Distribution(total, cells[at] / 1e6, shown)
 
 
 @dataclass(frozen=True)
@@ -108,7 +65,7 @@ class Sums:
 
 def read(directory: Path) -> Sums:
     """Read the files of all workers and sum them."""
-    return sums([worker for path in sorted(directory.glob("*.counters")) if (worker := _worker(path))])
+    return sums([worker for path in sorted(directory.glob(f"*{SUFFIX}")) if (worker := _worker(path))])
 
 
 def sums(workers: list[WorkerCounts]) -> Sums:
@@ -118,7 +75,7 @@ def sums(workers: list[WorkerCounts]) -> Sums:
     run_id = _newest_run(settled)
     of_run = [worker for worker in settled if worker.run_id == run_id]
     run = {cell: sum(worker[cell] for worker in of_run) for cell in _RUN_CELLS}
-    return Sums(workers=tuple(settled), cells=cells or (0,) * CELLS, run_id=run_id or None, run=run)
+    return Sums(workers=tuple(settled), cells=cells or (0,) * ALL_CELLS, run_id=run_id or None, run=run)
 
 
 def _newest_run(workers: list[WorkerCounts]) -> str:
@@ -140,7 +97,7 @@ def _worker(path: Path) -> WorkerCounts | None:
     with path.open("rb") as file:
         content = file.read()
         alive = _is_locked(file.fileno())
-    if len(content) < HEADER.size + 8 * CELLS:
+    if len(content) < HEADER.size + 8 * ALL_CELLS:
         return None  # being made at this moment
     pid, run_number, run_id = HEADER.unpack_from(content)
     cells = tuple(memoryview(content)[HEADER.size :].cast("q"))

@@ -1,65 +1,42 @@
 """The pool as one document: what `/-/pool` answers. Pure."""
 
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
-from proxy.board import Distribution, Sums
-from proxy.counters import Cell, Histogram
-from proxy.phases import NAMES
-
-if TYPE_CHECKING:
-    from proxy.settings import Settings
-
-
-class Counts(Protocol):
-    """Cells of one worker, or of all of them summed."""
-
-    def __getitem__(self, cell: int, /) -> int: ...
+from poolwatch.counters import Cell, Histogram
+from poolwatch.histogram import Distribution
+from poolwatch.phases import NAMES
+from poolwatch.report import gauges
+from proxy.worker_totals import Sums
 
 
-def line(counts: Counts) -> str:
-    """Return the pool in one line, as it stands in logs."""
-    now = gauges(counts)
-    return "pool " + " ".join(f"{name}={now[name]}" for name in ("total", "active", "idle", "waiting"))
+@dataclass(frozen=True)
+class PoolLimits:
+    """What all workers' pools may hold together."""
 
-
-def gauges(counts: Counts) -> dict[str, int]:
-    """Return total, active, idle, connecting and waiting: connections, and requests without one.
-
-    `active` counts requests that hold a connection, or a stream of one that speaks HTTP/2: more than `total`, then.
-    """
-    active, connecting = counts[Cell.ACTIVE], counts[Cell.CONNECTING]
-    established = counts[Cell.OPENED] - counts[Cell.CLOSED]
-    # cells are read one after the other while the worker goes on: a moment's difference is not a negative idle
-    multiplexed = counts[Cell.H2_OPEN] > 0
-    in_use = counts[Cell.H2_BUSY] if multiplexed else active - connecting
-    idle = max(established - in_use, 0)
-    return {
-        "total": max(established + connecting, 0) if multiplexed else active + idle,
-        "active": active,
-        "idle": idle,
-        "connecting": connecting,
-        "waiting": counts[Cell.WAITING],
-    }
+    workers: int
+    max_connections: int
+    max_keepalive_connections: int
 
 
 CONNECTIONS = ("total", "idle", "connecting", "opened", "reused", "closed")
 """Figures that need a client library which tells of its connections."""
 
 
-def pool_document(sums: Sums, settings: "Settings", workers: int, *, told: bool = True) -> dict[str, Any]:
+def pool_document(sums: Sums, limits: PoolLimits, *, told: bool = True) -> dict[str, Any]:
     """Return the pool of all workers: gauges, counters since the start, the newest run, the processes.
 
     Without `told` the client library does not tell of its connections: those figures are null, not zero.
     """
-    document = _document(sums, settings, workers)
+    document = _document(sums, limits)
     return document if told else document | dict.fromkeys(CONNECTIONS)
 
 
-def _document(sums: Sums, settings: "Settings", workers: int) -> dict[str, Any]:
+def _document(sums: Sums, limits: PoolLimits) -> dict[str, Any]:
     return {
-        "workers": workers,
-        "max": workers * settings.max_connections,
-        "max_keepalive": workers * settings.keepalive_connections,
+        "workers": limits.workers,
+        "max": limits.max_connections,
+        "max_keepalive": limits.max_keepalive_connections,
         **gauges(sums),
         "opened": sums[Cell.OPENED],
         "reused": sums[Cell.REUSED],

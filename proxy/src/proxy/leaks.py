@@ -13,8 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from proxy.pool import line
-from proxy.watch import Exchange, PoolWatch
+from poolwatch.monitor import Monitor
+from poolwatch.report import line
+from poolwatch.trace import RequestTrace
 
 if TYPE_CHECKING:
     from proxy.clients.interface import Client
@@ -24,7 +25,7 @@ CONNECTIONS_SHOWN: Final = 100
 Slots = dict[str, Any]
 
 
-def slots(watch: PoolWatch, client: "Client") -> Slots:
+def slots(watch: Monitor, client: "Client") -> Slots:
     """Return what this worker holds: {"worker", "holders", "connections"}, the longest held first."""
     connections = client.connections()
     return {
@@ -34,7 +35,7 @@ def slots(watch: PoolWatch, client: "Client") -> Slots:
     }
 
 
-def holders(watch: PoolWatch) -> list[dict[str, Any]]:
+def holders(watch: Monitor) -> list[dict[str, Any]]:
     """Return the requests that hold a connection, the longest held first."""
     return [_holder(exchange) for exchange in islice(watch.held, SHOWN)]
 
@@ -51,7 +52,7 @@ def merged(parts: Iterable[Slots]) -> Slots:
     }
 
 
-def log_leaks(watch: PoolWatch, threshold_seconds: float) -> None:
+def log_leaks(watch: Monitor, threshold_seconds: float) -> None:
     """Log each request that has held its connection for longer than the threshold, once."""
     for exchange in watch.held:  # oldest first
         held = exchange.held_seconds
@@ -94,7 +95,7 @@ class Notices:
         self._file.close()
 
 
-def _holder(exchange: Exchange) -> dict[str, Any]:
+def _holder(exchange: RequestTrace) -> dict[str, Any]:
     return {
         "request_id": exchange.request_id,
         "method": exchange.method,

@@ -1,27 +1,12 @@
-"""The counters of one worker: 64-bit cells in a file that every worker of the proxy can read.
-
-A worker writes its own file only, so nothing is locked on the way of a request; sums over the workers are made by
-whoever reads (see `board`). The file lies in tmpfs or the page cache and is mapped into memory.
-"""
+"""The counters of a pool: plain integers in one row, so that they can lie in a file that other processes read."""
 
 import enum
-import fcntl
-import mmap
-import os
-import struct
-import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, MutableSequence, Sequence
-from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
-from proxy.errors import STATUS_BY_CODE
-from proxy.phases import Phase
-
-BOUNDS_MS: Final = [round(0.1 * 10 ** (step / 20), 4) for step in range(121)]
-"""Upper bounds of the histograms: 20 to the decade, 0.1 ms to 100 s, so a percentile is off by 12 % at the most."""
-
-CODES: Final[Sequence[str]] = tuple(STATUS_BY_CODE)
+from poolwatch.histogram import BOUNDS_MS, Distribution, from_cells
+from poolwatch.phases import Phase
 
 
 class Cell(enum.IntEnum):
@@ -80,27 +65,22 @@ class Histogram(enum.IntEnum):
 BUCKETS: Final = len(BOUNDS_MS) + 1
 """The last bucket is for what lies above the last bound."""
 
-ERRORS_AT: Final = len(Cell)
-HISTOGRAMS_AT: Final = ERRORS_AT + len(CODES)
+HISTOGRAMS_AT: Final = len(Cell)
 HISTOGRAM_CELLS: Final = 1 + BUCKETS
 CELLS: Final = HISTOGRAMS_AT + HISTOGRAM_CELLS * len(Histogram)
+"""How many there are. Whoever needs more puts them behind these, so that all offsets here are constant."""
 
-_RUN_ID_BYTES: Final = 64
-HEADER: Final = struct.Struct(f"qq{_RUN_ID_BYTES}s")
-"""pid, number of the run (grows with each new run id this worker sees), run id."""
-
-FILE_BYTES: Final = HEADER.size + 8 * CELLS
 _BOUNDS_NS: Final = [round(bound * 1e6) for bound in BOUNDS_MS]
 _FIRST_BOUND_NS: Final = _BOUNDS_NS[0]
 _UP_TO_NS: Final = [*_BOUNDS_NS, (1 << 63) - 1]
-_WAIT: Final = int(Histogram.WAIT)
 
 
-class Cells:
-    """The cells in this process's own memory, for whoever watches a pool without workers beside it."""
+class Counters:
+    """The cells of one process; in its own memory unless other memory is given."""
 
-    def __init__(self, cells: MutableSequence[int] | None = None) -> None:
-        self.cells: MutableSequence[int] = [0] * CELLS if cells is None else cells
+    def __init__(self, cells: MutableSequence[int] | None = None, codes: Sequence[str] = ()) -> None:
+        self.cells: MutableSequence[int] = [0] * (CELLS + len(codes)) if cells is None else cells
+        self._codes = codes
         self.run_id = b""
 
     def begin_run(self, run_id: bytes) -> None:
@@ -112,8 +92,8 @@ class Cells:
         self.cells[Cell.RUN_WAITING_MAX] = self.cells[Cell.WAITING]
 
     def count_error(self, code: str) -> None:
-        """Count one outcome by its code."""
-        self.cells[ERRORS_AT + CODES.index(code)] += 1
+        """Count one outcome by its code, one of those given at the start; their cells are behind all others."""
+        self.cells[CELLS + self._codes.index(code)] += 1
 
     def add(self, histogram: int, nanoseconds: int) -> None:
         """Put one duration into a histogram."""
@@ -121,10 +101,6 @@ class Cells:
         at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
         cells[at] += nanoseconds
         cells[at + 1 + (bisect_left(_BOUNDS_NS, nanoseconds) if nanoseconds > _FIRST_BOUND_NS else 0)] += 1
-
-    def add_wait(self, nanoseconds: int) -> None:
-        """Put one wait for a connection into its histogram."""
-        self.add(_WAIT, nanoseconds)
 
     def add_phases(self, finished: Iterable[tuple[Sequence[int], int]]) -> None:
         """Put finished requests, (ns by phase, ns in all) each, into the histograms of their phases, TOTAL and REQUEST.
@@ -147,33 +123,7 @@ class Cells:
                 counted = end
 
 
-class Counters(Cells):
-    """The cells of this worker in its file. Until it is closed, the worker counts as alive."""
-
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / f"worker-{os.getpid()}-{time.time_ns()}.counters"
-        self._run_number = 0
-        self._file = self.path.open("w+b")
-        fcntl.flock(self._file, fcntl.LOCK_EX)  # released by the kernel when the process ends, however it ends
-        self._file.truncate(FILE_BYTES)
-        self._map = mmap.mmap(self._file.fileno(), FILE_BYTES)
-        self._whole = memoryview(self._map)
-        self._shared = self._whole[HEADER.size :].cast("q")
-        super().__init__(cast("MutableSequence[int]", self._shared))
-        self._write_header()
-
-    def begin_run(self, run_id: bytes) -> None:
-        """Start the run's own figures from zero and write its id where the other workers see it."""
-        super().begin_run(run_id)
-        self._run_number += 1
-        self._write_header()
-
-    def close(self) -> None:
-        """Unmap and unlock; the file stays, so that what this worker counted is not lost to the sums."""
-        self._shared.release()
-        self._whole.release()
-        self._map.close()
-        self._file.close()
-
-    def _write_header(self) -> None:
-        HEADER.pack_into(self._map, 0, os.getpid(), self._run_number, self.run_id[:_RUN_ID_BYTES])
+def distribution(cells: Sequence[int], histogram: int) -> Distribution:
+    """Return one histogram of some cells."""
+    at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
+    return from_cells(cells[at : at + HISTOGRAM_CELLS])

@@ -1,0 +1,1 @@
+"""Watches the connection pool of an HTTP client from inside."""

@@ -1,0 +1,72 @@
+"""What happens in one pool: the traces that hold a connection, the connections opened and closed, the counters."""
+
+import os
+from time import perf_counter_ns
+from typing import Protocol
+
+from poolwatch.counters import Cell, Counters, Histogram
+from poolwatch.phases import Phase
+from poolwatch.trace import RequestTrace
+
+
+class FinishedRequests(Protocol):
+    """What takes the requests that are over, and may keep them for a moment."""
+
+    def add(self, trace: RequestTrace, /) -> None:
+        """Take a request that has just ended."""
+
+    def flush(self) -> None:
+        """Write down what was kept."""
+
+
+class Monitor:
+    """One pool, or all of one process.
+
+    `held` has the traces that hold a connection, oldest first. `always_unknown` are the phases that the client in use
+    can never tell: it sets them when it is made, and they are shown as null.
+    """
+
+    def __init__(self, counters: Counters, finished: FinishedRequests | None = None) -> None:
+        self.counters = counters
+        self.cells = counters.cells
+        self.held: dict[RequestTrace, None] = {}
+        self.always_unknown: tuple[Phase, ...] = ()
+        self._finished = finished
+        self._on_end = None if finished is None else finished.add
+        self._prefix = os.urandom(4).hex()
+        self._number = 0
+
+    def trace(self, method: str = "", path: bytes = b"", request_id: str = "", subject: object = None) -> RequestTrace:
+        """Follow one request from now on. Without a request id it is given one when somebody asks."""
+        return RequestTrace(
+            self.counters,
+            self.held,
+            self._on_end,
+            self.new_request_id,
+            self.always_unknown,
+            method,
+            path,
+            request_id,
+            subject,
+        )
+
+    def new_request_id(self) -> str:
+        """Return an id for a request that came without: a random part for the process, and a number."""
+        self._number += 1
+        return f"{self._prefix}{self._number:08x}"
+
+    def flush(self) -> None:
+        """Have every request that has ended written down."""
+        if self._finished is not None:
+            self._finished.flush()
+
+    def opened(self) -> int:
+        """Count a connection that was opened. Returns the time to hand to `closed`."""
+        self.cells[Cell.OPENED] += 1
+        return perf_counter_ns()
+
+    def closed(self, opened_ns: int | None = None) -> None:
+        """Count a connection that was closed, by whichever side; with its age if the time it was opened is known."""
+        self.cells[Cell.CLOSED] += 1
+        if opened_ns is not None:
+            self.counters.add(Histogram.CONNECTION, perf_counter_ns() - opened_ns)

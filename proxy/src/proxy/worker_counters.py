@@ -1,0 +1,108 @@
+"""The counters of one worker: 64-bit cells in a file that every worker of the proxy can read.
+
+A worker writes its own file only, so nothing is locked on the way of a request; sums over the workers are made by
+whoever reads (see `worker_totals`). The file lies in tmpfs or the page cache and is mapped into memory.
+"""
+
+import fcntl
+import mmap
+import os
+import struct
+import time
+from collections.abc import MutableSequence, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, cast
+
+from poolwatch import trace as traces
+from poolwatch.counters import CELLS, Cell, Counters
+from poolwatch.trace import RequestTrace
+from proxy.errors import STATUS_BY_CODE
+
+CODES: Final[Sequence[str]] = tuple(STATUS_BY_CODE)
+ERRORS_AT: Final = CELLS
+ALL_CELLS: Final = ERRORS_AT + len(CODES)
+
+SUFFIX: Final = ".counters2"
+"""With the number of the layout: during a rolling restart workers of another layout are not misread."""
+
+_RUN_ID_BYTES: Final = 64
+HEADER: Final = struct.Struct(f"qq{_RUN_ID_BYTES}s")
+"""pid, number of the run (grows with each new run id this worker sees), run id."""
+
+FILE_BYTES: Final = HEADER.size + 8 * ALL_CELLS
+_RECEIVED: Final = int(Cell.RECEIVED)
+_RUN_RECEIVED: Final = int(Cell.RUN_RECEIVED)
+_RUN_OF_OUTCOME: Final = int(Cell.RUN_ANSWERED) - int(Cell.ANSWERED)
+_IN_FLIGHT: Final = int(Cell.IN_FLIGHT)
+
+
+class WorkerCounters(Counters):
+    """The cells of this worker in its file. Until it is closed, the worker counts as alive."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / f"worker-{os.getpid()}-{time.time_ns()}{SUFFIX}"
+        self._run_number = 0
+        self._file = self.path.open("w+b")
+        fcntl.flock(self._file, fcntl.LOCK_EX)  # released by the kernel when the process ends, however it ends
+        self._file.truncate(FILE_BYTES)
+        self._map = mmap.mmap(self._file.fileno(), FILE_BYTES)
+        self._whole = memoryview(self._map)
+        self._shared = self._whole[HEADER.size :].cast("q")
+        super().__init__(cast("MutableSequence[int]", self._shared), CODES)
+        self._write_header()
+
+    def begin_run(self, run_id: bytes) -> None:
+        """Start the run's own figures from zero and write its id where the other workers see it."""
+        super().begin_run(run_id)
+        self._run_number += 1
+        self._write_header()
+
+    def close(self) -> None:
+        """Unmap and unlock; the file stays, so that what this worker counted is not lost to the sums."""
+        self._shared.release()
+        self._whole.release()
+        self._map.close()
+        self._file.close()
+
+    def _write_header(self) -> None:
+        HEADER.pack_into(self._map, 0, os.getpid(), self._run_number, self.run_id[:_RUN_ID_BYTES])
+
+
+class CountedRequest:
+    """Counts a request: once as received, and at the end by its trace's outcome; both also for its run, if it has one.
+
+    A context manager around all of the request. Within it the trace is the task's current one; leaving it ends the
+    trace unless `ends` is false: then something else does, later.
+    """
+
+    __slots__ = ("_counters", "_ends", "_of_run", "_token", "_trace")
+
+    def __init__(self, counters: Counters, trace: RequestTrace, run_id: bytes, *, ends: bool = True) -> None:
+        if run_id and run_id != counters.run_id:
+            counters.begin_run(run_id)
+        trace.run = run_id
+        trace.outcome = Cell.ABORTED
+        self._counters = counters
+        self._trace = trace
+        self._of_run = bool(run_id)
+        self._ends = ends
+
+    def __enter__(self) -> None:
+        cells = self._counters.cells
+        cells[_RECEIVED] += 1
+        cells[_RUN_RECEIVED] += self._of_run
+        cells[_IN_FLIGHT] += 1
+        self._token = traces.current.set(self._trace)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        traces.current.reset(self._token)
+        if self._ends:
+            self._trace.end()
+        cells = self._counters.cells
+        outcome = self._trace.outcome
+        cells[_IN_FLIGHT] -= 1
+        cells[outcome] += 1
+        cells[outcome + _RUN_OF_OUTCOME] += self._of_run
