@@ -1,11 +1,13 @@
 """The commands of docs/, executed against the sandbox as local processes."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from browser import Browser
 from support.clone import Clone, Foreground, clone
 from support.docs import commands
 from support.servers import ROOT
@@ -49,3 +51,19 @@ def test_the_commands_of_a_page_succeed(here: Clone, name: str) -> None:
 def test_every_page_with_commands_is_in_the_list() -> None:
     pages = {path.name for path in Path(ROOT, "docs").glob("*.md") if commands(path)}
     assert pages <= {*PAGES, "watch-your-own-app.md"}
+
+
+@pytest.mark.browser
+def test_the_readmes_picture_shows_a_verdict(here: Clone, tmp_path: Path) -> None:
+    """Of the first run as a user makes it, START and nothing else. `UPDATE_IMAGES=1` writes docs/images/verdict.png."""
+    committed = ROOT / "docs/images/verdict.png"
+    picture = committed if os.environ.get("UPDATE_IMAGES") else tmp_path / "verdict.png"
+    with Browser(1100, 640) as browser:
+        browser.open(here.ui)
+        browser.wait_for("!!document.querySelector('button[type=submit]')")
+        browser.evaluate("document.querySelector('button[type=submit]').click()")
+        words = browser.wait_for("document.querySelector('#sandbox .verdict')?.innerText", 60)
+        assert "the pool" in words
+        browser.screenshot(picture)
+        assert browser.errors == []
+    assert 10_000 < committed.stat().st_size < 200_000
