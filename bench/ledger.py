@@ -12,14 +12,11 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import ExitStack
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "proxy" / "src"))
+from sides import LOAD_CORE, mock, proxy, running
 
-from support.servers import free_port, part
-
-CLIENTS = ("httpx", "httpx2", "aiohttp", "pyreqwest")
+CLIENTS = ("httpx", "httpx2", "httpcore", "aiohttp", "pyreqwest")
+CONNECTIONS = 16
 
 
 def arguments() -> argparse.Namespace:
@@ -43,24 +40,21 @@ def one_round(port: int, seconds: int) -> float:
     """Return microseconds of CPU per request under wrk."""
     cpu, answered = used(port)
     url = f"http://127.0.0.1:{port}/work"
-    subprocess.run(["wrk", "-t1", "-c16", f"-d{seconds}s", url], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", url], check=True, stdout=subprocess.DEVNULL)
     cpu_after, answered_after = used(port)
     return (cpu_after - cpu) / (answered_after - answered) * 1e6
 
 
 def measure(client: str, options: argparse.Namespace) -> float:
     """Return what the ledger costs with one client, in percent."""
-    upstream, control = free_port(), free_port()
-    ports = {"on": free_port(), "off": free_port()}
     with ExitStack() as stack:
-        healthy = f"http://127.0.0.1:{control}/-/healthy"
-        mock = {"UPSTREAM_PORT": upstream, "UPSTREAM_CONTROL_PORT": control, "UPSTREAM_LATENCY": "constant(0ms)"}
-        stack.enter_context(part("upstream_mock", healthy, **mock))
-        for side, port in ports.items():
-            settings = {"PROXY_PORT": port, "PROXY_UPSTREAM_URL": f"http://127.0.0.1:{upstream}"}
-            limits = {"PROXY_MAX_CONNECTIONS": 16, "PROXY_MAX_KEEPALIVE_CONNECTIONS": 16}
-            switch = {"PROXY_CLIENT": client, "PROXY_LEDGER": "true" if side == "on" else "false"}
-            stack.enter_context(part("proxy", f"http://127.0.0.1:{port}/-/ready", **settings, **limits, **switch))
+        upstream = stack.enter_context(mock(LOAD_CORE))
+        ports = {
+            switch: stack.enter_context(
+                running(proxy(switch, client, CONNECTIONS, PROXY_LEDGER=ledger), upstream, None)
+            )
+            for switch, ledger in (("on", "true"), ("off", "false"))
+        }
         found: dict[str, list[float]] = {"on": [], "off": []}
         for number in range(options.rounds):
             for side in ("on", "off") if number % 2 == 0 else ("off", "on"):
