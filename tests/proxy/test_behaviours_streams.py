@@ -205,6 +205,7 @@ async def _closed(upstream, count: int) -> bool:
     return upstream.closed == count
 
 
+@pytest.mark.timing
 @behaviour(26, differs={"pyreqwest": "the library goes on until the head or the read time-out, shown as `abandoned`"})
 async def test_a_caller_who_leaves_before_the_head_cancels_the_upstream_request(stand: Stand) -> None:
     """Its connection is closed within a second and the slot serves the next."""
@@ -395,6 +396,7 @@ async def test_what_began_to_be_answered_is_not_tried_again(stand: Stand) -> Non
         assert executed == 2
 
 
+@pytest.mark.timing
 @behaviour(34)
 async def test_read_and_total_time_outs_have_codes_of_their_own(stand: Stand) -> None:
     """Neither comes early, nor much late."""
