@@ -5,6 +5,8 @@ import struct
 import time
 from collections import Counter
 
+import pytest
+
 from support.behaviours import Stand, behaviour
 from support.faults import refuses_early, stops_in_the_body
 from support.raw_http import Exchange, get, raw_upstream, read_body, roundtrip, split
