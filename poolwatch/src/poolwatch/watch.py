@@ -1,0 +1,139 @@
+"""A client under observation: what its pool does now and has done, and who holds its connections."""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
+from typing import Any, Final
+
+from poolwatch.connection import Connections
+from poolwatch.counters import Cell, Counters, Histogram, distribution
+from poolwatch.monitor import Monitor
+from poolwatch.report import gauges, line
+from poolwatch.trace import RequestTrace, current
+
+Label = Callable[[Any], str]
+
+_HOLDERS_SHOWN: Final = 10
+_RECEIVED: Final = int(Cell.RECEIVED)
+_POOL_TIMEOUTS: Final = ("PoolTimeout", "ConnectionTimeoutError")
+
+
+class Watch:
+    """What `observe` returns. `threads`: the client is used by threads, so every report is made under a lock."""
+
+    def __init__(
+        self, limit: Callable[[], int | None], label: Label | None, held_seconds: float | None, *, threads: bool
+    ) -> None:
+        self.monitor = Monitor(Counters())
+        lock: AbstractContextManager[object] = threading.RLock() if threads else nullcontext()
+        self.lock = lock
+        self.connections = Connections(self.monitor, lock)
+        self._limit = limit
+        self._label = label
+        self._held_seconds = held_seconds
+        self._timer: threading.Timer | None = None
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the pool as it is now and what was counted since `observe`. Times in ms, null of nothing."""
+        cells = self.monitor.cells
+        wait = distribution(cells, Histogram.WAIT)
+        holds = cells[Cell.HOLD_COUNT]
+        return {
+            "max": self._limit(),
+            **gauges(cells),
+            "requests": cells[Cell.RECEIVED],
+            "opened": cells[Cell.OPENED],
+            "reused": cells[Cell.REUSED],
+            "closed": cells[Cell.CLOSED],
+            "timeouts": cells[Cell.TIMEOUTS],
+            "wait_ms": {
+                "count": wait.count,
+                "mean": wait.mean_ms,
+                "p50": wait.percentile_ms(0.5),
+                "p99": wait.percentile_ms(0.99),
+            },
+            "hold_ms": {"count": holds, "mean": cells[Cell.HOLD_NS] / holds / 1e6 if holds else None},
+            "holders": [self._holder(trace) for trace in islice(list(self.monitor.held), _HOLDERS_SHOWN)],
+        }
+
+    def line(self) -> str:
+        """Return the pool in one line, for a log."""
+        return line(self.monitor.cells)
+
+    def words(self) -> str:
+        """Return what a pool time-out should be read with: who is in the way."""
+        now = gauges(self.monitor.cells)
+        limit = self._limit()
+        text = f"{now['active']} of {'any number' if limit is None else limit} busy, {now['waiting']} waiting"
+        for trace in islice(list(self.monitor.held), 1):
+            text += f", longest held {trace.held_seconds:.1f} s by {self.label_of(trace)}"
+        return text
+
+    def label_of(self, trace: RequestTrace) -> str:
+        """Return how a request is named: by `label`, else by its method and its path without the query."""
+        if self._label is not None and trace.subject is not None:
+            return self._label(trace.subject)
+        return f"{trace.method} {trace.path.decode('latin-1')}"
+
+    def begin(self, method: str, path: bytes, request_id: str, subject: object) -> tuple[RequestTrace, bool]:
+        """Return the trace of a request and whether it is our own; one that is current already is joined."""
+        with self.lock:
+            trace = current.get()
+            if trace is not None and trace.attach():
+                return trace, False
+            trace = self.monitor.trace(method, path, request_id, subject)
+            trace.admitted()
+            self.monitor.cells[_RECEIVED] += 1
+        if self._held_seconds is not None and self._timer is None:
+            self._check_in(self._held_seconds)
+        return trace, True
+
+    def fail(self, trace: RequestTrace, own: bool, error: BaseException) -> None:
+        """End a request that got no response; a pool time-out is counted and given the numbers as a note."""
+        with self.lock:
+            if type(error).__name__ in _POOL_TIMEOUTS and not trace.granted:
+                self.monitor.cells[Cell.TIMEOUTS] += own
+                error.add_note(self.words())
+            if own:
+                trace.end()
+            else:
+                trace.detach(failed=True)
+
+    def end(self, trace: RequestTrace, own: bool) -> None:
+        """End a request whose response was closed."""
+        with self.lock:
+            if own:
+                trace.end()
+            else:
+                trace.detach()
+
+    def _holder(self, trace: RequestTrace) -> dict[str, Any]:
+        return {
+            "label": self.label_of(trace),
+            "request_id": trace.given_id or None,
+            "method": trace.method,
+            "path": trace.path.decode("latin-1"),
+            "held_seconds": round(trace.held_seconds, 6),
+        }
+
+    def _check_in(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._log_long_held)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _log_long_held(self) -> None:
+        """Log each connection held beyond the threshold, once; look again as long as any is held."""
+        assert self._held_seconds is not None
+        self._timer = None
+        held = list(self.monitor.held)  # oldest first
+        for trace in held:
+            seconds = trace.held_seconds
+            if seconds >= self._held_seconds and not trace.leak_logged:
+                trace.leak_logged = True
+                logging.getLogger("poolwatch").warning(
+                    "a connection has been held for %.1f s by %s: %s", seconds, self.label_of(trace), self.line()
+                )
+        if held:
+            self._check_in(self._held_seconds / 2)
