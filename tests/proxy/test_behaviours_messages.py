@@ -6,6 +6,13 @@ from support.raw_http import Exchange, get, roundtrip, split
 
 CLOSE = b"Connection: close\r\n"
 HOST = b"Host: proxy.test\r\n" + CLOSE
+PARSERS = ("proxy.forward.uvicorn_protocol:Connection", "h11")
+CURL_H2C = (
+    b"POST /post HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n"
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
+    b"Content-Length: 7\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n"
+)
+"""Recorded: what `curl --http2 -d '{"a":1}'` sends before the body."""
 
 
 def says(data: bytes, *, close: bool = False):
@@ -196,19 +203,56 @@ async def test_every_method_goes_on_without_a_body_of_ours(stand: Stand) -> None
 
 
 @behaviour(18)
-async def test_an_upgrade_is_not_spoken(stand: Stand) -> None:
-    """The request goes on as plain HTTP and its connection ends; with a body it is 400; WebSocket is an error."""
-    async with stand.open() as (upstream, proxy):
-        upgrade = b"Host: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
-        status, headers, _ = split(await roundtrip(proxy.port, b"GET / HTTP/1.1\r\n" + upgrade + b"\r\n"))
-        assert (status, dict(headers)[b"connection"]) == (200, b"close")
-        assert upstream.exchanges[0].header("upgrade") == []
-        with_body = b"POST / HTTP/1.1\r\n" + upgrade + b"Content-Length: 3\r\n\r\nabc"
-        assert split(await roundtrip(proxy.port, with_body))[0] == 400
-        key = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        socket = b"GET / HTTP/1.1\r\n" + upgrade.replace(b"h2c", b"websocket") + key
-        assert split(await roundtrip(proxy.port, socket))[0] == 501
-        assert len(upstream.exchanges) == 1
+async def test_an_upgrade_is_ignored_and_the_connection_goes_on(stand: Stand) -> None:
+    """With a body in one packet or in pieces, chunked, without a body, in HTTP/1.0; the next request as well."""
+    upgrade = b"Host: a\r\nConnection: keep-alive, Upgrade, X-Named\r\nUpgrade: h2c\r\nX-Named: 1\r\n"
+    chunked = b"PUT /b HTTP/1.1\r\n" + upgrade + b"Transfer-Encoding: chunked\r\n\r\n"
+    cases = [
+        ([CURL_H2C + b'{"a":1}'], b'{"a":1}'),
+        ([CURL_H2C, b'{"a"', b":1}"], b'{"a":1}'),
+        ([chunked + b"3\r\nabc\r\n", b"1\r\nd\r\n0\r\n\r\n"], b"abcd"),
+        ([b"GET /c HTTP/1.1\r\n" + upgrade + b"\r\n"], b""),
+    ]
+    for http in PARSERS:
+        async with stand.open(http=http) as (upstream, proxy):
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            for pieces, body in cases:
+                for piece in pieces:
+                    writer.write(piece)
+                    await asyncio.sleep(0.02)
+                status, headers, _ = split(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5))
+                await reader.readexactly(int(dict(headers)[b"content-length"]))
+                assert (status, dict(headers).get(b"connection")) == (200, None)
+                sent = upstream.exchanges[-1]
+                assert sent.body == body
+                assert not any(sent.header(name) for name in ("upgrade", "http2-settings", "x-named"))
+            writer.close()
+            old = b"POST /d HTTP/1.0\r\n" + upgrade.replace(b"h2c", b"websocket") + b"Content-Length: 2\r\n\r\nab"
+            assert split(await roundtrip(proxy.port, old))[0] == 200
+            assert [sent.body for sent in upstream.exchanges] == [body for _, body in cases] + [b"ab"]
+
+
+@behaviour(18)
+async def test_a_websocket_handshake_is_refused(stand: Stand) -> None:
+    """501 with the proxy's own code, whatever its version, and nothing goes upstream."""
+    for http in PARSERS:
+        async with stand.open(http=http) as (upstream, proxy):
+            for version in (b"13", b"99"):
+                handshake = (
+                    b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                    b"Sec-WebSocket-Version: " + version + b"\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+                )
+                status, headers, _ = split(await roundtrip(proxy.port, handshake))
+                assert status == 501
+                assert dict(headers)[b"x-proxy-error"] == b"not_implemented"
+                assert dict(headers)[b"connection"] == b"close"
+            assert upstream.exchanges == []
+            own = handshake.replace(b"GET / ", b"PUT /-/config ").replace(
+                b"\r\n\r\n", b"\r\nContent-Length: 18\r\n\r\n"
+            )
+            answer = await roundtrip(proxy.port, own + b"GET / HTTP/1.1\r\n\r\n" + get("/-/healthy"))
+            assert answer.count(b"HTTP/1.1 ") == 2  # a body is a body, on the proxy's own paths too
+            assert upstream.exchanges == []
 
 
 @behaviour(18)

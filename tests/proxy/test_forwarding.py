@@ -194,7 +194,6 @@ def test_equal_lengths_are_one_and_latin_1_is_no_fault() -> None:
         [(b"content-length", b"+3")],
         [(b"transfer-encoding", b"gzip, chunked")],
         [(b"transfer-encoding", b"chunked"), (b"transfer-encoding", b"chunked")],
-        [(b"content-length", b"3"), (b"connection", b"Upgrade"), (b"upgrade", b"h2c")],
     ],
 )
 def test_a_request_with_two_meanings_is_400(headers: list[tuple[bytes, bytes]]) -> None:

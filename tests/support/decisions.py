@@ -60,8 +60,8 @@ DECISIONS: Final[dict[int, Decision]] = {
     17: Decision("methods", "all that the server's parser knows (46 of them, M-SEARCH, PROPFIND, QUERY)", "RFC 9110 9"),
     18: Decision(
         "Upgrade",
-        "not spoken: the request goes on without it and its connection is closed; with a body 400; WebSocket is "
-        "refused by an error; a 101 that nobody asked for is 502",
+        "ignored: the request goes on without it, its body too; WebSocket is refused by 501; a 101 that was not asked "
+        "for is 502",
         "RFC 9110 7.8; Go, nginx",
     ),
     19: Decision("Content-Encoding, Range, ETag", "bytes untouched", "RFC 9110 8.4, 14"),

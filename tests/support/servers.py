@@ -64,6 +64,7 @@ async def running_proxy(
         app,
         port=0,
         http=http,
+        ws="none",
         log_level="critical",
         access_log=False,
         date_header=False,

@@ -17,7 +17,7 @@ from proxy.asgi import Receive, Scope, Send
 from proxy.clients.registry import build_client
 from proxy.errors import ProxyError
 from proxy.forward.context import ForwardContext
-from proxy.forward.error_response import refuse_websocket, send_error
+from proxy.forward.error_response import send_error
 from proxy.forward.handler import ForwardedRequest
 from proxy.forward.headers import is_own
 from proxy.leaks import Notices
@@ -44,9 +44,6 @@ class ForwardingApp(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Route on the raw path, before anything decodes it."""
-        if scope["type"] == "websocket":
-            await refuse_websocket(scope, send)
-            return
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return

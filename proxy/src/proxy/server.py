@@ -76,6 +76,7 @@ def _configured(app: App | str, settings: Settings, server: ServerSettings) -> u
         timeout_keep_alive=server.timeout_keep_alive,
         timeout_graceful_shutdown=server.timeout_graceful_shutdown,
         http=_protocol(server.http, tuned=settings.tuned),
+        ws="none",  # a WebSocket handshake is an HTTP request here, refused by an error of the proxy's own
         access_log=False,
         log_config=_LOGGING,
         # the upstream's own Date and Server go through; a second one of ours would make two

@@ -8,7 +8,7 @@ from proxy.errors import ProxyError
 from proxy.forward.downstream import Downstream
 from proxy.forward.headers import request_id_of
 
-_AND_CLOSE: Final = frozenset({400, 417, 431, 505})
+_AND_CLOSE: Final = frozenset({400, 417, 431, 501, 505})
 """Where one side may not know where the next request begins."""
 
 
@@ -29,15 +29,3 @@ async def send_error(
     if mid_upload and downstream is not None:
         await downstream.linger()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def refuse_websocket(scope: Scope, send: Send) -> None:
-    """Answer a WebSocket handshake with 501, or with what the server makes of a refusal if it can do no better."""
-    if "websocket.http.response" not in scope.get("extensions", {}):
-        await send({"type": "websocket.close", "code": 1002, "reason": "no WebSocket here"})
-        return
-    error = ProxyError("not_implemented")
-    body = error.body(os.urandom(8).hex())
-    headers = [*error.headers(body), (b"connection", b"close")]
-    await send({"type": "websocket.http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": body})

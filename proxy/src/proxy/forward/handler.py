@@ -135,7 +135,7 @@ class ForwardedRequest:
             body = await _whole(chunks)
             headers.append((b"content-length", b"%d" % len(body)))
             chunks = _one(body)
-        if not self._downstream.whole or (b"upgrade" in self._fields and rules.wants_upgrade(self._fields)):
+        if not self._downstream.whole:
             headers.append((b"connection", b"close"))
         exchange = self._exchange
         exchange.status = answer.status

@@ -113,8 +113,8 @@ def outbound(
     chunked, has_body = (False, False) if _FRAMES.isdisjoint(fields) else _request_framing(fields, version)
     if b"expect" in fields:
         _check_expectation(fields, version)
-    if b"upgrade" in fields:
-        _check_upgrade(fields, has_body)
+    if b"upgrade" in fields and _is_websocket_handshake(fields, version):
+        raise ProxyError("not_implemented")
     if b"via" in fields and any(pseudonym in value for value in fields[b"via"]):
         raise ProxyError("loop_detected")
     dropped = _dropped(fields)
@@ -133,9 +133,13 @@ def outbound(
     return Outbound(scope["method"], _target(scope, base_path), headers, has_body)
 
 
-def wants_upgrade(fields: Fields) -> bool:
-    """Say whether a caller asks to speak something else on its connection from now on."""
-    return bool(first(fields, b"upgrade")) and b"upgrade" in _named_in(b"connection", fields)
+def _is_websocket_handshake(fields: Fields, http_version: str) -> bool:
+    """Say whether to refuse an Upgrade; any other is ignored (RFC 9110 section 7.8).
+
+    Known by its key (RFC 6455 section 4.1): the protocol class may have taken "upgrade" out of Connection.
+    """
+    websocket = first(fields, b"upgrade").strip().lower() == b"websocket"
+    return websocket and http_version == "1.1" and b"sec-websocket-key" in fields
 
 
 def answer_headers(status: int, upstream: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -199,15 +203,6 @@ def _check_expectation(fields: Fields, http_version: str) -> None:
     if expected and (http_version == "1.0" or expected.strip().lower() != b"100-continue"):
         # uvicorn would send 100 Continue to an HTTP/1.0 caller, which takes it for the answer
         raise ProxyError("expectation_failed")
-
-
-def _check_upgrade(fields: Fields, has_body: bool) -> None:
-    if not wants_upgrade(fields):
-        return
-    if first(fields, b"upgrade").lower() == b"websocket":  # comes here where the server has no WebSocket library
-        raise ProxyError("not_implemented")
-    if has_body:  # the server's parser takes the body for the other protocol
-        raise ProxyError("bad_request", "a request that asks for an upgrade has no body here")
 
 
 def _dropped(fields: Fields) -> frozenset[bytes]:
