@@ -1,19 +1,29 @@
-"""The tools agree: ruff, mypy, and the rules about what may be named."""
+"""The tools agree: ruff, mypy, import-linter, and the rules about what may be named."""
 
 import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from support.settings_table import ROOT
 
-PACKAGES = ["proxy", "upstream_mock", "link", "loadtest", "lab", "service_kit"]
+LINT_IMPORTS = "from importlinter.cli import lint_imports_command as main; main()"
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 
 
 def run(*command: str) -> None:
     done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def lint_imports(*paths: Path, contract: str | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-c", LINT_IMPORTS, "--no-cache", "--config", str(ROOT / "pyproject.toml")]
+    command += ["--contract", contract] if contract else []
+    environment = {"PYTHONPATH": ":".join(map(str, paths)), "PATH": "/usr/bin:/bin"}
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, env=environment)
 
 
 def test_ruff_has_nothing_to_say() -> None:
@@ -24,33 +34,36 @@ def test_ruff_has_nothing_to_say() -> None:
 
 def test_mypy_strict_has_nothing_to_say() -> None:
     """All packages at once."""
-    run("mypy", *[argument for package in PACKAGES for argument in ("-p", package)])
+    run("mypy")
 
 
-@pytest.mark.parametrize(
-    ("package", "forbidden"),
-    [
-        ("proxy", "upstream_mock|link|loadtest|lab"),
-        ("upstream-mock", "proxy|link|loadtest|lab"),
-        ("link", "proxy|upstream_mock|loadtest|lab"),
-        ("loadtest", "proxy|upstream_mock|link"),
-        ("lab", "proxy|upstream_mock|link|loadtest"),
-        ("service-kit", "proxy|upstream_mock|link|loadtest|lab"),
-    ],
-)
-def test_the_arrows_point_one_way(package: str, forbidden: str) -> None:
-    """Of their subjects the services share the wire and the environment, not code; only loadtest uses lab."""
-    pattern = re.compile(rf"^\s*(?:from|import) (?:{forbidden})\b", re.MULTILINE)
-    found = [path for path in (ROOT / package / "src").rglob("*.py") if pattern.search(path.read_text())]
-    assert not found
+def test_imports_go_one_way_and_in_no_circle() -> None:
+    """Of their subjects the services share the wire and the environment, not code."""
+    done = lint_imports(*ROOT.glob("*/src"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Contracts: {len(CONTRACTS)} kept, 0 broken." in done.stdout
 
 
-def test_labs_core_needs_no_more_than_the_locust_image_has() -> None:
-    """typer, rich and dotenv belong to the command line only."""
-    core = [path for path in (ROOT / "lab/src/lab").glob("*.py") if path.name != "__main__.py"]
-    assert core
-    pattern = re.compile(r"^\s*(?:from|import) (?:typer|rich|dotenv|lab\.cli)\b", re.MULTILINE)
-    assert not [path for path in core if pattern.search(path.read_text())]
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract["id"])
+def test_each_contract_can_be_broken(contract: dict[str, list[str] | str], tmp_path: Path) -> None:
+    """A small house with the same packages, in which one imports what it must not."""
+    sources, forbidden = contract.get("source_modules"), contract.get("forbidden_modules")
+    for package in CONTRACTS[-1]["ancestors"]:
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text("")
+    for module in ("lab.cli", "lab.backends", *[name for one in CONTRACTS for name in one.get("source_modules", ())]):
+        if "." in module:
+            (tmp_path / module.replace(".", "/")).with_suffix(".py").write_text("")
+    if sources and forbidden:
+        wrong = tmp_path / sources[0].replace(".", "/")
+        wrong = wrong / "__init__.py" if wrong.is_dir() else wrong.with_suffix(".py")
+        wrong.write_text(f"import {forbidden[0]}\n")
+    else:
+        (tmp_path / "proxy" / "one.py").write_text("import proxy.two\n")
+        (tmp_path / "proxy" / "two.py").write_text("import proxy.one\n")
+    done = lint_imports(tmp_path, contract=str(contract["id"]))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "0 kept, 1 broken" in done.stdout
 
 
 def test_no_lock_names_where_packages_come_from() -> None:
