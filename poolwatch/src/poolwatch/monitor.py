@@ -2,11 +2,17 @@
 
 import os
 from time import perf_counter_ns
-from typing import Protocol
+from types import TracebackType
+from typing import Final, Protocol
 
 from poolwatch.counters import Cell, Counters, Histogram
 from poolwatch.phases import Phase
-from poolwatch.trace import RequestTrace
+from poolwatch.trace import RequestTrace, current
+
+_RECEIVED: Final = int(Cell.RECEIVED)
+_RUN_RECEIVED: Final = int(Cell.RUN_RECEIVED)
+_RUN_OF_OUTCOME: Final = int(Cell.RUN_ANSWERED) - int(Cell.ANSWERED)
+_IN_FLIGHT: Final = int(Cell.IN_FLIGHT)
 
 
 class FinishedRequests(Protocol):
@@ -70,3 +76,42 @@ class Monitor:
         self.cells[Cell.CLOSED] += 1
         if opened_ns is not None:
             self.counters.add(Histogram.CONNECTION, perf_counter_ns() - opened_ns)
+
+
+class CountedRequest:
+    """Counts a request: once as received, and at the end by its trace's outcome; both also for its run, if it has one.
+
+    A context manager around all of the request. Within it the trace is the task's current one; leaving it ends the
+    trace unless `ends` is false: then something else does, later.
+    """
+
+    __slots__ = ("_counters", "_ends", "_of_run", "_token", "_trace")
+
+    def __init__(self, counters: Counters, trace: RequestTrace, run_id: bytes, *, ends: bool = True) -> None:
+        if run_id and run_id != counters.run_id:
+            counters.begin_run(run_id)
+        trace.run = run_id
+        trace.outcome = Cell.ABORTED
+        self._counters = counters
+        self._trace = trace
+        self._of_run = bool(run_id)
+        self._ends = ends
+
+    def __enter__(self) -> None:
+        cells = self._counters.cells
+        cells[_RECEIVED] += 1
+        cells[_RUN_RECEIVED] += self._of_run
+        cells[_IN_FLIGHT] += 1
+        self._token = current.set(self._trace)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        current.reset(self._token)
+        if self._ends:
+            self._trace.end()
+        cells = self._counters.cells
+        outcome = self._trace.outcome
+        cells[_IN_FLIGHT] -= 1
+        cells[outcome] += 1
+        cells[outcome + _RUN_OF_OUTCOME] += self._of_run

@@ -11,12 +11,9 @@ import struct
 import time
 from collections.abc import MutableSequence, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Final, cast
 
-from poolwatch import trace as traces
-from poolwatch.counters import CELLS, Cell, Counters
-from poolwatch.trace import RequestTrace
+from poolwatch.counters import CELLS, Counters
 from proxy.errors import STATUS_BY_CODE
 
 CODES: Final[Sequence[str]] = tuple(STATUS_BY_CODE)
@@ -31,10 +28,6 @@ HEADER: Final = struct.Struct(f"qq{_RUN_ID_BYTES}s")
 """pid, number of the run (grows with each new run id this worker sees), run id."""
 
 FILE_BYTES: Final = HEADER.size + 8 * ALL_CELLS
-_RECEIVED: Final = int(Cell.RECEIVED)
-_RUN_RECEIVED: Final = int(Cell.RUN_RECEIVED)
-_RUN_OF_OUTCOME: Final = int(Cell.RUN_ANSWERED) - int(Cell.ANSWERED)
-_IN_FLIGHT: Final = int(Cell.IN_FLIGHT)
 
 
 class WorkerCounters(Counters):
@@ -67,42 +60,3 @@ class WorkerCounters(Counters):
 
     def _write_header(self) -> None:
         HEADER.pack_into(self._map, 0, os.getpid(), self._run_number, self.run_id[:_RUN_ID_BYTES])
-
-
-class CountedRequest:
-    """Counts a request: once as received, and at the end by its trace's outcome; both also for its run, if it has one.
-
-    A context manager around all of the request. Within it the trace is the task's current one; leaving it ends the
-    trace unless `ends` is false: then something else does, later.
-    """
-
-    __slots__ = ("_counters", "_ends", "_of_run", "_token", "_trace")
-
-    def __init__(self, counters: Counters, trace: RequestTrace, run_id: bytes, *, ends: bool = True) -> None:
-        if run_id and run_id != counters.run_id:
-            counters.begin_run(run_id)
-        trace.run = run_id
-        trace.outcome = Cell.ABORTED
-        self._counters = counters
-        self._trace = trace
-        self._of_run = bool(run_id)
-        self._ends = ends
-
-    def __enter__(self) -> None:
-        cells = self._counters.cells
-        cells[_RECEIVED] += 1
-        cells[_RUN_RECEIVED] += self._of_run
-        cells[_IN_FLIGHT] += 1
-        self._token = traces.current.set(self._trace)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        traces.current.reset(self._token)
-        if self._ends:
-            self._trace.end()
-        cells = self._counters.cells
-        outcome = self._trace.outcome
-        cells[_IN_FLIGHT] -= 1
-        cells[outcome] += 1
-        cells[outcome + _RUN_OF_OUTCOME] += self._of_run

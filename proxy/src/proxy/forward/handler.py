@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from poolwatch.counters import Cell
+from poolwatch.monitor import CountedRequest
 from poolwatch.report import line
 from poolwatch.trace import RequestTrace
 from proxy.asgi import Receive, Scope, Send
@@ -16,7 +17,6 @@ from proxy.forward.context import ForwardContext
 from proxy.forward.downstream import ClientDisconnected, Downstream
 from proxy.forward.error_response import send_error
 from proxy.forward.uvicorn_protocol import SCOPE_KEY
-from proxy.worker_counters import CountedRequest
 
 HTTP_1_0_BYTES: Final = 1 << 20
 """The longest answer of unknown length that an HTTP/1.0 caller gets: it is read whole, so that its length is known."""

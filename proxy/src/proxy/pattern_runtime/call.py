@@ -3,13 +3,13 @@
 import asyncio
 
 from poolwatch.counters import Cell
+from poolwatch.monitor import CountedRequest
 from poolwatch.report import line
 from proxy.asgi import Message, Receive, Scope, Send, header
 from proxy.forward.headers import RUN_HEADER, request_id_of
 from proxy.pattern_runtime.apps import Bench
 from proxy.pattern_runtime.errors import AsWritten, as_written
 from proxy.pattern_runtime.leak_tracking import Holder
-from proxy.worker_counters import CountedRequest
 
 
 class Counted:

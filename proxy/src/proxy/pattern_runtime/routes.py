@@ -3,12 +3,12 @@
 import json
 
 from poolwatch.counters import Cell
+from poolwatch.monitor import CountedRequest
 from proxy.asgi import App, Receive, Scope, Send, header
 from proxy.errors import ProxyError
 from proxy.forward.headers import RUN_HEADER, request_id_of
 from proxy.pattern_runtime.apps import Bench
 from proxy.pattern_runtime.call import Counted
-from proxy.worker_counters import CountedRequest
 
 PREFIX = b"/-/patterns"
 
