@@ -23,11 +23,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "proxy" / "src"))
 import anyio
 
 from poolwatch.monitor import Monitor
+from poolwatch.worker_counters import WorkerCounters
 from proxy.clients.interface import Client, Outbound
 from proxy.clients.registry import build_client
-from proxy.errors import ProxyError
+from proxy.errors import CODES, ProxyError
 from proxy.settings import Settings
-from proxy.worker_counters import WorkerCounters
 
 POOL = 10
 PROBES = 20
@@ -157,7 +157,7 @@ async def trial(side: str, url: str, cancels: int, by: str) -> Row:
         read_timeout_seconds=1.0,
     )
     with tempfile.TemporaryDirectory() as directory:
-        counters = WorkerCounters(Path(directory))
+        counters = WorkerCounters(Path(directory), CODES)
         watch = Monitor(counters)
         client = build_client(settings, watch)
         before = await _served(url)

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from poolwatch import ledger_reader
 from poolwatch.counters import Cell, Counters
 from poolwatch.histogram import BOUNDS_MS
+from poolwatch.ledger import Ledger
 from poolwatch.monitor import Monitor
 from poolwatch.phases import UNKNOWN, Phase, reported_ns, server_timing
-from proxy import ledger_reader
-from proxy.ledger import Ledger
+from proxy.errors import CODES
 from support.raw_http import Exchange, get, raw_upstream, roundtrip, split
 from support.servers import RunningProxy, free_port, part, running_proxy
 
@@ -303,18 +304,18 @@ def test_a_reader_that_is_overtaken_gives_nothing_that_is_torn(tmp_path: Path) -
     dropped, cursor = 0, None
     for count in (0, 3, 10, 11, 25, 1, 0):
         write(count)
-        page = ledger_reader.page(tmp_path, cursor, 7)
+        page = ledger_reader.page(tmp_path, cursor, 7, CODES)
         cursor, dropped = page["next"], dropped + page["dropped"]
         seen += [entry["seq"] for entry in page["entries"]]
     while page["entries"]:
-        page = ledger_reader.page(tmp_path, cursor, 7)
+        page = ledger_reader.page(tmp_path, cursor, 7, CODES)
         cursor = page["next"]
         seen += [entry["seq"] for entry in page["entries"]]
     assert seen == sorted(set(seen))
     assert len(seen) + dropped == 50
     assert seen[-1] == 50
     ledger.close()
-    assert ledger_reader.page(tmp_path, None, 100)["entries"][-1]["seq"] == 50
+    assert ledger_reader.page(tmp_path, None, 100, CODES)["entries"][-1]["seq"] == 50
 
 
 def test_steps_that_come_late_or_twice_change_nothing() -> None:
@@ -434,7 +435,7 @@ def test_what_a_client_cannot_tell_is_unknown(
     spent = moments(watch, *steps.split())
     assert {name for name, each in spent.items() if each == UNKNOWN} == unknown
     assert {name for name, each in spent.items() if each >= 1_000_000} == known
-    (entry,) = ledger_reader.page(tmp_path, None, 10)["entries"]
+    (entry,) = ledger_reader.page(tmp_path, None, 10, CODES)["entries"]
     assert sum(each for each in spent.values() if each > 0) == round(entry["total_ms"] * 1e6)
     ledger.close()
 
@@ -443,7 +444,7 @@ def test_a_clock_that_is_set_back_loses_no_entry(tmp_path: Path, monkeypatch: py
     """Two rings, page by page: each entry once, those of a ring in its order."""
     ledgers = [Ledger(tmp_path, 50, Counters()) for _ in range(2)]
     for moment in (100, 200, 50, 60, 300, 10):
-        monkeypatch.setattr("proxy.ledger.time.time_ns", lambda moment=moment: moment * 10**9)
+        monkeypatch.setattr("poolwatch.ledger.time.time_ns", lambda moment=moment: moment * 10**9)
         for ledger in ledgers:
             watch = Monitor(Counters(), ledger)
             watch.trace("GET", b"/").end()
@@ -451,7 +452,7 @@ def test_a_clock_that_is_set_back_loses_no_entry(tmp_path: Path, monkeypatch: py
     monkeypatch.undo()
     seen: list[str] = []
     cursor = None
-    while (page := ledger_reader.page(tmp_path, cursor, 1))["entries"]:
+    while (page := ledger_reader.page(tmp_path, cursor, 1, CODES))["entries"]:
         cursor = page["next"]
         seen += [entry["request_id"][:8] + str(entry["seq"]) for entry in page["entries"]]
     assert len(seen) == len(set(seen)) == 12

@@ -12,10 +12,11 @@ import anyio
 
 from poolwatch.counters import Cell
 from poolwatch.monitor import Monitor
+from poolwatch.worker_counters import WorkerCounters
 from proxy.clients.interface import Client, Outbound
 from proxy.clients.registry import CLIENTS, build_client
+from proxy.errors import CODES
 from proxy.settings import Settings
-from proxy.worker_counters import WorkerCounters
 
 NAMES = list(CLIENTS)
 QUEUES = ["client", "gate"]
@@ -69,7 +70,7 @@ class Direct:
 async def direct(url: str, client: str, queue: str = "client", **settings: object) -> AsyncIterator[Direct]:
     """Make a client for an upstream."""
     with tempfile.TemporaryDirectory() as directory:
-        counters = WorkerCounters(Path(directory))
+        counters = WorkerCounters(Path(directory), CODES)
         watch = Monitor(counters)
         made = build_client(Settings(upstream_url=url, client=client, queue=queue, **settings), watch)
         try:

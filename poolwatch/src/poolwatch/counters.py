@@ -80,7 +80,7 @@ class Counters:
 
     def __init__(self, cells: MutableSequence[int] | None = None, codes: Sequence[str] = ()) -> None:
         self.cells: MutableSequence[int] = [0] * (CELLS + len(codes)) if cells is None else cells
-        self._codes = codes
+        self.codes = codes
         self.run_id = b""
 
     def begin_run(self, run_id: bytes) -> None:
@@ -93,7 +93,7 @@ class Counters:
 
     def count_error(self, code: str) -> None:
         """Count one outcome by its code, one of those given at the start; their cells are behind all others."""
-        self.cells[CELLS + self._codes.index(code)] += 1
+        self.cells[CELLS + self.codes.index(code)] += 1
 
     def add(self, histogram: int, nanoseconds: int) -> None:
         """Put one duration into a histogram."""

@@ -9,26 +9,26 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
+from poolwatch.ledger import Ledger
 from poolwatch.monitor import Monitor
+from poolwatch.worker_counters import WorkerCounters
+from poolwatch.worker_slots import SlotsFile
 from proxy import patterns
 from proxy.admin.routes import admin_router, nothing_there
 from proxy.admin.service import Admin
 from proxy.asgi import Receive, Scope, Send
 from proxy.clients.registry import build_client
-from proxy.errors import ProxyError
+from proxy.errors import CODES, ProxyError
 from proxy.forward.context import ForwardContext
 from proxy.forward.error_response import send_error
 from proxy.forward.handler import ForwardedRequest
 from proxy.forward.headers import is_own
-from proxy.leaks import Notices
-from proxy.ledger import Ledger
 from proxy.pattern_runtime.apps import Bench
 from proxy.pattern_runtime.routes import PatternRoutes
 from proxy.pattern_runtime.thread_limiter import limit_threads
 from proxy.reconfigure import ReplaceableClient
 from proxy.sampler import Sampler
 from proxy.settings import ServerSettings, Settings
-from proxy.worker_counters import WorkerCounters
 
 
 class State(TypedDict):
@@ -83,7 +83,7 @@ def create_app(settings: Settings, server: ServerSettings, *, when_open: Callabl
 async def _opened(stack: AsyncExitStack, settings: Settings, server: ServerSettings) -> State:
     """Open what a worker needs; the stack closes it in reverse order."""
     state_dir = settings.state_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="proxy-")))
-    counters = WorkerCounters(state_dir)
+    counters = WorkerCounters(state_dir, CODES)
     stack.callback(counters.close)
     ledger = Ledger(state_dir, settings.ledger_entries, counters) if settings.ledger else None
     if ledger is not None:
@@ -95,7 +95,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, server: ServerSetti
     limit_threads(settings.thread_tokens)
     bench = Bench(settings, watch, patterns)
     stack.push_async_callback(bench.aclose)
-    notices = Notices(state_dir) if server.workers > 1 else None
+    notices = SlotsFile(state_dir) if server.workers > 1 else None
     if notices is not None:
         stack.callback(notices.close)
     sampler = Sampler(watch, counters, client, settings.leak_threshold_seconds, notices)

@@ -52,6 +52,9 @@ _DETAIL: Final[dict[str, str]] = {
     "another PROXY_CLIENT and restart",
 }
 
+CODES: Final = tuple(STATUS_BY_CODE)
+"""In the order of their counters."""
+
 
 @dataclass(eq=False)
 class ProxyError(Exception):

@@ -1,16 +1,18 @@
 """What a worker looks at now and then and no request tells: its CPU, the event loop's lag, threads, leaked slots."""
 
 import asyncio
+import logging
 import time
 from typing import Final
 
 from poolwatch.counters import Cell, Histogram
+from poolwatch.leaks import log_leaks
+from poolwatch.ledger import TICK_SECONDS
 from poolwatch.monitor import Monitor
-from proxy.leaks import Notices, log_leaks, slots
-from proxy.ledger import TICK_SECONDS
+from poolwatch.worker_counters import WorkerCounters
+from poolwatch.worker_slots import SlotsFile, slots
 from proxy.pattern_runtime.thread_limiter import thread_tokens
 from proxy.reconfigure import ReplaceableClient
-from proxy.worker_counters import WorkerCounters
 
 _TICKS_A_ROUND: Final = 10
 
@@ -24,7 +26,7 @@ class Sampler:
         counters: WorkerCounters,
         client: ReplaceableClient,
         leak_threshold_seconds: float | None,
-        notices: Notices | None,
+        notices: SlotsFile | None,
     ) -> None:
         self._watch = watch
         self._counters = counters
@@ -33,13 +35,13 @@ class Sampler:
         self._notices = notices
 
     async def run(self) -> None:
-        """Sample until cancelled: the loop's lag and the journal twenty times a second, the rest twice."""
+        """Sample until cancelled: the loop's lag and the ledger twenty times a second, the rest twice."""
         while True:
             self.sample()
             if self._leak_threshold_seconds is not None:
-                log_leaks(self._watch, self._leak_threshold_seconds)
+                log_leaks(self._watch, self._leak_threshold_seconds, logging.getLogger("proxy"))
             if self._notices is not None:
-                self._notices.write(slots(self._watch, self._client.client))
+                self._notices.write(slots(self._watch, self._client.client.connections()))
             for _ in range(_TICKS_A_ROUND):
                 due = time.perf_counter_ns() + round(TICK_SECONDS * 1e9)
                 await asyncio.sleep(TICK_SECONDS)

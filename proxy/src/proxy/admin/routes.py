@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from poolwatch.ledger_reader import BadCursor
 from proxy.admin.service import Admin
 from proxy.errors import ProxyError
-from proxy.ledger_reader import BadCursor
 from service_kit.settings_change import ChangeRefused, read_body
 
 PATHS = ("/-/pool", "/-/ledger", "/-/metrics", "/-/config", "/-/ready", "/-/healthy", "/-/patterns")

@@ -11,13 +11,15 @@ from urllib.parse import urlsplit
 import fastapi
 import uvicorn
 
+from poolwatch import ledger_reader, worker_totals
 from poolwatch.counters import Cell
-from proxy import ledger_reader, sniffio_import, worker_totals
+from poolwatch.ledger import TICK_SECONDS
+from poolwatch.metrics import exposition
+from poolwatch.pool_report import PoolLimits, pool_document
+from poolwatch.worker_slots import SlotsFile, merged, slots
+from proxy import sniffio_import
+from proxy.errors import CODES
 from proxy.forward.context import ForwardContext
-from proxy.leaks import Notices, merged, slots
-from proxy.ledger import TICK_SECONDS
-from proxy.metrics import exposition
-from proxy.pool_report import PoolLimits, pool_document
 from proxy.reconfigure import CHANGEABLE
 from proxy.sampler import Sampler
 from proxy.settings import ServerSettings, Settings, in_force
@@ -37,7 +39,7 @@ class Admin:
         state_dir: Path,
         forwarding: ForwardContext,
         sampler: Sampler,
-        notices: Notices | None,
+        notices: SlotsFile | None,
     ) -> None:
         self._settings = self._started_with = settings
         self._server = server
@@ -57,7 +59,7 @@ class Admin:
         return {
             "service": "proxy",
             "settings": in_force(self._settings, self._server),
-            "changed": self._settings != self._started_with or self._sums()[Cell.LEAKED] > 0,
+            "changed": self._settings != self._started_with or self._totals()[Cell.LEAKED] > 0,
             "unsupported": client.unsupported(),
             "tuning": in_force_tuning(self._settings),
             "python": sniffio_import.found(),
@@ -95,10 +97,10 @@ class Admin:
     async def pool(self) -> dict[str, Any]:
         """Return the pool of all workers together."""
         await self._others_entered()
-        parts = [slots(self._forwarding.watch, self._client.client)]
+        parts = [slots(self._forwarding.watch, self._client.client.connections())]
         if self._notices is not None:
             parts += self._notices.of_others()
-        return pool_document(self._sums(), self._limits, told=self._told) | merged(parts)
+        return pool_document(self._totals(), self._limits, connections_known=self._connections_known) | merged(parts)
 
     @property
     def _limits(self) -> PoolLimits:
@@ -109,7 +111,8 @@ class Admin:
     async def metrics(self) -> str:
         """Return the metrics in Prometheus' text format."""
         await self._others_entered()
-        return exposition(self._sums(), self._limits, ledger=self._settings.ledger, told=self._told)
+        known = self._connections_known
+        return exposition(self._totals(), self._limits, ledger=self._settings.ledger, connections_known=known)
 
     async def ledger(self, since: str | None, limit: int) -> bytes | None:
         """Return a page of finished requests as JSON, None if none are kept. Raises ledger_reader.BadCursor."""
@@ -118,7 +121,7 @@ class Admin:
         await self._others_entered()
         self._forwarding.watch.flush()
         # in a thread: a page of a thousand takes some 20 ms, and requests go on meanwhile
-        return await asyncio.to_thread(ledger_reader.page_json, self._state_dir, since, limit)
+        return await asyncio.to_thread(ledger_reader.page_json, self._state_dir, since, limit, CODES)
 
     async def not_ready_because(self) -> str | None:
         """Return why no request could be forwarded now, or None if one could."""
@@ -139,7 +142,7 @@ class Admin:
         return None
 
     @property
-    def _told(self) -> bool:
+    def _connections_known(self) -> bool:
         return self._client.client.connections() is not None
 
     async def _others_entered(self) -> None:
@@ -147,6 +150,6 @@ class Admin:
         if self._server.workers > 1:
             await asyncio.sleep(2 * TICK_SECONDS)
 
-    def _sums(self) -> worker_totals.Sums:
+    def _totals(self) -> worker_totals.Totals:
         self._sampler.sample()
-        return worker_totals.read(self._state_dir)
+        return worker_totals.read(self._state_dir, CODES)

@@ -6,10 +6,10 @@ from collections import deque
 from urllib.parse import urlsplit
 
 from poolwatch.monitor import Monitor
+from poolwatch.throttled_log import ThrottledLog
 from proxy.errors import ProxyError
 from proxy.reconfigure import ReplaceableClient
 from proxy.settings import Settings
-from proxy.throttled_log import ThrottledLog
 
 
 class ForwardContext:

@@ -8,12 +8,12 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from poolwatch.monitor import Monitor
+from poolwatch.throttled_log import ThrottledLog
 from poolwatch.trace import current
 from proxy.pattern_runtime.clients import Upstream
 from proxy.pattern_runtime.errors import as_written
 from proxy.pattern_runtime.registry import Pattern, discover
 from proxy.settings import Settings
-from proxy.throttled_log import ThrottledLog
 
 
 class OpenPattern:

@@ -3,7 +3,7 @@
 import heapq
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -12,12 +12,11 @@ from typing import Any
 from zlib import crc32
 
 from poolwatch.counters import Cell
+from poolwatch.ledger import HEADER, RECORD, SUFFIX
 from poolwatch.phases import NAMES, Phase
-from proxy.ledger import HEADER, RECORD, SUFFIX
-from proxy.worker_counters import CODES
 
 END = "end"
-"""The cursor for what comes from now on."""
+"""The cursor of who wants only what comes from now on."""
 
 
 class BadCursor(ValueError):
@@ -39,7 +38,7 @@ class _Part:
         return f"{crc32(self.ring.encode()):08x}{sequence:08x}"
 
 
-def page(directory: Path, since: str | None, limit: int) -> dict[str, Any]:
+def page(directory: Path, since: str | None, limit: int, codes: Sequence[str]) -> dict[str, Any]:
     """Return up to `limit` entries after a cursor, in order of their ends: {"next", "dropped", "entries"}.
 
     Raises BadCursor. The cursor holds a sequence number for each worker: an entry is given exactly once.
@@ -54,7 +53,7 @@ def page(directory: Path, since: str | None, limit: int) -> dict[str, Any]:
     return {
         "next": ".".join(f"{ring}~{last:x}" for ring, last in reached.items()),
         "dropped": sum(part.dropped for part in parts),
-        "entries": [_entry(record, part) for part, record in chosen],
+        "entries": [_entry(record, part, codes) for part, record in chosen],
     }
 
 
@@ -63,9 +62,9 @@ def _ended_ns(item: tuple[_Part, tuple[Any, ...]]) -> int:
     return int(started_ns + total_ns)
 
 
-def page_json(directory: Path, since: str | None, limit: int) -> bytes:
+def page_json(directory: Path, since: str | None, limit: int, codes: Sequence[str]) -> bytes:
     """Return a page as JSON, an entry a line. Raises BadCursor."""
-    whole = page(directory, since, limit)
+    whole = page(directory, since, limit, codes)
     entries = ",\n".join(json.dumps(entry, separators=(",", ":")) for entry in whole.pop("entries"))
     head = json.dumps(whole, separators=(",", ":"))
     return f'{head[:-1]},"entries":[\n{entries}\n]}}\n'.encode()
@@ -113,7 +112,7 @@ def _records(descriptor: int, slots: int, first: int, last: int) -> Iterator[tup
         first += count
 
 
-def _entry(record: tuple[Any, ...], part: _Part) -> dict[str, Any]:
+def _entry(record: tuple[Any, ...], part: _Part, codes: Sequence[str]) -> dict[str, Any]:
     sequence, started_ns, total_ns, *rest = record
     phases, (status, outcome, code, kept, method, request_id, run, path) = rest[: len(Phase)], rest[len(Phase) :]
     return {
@@ -124,7 +123,7 @@ def _entry(record: tuple[Any, ...], part: _Part) -> dict[str, Any]:
         "path": _text(path),
         "status": status or None,
         "outcome": Cell(outcome).name.lower(),
-        "code": CODES[code - 1] if code else None,
+        "code": codes[code - 1] if code else None,
         "worker": part.worker,
         "started_at": datetime.fromtimestamp(started_ns / 1e9, UTC).isoformat(timespec="milliseconds"),
         "total_ms": total_ns / 1e6,

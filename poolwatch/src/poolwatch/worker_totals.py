@@ -1,16 +1,17 @@
-"""What all workers of the proxy counted, summed.
+"""What all workers counted, summed.
 
 A worker that died is kept in the sums of what only grows. Its gauges are gone with it: its connections were closed by
 the kernel and its requests in flight were aborted, and they are counted so, else nothing would add up any more.
 """
 
 import fcntl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from poolwatch.counters import Cell, Histogram, distribution
+from poolwatch.counters import CELLS, Cell, Histogram, distribution
 from poolwatch.histogram import Distribution
-from proxy.worker_counters import ALL_CELLS, CODES, ERRORS_AT, HEADER, SUFFIX
+from poolwatch.worker_counters import HEADER, SUFFIX
 
 _GAUGES = (
     Cell.IN_FLIGHT,
@@ -42,13 +43,14 @@ class WorkerCounts:
 
 
 @dataclass(frozen=True)
-class Sums:
+class Totals:
     """All workers together. `run` holds the figures of the newest run only."""
 
     workers: tuple[WorkerCounts, ...]
     cells: tuple[int, ...]
     run_id: str | None
     run: dict[Cell, int]
+    codes: Sequence[str] = ()
 
     def __getitem__(self, cell: int) -> int:
         return self.cells[cell]
@@ -56,26 +58,29 @@ class Sums:
     @property
     def errors(self) -> dict[str, int]:
         """Outcomes by code."""
-        return {code: self.cells[ERRORS_AT + index] for index, code in enumerate(CODES)}
+        return {code: self.cells[CELLS + index] for index, code in enumerate(self.codes)}
 
     def distribution(self, histogram: Histogram) -> Distribution:
         """Return one of the histograms."""
         return distribution(self.cells, histogram)
 
 
-def read(directory: Path) -> Sums:
-    """Read the files of all workers and sum them."""
-    return sums([worker for path in sorted(directory.glob(f"*{SUFFIX}")) if (worker := _worker(path))])
+def read(directory: Path, codes: Sequence[str] = ()) -> Totals:
+    """Read the files of all workers and sum them; `codes` are those of the errors that they count."""
+    size = HEADER.size + 8 * (CELLS + len(codes))
+    found = [_worker(path, size) for path in sorted(directory.glob(f"*{SUFFIX}"))]
+    return total([worker for worker in found if worker is not None], codes)
 
 
-def sums(workers: list[WorkerCounts]) -> Sums:
+def total(workers: list[WorkerCounts], codes: Sequence[str] = ()) -> Totals:
     """Sum workers, the dead ones settled. Pure."""
     settled = [worker if worker.alive else _settled(worker) for worker in workers]
     cells = tuple(sum(column) for column in zip(*(worker.cells for worker in settled), strict=True))
     run_id = _newest_run(settled)
     of_run = [worker for worker in settled if worker.run_id == run_id]
     run = {cell: sum(worker[cell] for worker in of_run) for cell in _RUN_CELLS}
-    return Sums(workers=tuple(settled), cells=cells or (0,) * ALL_CELLS, run_id=run_id or None, run=run)
+    cells = cells or (0,) * (CELLS + len(codes))
+    return Totals(workers=tuple(settled), cells=cells, run_id=run_id or None, run=run, codes=codes)
 
 
 def _newest_run(workers: list[WorkerCounts]) -> str:
@@ -93,11 +98,11 @@ def _settled(dead: WorkerCounts) -> WorkerCounts:
     return WorkerCounts(dead.pid, dead.run_number, dead.run_id, alive=False, cells=tuple(cells))
 
 
-def _worker(path: Path) -> WorkerCounts | None:
+def _worker(path: Path, size: int) -> WorkerCounts | None:
     with path.open("rb") as file:
         content = file.read()
         alive = _is_locked(file.fileno())
-    if len(content) < HEADER.size + 8 * ALL_CELLS:
+    if len(content) < size:
         return None  # being made at this moment
     pid, run_number, run_id = HEADER.unpack_from(content)
     cells = tuple(memoryview(content)[HEADER.size :].cast("q"))

@@ -1,76 +1,45 @@
-"""Who holds the connections: the longest-held slots of all workers, and a log line for one that looks leaked.
+"""The longest-held connections of all workers.
 
 With several workers each writes its own down twice a second, for whichever worker is asked.
 """
 
 import fcntl
 import json
-import logging
 import os
 import time
 from collections.abc import Iterable
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from poolwatch.leaks import SHOWN, holders
 from poolwatch.monitor import Monitor
-from poolwatch.report import line
-from poolwatch.trace import RequestTrace
 
-if TYPE_CHECKING:
-    from proxy.clients.interface import Client
-
-SHOWN: Final = 10
 CONNECTIONS_SHOWN: Final = 100
 Slots = dict[str, Any]
 
 
-def slots(watch: Monitor, client: "Client") -> Slots:
+def slots(monitor: Monitor, connections: list[dict[str, object]] | None) -> Slots:
     """Return what this worker holds: {"worker", "holders", "connections"}, the longest held first."""
-    connections = client.connections()
     return {
         "worker": os.getpid(),
-        "holders": holders(watch),
+        "holders": holders(monitor),
         "connections": None if connections is None else connections[:CONNECTIONS_SHOWN],
     }
-
-
-def holders(watch: Monitor) -> list[dict[str, Any]]:
-    """Return the requests that hold a connection, the longest held first."""
-    return [_holder(exchange) for exchange in islice(watch.held, SHOWN)]
 
 
 def merged(parts: Iterable[Slots]) -> Slots:
     """Return the slots of all workers as `/-/pool` shows them. Pure."""
     parts = list(parts)
     longest = [{"worker": part["worker"]} | holder for part in parts for holder in part["holders"]]
-    told = [part for part in parts if part["connections"] is not None]
-    connections = [{"worker": part["worker"]} | each for part in told for each in part["connections"]]
+    known = [part for part in parts if part["connections"] is not None]
+    connections = [{"worker": part["worker"]} | each for part in known for each in part["connections"]]
     return {
         "holders": sorted(longest, key=lambda holder: holder["held_seconds"], reverse=True)[:SHOWN],
-        "connections": connections if told else None,
+        "connections": connections if known else None,
     }
 
 
-def log_leaks(watch: Monitor, threshold_seconds: float) -> None:
-    """Log each request that has held its connection for longer than the threshold, once."""
-    for exchange in watch.held:  # oldest first
-        held = exchange.held_seconds
-        if held < threshold_seconds:
-            return
-        if not exchange.leak_logged:
-            exchange.leak_logged = True
-            logging.getLogger("proxy").warning(
-                "a connection has been held for %.1f s by %s %s, request id %s: %s",
-                held,
-                exchange.method,
-                exchange.path.decode("latin-1"),
-                exchange.request_id,
-                line(watch.cells),
-            )
-
-
-class Notices:
+class SlotsFile:
     """What this worker holds, in a file that the other workers read. Locked as long as the worker lives."""
 
     def __init__(self, directory: Path) -> None:
@@ -95,21 +64,12 @@ class Notices:
         self._file.close()
 
 
-def _holder(exchange: RequestTrace) -> dict[str, Any]:
-    return {
-        "request_id": exchange.request_id,
-        "method": exchange.method,
-        "path": exchange.path.decode("latin-1"),
-        "held_seconds": round(exchange.held_seconds, 6),
-    }
-
-
 def _read(path: Path) -> Slots | None:
     try:
         with path.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                return None  # nobody's any more
+                return None  # its worker has ended
             except BlockingIOError:
                 content = file.read()
         part: Slots = json.loads(content[8 : 8 + int(content[:8])])

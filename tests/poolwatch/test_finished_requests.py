@@ -9,19 +9,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from poolwatch import ledger_reader
 from poolwatch.counters import Counters, Histogram, distribution
 from poolwatch.histogram import BOUNDS_MS
+from poolwatch.ledger import TICK_SECONDS, Ledger
 from poolwatch.monitor import Monitor
 from poolwatch.phases import UNKNOWN, Phase
-from proxy import ledger_reader
-from proxy.ledger import TICK_SECONDS, Ledger
+from proxy.errors import CODES
 from support.raw_http import get, raw_upstream, roundtrip, split
 from support.servers import running_proxy
 
 
 def entries(directory: Path) -> list[dict[str, Any]]:
     """All that is in the ledger's files now."""
-    return ledger_reader.page(directory, None, 10_000)["entries"]
+    return ledger_reader.page(directory, None, 10_000, CODES)["entries"]
 
 
 def test_batches_hold_what_single_entries_would(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from poolwatch.counters import Cell, Histogram
 from poolwatch.histogram import Distribution
 from poolwatch.phases import NAMES
 from poolwatch.report import gauges
-from proxy.worker_totals import Sums
+from poolwatch.worker_totals import Totals
 
 
 @dataclass(frozen=True)
@@ -20,48 +20,48 @@ class PoolLimits:
 
 
 CONNECTIONS = ("total", "idle", "connecting", "opened", "reused", "closed")
-"""Figures that need a client library which tells of its connections."""
+"""Figures that need a client library that reports its connections."""
 
 
-def pool_document(sums: Sums, limits: PoolLimits, *, told: bool = True) -> dict[str, Any]:
+def pool_document(totals: Totals, limits: PoolLimits, *, connections_known: bool = True) -> dict[str, Any]:
     """Return the pool of all workers: gauges, counters since the start, the newest run, the processes.
 
-    Without `told` the client library does not tell of its connections: those figures are null, not zero.
+    Without `connections_known` the client library reports no connections: those figures are null, not zero.
     """
-    document = _document(sums, limits)
-    return document if told else document | dict.fromkeys(CONNECTIONS)
+    document = _document(totals, limits)
+    return document if connections_known else document | dict.fromkeys(CONNECTIONS)
 
 
-def _document(sums: Sums, limits: PoolLimits) -> dict[str, Any]:
+def _document(totals: Totals, limits: PoolLimits) -> dict[str, Any]:
     return {
         "workers": limits.workers,
         "max": limits.max_connections,
         "max_keepalive": limits.max_keepalive_connections,
-        **gauges(sums),
-        "opened": sums[Cell.OPENED],
-        "reused": sums[Cell.REUSED],
-        "closed": sums[Cell.CLOSED],
-        "timeouts": sums[Cell.TIMEOUTS],
-        "wait_ms": _shown(sums.distribution(Histogram.WAIT)),
-        "phases_ms": {name: _shown(sums.distribution(Histogram(phase))) for phase, name in enumerate(NAMES)}
-        | {"total": _shown(sums.distribution(Histogram.TOTAL))},
-        "hold_ms": {"count": sums[Cell.HOLD_COUNT], "sum": sums[Cell.HOLD_NS] / 1e6},
+        **gauges(totals),
+        "opened": totals[Cell.OPENED],
+        "reused": totals[Cell.REUSED],
+        "closed": totals[Cell.CLOSED],
+        "timeouts": totals[Cell.TIMEOUTS],
+        "wait_ms": _shown(totals.distribution(Histogram.WAIT)),
+        "phases_ms": {name: _shown(totals.distribution(Histogram(phase))) for phase, name in enumerate(NAMES)}
+        | {"total": _shown(totals.distribution(Histogram.TOTAL))},
+        "hold_ms": {"count": totals[Cell.HOLD_COUNT], "sum": totals[Cell.HOLD_NS] / 1e6},
         "requests": {
-            "received": sums[Cell.RECEIVED],
-            "answered": sums[Cell.ANSWERED],
-            "failed": sums[Cell.FAILED],
-            "aborted": sums[Cell.ABORTED],
-            "in_flight": sums[Cell.IN_FLIGHT],
+            "received": totals[Cell.RECEIVED],
+            "answered": totals[Cell.ANSWERED],
+            "failed": totals[Cell.FAILED],
+            "aborted": totals[Cell.ABORTED],
+            "in_flight": totals[Cell.IN_FLIGHT],
         },
-        "errors": sums.errors,
-        "abandoned": sums[Cell.ABANDONED],
-        "leaked": sums[Cell.LEAKED],
-        "run": _run(sums),
+        "errors": totals.errors,
+        "abandoned": totals[Cell.ABANDONED],
+        "leaked": totals[Cell.LEAKED],
+        "run": _run(totals),
         "process": {
-            "cpu_seconds": sums[Cell.CPU_NS] / 1e9,
+            "cpu_seconds": totals[Cell.CPU_NS] / 1e9,
             "workers": [
                 {"pid": worker.pid, "cpu_seconds": worker[Cell.CPU_NS] / 1e9, "alive": worker.alive, **gauges(worker)}
-                for worker in sums.workers
+                for worker in totals.workers
             ],
         },
     }
@@ -75,13 +75,13 @@ def _shown(distribution: Distribution) -> dict[str, Any]:
     }
 
 
-def _run(sums: Sums) -> dict[str, Any]:
+def _run(totals: Totals) -> dict[str, Any]:
     """Return the figures of the newest run. The maxima of several workers are added, so they are upper bounds."""
-    run = sums.run
+    run = totals.run
     outcomes = {name: run[Cell[f"RUN_{name.upper()}"]] for name in ("received", "answered", "failed", "aborted")}
     in_flight = outcomes["received"] - outcomes["answered"] - outcomes["failed"] - outcomes["aborted"]
     return {
-        "id": sums.run_id,
+        "id": totals.run_id,
         **outcomes,
         "in_flight": in_flight,
         "active_max": run[Cell.RUN_ACTIVE_MAX],

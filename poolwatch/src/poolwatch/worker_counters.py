@@ -1,4 +1,4 @@
-"""The counters of one worker: 64-bit cells in a file that every worker of the proxy can read.
+"""The counters of one worker: 64-bit cells in a file that every worker can read.
 
 A worker writes its own file only, so nothing is locked on the way of a request; sums over the workers are made by
 whoever reads (see `worker_totals`). The file lies in tmpfs or the page cache and is mapped into memory.
@@ -14,11 +14,6 @@ from pathlib import Path
 from typing import Final, cast
 
 from poolwatch.counters import CELLS, Counters
-from proxy.errors import STATUS_BY_CODE
-
-CODES: Final[Sequence[str]] = tuple(STATUS_BY_CODE)
-ERRORS_AT: Final = CELLS
-ALL_CELLS: Final = ERRORS_AT + len(CODES)
 
 SUFFIX: Final = ".counters2"
 """With the number of the layout: during a rolling restart workers of another layout are not misread."""
@@ -27,22 +22,21 @@ _RUN_ID_BYTES: Final = 64
 HEADER: Final = struct.Struct(f"qq{_RUN_ID_BYTES}s")
 """pid, number of the run (grows with each new run id this worker sees), run id."""
 
-FILE_BYTES: Final = HEADER.size + 8 * ALL_CELLS
-
 
 class WorkerCounters(Counters):
     """The cells of this worker in its file. Until it is closed, the worker counts as alive."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, codes: Sequence[str]) -> None:
         self.path = directory / f"worker-{os.getpid()}-{time.time_ns()}{SUFFIX}"
         self._run_number = 0
         self._file = self.path.open("w+b")
         fcntl.flock(self._file, fcntl.LOCK_EX)  # released by the kernel when the process ends, however it ends
-        self._file.truncate(FILE_BYTES)
-        self._map = mmap.mmap(self._file.fileno(), FILE_BYTES)
+        size = HEADER.size + 8 * (CELLS + len(codes))
+        self._file.truncate(size)
+        self._map = mmap.mmap(self._file.fileno(), size)
         self._whole = memoryview(self._map)
         self._shared = self._whole[HEADER.size :].cast("q")
-        super().__init__(cast("MutableSequence[int]", self._shared), CODES)
+        super().__init__(cast("MutableSequence[int]", self._shared), codes)
         self._write_header()
 
     def begin_run(self, run_id: bytes) -> None:

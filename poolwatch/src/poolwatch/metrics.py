@@ -3,6 +3,8 @@
 Names: OpenTelemetry's semantic conventions for HTTP metrics (`http.client.open_connections`,
 `http.client.connection.duration`, `http.client.request.duration`), .NET's `http.client.request.time_in_queue` for the
 wait; in Prometheus' spelling, with the unit at the end. `proxy_` is before what has no such name.
+
+It needs the package prometheus-client.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,27 +16,27 @@ from prometheus_client.registry import Collector
 from poolwatch.counters import Cell, Histogram
 from poolwatch.histogram import BOUNDS_MS, cumulative
 from poolwatch.phases import NAMES
+from poolwatch.pool_report import PoolLimits
 from poolwatch.report import gauges
-from proxy.pool_report import PoolLimits
-from proxy.worker_totals import Sums
+from poolwatch.worker_totals import Totals
 
 _SHOWN_BOUNDS_MS = BOUNDS_MS[::5]
 """Four buckets to the decade are enough for a dashboard."""
 
 
-def exposition(sums: Sums, limits: PoolLimits, *, ledger: bool, told: bool = True) -> str:
-    """Return all metrics as text; without `told` those of connections are left out: the library tells nothing."""
+def exposition(totals: Totals, limits: PoolLimits, *, ledger: bool, connections_known: bool = True) -> str:
+    """Return all metrics as text; without `connections_known` those of connections are left out."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Sums(sums, limits, ledger, told))
+    registry.register(_Totals(totals, limits, ledger, connections_known))
     return generate_latest(registry).decode()
 
 
-class _Sums(Collector):
-    def __init__(self, sums: Sums, limits: PoolLimits, ledger: bool, told: bool) -> None:
-        self._sums = sums
+class _Totals(Collector):
+    def __init__(self, totals: Totals, limits: PoolLimits, ledger: bool, connections_known: bool) -> None:
+        self._totals = totals
         self._limits = limits
         self._ledger = ledger
-        self._told = told
+        self._connections_known = connections_known
 
     def collect(self) -> Iterator[Metric]:
         yield from self._pool()
@@ -43,14 +45,14 @@ class _Sums(Collector):
         yield from self._workers_own()
 
     def _pool(self) -> Iterator[Metric]:
-        now = gauges(self._sums)
+        now = gauges(self._totals)
         connections = GaugeMetricFamily(
             "http_client_open_connections",
             "Connections to the upstream that are held by a request (active) or kept for the next (idle).",
             labels=["http_connection_state"],
         )
         connections.add_metric(["active"], now["active"])
-        if self._told:
+        if self._connections_known:
             connections.add_metric(["idle"], now["idle"])
         yield connections
         yield GaugeMetricFamily(
@@ -60,7 +62,7 @@ class _Sums(Collector):
         )
         yield GaugeMetricFamily("proxy_pool_waiting", "Requests that wait for a connection.", now["waiting"])
         yield GaugeMetricFamily(
-            "proxy_pool_abandoned", "Slots of requests that were given up.", self._sums[Cell.ABANDONED]
+            "proxy_pool_abandoned", "Slots of requests that were given up.", self._totals[Cell.ABANDONED]
         )
         for name, text, cell in (
             ("opened", "Connections opened.", Cell.OPENED),
@@ -68,19 +70,19 @@ class _Sums(Collector):
             ("reused", "Requests sent on a connection that had served another.", Cell.REUSED),
             ("timeouts", "Requests that got no connection in time.", Cell.TIMEOUTS),
         ):
-            if self._told or cell == Cell.TIMEOUTS:
-                yield CounterMetricFamily(f"proxy_pool_{name}", text, self._sums[cell])
+            if self._connections_known or cell == Cell.TIMEOUTS:
+                yield CounterMetricFamily(f"proxy_pool_{name}", text, self._totals[cell])
 
     def _requests(self) -> Iterator[Metric]:
         requests = CounterMetricFamily("proxy_requests", "Requests by what became of them.", labels=["outcome"])
         for outcome, cell in (("answered", Cell.ANSWERED), ("failed", Cell.FAILED), ("aborted", Cell.ABORTED)):
-            requests.add_metric([outcome], self._sums[cell])
+            requests.add_metric([outcome], self._totals[cell])
         yield requests
         errors = CounterMetricFamily("proxy_errors", "Errors the proxy answered for, by code.", labels=["error_type"])
-        for code, count in self._sums.errors.items():
+        for code, count in self._totals.errors.items():
             errors.add_metric([code], count)
         yield errors
-        yield GaugeMetricFamily("http_server_active_requests", "Requests in the proxy.", self._sums[Cell.IN_FLIGHT])
+        yield GaugeMetricFamily("http_server_active_requests", "Requests in the proxy.", self._totals[Cell.IN_FLIGHT])
 
     def _durations(self) -> Iterator[Metric]:
         for name, text, histogram in (
@@ -124,10 +126,10 @@ class _Sums(Collector):
             ("allowed", Cell.THREADS_TOTAL),
             ("waiting", Cell.THREADS_WAITING),
         ):
-            threads.add_metric([state], self._sums[cell])
+            threads.add_metric([state], self._totals[cell])
         yield threads
         cpu = CounterMetricFamily("proxy_worker_cpu_seconds", "CPU time of each worker.", labels=["pid"])
-        for worker in self._sums.workers:
+        for worker in self._totals.workers:
             cpu.add_metric([str(worker.pid)], worker[Cell.CPU_NS] / 1e9)
         yield cpu
 
@@ -136,6 +138,6 @@ class _Sums(Collector):
     ) -> Metric:
         metric = HistogramMetricFamily(f"{name}_seconds", text, labels=labels)
         for values, histogram in histograms.items():
-            durations = self._sums.distribution(histogram)
+            durations = self._totals.distribution(histogram)
             metric.add_metric(values, cumulative(durations, _SHOWN_BOUNDS_MS), sum_value=durations.sum_ms / 1e3)
         return metric

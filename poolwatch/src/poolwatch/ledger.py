@@ -16,12 +16,10 @@ import struct
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from poolwatch.counters import Counters
 from poolwatch.phases import Phase
-from poolwatch.trace import RequestTrace
-from proxy.worker_counters import CODES
 
 TICK_SECONDS: Final = 0.05
 """How long a finished request is pending at the most; whoever keeps the ledger calls `flush` as often."""
@@ -41,7 +39,28 @@ run, path; texts are cut to what fits. Without a request id nobody has asked for
 
 _WRITTEN_AT: Final = 2
 _FILES_KEPT: Final = 8
-_INDEX_OF_CODE: Final = {"": 0} | {code: index for index, code in enumerate(CODES, start=1)}
+
+
+class FinishedRequest(Protocol):
+    """A request that has ended, as the ledger keeps it. Times are in nanoseconds, `began_ns` by `perf_counter_ns`."""
+
+    began_ns: int
+    spent_ns: list[int]
+    status: int
+    outcome: int
+    code: str
+    kept: bool
+    method: str
+    given_id: str
+    run: bytes
+    path: bytes
+
+    @property
+    def total_ns(self) -> int:
+        """From its beginning to its end."""
+
+    def settle(self) -> None:
+        """Work out what could wait until it is over. Called once."""
 
 
 class Ledger:
@@ -50,7 +69,8 @@ class Ledger:
     def __init__(self, directory: Path, entries: int, counters: Counters) -> None:
         _prune(directory)
         self._counters = counters
-        self._pending: list[RequestTrace] = []
+        self._pending: list[FinishedRequest] = []
+        self._index_of_code = {"": 0} | {code: index for index, code in enumerate(counters.codes, start=1)}
         self._slots = entries + 1  # one is being written at any time
         self._written = 0
         self._file = (directory / f"worker-{time.time_ns()}-{os.getpid()}{SUFFIX}").open("w+b")
@@ -63,9 +83,9 @@ class Ledger:
         HEADER.pack_into(self._map, 0, os.getpid(), self._slots, 0)
         self._head = memoryview(self._map)[: HEADER.size].cast("q")
 
-    def add(self, trace: RequestTrace) -> None:
+    def add(self, request: FinishedRequest) -> None:
         """Take a request that has just ended."""
-        self._pending.append(trace)
+        self._pending.append(request)
         if len(self._pending) >= _BATCH:
             self.flush()
 
@@ -73,31 +93,31 @@ class Ledger:
         """Write down what is pending: into the histograms of the phases, and into the ring."""
         if self._pending:
             pending, self._pending = self._pending, []
-            for trace in pending:
-                trace.settle()
-            self._counters.add_phases([(trace.spent_ns, trace.total_ns) for trace in pending])
+            for request in pending:
+                request.settle()
+            self._counters.add_phases([(request.spent_ns, request.total_ns) for request in pending])
             self._append(pending, time.time_ns() - time.perf_counter_ns())
 
-    def _append(self, finished: Iterable[RequestTrace], epoch_ns: int) -> None:
+    def _append(self, finished: Iterable[FinishedRequest], epoch_ns: int) -> None:
         """Write requests into the ring; `epoch_ns` is what makes their clock's readings ns since 1970."""
-        for trace in finished:
+        for request in finished:
             at = HEADER.size + RECORD.size * (self._written % self._slots)
             self._written += 1
             RECORD.pack_into(
                 self._map,
                 at,
                 self._written,
-                trace.began_ns + epoch_ns,
-                trace.total_ns,
-                *trace.spent_ns,
-                trace.status,
-                trace.outcome,
-                _INDEX_OF_CODE[trace.code],
-                trace.kept,
-                trace.method.encode("latin-1", "replace"),
-                trace.given_id.encode("latin-1", "replace"),
-                trace.run,
-                trace.path,
+                request.began_ns + epoch_ns,
+                request.total_ns,
+                *request.spent_ns,
+                request.status,
+                request.outcome,
+                self._index_of_code[request.code],
+                request.kept,
+                request.method.encode("latin-1", "replace"),
+                request.given_id.encode("latin-1", "replace"),
+                request.run,
+                request.path,
             )
             self._head[_WRITTEN_AT] = self._written
 

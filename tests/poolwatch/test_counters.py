@@ -1,21 +1,23 @@
 from pathlib import Path
 
+from poolwatch import worker_totals
 from poolwatch.counters import Cell, Histogram
 from poolwatch.histogram import BOUNDS_MS
-from proxy import worker_totals
-from proxy.pool_report import PoolLimits, pool_document
-from proxy.worker_counters import WorkerCounters
+from poolwatch.pool_report import PoolLimits, pool_document
+from poolwatch.worker_counters import WorkerCounters
+
+CODES = ("closed", "reset")
 
 
 def test_the_sums_are_over_all_workers(tmp_path: Path) -> None:
     """WorkerCounters and gauges of the living add up; a run's figures come only from workers that saw it."""
-    one, two = WorkerCounters(tmp_path), WorkerCounters(tmp_path)
+    one, two = WorkerCounters(tmp_path, CODES), WorkerCounters(tmp_path, CODES)
     one.begin_run(b"1-old")
     two.begin_run(b"2-new")
     for counters, count in ((one, 3), (two, 4)):
         counters.cells[Cell.OPENED] = count
         counters.cells[Cell.RUN_RECEIVED] = count
-    sums = worker_totals.read(tmp_path)
+    sums = worker_totals.read(tmp_path, CODES)
     assert sums[Cell.OPENED] == 7
     assert (sums.run_id, sums.run[Cell.RUN_RECEIVED]) == ("2-new", 4)
     one.close()
@@ -24,7 +26,7 @@ def test_the_sums_are_over_all_workers(tmp_path: Path) -> None:
 
 def test_a_dead_worker_is_settled(tmp_path: Path) -> None:
     """Its connections are closed and its requests in flight aborted: opened = closed + open still holds."""
-    dead = WorkerCounters(tmp_path)
+    dead = WorkerCounters(tmp_path, CODES)
     dead.begin_run(b"1-run")
     for cell, value in (
         (Cell.RECEIVED, 10),
@@ -39,7 +41,7 @@ def test_a_dead_worker_is_settled(tmp_path: Path) -> None:
     ):
         dead.cells[cell] = value
     dead.close()  # the lock goes, the file stays: what the kernel does for a killed process
-    document = pool_document(worker_totals.read(tmp_path), PoolLimits(1, 10, 5))
+    document = pool_document(worker_totals.read(tmp_path, CODES), PoolLimits(1, 10, 5))
     assert document["requests"] == {"received": 10, "answered": 7, "failed": 0, "aborted": 3, "in_flight": 0}
     assert document["run"]["in_flight"] == 0
     assert (document["total"], document["opened"], document["closed"], document["waiting"]) == (0, 5, 5, 0)
@@ -48,11 +50,11 @@ def test_a_dead_worker_is_settled(tmp_path: Path) -> None:
 
 def test_every_wait_is_in_the_histogram(tmp_path: Path) -> None:
     """From nothing to beyond the last bound, each in a bucket that is not below it."""
-    counters = WorkerCounters(tmp_path)
+    counters = WorkerCounters(tmp_path, CODES)
     waits_ms = [0.0, 0.05, 0.1, 0.11, 99.0, 100_000.0, 500_000.0]
     for wait in waits_ms:
         counters.add(Histogram.WAIT, round(wait * 1e6))
-    histogram = worker_totals.read(tmp_path).distribution(Histogram.WAIT).histogram
+    histogram = worker_totals.read(tmp_path, CODES).distribution(Histogram.WAIT).histogram
     assert sum(histogram.values()) == len(waits_ms)
     assert histogram[BOUNDS_MS[0]] == 3
     assert histogram[BOUNDS_MS[-1]] == 2
@@ -61,7 +63,7 @@ def test_every_wait_is_in_the_histogram(tmp_path: Path) -> None:
 
 def test_a_new_run_starts_from_zero_but_keeps_what_is_there_now(tmp_path: Path) -> None:
     """Its maxima are at least the gauges at its beginning."""
-    counters = WorkerCounters(tmp_path)
+    counters = WorkerCounters(tmp_path, CODES)
     counters.begin_run(b"1")
     counters.cells[Cell.RUN_ANSWERED] = 9
     counters.cells[Cell.RUN_WAITING_MAX] = 50
@@ -69,4 +71,11 @@ def test_a_new_run_starts_from_zero_but_keeps_what_is_there_now(tmp_path: Path) 
     counters.begin_run(b"2")
     assert counters.cells[Cell.RUN_ANSWERED] == 0
     assert counters.cells[Cell.RUN_WAITING_MAX] == 2
+    counters.close()
+
+
+def test_errors_are_counted_by_the_codes_given(tmp_path: Path) -> None:
+    counters = WorkerCounters(tmp_path, CODES)
+    counters.count_error("reset")
+    assert worker_totals.read(tmp_path, CODES).errors == {"closed": 0, "reset": 1}
     counters.close()

@@ -1,0 +1,43 @@
+"""Which requests hold the connections, the longest first, and a log line for one that looks leaked."""
+
+import logging
+from itertools import islice
+from typing import Any, Final
+
+from poolwatch.monitor import Monitor
+from poolwatch.report import line
+from poolwatch.trace import RequestTrace
+
+SHOWN: Final = 10
+
+
+def holders(monitor: Monitor) -> list[dict[str, Any]]:
+    """Return the requests that hold a connection, the longest held first."""
+    return [_holder(trace) for trace in islice(monitor.held, SHOWN)]
+
+
+def log_leaks(monitor: Monitor, threshold_seconds: float, logger: logging.Logger) -> None:
+    """Log each request that has held its connection for longer than the threshold, once."""
+    for trace in monitor.held:  # oldest first
+        held = trace.held_seconds
+        if held < threshold_seconds:
+            return
+        if not trace.leak_logged:
+            trace.leak_logged = True
+            logger.warning(
+                "a connection has been held for %.1f s by %s %s, request id %s: %s",
+                held,
+                trace.method,
+                trace.path.decode("latin-1"),
+                trace.request_id,
+                line(monitor.cells),
+            )
+
+
+def _holder(trace: RequestTrace) -> dict[str, Any]:
+    return {
+        "request_id": trace.request_id,
+        "method": trace.method,
+        "path": trace.path.decode("latin-1"),
+        "held_seconds": round(trace.held_seconds, 6),
+    }
