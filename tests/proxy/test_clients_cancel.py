@@ -47,54 +47,48 @@ async def storm(proxy: Direct, cancels: int, by: str) -> None:
 
 @pytest.mark.parametrize("by", ["task", "scope"])
 @pytest.mark.parametrize("name", NAMES)
-def test_behind_the_gate_hundreds_of_cancellations_lose_no_slot(name: str, by: str) -> None:
+async def test_behind_the_gate_hundreds_of_cancellations_lose_no_slot(name: str, by: str) -> None:
     """At any moment, by either kind of cancellation: then every slot is free and works."""
 
-    async def scenario() -> None:
-        async with raw_upstream(soon) as upstream, direct(upstream.url, name, "gate", **SETTINGS) as proxy:
-            await storm(proxy, 400, by)
-            await eventually(lambda: proxy.free == SLOTS)
-            async with asyncio.timeout(2):
-                answers = await asyncio.gather(*[proxy.send() for _ in range(SLOTS)])
-            assert [answer[2] for answer in answers] == [b"ok"] * SLOTS
-            assert proxy.client.unusable() is None
-            assert proxy.client.abandoned == 0
-            for gauge in (Cell.WAITING, Cell.ACTIVE, Cell.CONNECTING):
-                assert proxy.cell(gauge) == 0
-            assert upstream.connections - upstream.closed <= SLOTS
-
-    asyncio.run(scenario())
+    async with raw_upstream(soon) as upstream, direct(upstream.url, name, "gate", **SETTINGS) as proxy:
+        await storm(proxy, 400, by)
+        await eventually(lambda: proxy.free == SLOTS)
+        async with asyncio.timeout(2):
+            answers = await asyncio.gather(*[proxy.send() for _ in range(SLOTS)])
+        assert [answer[2] for answer in answers] == [b"ok"] * SLOTS
+        assert proxy.client.unusable() is None
+        assert proxy.client.abandoned == 0
+        for gauge in (Cell.WAITING, Cell.ACTIVE, Cell.CONNECTING):
+            assert proxy.cell(gauge) == 0
+        assert upstream.connections - upstream.closed <= SLOTS
 
 
 @pytest.mark.parametrize("queue", QUEUES)
 @pytest.mark.parametrize("name", COUNTED)
-def test_a_cancelled_request_is_ended_at_the_upstream_at_once(name: str, queue: str) -> None:
+async def test_a_cancelled_request_is_ended_at_the_upstream_at_once(name: str, queue: str) -> None:
     """Before the head and in the body: its connection is closed and its slot serves the next."""
 
-    async def scenario() -> None:
-        async def script(exchange: Exchange) -> None:
-            if exchange.request_line.startswith(b"GET /body"):
-                await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome")
-            if exchange.request_line.startswith(b"GET /ok"):
-                await answer_ok(exchange)
-            else:
-                await exchange.reader.read()
+    async def script(exchange: Exchange) -> None:
+        if exchange.request_line.startswith(b"GET /body"):
+            await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome")
+        if exchange.request_line.startswith(b"GET /ok"):
+            await answer_ok(exchange)
+        else:
+            await exchange.reader.read()
 
-        settings = SETTINGS | {"max_connections": 1, "max_keepalive_connections": 1}
-        async with raw_upstream(script) as upstream, direct(upstream.url, name, queue, **settings) as proxy:
-            for number, target in enumerate((b"/head", b"/body"), start=1):
-                scope = anyio.CancelScope()
-                begun = len(upstream.exchanges)
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(_within(scope, proxy, target))
-                    await eventually(lambda begun=begun: len(upstream.exchanges) > begun)
-                    await asyncio.sleep(0.02)
-                    scope.cancel()
-                await eventually(lambda number=number: upstream.closed == number, seconds=1)
-            assert (await proxy.send(b"/ok"))[2] == b"ok"
-            await eventually(lambda: proxy.cell(Cell.OPENED) - proxy.cell(Cell.CLOSED) == 1)
-
-    asyncio.run(scenario())
+    settings = SETTINGS | {"max_connections": 1, "max_keepalive_connections": 1}
+    async with raw_upstream(script) as upstream, direct(upstream.url, name, queue, **settings) as proxy:
+        for number, target in enumerate((b"/head", b"/body"), start=1):
+            scope = anyio.CancelScope()
+            begun = len(upstream.exchanges)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_within(scope, proxy, target))
+                await eventually(lambda begun=begun: len(upstream.exchanges) > begun)
+                await asyncio.sleep(0.02)
+                scope.cancel()
+            await eventually(lambda number=number: upstream.closed == number, seconds=1)
+        assert (await proxy.send(b"/ok"))[2] == b"ok"
+        await eventually(lambda: proxy.cell(Cell.OPENED) - proxy.cell(Cell.CLOSED) == 1)
 
 
 async def _within(scope: anyio.CancelScope, proxy: Direct, target: bytes) -> None:
@@ -102,99 +96,87 @@ async def _within(scope: anyio.CancelScope, proxy: Direct, target: bytes) -> Non
         await proxy.send(target)
 
 
-def test_pyreqwest_keeps_the_slot_of_an_abandoned_request_until_the_library_lets_go() -> None:
+async def test_pyreqwest_keeps_the_slot_of_an_abandoned_request_until_the_library_lets_go() -> None:
     """It is counted meanwhile, and the slot is free after the read time-out; a second request waits for it."""
 
-    async def scenario() -> None:
-        async def script(exchange: Exchange) -> None:
-            if exchange.request_line.startswith(b"GET /ok"):
-                await answer_ok(exchange)
-            else:
-                await exchange.reader.read()
+    async def script(exchange: Exchange) -> None:
+        if exchange.request_line.startswith(b"GET /ok"):
+            await answer_ok(exchange)
+        else:
+            await exchange.reader.read()
 
-        settings = {"max_connections": 1, "read_timeout_seconds": 0.4}
-        async with raw_upstream(script) as upstream, direct(upstream.url, "pyreqwest", "gate", **settings) as proxy:
-            task = asyncio.create_task(proxy.send())
-            await eventually(lambda: len(upstream.exchanges) == 1)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            assert (proxy.client.abandoned, proxy.free, proxy.cell(Cell.ACTIVE)) == (1, 0, 0)
-            assert (await proxy.send(b"/ok"))[2] == b"ok"
-            assert (proxy.client.abandoned, proxy.free, upstream.closed) == (0, 1, 1)
-
-    asyncio.run(scenario())
+    settings = {"max_connections": 1, "read_timeout_seconds": 0.4}
+    async with raw_upstream(script) as upstream, direct(upstream.url, "pyreqwest", "gate", **settings) as proxy:
+        task = asyncio.create_task(proxy.send())
+        await eventually(lambda: len(upstream.exchanges) == 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (proxy.client.abandoned, proxy.free, proxy.cell(Cell.ACTIVE)) == (1, 0, 0)
+        assert (await proxy.send(b"/ok"))[2] == b"ok"
+        assert (proxy.client.abandoned, proxy.free, upstream.closed) == (0, 1, 1)
 
 
-def test_a_body_that_nobody_waits_for_is_not_sent_on() -> None:
+async def test_a_body_that_nobody_waits_for_is_not_sent_on() -> None:
     """pyreqwest goes on with an upload that was cancelled: the next piece it asks for is an error."""
 
-    async def scenario() -> None:
-        async def body():
-            while True:
-                await asyncio.sleep(0.01)
-                yield b"piece"
+    async def body():
+        while True:
+            await asyncio.sleep(0.01)
+            yield b"piece"
 
-        async with (
-            raw_upstream() as upstream,
-            direct(upstream.url, "pyreqwest", "gate", max_connections=1, read_timeout_seconds=30) as proxy,
-        ):
-            headers = (b"transfer-encoding", b"chunked")
-            task = asyncio.create_task(proxy.send(b"/", headers, method="POST", body=body()))
-            await eventually(lambda: upstream.connections == 1)
-            await asyncio.sleep(0.05)
-            task.cancel()
-            await eventually(lambda: proxy.free == 1 and upstream.closed == 1, seconds=1)
-            assert upstream.exchanges == []
-
-    asyncio.run(scenario())
+    async with (
+        raw_upstream() as upstream,
+        direct(upstream.url, "pyreqwest", "gate", max_connections=1, read_timeout_seconds=30) as proxy,
+    ):
+        headers = (b"transfer-encoding", b"chunked")
+        task = asyncio.create_task(proxy.send(b"/", headers, method="POST", body=body()))
+        await eventually(lambda: upstream.connections == 1)
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await eventually(lambda: proxy.free == 1 and upstream.closed == 1, seconds=1)
+        assert upstream.exchanges == []
 
 
-def test_httpx_without_the_gate_loses_its_pool_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+async def test_httpx_without_the_gate_loses_its_pool_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     """httpcore issue 1093: the proxy names it after a pool time-out, in the log and for whoever asks."""
 
-    async def scenario() -> None:
-        settings = SETTINGS | {"pool_timeout_seconds": 0.2}
-        async with raw_upstream(soon) as upstream, direct(upstream.url, "httpx", **settings) as proxy:
-            assert proxy.client.unusable() is None
-            for _ in range(5):
-                await storm(proxy, 300, "task")
-                with suppress(ProxyError):
-                    await proxy.send()
-                    continue
-                break
-            proxy.client.unusable()
-            await asyncio.sleep(0.3)
-            sentence = proxy.client.unusable()
-            assert sentence is not None
-            assert f"{SLOTS} of the {SLOTS} connections of httpx's pool" in sentence
-            assert [record.levelno for record in caplog.records if "lost slots" in record.message] == [logging.ERROR]
-            with pytest.raises(ProxyError) as raised:
+    settings = SETTINGS | {"pool_timeout_seconds": 0.2}
+    async with raw_upstream(soon) as upstream, direct(upstream.url, "httpx", **settings) as proxy:
+        assert proxy.client.unusable() is None
+        for _ in range(5):
+            await storm(proxy, 300, "task")
+            with suppress(ProxyError):
                 await proxy.send()
-            assert raised.value.code == "pool_exhausted"
-
-    asyncio.run(scenario())
+                continue
+            break
+        proxy.client.unusable()
+        await asyncio.sleep(0.3)
+        sentence = proxy.client.unusable()
+        assert sentence is not None
+        assert f"{SLOTS} of the {SLOTS} connections of httpx's pool" in sentence
+        assert [record.levelno for record in caplog.records if "lost slots" in record.message] == [logging.ERROR]
+        with pytest.raises(ProxyError) as raised:
+            await proxy.send()
+        assert raised.value.code == "pool_exhausted"
 
 
 @pytest.mark.parametrize("name", ["httpx", "httpx2"])
-def test_a_pool_that_is_only_full_is_not_called_wedged(name: str) -> None:
+async def test_a_pool_that_is_only_full_is_not_called_wedged(name: str) -> None:
     """Every slot held by a request, others waiting in vain for longer than the pool time-out."""
 
-    async def scenario() -> None:
-        async def script(exchange: Exchange) -> None:
-            await asyncio.sleep(0.5)
-            await answer_ok(exchange)
+    async def script(exchange: Exchange) -> None:
+        await asyncio.sleep(0.5)
+        await answer_ok(exchange)
 
-        settings = {"max_connections": 2, "pool_timeout_seconds": 0.1}
-        async with raw_upstream(script) as upstream, direct(upstream.url, name, **settings) as proxy:
-            tasks = [asyncio.create_task(proxy.send()) for _ in range(4)]
-            for _ in range(4):
-                await asyncio.sleep(0.1)
-                assert proxy.client.unusable() is None
-            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-            assert sum(isinstance(outcome, ProxyError) for outcome in outcomes) == 2
-
-    asyncio.run(scenario())
+    settings = {"max_connections": 2, "pool_timeout_seconds": 0.1}
+    async with raw_upstream(script) as upstream, direct(upstream.url, name, **settings) as proxy:
+        tasks = [asyncio.create_task(proxy.send()) for _ in range(4)]
+        for _ in range(4):
+            await asyncio.sleep(0.1)
+            assert proxy.client.unusable() is None
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert sum(isinstance(outcome, ProxyError) for outcome in outcomes) == 2
 
 
 @pytest.mark.parametrize(

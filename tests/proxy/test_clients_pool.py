@@ -22,107 +22,92 @@ async def slowly(exchange: Exchange) -> None:
 
 @pytest.mark.parametrize("queue", QUEUES)
 @pytest.mark.parametrize("name", NAMES)
-def test_there_are_never_more_connections_than_allowed(name: str, queue: str) -> None:
+async def test_there_are_never_more_connections_than_allowed(name: str, queue: str) -> None:
     """20 requests at once on 3 connections: all are served, and the upstream never sees a fourth."""
 
-    async def scenario() -> None:
-        most = 0
+    most = 0
 
-        async def script(exchange: Exchange) -> None:
-            nonlocal most
-            most = max(most, upstream.connections - upstream.closed)
-            await slowly(exchange)
+    async def script(exchange: Exchange) -> None:
+        nonlocal most
+        most = max(most, upstream.connections - upstream.closed)
+        await slowly(exchange)
 
-        settings = {"max_connections": 3, "max_keepalive_connections": 3}
-        async with raw_upstream(script) as upstream, direct(upstream.url, name, queue, **settings) as proxy:
-            answers = await asyncio.gather(*[proxy.send() for _ in range(20)])
-            assert [answer[2] for answer in answers] == [b"ok"] * 20
-            assert most == 3
-            assert proxy.cell(Cell.WAITING) == proxy.cell(Cell.ACTIVE) == 0
-            assert proxy.cell(Cell.RUN_ACTIVE_MAX) == 3
-            assert proxy.cell(Cell.RUN_WAITING_MAX) >= 17
-            if queue == "gate":
-                assert proxy.free == 3
-
-    asyncio.run(scenario())
+    settings = {"max_connections": 3, "max_keepalive_connections": 3}
+    async with raw_upstream(script) as upstream, direct(upstream.url, name, queue, **settings) as proxy:
+        answers = await asyncio.gather(*[proxy.send() for _ in range(20)])
+        assert [answer[2] for answer in answers] == [b"ok"] * 20
+        assert most == 3
+        assert proxy.cell(Cell.WAITING) == proxy.cell(Cell.ACTIVE) == 0
+        assert proxy.cell(Cell.RUN_ACTIVE_MAX) == 3
+        assert proxy.cell(Cell.RUN_WAITING_MAX) >= 17
+        if queue == "gate":
+            assert proxy.free == 3
 
 
 @pytest.mark.parametrize("queue", QUEUES)
 @pytest.mark.parametrize("name", COUNTED)
-def test_the_counts_are_the_upstreams(name: str, queue: str) -> None:
+async def test_the_counts_are_the_upstreams(name: str, queue: str) -> None:
     """Opened, reused and closed, against what the other side saw."""
 
-    async def scenario() -> None:
-        async def script(exchange: Exchange) -> None:
-            await slowly(exchange)
-            if exchange.number_on_connection == 3:
-                exchange.writer.close()
+    async def script(exchange: Exchange) -> None:
+        await slowly(exchange)
+        if exchange.number_on_connection == 3:
+            exchange.writer.close()
 
-        async with raw_upstream(script) as upstream, direct(upstream.url, name, queue, max_connections=2) as proxy:
-            for _ in range(8):
-                await asyncio.gather(proxy.send(), proxy.send(), return_exceptions=True)
-                await asyncio.sleep(0.01)
-            assert proxy.cell(Cell.OPENED) == upstream.connections
-            assert proxy.cell(Cell.REUSED) >= 4
-            idle = [entry for entry in proxy.client.connections() if entry["state"] == "idle"]
-            assert len(idle) == len(proxy.client.connections())
-            assert sum(entry["requests"] for entry in idle) >= len(idle)
-            await proxy.client.aclose()
-            await eventually(lambda: proxy.cell(Cell.CLOSED) == proxy.cell(Cell.OPENED))
-
-    asyncio.run(scenario())
+    async with raw_upstream(script) as upstream, direct(upstream.url, name, queue, max_connections=2) as proxy:
+        for _ in range(8):
+            await asyncio.gather(proxy.send(), proxy.send(), return_exceptions=True)
+            await asyncio.sleep(0.01)
+        assert proxy.cell(Cell.OPENED) == upstream.connections
+        assert proxy.cell(Cell.REUSED) >= 4
+        idle = [entry for entry in proxy.client.connections() if entry["state"] == "idle"]
+        assert len(idle) == len(proxy.client.connections())
+        assert sum(entry["requests"] for entry in idle) >= len(idle)
+        await proxy.client.aclose()
+        await eventually(lambda: proxy.cell(Cell.CLOSED) == proxy.cell(Cell.OPENED))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_more_idle_connections_are_kept_than_allowed(name: str) -> None:
+async def test_no_more_idle_connections_are_kept_than_allowed(name: str) -> None:
     """Five at once, then two remain at the most; with none allowed, none."""
 
-    async def scenario() -> None:
-        for kept in (2, 0):
-            settings = {"max_connections": 5, "max_keepalive_connections": kept}
-            async with raw_upstream(slowly) as upstream, direct(upstream.url, name, **settings) as proxy:
-                await asyncio.gather(*[proxy.send() for _ in range(5)])
-                await eventually(lambda upstream=upstream, kept=kept: upstream.connections - upstream.closed <= kept)
-                assert "connection" not in [key.lower() for key, _ in (await proxy.send())[1]]
-                assert all(not exchange.header("connection") for exchange in upstream.exchanges)
-
-    asyncio.run(scenario())
+    for kept in (2, 0):
+        settings = {"max_connections": 5, "max_keepalive_connections": kept}
+        async with raw_upstream(slowly) as upstream, direct(upstream.url, name, **settings) as proxy:
+            await asyncio.gather(*[proxy.send() for _ in range(5)])
+            await eventually(lambda upstream=upstream, kept=kept: upstream.connections - upstream.closed <= kept)
+            assert "connection" not in [key.lower() for key, _ in (await proxy.send())[1]]
+            assert all(not exchange.header("connection") for exchange in upstream.exchanges)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_connection_idle_for_too_long_is_not_used_again(name: str) -> None:
+async def test_a_connection_idle_for_too_long_is_not_used_again(name: str) -> None:
     """It is used before its expiry, and another is opened after it."""
 
-    async def scenario() -> None:
-        async with raw_upstream() as upstream, direct(upstream.url, name, keepalive_expiry_seconds=0.3) as proxy:
-            await proxy.send()
-            await proxy.send()
-            assert upstream.connections == 1
-            await asyncio.sleep(0.5)
-            await proxy.send()
-            assert upstream.connections == 2
-
-    asyncio.run(scenario())
+    async with raw_upstream() as upstream, direct(upstream.url, name, keepalive_expiry_seconds=0.3) as proxy:
+        await proxy.send()
+        await proxy.send()
+        assert upstream.connections == 1
+        await asyncio.sleep(0.5)
+        await proxy.send()
+        assert upstream.connections == 2
 
 
 @pytest.mark.parametrize("queue", QUEUES)
 @pytest.mark.parametrize("name", NAMES)
-def test_an_old_connection_is_not_used_again_or_the_client_says_it_cannot(name: str, queue: str) -> None:
+async def test_an_old_connection_is_not_used_again_or_the_client_says_it_cannot(name: str, queue: str) -> None:
     """However busy it was."""
 
-    async def scenario() -> None:
-        settings = {"max_connection_age_seconds": 0.3, "max_connections": 1}
-        async with raw_upstream() as upstream, direct(upstream.url, name, queue, **settings) as proxy:
-            for _ in range(8):
-                await asyncio.sleep(0.06)
-                await proxy.send()
-            if name == "pyreqwest":
-                assert list(proxy.client.unsupported()).count("PROXY_MAX_CONNECTION_AGE_SECONDS") == 1
-                assert upstream.connections == 1
-            else:
-                assert upstream.connections == 2
-
-    asyncio.run(scenario())
+    settings = {"max_connection_age_seconds": 0.3, "max_connections": 1}
+    async with raw_upstream() as upstream, direct(upstream.url, name, queue, **settings) as proxy:
+        for _ in range(8):
+            await asyncio.sleep(0.06)
+            await proxy.send()
+        if name == "pyreqwest":
+            assert list(proxy.client.unsupported()).count("PROXY_MAX_CONNECTION_AGE_SECONDS") == 1
+            assert upstream.connections == 1
+        else:
+            assert upstream.connections == 2
 
 
 def test_the_kernel_is_told_to_probe_idle_connections() -> None:
@@ -138,41 +123,35 @@ def test_the_kernel_is_told_to_probe_idle_connections() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_requests_are_served_with_kernel_probes_on(name: str) -> None:
+async def test_requests_are_served_with_kernel_probes_on(name: str) -> None:
     """Each library takes the option in its own way; the kernel shows the timer."""
 
-    async def scenario() -> None:
-        async with raw_upstream() as upstream, direct(upstream.url, name, tcp_keepalive_seconds=60) as proxy:
-            await proxy.send()
-            rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-            ours = [row for row in rows if row[2].endswith(f":{upstream.port:04X}") and row[3] == "01"]
-            timers = [row[5].split(":")[0] for row in ours]
-            assert timers == ["02"]  # the keep-alive timer
-
-    asyncio.run(scenario())
+    async with raw_upstream() as upstream, direct(upstream.url, name, tcp_keepalive_seconds=60) as proxy:
+        await proxy.send()
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        ours = [row for row in rows if row[2].endswith(f":{upstream.port:04X}") and row[3] == "01"]
+        timers = [row[5].split(":")[0] for row in ours]
+        assert timers == ["02"]  # the keep-alive timer
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
 @pytest.mark.parametrize("name", NAMES)
-def test_no_library_repeats_a_request_by_itself(name: str, method: str) -> None:
+async def test_no_library_repeats_a_request_by_itself(name: str, method: str) -> None:
     """A kept connection that is closed at the next request: the upstream sees that request once."""
 
-    async def scenario() -> None:
-        async def script(exchange: Exchange) -> None:
-            if exchange.number_on_connection == 2:
-                exchange.writer.close()
-            else:
-                await answer_ok(exchange)
+    async def script(exchange: Exchange) -> None:
+        if exchange.number_on_connection == 2:
+            exchange.writer.close()
+        else:
+            await answer_ok(exchange)
 
-        async with raw_upstream(script) as upstream, direct(upstream.url, name) as proxy:
-            await proxy.send()
-            headers = [] if method == "GET" else [(b"content-length", b"2")]
-            with pytest.raises(ProxyError) as raised:
-                await proxy.send(b"/", *headers, method=method, body=chunks(b"hi") if headers else None)
-            assert raised.value.code in ("upstream_closed", "upstream_reset")
-            assert len(upstream.exchanges) == 2
-
-    asyncio.run(scenario())
+    async with raw_upstream(script) as upstream, direct(upstream.url, name) as proxy:
+        await proxy.send()
+        headers = [] if method == "GET" else [(b"content-length", b"2")]
+        with pytest.raises(ProxyError) as raised:
+            await proxy.send(b"/", *headers, method=method, body=chunks(b"hi") if headers else None)
+        assert raised.value.code in ("upstream_closed", "upstream_reset")
+        assert len(upstream.exchanges) == 2
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -209,35 +188,32 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("queue", QUEUES)
 @pytest.mark.parametrize("name", NAMES)
-def test_an_https_upstream_is_trusted_by_its_authority_only(name: str, queue: str, authority: Path) -> None:
+async def test_an_https_upstream_is_trusted_by_its_authority_only(name: str, queue: str, authority: Path) -> None:
     """With PROXY_CA_FILE it answers; without, the certificate is refused before anything is sent."""
 
-    async def scenario() -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(authority / "server.pem", authority / "server.key")
-        heads = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "server.pem", authority / "server.key")
+    heads = []
 
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            try:
-                while head := await reader.readuntil(b"\r\n\r\n"):
-                    heads.append(head)
-                    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-            except (OSError, asyncio.IncompleteReadError):
-                writer.close()
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                heads.append(head)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        except (OSError, asyncio.IncompleteReadError):
+            writer.close()
 
-        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with server:
-            async with direct(url, name, queue, ca_file=authority / "ca.pem") as proxy:
-                for target in (b"/one", b"/two%2F"):
-                    assert (await proxy.send(target))[2] == b"ok"
-                if name != "pyreqwest":
-                    assert (proxy.cell(Cell.OPENED), proxy.cell(Cell.REUSED)) == (1, 1)
-            assert [head.split(b" ")[1] for head in heads] == [b"/one", b"/two%2F"]
-            async with direct(url, name, queue) as proxy:
-                with pytest.raises(ProxyError) as raised:
-                    await proxy.send()
-                assert raised.value.code == "upstream_connect_error"
-            assert len(heads) == 2
-
-    asyncio.run(scenario())
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        async with direct(url, name, queue, ca_file=authority / "ca.pem") as proxy:
+            for target in (b"/one", b"/two%2F"):
+                assert (await proxy.send(target))[2] == b"ok"
+            if name != "pyreqwest":
+                assert (proxy.cell(Cell.OPENED), proxy.cell(Cell.REUSED)) == (1, 1)
+        assert [head.split(b" ")[1] for head in heads] == [b"/one", b"/two%2F"]
+        async with direct(url, name, queue) as proxy:
+            with pytest.raises(ProxyError) as raised:
+                await proxy.send()
+            assert raised.value.code == "upstream_connect_error"
+        assert len(heads) == 2

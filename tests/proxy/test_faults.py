@@ -12,13 +12,10 @@ PATIENT = dict.fromkeys(TIMEOUTS, 5.0)
 
 
 @pytest.mark.parametrize("fault", faults(), ids=lambda fault: fault.name)
-def test_a_fault_has_its_outcome_and_its_counter_and_leaves_nothing_behind(fault: Fault) -> None:
+async def test_a_fault_has_its_outcome_and_its_counter_and_leaves_nothing_behind(fault: Fault) -> None:
     """Several at a time with each client: each ends as the table says, is counted, and its slot is free."""
 
-    async def scenario() -> None:
-        await asyncio.gather(*[_try(fault, client) for client in CLIENTS])
-
-    asyncio.run(scenario())
+    await asyncio.gather(*[_try(fault, client) for client in CLIENTS])
 
 
 async def _try(fault: Fault, client: str) -> None:

@@ -18,56 +18,47 @@ async def _queue(admission: AdmissionQueue, count: int) -> tuple[list[asyncio.Ta
     return tasks, order
 
 
-def test_turns_are_given_in_order_of_arrival() -> None:
+async def test_turns_are_given_in_order_of_arrival() -> None:
     """And not to somebody who comes while others wait."""
 
-    async def scenario() -> None:
-        admission = AdmissionQueue(1, None)
-        await admission.enter()
-        tasks, order = await _queue(admission, 5)
-        assert (admission.in_flight, admission.waiting) == (1, 5)
-        for _ in range(5):
-            admission.leave()
-            await asyncio.sleep(0)
-        await asyncio.gather(*tasks)
-        assert order == [0, 1, 2, 3, 4]
+    admission = AdmissionQueue(1, None)
+    await admission.enter()
+    tasks, order = await _queue(admission, 5)
+    assert (admission.in_flight, admission.waiting) == (1, 5)
+    for _ in range(5):
         admission.leave()
-        assert (admission.in_flight, admission.waiting) == (0, 0)
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    assert order == [0, 1, 2, 3, 4]
+    admission.leave()
+    assert (admission.in_flight, admission.waiting) == (0, 0)
 
-    asyncio.run(scenario())
 
-
-def test_the_queue_is_bounded() -> None:
+async def test_the_queue_is_bounded() -> None:
     """The next one is refused at once; with none allowed to wait, already the second."""
 
-    async def scenario() -> None:
-        for waiting in (0, 2):
-            admission = AdmissionQueue(1, waiting)
+    for waiting in (0, 2):
+        admission = AdmissionQueue(1, waiting)
+        await admission.enter()
+        tasks, _ = await _queue(admission, waiting)
+        with pytest.raises(ProxyError) as error:
             await admission.enter()
-            tasks, _ = await _queue(admission, waiting)
-            with pytest.raises(ProxyError) as error:
-                await admission.enter()
-            assert (error.value.code, error.value.status) == ("overloaded", 503)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            assert (admission.in_flight, admission.waiting) == (1, 0)
-
-    asyncio.run(scenario())
+        assert (error.value.code, error.value.status) == ("overloaded", 503)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert (admission.in_flight, admission.waiting) == (1, 0)
 
 
-def test_who_leaves_with_its_turn_already_given_passes_it_on() -> None:
+async def test_who_leaves_with_its_turn_already_given_passes_it_on() -> None:
     """Cancelled between the giving and the taking: the next one has it."""
 
-    async def scenario() -> None:
-        admission = AdmissionQueue(1, None)
-        await admission.enter()
-        tasks, order = await _queue(admission, 2)
-        admission.leave()  # the first has its turn, but has not run yet
-        tasks[0].cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        assert order == [1]
-        admission.leave()
-        assert (admission.in_flight, admission.waiting) == (0, 0)
-
-    asyncio.run(scenario())
+    admission = AdmissionQueue(1, None)
+    await admission.enter()
+    tasks, order = await _queue(admission, 2)
+    admission.leave()  # the first has its turn, but has not run yet
+    tasks[0].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert order == [1]
+    admission.leave()
+    assert (admission.in_flight, admission.waiting) == (0, 0)

@@ -81,20 +81,17 @@ def test_raw_bytes_go_with_the_upstreams_headers() -> None:
     assert headers[b"content-length"] == b"%d" % len(ZIPPED)
 
 
-def test_two_cookies_stay_two_lines() -> None:
+async def test_two_cookies_stay_two_lines() -> None:
     """Headers are pairs; a dict of them joins what must not be joined."""
     cookies = answer(b"", "Set-Cookie: a=1", "Set-Cookie: b=2; Expires=Thu, 01 Jan 2099 00:00:00 GMT")
 
-    async def scenario() -> None:
-        async with (
-            raw_upstream(lambda exchange: exchange.send(cookies)) as upstream,
-            running_proxy(upstream.url) as proxy,
-        ):
-            for name, lines in (("stream_raw_with_headers", 2), ("stream_bytes_with_headers", 1)):
-                _, headers, _ = split(await roundtrip(proxy.port, get(f"/-/patterns/{name}/")))
-                assert (name, sum(header == b"set-cookie" for header, _ in headers)) == (name, lines)
-
-    asyncio.run(scenario())
+    async with (
+        raw_upstream(lambda exchange: exchange.send(cookies)) as upstream,
+        running_proxy(upstream.url) as proxy,
+    ):
+        for name, lines in (("stream_raw_with_headers", 2), ("stream_bytes_with_headers", 1)):
+            _, headers, _ = split(await roundtrip(proxy.port, get(f"/-/patterns/{name}/")))
+            assert (name, sum(header == b"set-cookie" for header, _ in headers)) == (name, lines)
 
 
 def test_decoded_bytes_do_not_go_with_the_upstreams_headers() -> None:

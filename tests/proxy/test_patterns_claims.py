@@ -53,7 +53,7 @@ async def until_pool(proxy: RunningProxy, seconds: float = 5.0, **values: int) -
         ("async_lifespan_state", False),
     ],
 )
-def test_only_requests_in_an_async_endpoint_stops_the_health_check(name: str, blocks: bool) -> None:
+async def test_only_requests_in_an_async_endpoint_stops_the_health_check(name: str, blocks: bool) -> None:
     """While the upstream works, /-/healthy answers at once; or only after the upstream has given in."""
     arrived, healthy = threading.Event(), threading.Event()
     gave_in = []
@@ -69,15 +69,12 @@ def test_only_requests_in_an_async_endpoint_stops_the_health_check(name: str, bl
             assert answer.status == 200
         healthy.set()
 
-    async def scenario() -> None:
-        with threaded_upstream(script) as upstream:
-            async with running_proxy(upstream.url) as proxy:
-                probing = asyncio.create_task(asyncio.to_thread(probe, proxy.port))
-                assert (await call(proxy, name))[0] == 200
-                await probing
-        assert gave_in == [blocks]
-
-    asyncio.run(scenario())
+    with threaded_upstream(script) as upstream:
+        async with running_proxy(upstream.url) as proxy:
+            probing = asyncio.create_task(asyncio.to_thread(probe, proxy.port))
+            assert (await call(proxy, name))[0] == 200
+            await probing
+    assert gave_in == [blocks]
 
 
 CONNECTIONS_OF_TEN = {
@@ -91,65 +88,56 @@ CONNECTIONS_OF_TEN = {
 }
 
 
-def test_ten_calls_one_after_the_other_take_one_connection_or_ten() -> None:
+async def test_ten_calls_one_after_the_other_take_one_connection_or_ten() -> None:
     """Shared clients and sessions keep it; what is made for a call takes it along."""
 
-    async def scenario() -> None:
-        with threaded_upstream(Meter()) as upstream:
-            async with running_proxy(upstream.url) as proxy:
-                for name, connections in CONNECTIONS_OF_TEN.items():
-                    before, accepted = await proxy.pool(), upstream.connections
-                    for _ in range(10):
-                        assert (await call(proxy, name))[0] == 200
-                    pool = await proxy.pool()
-                    assert (name, upstream.connections - accepted) == (name, connections)
-                    assert pool["opened"] - before["opened"] == connections
-                    assert pool["reused"] - before["reused"] == 10 - connections
-
-    asyncio.run(scenario())
+    with threaded_upstream(Meter()) as upstream:
+        async with running_proxy(upstream.url) as proxy:
+            for name, connections in CONNECTIONS_OF_TEN.items():
+                before, accepted = await proxy.pool(), upstream.connections
+                for _ in range(10):
+                    assert (await call(proxy, name))[0] == 200
+                pool = await proxy.pool()
+                assert (name, upstream.connections - accepted) == (name, connections)
+                assert pool["opened"] - before["opened"] == connections
+                assert pool["reused"] - before["reused"] == 10 - connections
 
 
 @pytest.mark.parametrize("name", ["async_lifespan_state", "httpx_sync_shared"])
-def test_the_answers_own_limits_reuse_next_to_nothing(name: str) -> None:
+async def test_the_answers_own_limits_reuse_next_to_nothing(name: str) -> None:
     """Half of the connections kept alive: each is closed after its answer. All of them: hardly any (httpcore 1.0.9).
 
     Hardly: under contention its pool now and then closes an idle connection that a request was just given
     (encode/httpcore#1110), so a seventh was seen once among sixty calls.
     """
 
-    async def scenario() -> None:
-        with threaded_upstream(Meter(0.01)) as upstream:
-            opened = []
-            for kept in (3, 6):
-                settings = {"max_connections": 6, "max_keepalive_connections": kept}
-                async with running_proxy(upstream.url, **settings) as proxy:
-                    for _ in range(5):
-                        assert set(await at_once(proxy, name, 12)) == {200}
-                    opened.append((await proxy.pool())["opened"])
-        assert opened[0] > 30
-        assert opened[1] * 4 < opened[0]
-
-    asyncio.run(scenario())
+    with threaded_upstream(Meter(0.01)) as upstream:
+        opened = []
+        for kept in (3, 6):
+            settings = {"max_connections": 6, "max_keepalive_connections": kept}
+            async with running_proxy(upstream.url, **settings) as proxy:
+                for _ in range(5):
+                    assert set(await at_once(proxy, name, 12)) == {200}
+                opened.append((await proxy.pool())["opened"])
+    assert opened[0] > 30
+    assert opened[1] * 4 < opened[0]
 
 
-def test_a_client_for_each_request_costs_many_times_the_cpu() -> None:
+async def test_a_client_for_each_request_costs_many_times_the_cpu() -> None:
     """Nothing is encrypted here, and still each client makes an SSL context."""
 
-    async def scenario() -> None:
-        async def cpu_seconds(name: str) -> float:
+    async def cpu_seconds(name: str) -> float:
+        await call(proxy, name)
+        began = time.process_time()
+        for _ in range(10):
             await call(proxy, name)
-            began = time.process_time()
-            for _ in range(10):
-                await call(proxy, name)
-            return time.process_time() - began
+        return time.process_time() - began
 
-        with threaded_upstream(Meter()) as upstream:
-            async with running_proxy(upstream.url) as proxy:
-                shared = await cpu_seconds("async_lifespan_state")
-                per_request = await cpu_seconds("async_per_request")
-        assert per_request > 2 * shared
-
-    asyncio.run(scenario())
+    with threaded_upstream(Meter()) as upstream:
+        async with running_proxy(upstream.url) as proxy:
+            shared = await cpu_seconds("async_lifespan_state")
+            per_request = await cpu_seconds("async_per_request")
+    assert per_request > 2 * shared
 
 
 LIMIT, THREADS = 2, 8
@@ -164,88 +152,76 @@ MOST_AT_THE_UPSTREAM = {
 
 
 @pytest.mark.parametrize("name", MOST_AT_THE_UPSTREAM)
-def test_which_limit_bounds_twelve_calls_at_once(name: str) -> None:
+async def test_which_limit_bounds_twelve_calls_at_once(name: str) -> None:
     """Two connections, eight threads: the pool's limit, the threads' or none."""
 
-    async def scenario() -> None:
-        meter = Meter(0.05, until=lambda: meter.most >= MOST_AT_THE_UPSTREAM[name])
-        with threaded_upstream(meter) as upstream:
-            settings = {"max_connections": LIMIT, "thread_tokens": THREADS}
-            async with running_proxy(upstream.url, **settings) as proxy:
-                assert set(await at_once(proxy, name, 12)) == {200}
-                pool = await proxy.pool()
-        assert meter.most == MOST_AT_THE_UPSTREAM[name]
-        assert pool["run"]["active_max"] == MOST_AT_THE_UPSTREAM[name]
-        if name == "requests_session":  # kept as many as pool_maxsize says, threw the others away
-            assert pool["idle"] == LIMIT
-            assert pool["opened"] - pool["closed"] == LIMIT
-            assert pool["opened"] > THREADS - 1
-
-    asyncio.run(scenario())
+    meter = Meter(0.05, until=lambda: meter.most >= MOST_AT_THE_UPSTREAM[name])
+    with threaded_upstream(meter) as upstream:
+        settings = {"max_connections": LIMIT, "thread_tokens": THREADS}
+        async with running_proxy(upstream.url, **settings) as proxy:
+            assert set(await at_once(proxy, name, 12)) == {200}
+            pool = await proxy.pool()
+    assert meter.most == MOST_AT_THE_UPSTREAM[name]
+    assert pool["run"]["active_max"] == MOST_AT_THE_UPSTREAM[name]
+    if name == "requests_session":  # kept as many as pool_maxsize says, threw the others away
+        assert pool["idle"] == LIMIT
+        assert pool["opened"] - pool["closed"] == LIMIT
+        assert pool["opened"] > THREADS - 1
 
 
-def test_thread_tokens_bound_what_def_endpoints_do_at_a_time() -> None:
+async def test_thread_tokens_bound_what_def_endpoints_do_at_a_time() -> None:
     """Three tokens: three at the upstream, six waiting for a thread, and an async pattern does not care."""
 
-    async def scenario() -> None:
-        go_on = threading.Event()
-        meter = Meter(until=go_on.is_set)
-        with threaded_upstream(meter) as upstream:
-            async with running_proxy(upstream.url, max_connections=20, thread_tokens=3) as proxy:
-                assert thread_tokens() == {"total": 3, "borrowed": 0, "waiting": 0}
-                calls = asyncio.create_task(at_once(proxy, "requests_per_call", 9))
-                while thread_tokens()["waiting"] < 6 or meter.now < 3:
-                    await asyncio.sleep(0.005)
-                assert thread_tokens() == {"total": 3, "borrowed": 3, "waiting": 6}
-                go_on.set()
-                assert set(await calls) == {200}
-                assert meter.most == 3
-                meter.until = lambda: meter.most == 9
-                assert set(await at_once(proxy, "async_lifespan_state", 9)) == {200}
-                assert meter.most == 9
-
-    asyncio.run(scenario())
+    go_on = threading.Event()
+    meter = Meter(until=go_on.is_set)
+    with threaded_upstream(meter) as upstream:
+        async with running_proxy(upstream.url, max_connections=20, thread_tokens=3) as proxy:
+            assert thread_tokens() == {"total": 3, "borrowed": 0, "waiting": 0}
+            calls = asyncio.create_task(at_once(proxy, "requests_per_call", 9))
+            while thread_tokens()["waiting"] < 6 or meter.now < 3:
+                await asyncio.sleep(0.005)
+            assert thread_tokens() == {"total": 3, "borrowed": 3, "waiting": 6}
+            go_on.set()
+            assert set(await calls) == {200}
+            assert meter.most == 3
+            meter.until = lambda: meter.most == 9
+            assert set(await at_once(proxy, "async_lifespan_state", 9)) == {200}
+            assert meter.most == 9
 
 
-def test_threads_that_share_a_session_get_their_own_answers() -> None:
+async def test_threads_that_share_a_session_get_their_own_answers() -> None:
     """The asker's doubt: two hundred calls by sixteen threads, each answer is the one to its question."""
 
-    async def scenario() -> None:
-        async def echo(exchange: Exchange) -> None:
-            path = exchange.request_line.split()[1]
-            await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(path), path))
+    async def echo(exchange: Exchange) -> None:
+        path = exchange.request_line.split()[1]
+        await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(path), path))
 
-        with threaded_upstream(echo) as upstream:
-            async with running_proxy(upstream.url, max_connections=16, thread_tokens=16) as proxy:
-                paths = [f"/{number}" for number in range(200)]
-                answers = await asyncio.gather(*(call(proxy, "requests_session", path=path) for path in paths))
-                pool = await proxy.pool()
-        assert [body.decode() for _, _, body in answers] == paths
-        assert pool["opened"] <= 16
-
-    asyncio.run(scenario())
+    with threaded_upstream(echo) as upstream:
+        async with running_proxy(upstream.url, max_connections=16, thread_tokens=16) as proxy:
+            paths = [f"/{number}" for number in range(200)]
+            answers = await asyncio.gather(*(call(proxy, "requests_session", path=path) for path in paths))
+            pool = await proxy.pool()
+    assert [body.decode() for _, _, body in answers] == paths
+    assert pool["opened"] <= 16
 
 
-def test_threads_write_no_counter_themselves() -> None:
+async def test_threads_write_no_counter_themselves() -> None:
     """`cells[n] += 1` in two threads at once can lose one: every event of a thread happens in the loop's, in order."""
 
-    async def scenario() -> None:
-        teller = Teller()
-        seen: list[tuple[int, int]] = []
+    teller = Teller()
+    seen: list[tuple[int, int]] = []
 
-        def event(number: int) -> None:
-            seen.append((number, threading.get_ident()))
+    def event(number: int) -> None:
+        seen.append((number, threading.get_ident()))
 
-        def work() -> None:
-            for number in range(100):
-                teller.tell(event, number)
+    def work() -> None:
+        for number in range(100):
+            teller.tell(event, number)
 
-        await asyncio.to_thread(work)
-        assert seen == [(number, threading.get_ident()) for number in range(100)]
-        teller.tell(event, 100)
-        assert len(seen) == 101
-
-    asyncio.run(scenario())
+    await asyncio.to_thread(work)
+    assert seen == [(number, threading.get_ident()) for number in range(100)]
+    teller.tell(event, 100)
+    assert len(seen) == 101
 
 
 async def set_cookie(exchange: Exchange) -> None:
@@ -255,106 +231,92 @@ async def set_cookie(exchange: Exchange) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_who_carries_one_users_cookie_to_another(host: str) -> None:
+async def test_who_carries_one_users_cookie_to_another(host: str) -> None:
     """A shared client does, by IP and by host name; no pattern that is recommended does."""
 
-    async def scenario() -> None:
-        with threaded_upstream(set_cookie) as upstream:
-            async with running_proxy(f"http://{host}:{upstream.port}") as proxy:
-                for name in ("shared_cookies", "requests_in_async", "stream_aiter_raw", *RECOMMENDED):
-                    for user, path in (("ann", "/login"), ("bob", "/")):
-                        assert (await call(proxy, name, f"X-User: {user}", path=path))[0] == 200
-                    carried = [] if name in RECOMMENDED else [b"user=ann"]
-                    assert (name, upstream.exchanges[-1].header("cookie")) == (name, carried)
+    with threaded_upstream(set_cookie) as upstream:
+        async with running_proxy(f"http://{host}:{upstream.port}") as proxy:
+            for name in ("shared_cookies", "requests_in_async", "stream_aiter_raw", *RECOMMENDED):
+                for user, path in (("ann", "/login"), ("bob", "/")):
+                    assert (await call(proxy, name, f"X-User: {user}", path=path))[0] == 200
+                carried = [] if name in RECOMMENDED else [b"user=ann"]
+                assert (name, upstream.exchanges[-1].header("cookie")) == (name, carried)
 
     assert "async_lifespan_state" in RECOMMENDED
-    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(("name", "carried"), [("shared_headers", [b"Bearer ann"]), ("async_lifespan_state", [])])
-def test_a_header_set_on_a_shared_client_goes_out_for_everybody(name: str, carried: list[bytes]) -> None:
+async def test_a_header_set_on_a_shared_client_goes_out_for_everybody(name: str, carried: list[bytes]) -> None:
     """The second user sends no Authorization at all."""
 
-    async def scenario() -> None:
-        async with raw_upstream() as upstream, running_proxy(upstream.url) as proxy:
-            await call(proxy, name, "Authorization: Bearer ann")
-            await call(proxy, name)
-            assert upstream.exchanges[1].header("authorization") == carried
-
-    asyncio.run(scenario())
+    async with raw_upstream() as upstream, running_proxy(upstream.url) as proxy:
+        await call(proxy, name, "Authorization: Bearer ann")
+        await call(proxy, name)
+        assert upstream.exchanges[1].header("authorization") == carried
 
 
-def test_forgetting_to_close_takes_one_slot_a_call_until_the_pool_times_out() -> None:
+async def test_forgetting_to_close_takes_one_slot_a_call_until_the_pool_times_out() -> None:
     """Three slots, three good answers, then 500; no collection of garbage brings one back."""
 
-    async def scenario() -> None:
-        async with (
-            raw_upstream() as upstream,
-            running_proxy(upstream.url, max_connections=3, pool_timeout_seconds=0.2) as proxy,
-        ):
-            for number in (1, 2, 3):
-                assert (await call(proxy, "forget_aclose"))[0] == 200
-                pool = await proxy.pool()
-                assert (pool["active"], pool["idle"], pool["requests"]["in_flight"]) == (number, 0, 0)
-                assert pool["leaked"] == number
-            gc.collect()
-            config = json.loads(split(await roundtrip(proxy.port, get("/-/config")))[2])
-            assert config["changed"]  # so that the next run begins with a proxy that has all its slots
-            paths = [holder["path"] for holder in pool["holders"]]
-            assert paths == ["/-/patterns/forget_aclose/"] * 3  # the leak detector names them
-            for number in (1, 2):
-                status, headers, _ = await call(proxy, "forget_aclose")
-                assert status == 500
-                assert (b"x-proxy-error", b"pool_exhausted") in headers
-                pool = await proxy.pool()
-                assert (pool["timeouts"], pool["errors"]["pool_exhausted"], pool["requests"]["failed"]) == (number,) * 3
-            assert (pool["active"], pool["opened"], pool["closed"], pool["waiting"]) == (3, 3, 0, 0)
-            # another pattern has a pool of its own
-            assert (await call(proxy, "async_lifespan_state"))[0] == 200
-
-    asyncio.run(scenario())
+    async with (
+        raw_upstream() as upstream,
+        running_proxy(upstream.url, max_connections=3, pool_timeout_seconds=0.2) as proxy,
+    ):
+        for number in (1, 2, 3):
+            assert (await call(proxy, "forget_aclose"))[0] == 200
+            pool = await proxy.pool()
+            assert (pool["active"], pool["idle"], pool["requests"]["in_flight"]) == (number, 0, 0)
+            assert pool["leaked"] == number
+        gc.collect()
+        config = json.loads(split(await roundtrip(proxy.port, get("/-/config")))[2])
+        assert config["changed"]  # so that the next run begins with a proxy that has all its slots
+        paths = [holder["path"] for holder in pool["holders"]]
+        assert paths == ["/-/patterns/forget_aclose/"] * 3  # the leak detector names them
+        for number in (1, 2):
+            status, headers, _ = await call(proxy, "forget_aclose")
+            assert status == 500
+            assert (b"x-proxy-error", b"pool_exhausted") in headers
+            pool = await proxy.pool()
+            assert (pool["timeouts"], pool["errors"]["pool_exhausted"], pool["requests"]["failed"]) == (number,) * 3
+        assert (pool["active"], pool["opened"], pool["closed"], pool["waiting"]) == (3, 3, 0, 0)
+        # another pattern has a pool of its own
+        assert (await call(proxy, "async_lifespan_state"))[0] == 200
 
 
-def test_a_media_type_that_is_not_there_is_an_error_and_a_lost_slot() -> None:
+async def test_a_media_type_that_is_not_there_is_an_error_and_a_lost_slot() -> None:
     """`r.headers['content-type']` raises after the answer was opened and before anything could close it."""
 
-    async def scenario() -> None:
-        async with raw_upstream() as upstream, running_proxy(upstream.url) as proxy:
-            for number in (1, 2):
-                status, headers, body = await call(proxy, "stream_media_type")
-                assert status == 500
-                assert (b"x-proxy-error", b"internal_error") in headers
-                assert b"content-type" not in body
-                gc.collect()
-                assert (await proxy.pool())["active"] == number
-
-    asyncio.run(scenario())
+    async with raw_upstream() as upstream, running_proxy(upstream.url) as proxy:
+        for number in (1, 2):
+            status, headers, body = await call(proxy, "stream_media_type")
+            assert status == 500
+            assert (b"x-proxy-error", b"internal_error") in headers
+            assert b"content-type" not in body
+            gc.collect()
+            assert (await proxy.pool())["active"] == number
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "text/event-stream"])
-def test_on_the_wire_text_plain_streams_like_any_other_type(media_type: str) -> None:
+async def test_on_the_wire_text_plain_streams_like_any_other_type(media_type: str) -> None:
     """The first chunk is there before the upstream sends the second; what a browser does with it is its own affair."""
 
-    async def scenario() -> None:
-        go_on = asyncio.Event()
+    go_on = asyncio.Event()
 
-        async def script(exchange: Exchange) -> None:
-            head = f"HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nContent-Length: 9\r\n\r\nfirst"
-            await exchange.send(head.encode())
-            await go_on.wait()
-            await exchange.send(b"last")
+    async def script(exchange: Exchange) -> None:
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nContent-Length: 9\r\n\r\nfirst"
+        await exchange.send(head.encode())
+        await go_on.wait()
+        await exchange.send(b"last")
 
-        async with raw_upstream(script) as upstream, running_proxy(upstream.url) as proxy:
-            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-            writer.write(get("/-/patterns/stream_media_type/"))
-            async with asyncio.timeout(5):
-                head = await reader.readuntil(b"first")
-                go_on.set()
-                assert b"last" in await reader.read()
-            assert f"content-type: {media_type}".encode() in head
-            writer.close()
-
-    asyncio.run(scenario())
+    async with raw_upstream(script) as upstream, running_proxy(upstream.url) as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(get("/-/patterns/stream_media_type/"))
+        async with asyncio.timeout(5):
+            head = await reader.readuntil(b"first")
+            go_on.set()
+            assert b"last" in await reader.read()
+        assert f"content-type: {media_type}".encode() in head
+        writer.close()
 
 
 @pytest.mark.parametrize("upstream_does", ["falls silent", "floods", "is cut"])
@@ -396,7 +358,7 @@ def test_a_caller_who_leaves_gets_no_slot_leaked(upstream_does: str) -> None:
 
 
 @pytest.mark.parametrize("module", [chunk_generator, chunk_generator_finally])
-def test_an_error_between_two_chunks_leaks_no_slot_either(module, monkeypatch) -> None:
+async def test_an_error_between_two_chunks_leaks_no_slot_either(module, monkeypatch) -> None:
     """With or without a finally, even while somebody keeps the traceback."""
     kept = []
 
@@ -411,44 +373,38 @@ def test_an_error_between_two_chunks_leaks_no_slot_either(module, monkeypatch) -
 
     monkeypatch.setattr(module, "StreamingResponse", OwnError)
 
-    async def scenario() -> None:
-        async def script(exchange: Exchange) -> None:
-            await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome")
-            await exchange.reader.read()
+    async def script(exchange: Exchange) -> None:
+        await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome")
+        await exchange.reader.read()
 
-        async with raw_upstream(script) as upstream, running_proxy(upstream.url) as proxy:
-            assert (await call(proxy, module.__name__.rsplit(".", 1)[1]))[0] == 500
-            await until_pool(proxy, active=0, seconds=1)
-            assert len(kept) == 1
-
-    asyncio.run(scenario())
+    async with raw_upstream(script) as upstream, running_proxy(upstream.url) as proxy:
+        assert (await call(proxy, module.__name__.rsplit(".", 1)[1]))[0] == 500
+        await until_pool(proxy, active=0, seconds=1)
+        assert len(kept) == 1
 
 
-def test_a_buffered_call_goes_on_for_nobody() -> None:
+async def test_a_buffered_call_goes_on_for_nobody() -> None:
     """Its caller leaves; the upstream request is not cancelled, and the streamed one is."""
 
-    async def scenario() -> None:
-        async def script(exchange: Exchange) -> None:
-            await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nso")
-            await asyncio.sleep(0.3)
-            await exchange.send(b"me")
+    async def script(exchange: Exchange) -> None:
+        await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nso")
+        await asyncio.sleep(0.3)
+        await exchange.send(b"me")
 
-        async with raw_upstream(script) as upstream, running_proxy(upstream.url) as proxy:
-            for name, closed in (("buffered_by_content_type", 0), ("async_lifespan_state", 1)):
-                _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-                writer.write(get(f"/-/patterns/{name}/"))
-                await until_pool(proxy, active=1)
-                await asyncio.sleep(0.05)
-                writer.close()
-                pool = await until_pool(proxy, active=0)
-                assert pool["closed"] == closed
-            await asyncio.sleep(0.01)
-            assert (await proxy.pool())["requests"]["aborted"] == 2
-
-    asyncio.run(scenario())
+    async with raw_upstream(script) as upstream, running_proxy(upstream.url) as proxy:
+        for name, closed in (("buffered_by_content_type", 0), ("async_lifespan_state", 1)):
+            _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            writer.write(get(f"/-/patterns/{name}/"))
+            await until_pool(proxy, active=1)
+            await asyncio.sleep(0.05)
+            writer.close()
+            pool = await until_pool(proxy, active=0)
+            assert pool["closed"] == closed
+        await asyncio.sleep(0.01)
+        assert (await proxy.pool())["requests"]["aborted"] == 2
 
 
-def test_a_client_of_the_module_is_closed_by_the_first_shutdown_for_good() -> None:
+async def test_a_client_of_the_module_is_closed_by_the_first_shutdown_for_good() -> None:
     """As in tests that start an app twice: the module is not run again."""
 
     class Bare:
@@ -465,25 +421,20 @@ def test_a_client_of_the_module_is_closed_by_the_first_shutdown_for_good() -> No
 
     app = async_module_global.build(Bare())
 
-    async def start_and_stop() -> None:
-        async with app.router.lifespan_context(app):
+    async with app.router.lifespan_context(app):
+        pass  # started and stopped once
+
+    async with app.router.lifespan_context(app):
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b"", "root_path": ""}
+
+        async def receive():
+            return {"type": "http.request"}
+
+        async def send(message):
             pass
 
-    async def start_and_call() -> None:
-        async with app.router.lifespan_context(app):
-            scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b"", "root_path": ""}
-
-            async def receive():
-                return {"type": "http.request"}
-
-            async def send(message):
-                pass
-
-            with pytest.raises(RuntimeError, match="client has been closed"):
-                await app(scope, receive, send)
-
-    asyncio.run(start_and_stop())
-    asyncio.run(start_and_call())
+        with pytest.raises(RuntimeError, match="client has been closed"):
+            await app(scope, receive, send)
 
 
 def test_events_do_not_run_beside_a_lifespan() -> None:

@@ -1,5 +1,3 @@
-import asyncio
-
 import pytest
 
 from support.behaviours import CLIENTS
@@ -10,15 +8,12 @@ from support.servers import running_proxy
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_nobody_sees_what_is_another_users(client: str, host: str) -> None:
+async def test_nobody_sees_what_is_another_users(client: str, host: str) -> None:
     """Cookies, credentials and bodies, by IP and by host name: a jar treats the two differently."""
 
-    async def scenario() -> None:
-        async with raw_upstream(mirror) as upstream:
-            url = f"http://{host}:{upstream.port}"
-            async with running_proxy(url, client=client, max_connections=8, pool_timeout_seconds=30) as proxy:
-                mixed = await users(proxy.port, 40, 10)
-        assert mixed.requests == 400
-        assert mixed.foreign == []
-
-    asyncio.run(scenario())
+    async with raw_upstream(mirror) as upstream:
+        url = f"http://{host}:{upstream.port}"
+        async with running_proxy(url, client=client, max_connections=8, pool_timeout_seconds=30) as proxy:
+            mixed = await users(proxy.port, 40, 10)
+    assert mixed.requests == 400
+    assert mixed.foreign == []

@@ -27,25 +27,22 @@ def policies(pid: int) -> dict[str, set[int]]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads are told by Linux's /proc")
-def test_only_the_librarys_thread_is_batch_work() -> None:
+async def test_only_the_librarys_thread_is_batch_work() -> None:
     """In the proxy as it is started, before its first request."""
 
-    async def scenario() -> None:
-        port = free_port()
-        async with raw_upstream() as upstream:
-            settings = {"PROXY_PORT": port, "PROXY_UPSTREAM_URL": upstream.url, "PROXY_CLIENT": "pyreqwest"}
-            settings["PROXY_TUNING"] = "on"
-            proxy = part("proxy", f"http://127.0.0.1:{port}/-/healthy", **settings)
-            process = await asyncio.to_thread(proxy.__enter__)
-            try:
-                await asyncio.sleep(0.3)
-                found = policies(process.process.pid)
-            finally:
-                await asyncio.to_thread(proxy.__exit__, None, None, None)
-        assert found.pop("pyreqwest") == {os.SCHED_BATCH}
-        assert set.union(*found.values()) == {os.SCHED_OTHER}
-
-    asyncio.run(scenario())
+    port = free_port()
+    async with raw_upstream() as upstream:
+        settings = {"PROXY_PORT": port, "PROXY_UPSTREAM_URL": upstream.url, "PROXY_CLIENT": "pyreqwest"}
+        settings["PROXY_TUNING"] = "on"
+        proxy = part("proxy", f"http://127.0.0.1:{port}/-/healthy", **settings)
+        process = await asyncio.to_thread(proxy.__enter__)
+        try:
+            await asyncio.sleep(0.3)
+            found = policies(process.process.pid)
+        finally:
+            await asyncio.to_thread(proxy.__exit__, None, None, None)
+    assert found.pop("pyreqwest") == {os.SCHED_BATCH}
+    assert set.union(*found.values()) == {os.SCHED_OTHER}
 
 
 def test_where_threads_cannot_be_told_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -29,39 +29,30 @@ async def held() -> tuple[Wire, HoldingTransport]:
     return wire, transport
 
 
-def test_a_held_head_goes_out_with_the_first_piece_of_the_body() -> None:
+async def test_a_held_head_goes_out_with_the_first_piece_of_the_body() -> None:
     """One write for both, and the next ones as they come."""
 
-    async def scenario() -> None:
-        wire, transport = await held()
-        transport.write(b"body")
-        transport.write(b"more")
-        await asyncio.sleep(0)
-        assert wire.told == [b"headbody", b"more"]
-
-    asyncio.run(scenario())
+    wire, transport = await held()
+    transport.write(b"body")
+    transport.write(b"more")
+    await asyncio.sleep(0)
+    assert wire.told == [b"headbody", b"more"]
 
 
-def test_a_held_head_waits_for_nobody() -> None:
+async def test_a_held_head_waits_for_nobody() -> None:
     """With no body at hand it goes out as soon as the loop has done what it has to do."""
 
-    async def scenario() -> None:
-        wire, transport = await held()
-        await asyncio.sleep(0)
-        assert wire.told == [b"head"]
-        transport.write(b"body")
-        assert wire.told == [b"head", b"body"]
-
-    asyncio.run(scenario())
+    wire, transport = await held()
+    await asyncio.sleep(0)
+    assert wire.told == [b"head"]
+    transport.write(b"body")
+    assert wire.told == [b"head", b"body"]
 
 
-def test_a_connection_that_is_closed_loses_nothing_it_was_given() -> None:
+async def test_a_connection_that_is_closed_loses_nothing_it_was_given() -> None:
     """What is held is written before the close."""
 
-    async def scenario() -> None:
-        wire, transport = await held()
-        transport.close()
-        await asyncio.sleep(0)
-        assert wire.told == [b"head", "closed"]
-
-    asyncio.run(scenario())
+    wire, transport = await held()
+    transport.close()
+    await asyncio.sleep(0)
+    assert wire.told == [b"head", "closed"]

@@ -113,7 +113,7 @@ async def read_body(reader: asyncio.StreamReader, exchange: Exchange) -> bytes:
     if not exchange.header("transfer-encoding"):
         return b""
     chunks = []
-    while size := int(await reader.readline(), 16):
+    while size := int(await reader.readuntil(b"\r\n"), 16):
         chunks.append(await reader.readexactly(size))
         await reader.readexactly(2)
     await reader.readexactly(2)

@@ -128,6 +128,7 @@ class AiohttpClient:
     async def aclose(self) -> None:
         """Close every connection of the pool."""
         await self._session.close()
+        self._connector.forget_all()
 
 
 class PlainRequest(aiohttp.ClientRequest):

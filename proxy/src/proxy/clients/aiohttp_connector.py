@@ -149,6 +149,11 @@ class WatchedConnector(aiohttp.TCPConnector):
             done.exception()  # else asyncio complains that nobody looked at it
         self._forget(protocol)
 
+    def forget_all(self) -> None:
+        """Count as closed what is closed with the pool; a connection that still has bytes to send reports it later."""
+        for protocol in list(self.known):
+            self._forget(protocol)
+
     def _forget(self, protocol: ResponseHandler) -> None:
         known = self.known.pop(protocol, None)
         if known is not None:
