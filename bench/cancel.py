@@ -203,10 +203,10 @@ async def rounds(sides: list[str], count: int, cancels: int, by: str, url: str) 
     for number in range(1, count + 1):
         for side in sides:
             row = await trial(side, url, cancels, by)
-            fine = row.served == PROBES and row.unusable is None
-            expected = not fine and row.unusable is not None if side in MUST_WEDGE else fine
+            fine = row.served == PROBES and row.wedged is None
+            expected = not fine and row.wedged is not None if side in MUST_WEDGE else fine
             good = good and expected
-            verdict = "serves" if fine else f"does not serve; the proxy says: {row.unusable or 'nothing'}"
+            verdict = "serves" if fine else f"does not serve; the proxy says: {row.wedged or 'nothing'}"
             print(
                 f"{side:16} {number:5} {row.cancelled:9} {row.answered:8} {row.reached:16} {row.abandoned:9} "
                 f"{row.served:4}/{PROBES} {row.seconds:7.2f}  {'as expected' if expected else 'UNEXPECTED'}: {verdict}",
