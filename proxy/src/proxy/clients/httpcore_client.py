@@ -11,7 +11,7 @@ import httpcore
 from poolwatch.monitor import Monitor
 from proxy.settings import Settings
 
-from .httpcore_pool import PoolClient
+from .httpcore_pool import PoolClient, Received
 from .interface import Outbound
 from .transport import socket_options, ssl_context
 
@@ -36,22 +36,15 @@ class HttpcoreClient(PoolClient):
             socket_options=socket_options(settings) or None,
         )
 
-    async def _send(self, outbound: Outbound, content: Any, extensions: dict[str, Any]) -> Any:
+    async def _send(self, outbound: Outbound, content: Any, extensions: dict[str, Any]) -> Received:
         core = self.core
         url = core.URL(scheme=self._scheme, host=self._host, port=self._origin.port, target=outbound.target)
         request = core.Request(outbound.method, url, headers=outbound.headers, content=content, extensions=extensions)
-        return await self.pool.handle_async_request(request)
+        response = await self.pool.handle_async_request(request)
+        return response, response.status, response.headers
 
     def _pieces(self, response: Any) -> AsyncIterator[bytes]:
         return aiter(response.stream)
-
-    def _status(self, response: Any) -> int:
-        status: int = response.status
-        return status
-
-    def _headers(self, response: Any) -> list[tuple[bytes, bytes]]:
-        headers: list[tuple[bytes, bytes]] = response.headers
-        return headers
 
     async def _close(self) -> None:
         await self.pool.aclose()

@@ -27,6 +27,9 @@ from .lost_slots import LostSlots, lost_slots
 from .transport import NEEDS_HTTPS, origin, unsendable
 from .tuned_backend import TunedBackend
 
+Received = tuple[Any, int, list[tuple[bytes, bytes]]]
+"""The library's own response with its body unread, its status, its headers as they came."""
+
 
 class PoolClient:
     """The shared pool of one worker; a subclass makes the pool and sends by it.
@@ -78,18 +81,12 @@ class PoolClient:
         """Return the pool, on `self.backend`."""
         raise NotImplementedError
 
-    async def _send(self, outbound: Outbound, content: Any, extensions: dict[str, Any]) -> Any:
+    async def _send(self, outbound: Outbound, content: Any, extensions: dict[str, Any]) -> Received:
         """Send and return the library's response, its body unread. May raise `self.errors`."""
         raise NotImplementedError
 
     def _pieces(self, response: Any) -> AsyncIterator[bytes]:
         """Return the response's body as it comes, nothing decoded."""
-        raise NotImplementedError
-
-    def _status(self, response: Any) -> int:
-        raise NotImplementedError
-
-    def _headers(self, response: Any) -> list[tuple[bytes, bytes]]:
         raise NotImplementedError
 
     async def _close(self) -> None:
@@ -236,15 +233,16 @@ class PoolClient:
 class PoolAnswer:
     """An answer whose body has not been read yet."""
 
-    def __init__(self, client: PoolClient, response: Any, call: Call | None = None) -> None:
+    def __init__(self, client: PoolClient, received: Received, call: Call | None = None) -> None:
+        response, status, headers = received
         self._client = client
         self._response = response
         self._connection = response.extensions.get("network_stream")
         self._exchange = current.get()
         self._call = call if call is not None and call.stream is not None and call.stream.multiplexed else None
         self._open = True
-        self.status = client._status(response)
-        self.headers = client._headers(response)
+        self.status = status
+        self.headers = headers
 
     async def body(self) -> AsyncIterator[bytes]:
         """Yield the body's bytes as they come, nothing decoded. Raises ProxyError if they stop too early."""

@@ -19,7 +19,7 @@ from poolwatch.monitor import Monitor
 from proxy.settings import Settings
 
 from .httpcore_backend import WatchedBackend
-from .httpcore_pool import PoolClient
+from .httpcore_pool import PoolClient, Received
 from .interface import Outbound
 from .transport import no_cookies, socket_options, ssl_context
 
@@ -57,25 +57,18 @@ class HttpxClient(PoolClient):
         )
         return transport._pool
 
-    async def _send(self, outbound: Outbound, content: Any, extensions: dict[str, Any]) -> Any:
+    async def _send(self, outbound: Outbound, content: Any, extensions: dict[str, Any]) -> Received:
         library = self._lib
         stream = self._no_body if content is None else self._body(content)
         request = library.Request("GET", self._url, headers=outbound.headers, stream=stream, extensions=extensions)
         request.method = outbound.method
-        return await self._client.send(request, stream=True)
+        response = await self._client.send(request, stream=True)
+        return response, response.status_code, response.headers.raw
 
     def _pieces(self, response: Any) -> AsyncIterator[bytes]:
         # not aiter_raw(), which gives the connection to a waiting request at its end: before it is known that nothing
         # came behind the answer, and where a cancelled task loses the slot
         return aiter(response.stream)
-
-    def _status(self, response: Any) -> int:
-        status: int = response.status_code
-        return status
-
-    def _headers(self, response: Any) -> list[tuple[bytes, bytes]]:
-        headers: list[tuple[bytes, bytes]] = response.headers.raw
-        return headers
 
     def of_the_pool(self, error: Exception) -> Exception:
         """Return the pool's own error behind one of httpx's."""

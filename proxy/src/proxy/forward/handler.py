@@ -141,7 +141,7 @@ class ForwardedRequest:
         exchange.status = answer.status
         if timing := exchange.answering(headers):
             headers.append((b"server-timing", timing))
-        if self._connection is not None:
+        if self._connection is not None and self._connection.hold_next_write is not None:
             self._connection.hold_next_write()  # for the first piece of the body, if it is here already
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
         self._started = True

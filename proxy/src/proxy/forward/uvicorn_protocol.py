@@ -25,7 +25,7 @@ class DownstreamConnection:
 
     __slots__ = ("_socket", "hold_next_write", "lost", "on_lost")
 
-    def __init__(self, hold: Callable[[], None], connection: socket.socket | None = None) -> None:
+    def __init__(self, hold: Callable[[], None] | None, connection: socket.socket | None = None) -> None:
         self.hold_next_write = hold
         self._socket = connection
         self.lost = False
@@ -101,7 +101,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Accepted."""
-        self._downstream = DownstreamConnection(_hold_nothing, transport.get_extra_info("socket"))
+        self._downstream = DownstreamConnection(None, transport.get_extra_info("socket"))
         self._parse_again = False
         super().connection_made(transport)
 
@@ -167,7 +167,3 @@ class HoldingConnection(Connection):
         holding = HoldingTransport(transport, self.loop)
         super().connection_made(holding)  # type: ignore[arg-type] # all of a transport that uvicorn asks for
         self._downstream.hold_next_write = holding.hold
-
-
-def _hold_nothing() -> None:
-    pass
