@@ -290,7 +290,8 @@ class RequestTrace:
         """Note that the connection was given back, or that the request waits for none any more."""
         if not self._asked_ns:
             return
-        self.connected()
+        if self._step == CONNECTING:
+            self.connected()
         now = perf_counter_ns()
         cells = self._cells
         if self._granted_ns:

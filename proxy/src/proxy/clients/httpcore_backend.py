@@ -215,11 +215,9 @@ class WatchedStream(httpcore.AsyncNetworkStream):
     def get_extra_info(self, info: str) -> Any:
         """Return what the connection knows of itself. The pool asks `is_readable` of idle ones: closed by the peer?"""
         if info == "is_readable":
-            return self._is_too_old() or self._is_readable()
+            most = self._max_age_seconds
+            return (most is not None and self.age_seconds > most) or self._is_readable()
         return self._inner.get_extra_info(info)
-
-    def _is_too_old(self) -> bool:
-        return self._max_age_seconds is not None and self.age_seconds > self._max_age_seconds
 
     def _is_readable(self) -> bool:
         return bool(self._inner.get_extra_info("is_readable"))
