@@ -60,7 +60,8 @@ class _Result:
 
 
 def _test_everything(root: Path) -> int:
-    most = _counted(root, *_MOST)
+    _coverage(root, "erase")
+    most = _counted(root, *_MOST, launcher=("coverage", "run", "-m"))
     if _CODES.get(most.code) == ExitCode.INTERRUPTED:
         return ExitCode.INTERRUPTED
     timing = _counted(root, *_TIMING)
@@ -68,6 +69,7 @@ def _test_everything(root: Path) -> int:
     if timing.code == ExitCode.FELL_SHORT:
         timing = _counted(root, *_TIMING, "--last-failed")
         summary += f"; those once more: {timing}"
+    print(f"./sandbox test: {_covered(root)}")
     print(f"./sandbox test: {summary}")
     return exit_code(most.code, timing.code)
 
@@ -78,10 +80,26 @@ def exit_code(most: int, timing: int) -> int:
     return next((_CODES.get(code, ExitCode.UNAVAILABLE) for code in codes if code), ExitCode.OK)
 
 
-def _counted(root: Path, *arguments: str) -> _Result:
+def _covered(root: Path) -> str:
+    """Return a line with the share of each package's lines that ran, in the tests or in processes they started."""
+    _coverage(root, "combine", "--quiet")
+    shares = []
+    for source in sorted(root.glob("*/src/*/__init__.py")):
+        package = source.parent
+        share = _coverage(root, "report", "--format=total", f"--include={package}/*")
+        shares.append(f"{package.name} {share or '?'} %")
+    return f"lines covered: {', '.join(shares)}"
+
+
+def _coverage(root: Path, *arguments: str) -> str:
+    command = [sys.executable, "-P", "-m", "coverage", *arguments]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True).stdout.strip()
+
+
+def _counted(root: Path, *arguments: str, launcher: tuple[str, ...] = ()) -> _Result:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
-        code = _pytest(root, *arguments, f"--junit-xml={report}")
+        code = _pytest(root, *arguments, f"--junit-xml={report}", launcher=launcher)
         suite = ElementTree.parse(report).find("testsuite") if report.is_file() else None
     if suite is None:
         return _Result(code, 0, 0, 0)
@@ -89,5 +107,5 @@ def _counted(root: Path, *arguments: str) -> _Result:
     return _Result(code, tests - failures - errors - skipped, failures + errors, skipped)
 
 
-def _pytest(root: Path, *arguments: str) -> int:
-    return subprocess.call([sys.executable, "-P", "-m", "pytest", *arguments], cwd=root)
+def _pytest(root: Path, *arguments: str, launcher: tuple[str, ...] = ()) -> int:
+    return subprocess.call([sys.executable, "-P", "-m", *launcher, "pytest", *arguments], cwd=root)
