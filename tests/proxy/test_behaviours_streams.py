@@ -78,6 +78,7 @@ async def test_another_expectation_is_417(stand: Stand) -> None:
         assert upstream.exchanges == []
 
 
+@pytest.mark.timing
 @behaviour(21)
 async def test_a_slow_reader_stops_the_upstream_and_a_slow_upstream_stops_the_caller(stand: Stand) -> None:
     """Of 64 MiB only what the buffers on the way hold is taken."""
@@ -176,6 +177,7 @@ async def test_a_request_body_is_passed_on_as_it_comes(stand: Stand) -> None:
 WRITES_TO_THE_END = "the library writes a request to its end before it reads, so it takes the whole upload first"
 
 
+@pytest.mark.timing
 @behaviour(25, differs={"httpx": WRITES_TO_THE_END, "httpx2": WRITES_TO_THE_END})
 async def test_a_refusal_during_an_upload_reaches_the_caller_and_stops_it(stand: Stand) -> None:
     """Of 512 MiB that the caller would send only little is taken, and it can read the 413."""
@@ -208,6 +210,7 @@ async def _closed(upstream, count: int) -> bool:
 
 
 @pytest.mark.timing
+@pytest.mark.timing
 @behaviour(26, differs={"pyreqwest": "the library goes on until the head or the read time-out, shown as `abandoned`"})
 async def test_a_caller_who_leaves_before_the_head_cancels_the_upstream_request(stand: Stand) -> None:
     """Its connection is closed within a second and the slot serves the next."""
@@ -221,6 +224,7 @@ async def test_a_caller_who_leaves_before_the_head_cancels_the_upstream_request(
         assert pool["requests"]["aborted"] == 1
 
 
+@pytest.mark.timing
 @behaviour(
     26, differs={"pyreqwest": "a request that waits in the library's queue is sent for nobody when its turn comes"}
 )
@@ -247,6 +251,7 @@ async def test_a_caller_who_leaves_the_queue_is_never_sent(stand: Stand) -> None
         assert [e.request_line.split()[1] for e in upstream.exchanges] == [b"/first", b"/last"]
 
 
+@pytest.mark.timing
 @behaviour(26)
 async def test_a_caller_who_leaves_the_queue_with_more_than_is_read_ahead_is_noticed(stand: Stand) -> None:
     """Nothing more is read of its upload, so that the server does not see it leave: the kernel is asked."""
@@ -268,6 +273,7 @@ async def _in_flight(proxy, count: int) -> bool:
     return (await proxy.pool())["requests"]["in_flight"] == count
 
 
+@pytest.mark.timing
 @behaviour(27)
 async def test_a_caller_who_leaves_in_the_answer_cancels_the_rest(stand: Stand) -> None:
     """The upstream's connection is closed within a second."""
@@ -280,6 +286,7 @@ async def test_a_caller_who_leaves_in_the_answer_cancels_the_rest(stand: Stand) 
         assert (await free_within_a_second(proxy))["requests"]["aborted"] == 1
 
 
+@pytest.mark.timing
 @behaviour(28)
 async def test_a_caller_who_leaves_in_its_upload_never_completes_it(stand: Stand) -> None:
     """Chunked or with a length: no last chunk, fewer bytes, and the connection closed within a second."""
@@ -295,6 +302,7 @@ async def test_a_caller_who_leaves_in_its_upload_never_completes_it(stand: Stand
             assert (await free_within_a_second(proxy))["requests"]["aborted"] == 1
 
 
+@pytest.mark.timing
 @behaviour(28)
 async def test_a_caller_who_resets_an_upload_that_nobody_takes_is_noticed(stand: Stand) -> None:
     """Before the write time-out; a caller that closes is found then, for its FIN stands behind what nobody takes."""
@@ -319,6 +327,7 @@ async def _connected(upstream) -> bool:
     return upstream.connections > 0
 
 
+@pytest.mark.timing
 @behaviour(29)
 async def test_an_upstream_that_dies_in_its_answer_is_never_a_clean_end(stand: Stand) -> None:
     """A caller sees fewer bytes than declared, or no last chunk."""
@@ -398,6 +407,7 @@ async def test_what_began_to_be_answered_is_not_tried_again(stand: Stand) -> Non
         assert executed == 2
 
 
+@pytest.mark.timing
 @pytest.mark.timing
 @behaviour(34)
 async def test_read_and_total_time_outs_have_codes_of_their_own(stand: Stand) -> None:
