@@ -3,6 +3,7 @@ import socket
 import struct
 import time
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,7 @@ async def test_who_is_not_there_has_a_code(name: str) -> None:
             assert proxy.cell(Cell.OPENED) == proxy.cell(Cell.CONNECTING) == proxy.cell(Cell.ACTIVE) == 0
 
 
-async def ends(proxy, code: str, limit: float, *, target: bytes = b"/", **request: object) -> None:
+async def ends(proxy, code: str, limit: float, *, target: bytes = b"/", **request: Any) -> None:
     """Send, and see it fail with a code, neither before the limit nor much after it."""
     began = time.monotonic()
     with pytest.raises(ProxyError) as raised:

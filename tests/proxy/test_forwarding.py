@@ -7,7 +7,7 @@ from proxy.errors import ProxyError
 from proxy.forward.headers import answer_headers, fields_of, is_own, outbound
 
 
-def scope(*headers: tuple[bytes, bytes], host: bytes | None = b"caller.test", **other: object) -> dict[str, Any]:
+def scope(*headers: tuple[bytes, bytes], host: bytes | None = b"caller.test", **other: Any) -> dict[str, Any]:
     named = [(b"host", host)] if host is not None else []
     base = {
         "method": "GET",
@@ -25,7 +25,7 @@ def outbound_of(asked: dict[str, Any], **others: Any) -> Outbound:
     return outbound(asked, fields_of(asked["headers"]), **others)
 
 
-def sent(*headers: tuple[bytes, bytes], **other: object) -> list[tuple[bytes, bytes]]:
+def sent(*headers: tuple[bytes, bytes], **other: Any) -> list[tuple[bytes, bytes]]:
     return outbound_of(scope(*headers, **other), authority=b"up:8001").headers
 
 
@@ -245,7 +245,7 @@ def test_via_is_added_once_and_a_loop_is_508() -> None:
         ({"raw_path": b"x"}, 400),
     ],
 )
-def test_what_is_not_http_1_is_refused(other: dict[str, object], status: int) -> None:
+def test_what_is_not_http_1_is_refused(other: dict[str, Any], status: int) -> None:
     """A version or a target that nobody sends on an HTTP/1.1 connection."""
     with pytest.raises(ProxyError) as error:
         outbound_of(scope(**other), authority=b"up")

@@ -2,6 +2,7 @@ import asyncio
 import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -25,7 +26,7 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_authority(tmp_path_factory.mktemp("ca"))
 
 
-def over_h2(url: str, name: str, ca: Path, queue: str = "client", **settings: object):
+def over_h2(url: str, name: str, ca: Path, queue: str = "client", **settings: Any):
     return direct(url, name, queue, http2=True, ca_file=ca / "ca.pem", **settings)
 
 

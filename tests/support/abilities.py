@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import anyio
 
@@ -18,7 +19,7 @@ TABLE = Path(__file__).parents[1] / "proxy" / "clients.md"
 
 Ability = Callable[[str], Awaitable[str]]
 
-ALL_SET: dict[str, object] = {
+ALL_SET: dict[str, Any] = {
     "max_connection_age_seconds": 60,
     "tcp_keepalive_seconds": 60,
     "total_timeout_seconds": 60,

@@ -40,7 +40,7 @@ class Stand:
 
     @asynccontextmanager
     async def open(
-        self, script: Script = answer_ok, *, reads_body: bool = True, host: str = "127.0.0.1", **settings: object
+        self, script: Script = answer_ok, *, reads_body: bool = True, host: str = "127.0.0.1", **settings: Any
     ) -> AsyncIterator[tuple[RawUpstream, RunningProxy]]:
         """Open both."""
         async with raw_upstream(script, reads_body=reads_body) as upstream:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anyio
 
@@ -67,7 +68,7 @@ class Direct:
 
 
 @asynccontextmanager
-async def direct(url: str, client: str, queue: str = "client", **settings: object) -> AsyncIterator[Direct]:
+async def direct(url: str, client: str, queue: str = "client", **settings: Any) -> AsyncIterator[Direct]:
     """Make a client for an upstream."""
     with tempfile.TemporaryDirectory() as directory:
         counters = WorkerCounters(Path(directory), CODES)

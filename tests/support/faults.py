@@ -10,6 +10,7 @@ import struct
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from proxy.forward.downstream import LINGER_SECONDS
 from support.raw_http import Exchange, RawUpstream, Script, answer_ok, get, raw_upstream, split
@@ -217,7 +218,7 @@ def _differs(name: str) -> Mapping[str, tuple[str, ...]]:
     return _DIFFERS.get(name, {})
 
 
-def _error(code: str, status: int = 502) -> dict[str, object]:
+def _error(code: str, status: int = 502) -> dict[str, Any]:
     return {"outcomes": (f"{status} {code}",), "code": code}
 
 
