@@ -9,6 +9,7 @@ import asyncio
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "proxy" / "src"))
@@ -69,7 +70,7 @@ async def upload(port: int, options: argparse.Namespace) -> None:
     writer.close()
 
 
-def upstream_script(options: argparse.Namespace):
+def upstream_script(options: argparse.Namespace) -> Any:
     """Return an upstream that sends a body for a GET, and takes one slowly for a POST."""
 
     async def script(exchange: Exchange) -> None:

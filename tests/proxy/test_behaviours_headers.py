@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def head(*lines: bytes) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def says(data: bytes):
+def says(data: bytes) -> Any:
     async def script(exchange: Exchange) -> None:
         await exchange.send(data)
 
@@ -243,7 +244,7 @@ async def test_encodings_ranges_and_tags_are_untouched(stand: Stand) -> None:
 async def test_a_head_has_a_bound(stand: Stand) -> None:
     """30 KB pass both ways; beyond 64 KiB a request is 431 and an answer 502."""
 
-    def script_of(size: int):
+    def script_of(size: int) -> Any:
         return says(head(b"HTTP/1.1 200 OK", b"X-Long: " + b"a" * size, b"Content-Length: 0"))
 
     async with stand.open(script_of(30_000)) as (upstream, proxy):

@@ -1,5 +1,6 @@
 import asyncio
 import re
+from typing import Any
 
 from support.behaviours import Stand, behaviour
 from support.raw_http import Exchange, get, roundtrip, split
@@ -15,7 +16,7 @@ CURL_H2C = (
 """Recorded: what `curl --http2 -d '{"a":1}'` sends before the body."""
 
 
-def says(data: bytes, *, close: bool = False):
+def says(data: bytes, *, close: bool = False) -> Any:
     async def script(exchange: Exchange) -> None:
         await exchange.send(data)
         if close:

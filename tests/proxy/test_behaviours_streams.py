@@ -4,25 +4,27 @@ import socket
 import struct
 import time
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from support.behaviours import Stand, behaviour
 from support.faults import refuses_early, stops_in_the_body
-from support.raw_http import Exchange, get, raw_upstream, read_body, roundtrip, split
-from support.servers import running_proxy
+from support.raw_http import Exchange, RawUpstream, get, raw_upstream, read_body, roundtrip, split
+from support.servers import RunningProxy, running_proxy
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-async def until(condition, seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
     deadline = time.monotonic() + seconds
     while not await condition():
         assert time.monotonic() < deadline, "did not come true in time"
         await asyncio.sleep(0.01)
 
 
-async def free_within_a_second(proxy) -> dict:
+async def free_within_a_second(proxy: RunningProxy) -> dict:
     async def free() -> bool:
         pool = await proxy.pool()
         return pool["active"] == pool["requests"]["in_flight"] == 0
@@ -63,7 +65,7 @@ async def test_100_continue_comes_when_the_body_is_wanted(stand: Stand) -> None:
         assert upstream.exchanges[1].header("expect") == []
 
 
-async def _sent(upstream, count: int) -> bool:
+async def _sent(upstream: RawUpstream, count: int) -> bool:
     return len(upstream.exchanges) >= count
 
 
@@ -201,11 +203,11 @@ async def test_a_refusal_during_an_upload_reaches_the_caller_and_stops_it(stand:
         writer.transport.abort()
 
 
-async def _nobody_holds(proxy) -> bool:
+async def _nobody_holds(proxy: RunningProxy) -> bool:
     return (await proxy.pool())["active"] == 0
 
 
-async def _closed(upstream, count: int) -> bool:
+async def _closed(upstream: RawUpstream, count: int) -> bool:
     return upstream.closed == count
 
 
@@ -269,7 +271,7 @@ async def test_a_caller_who_leaves_the_queue_with_more_than_is_read_ahead_is_not
         first.close()
 
 
-async def _in_flight(proxy, count: int) -> bool:
+async def _in_flight(proxy: RunningProxy, count: int) -> bool:
     return (await proxy.pool())["requests"]["in_flight"] == count
 
 
@@ -323,7 +325,7 @@ async def test_a_caller_who_resets_an_upload_that_nobody_takes_is_noticed(stand:
         assert (await free_within_a_second(proxy))["requests"]["aborted"] == 1
 
 
-async def _connected(upstream) -> bool:
+async def _connected(upstream: RawUpstream) -> bool:
     return upstream.connections > 0
 
 

@@ -1,6 +1,7 @@
 import asyncio
 import logging
 import random
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import anyio
@@ -120,7 +121,7 @@ async def test_pyreqwest_keeps_the_slot_of_an_abandoned_request_until_the_librar
 async def test_a_body_that_nobody_waits_for_is_not_sent_on() -> None:
     """pyreqwest goes on with an upload that was cancelled: the next piece it asks for is an error."""
 
-    async def body():
+    async def body() -> AsyncIterator[bytes]:
         while True:
             await asyncio.sleep(0.01)
             yield b"piece"

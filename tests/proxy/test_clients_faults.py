@@ -2,6 +2,7 @@ import asyncio
 import socket
 import struct
 import time
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from poolwatch.counters import Cell
 from proxy.errors import ProxyError
-from support.direct import NAMES, QUEUES, chunks, direct, eventually
+from support.direct import NAMES, QUEUES, Direct, chunks, direct, eventually
 from support.raw_http import Exchange, answer_ok, raw_upstream
 from support.servers import free_port
 
@@ -21,7 +22,7 @@ def reset(exchange: Exchange) -> None:
     exchange.writer.transport.abort()
 
 
-def cut(first: bytes, *, by_reset: bool = False):
+def cut(first: bytes, *, by_reset: bool = False) -> Any:
     """Return a script that sends some bytes and then ends the connection."""
 
     async def script(exchange: Exchange) -> None:
@@ -81,7 +82,7 @@ async def test_who_is_not_there_has_a_code(name: str) -> None:
             assert proxy.cell(Cell.OPENED) == proxy.cell(Cell.CONNECTING) == proxy.cell(Cell.ACTIVE) == 0
 
 
-async def ends(proxy, code: str, limit: float, *, target: bytes = b"/", **request: Any) -> None:
+async def ends(proxy: Direct, code: str, limit: float, *, target: bytes = b"/", **request: Any) -> None:
     """Send, and see it fail with a code, neither before the limit nor much after it."""
     began = time.monotonic()
     with pytest.raises(ProxyError) as raised:
@@ -138,7 +139,7 @@ async def test_an_upstream_that_takes_no_bytes_ends_after_the_write_timeout(name
 
     pulled = 0
 
-    async def body():
+    async def body() -> AsyncIterator[bytes]:
         nonlocal pulled
         while True:
             pulled += 1
@@ -190,7 +191,7 @@ async def test_a_body_that_fails_is_never_completed(name: str) -> None:
     class Gone(Exception):
         pass
 
-    async def body():
+    async def body() -> AsyncIterator[bytes]:
         yield b"some"
         await asyncio.sleep(0.02)
         raise Gone

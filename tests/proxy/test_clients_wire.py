@@ -1,5 +1,6 @@
 import asyncio
 import gzip
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -117,7 +118,9 @@ async def test_the_answers_headers_come_back_as_they_were(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_nothing_is_decoded_followed_kept_or_taken_from_the_environment(name: str, monkeypatch) -> None:
+async def test_nothing_is_decoded_followed_kept_or_taken_from_the_environment(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A redirect with a cookie and a compressed body comes back untouched; the next request carries no cookie."""
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(variable, f"http://127.0.0.1:{free_port()}")
@@ -156,7 +159,7 @@ async def test_bodies_stream_both_ways(name: str, queue: str) -> None:
         await down.wait()
         await exchange.send(b"3\r\ntwo\r\n0\r\n\r\n")
 
-    async def body():
+    async def body() -> AsyncIterator[bytes]:
         yield b"first"
         await up.wait()
         yield b"last"

@@ -4,7 +4,7 @@ import pytest
 
 from support.behaviours import CLIENTS
 from support.faults import TIMEOUTS, Fault, faults, outcome_of
-from support.servers import running_proxy
+from support.servers import RunningProxy, running_proxy
 
 TIMES = 3
 PATIENT = dict.fromkeys(TIMEOUTS, 5.0)
@@ -38,7 +38,7 @@ async def _try(fault: Fault, client: str) -> None:
             assert set(counted) == {fault.code}, client
 
 
-async def _settled(proxy) -> dict:
+async def _settled(proxy: RunningProxy) -> dict:
     """Return the pool once nothing is in flight, within a second of it."""
     for _ in range(100):
         pool = await proxy.pool()

@@ -1,6 +1,7 @@
 import asyncio
 import importlib
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_authority(tmp_path_factory.mktemp("ca"))
 
 
-def over_h2(url: str, name: str, ca: Path, queue: str = "client", **settings: Any):
+def over_h2(url: str, name: str, ca: Path, queue: str = "client", **settings: Any) -> Any:
     return direct(url, name, queue, http2=True, ca_file=ca / "ca.pem", **settings)
 
 
@@ -142,7 +143,7 @@ async def test_bodies_stream_both_ways(name: str, queue: str, ca: Path) -> None:
         await down.wait()
         await stream.send(b"two", end=True)
 
-    async def body():
+    async def body() -> AsyncIterator[bytes]:
         yield b"first"
         await up.wait()
         yield b"last"

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -210,7 +211,7 @@ FAULTS = {
 async def test_what_a_pattern_raises_is_500_with_a_code_and_nothing_else(fault: str) -> None:
     """The status that FastAPI gives it, the code in the header, the counter, and no word of the exception."""
 
-    async def script(exchange) -> None:
+    async def script(exchange: Any) -> None:
         if fault == "silent":
             await asyncio.sleep(30)
         if fault == "not http":

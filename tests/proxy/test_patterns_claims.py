@@ -6,6 +6,8 @@ import json
 import threading
 import time
 import urllib.request
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -26,7 +28,7 @@ RECOMMENDED = [name for name, pattern in PATTERNS.items() if pattern.verdict.use
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
 
 
-async def call(proxy: RunningProxy, name: str, *header_lines: str, path: str = "/"):
+async def call(proxy: RunningProxy, name: str, *header_lines: str, path: str = "/") -> Any:
     return split(await roundtrip(proxy.port, get(f"/-/patterns/{name}{path}", *header_lines)))
 
 
@@ -358,12 +360,12 @@ def test_a_caller_who_leaves_gets_no_slot_leaked(upstream_does: str) -> None:
 
 
 @pytest.mark.parametrize("module", [chunk_generator, chunk_generator_finally])
-async def test_an_error_between_two_chunks_leaks_no_slot_either(module, monkeypatch) -> None:
+async def test_an_error_between_two_chunks_leaks_no_slot_either(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With or without a finally, even while somebody keeps the traceback."""
     kept = []
 
     class OwnError(StreamingResponse):
-        async def stream_response(self, send) -> None:
+        async def stream_response(self, send: Any) -> None:
             await anext(self.body_iterator)
             try:
                 await self.body_iterator.athrow(ValueError("of your own"))
@@ -408,7 +410,7 @@ async def test_a_client_of_the_module_is_closed_by_the_first_shutdown_for_good()
     """As in tests that start an app twice: the module is not run again."""
 
     class Bare:
-        def async_client(self):
+        def async_client(self) -> Any:
             import httpx
 
             return httpx.AsyncClient()
@@ -427,10 +429,10 @@ async def test_a_client_of_the_module_is_closed_by_the_first_shutdown_for_good()
     async with app.router.lifespan_context(app):
         scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b"", "root_path": ""}
 
-        async def receive():
+        async def receive() -> Any:
             return {"type": "http.request"}
 
-        async def send(message):
+        async def send(message: Any) -> None:
             pass
 
         with pytest.raises(RuntimeError, match="client has been closed"):
@@ -444,7 +446,7 @@ def test_events_do_not_run_beside_a_lifespan() -> None:
     ran = []
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI):
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         ran.append("lifespan")
         yield
 
@@ -466,10 +468,10 @@ def test_no_request_can_match_the_second_documents_route() -> None:
     app.get("https://stackoverflow.com/")(lambda: "never")
     sent = []
 
-    async def receive():
+    async def receive() -> Any:
         return {"type": "http.request"}
 
-    async def send(message) -> None:
+    async def send(message: Any) -> None:
         sent.append(message)
 
     for path in ("/", "https://stackoverflow.com/", "/https://stackoverflow.com/"):

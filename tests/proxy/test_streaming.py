@@ -2,14 +2,16 @@ import asyncio
 import socket
 import struct
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from support.raw_http import Exchange, get, raw_upstream, roundtrip, split
-from support.servers import free_port, running_proxy
+from support.raw_http import Exchange, RawUpstream, get, raw_upstream, roundtrip, split
+from support.servers import RunningProxy, free_port, running_proxy
 
 
-async def until(condition, seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
     deadline = time.monotonic() + seconds
     while not await condition():
         assert time.monotonic() < deadline, "did not come true in time"
@@ -213,7 +215,7 @@ async def test_a_full_pool_is_503_after_the_pool_timeout_and_says_when_to_come_a
         assert pool["wait_ms"]["sum"] >= 300
 
 
-async def _equals(proxy, name: str, value: int) -> bool:
+async def _equals(proxy: RunningProxy, name: str, value: int) -> bool:
     return (await proxy.pool())[name] == value
 
 
@@ -271,7 +273,7 @@ async def test_a_caller_who_leaves_frees_the_slot_within_a_second(answered: bool
         await until(lambda: _closed(upstream, 1), seconds=1)
 
 
-async def _closed(upstream, count: int) -> bool:
+async def _closed(upstream: RawUpstream, count: int) -> bool:
     return upstream.closed == count
 
 

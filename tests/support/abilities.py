@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ async def cancelled(name: str) -> str:
 async def slow_upload(name: str) -> str:
     """Whether an upload may take longer than the read time-out."""
 
-    async def body():
+    async def body() -> AsyncIterator[bytes]:
         for _ in range(4):
             await asyncio.sleep(0.15)
             yield b"x"
