@@ -1,5 +1,6 @@
 """httpbin's words."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -42,6 +43,26 @@ async def test_anything_answers_every_method(client: httpx.AsyncClient) -> None:
             else:
                 assert answer.json()["method"] == method
                 assert answer.json()["url"].endswith(path)
+
+
+async def test_an_upgrade_is_ignored_and_its_body_read(run_mock: RunMock) -> None:
+    """In one packet and in pieces, and the connection goes on; what `curl --http2 -d` sends."""
+    head = (
+        b"POST /post HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        b"HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\nContent-Length: 7\r\n\r\n"
+    )
+    async with run_mock(latency="constant(0ms)") as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.data)
+        for pieces in ([head + b'{"a":1}'], [head, b'{"a"', b":1}"]):
+            for piece in pieces:
+                writer.write(piece)
+                await asyncio.sleep(0.02)
+            answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            length = int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            assert json.loads(await reader.readexactly(length))["data"] == '{"a":1}'
+        writer.close()
+        assert running.mock.stats()["requests"]["completed"] == 2
 
 
 BODIES: list[tuple[str, bytes, dict[str, object]]] = [

@@ -11,20 +11,21 @@ import struct
 from time import monotonic_ns
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from upstream_mock.asgi import CORRELATION_KEY, Headers
 from upstream_mock.client import CLIENT_KEY, Client
 from upstream_mock.connection_log import ClosedBy
 from upstream_mock.correlation import NO_CORRELATION, correlation_of
 from upstream_mock.counts import OutcomeCounts
+from upstream_mock.plain_http1 import PlainHttp1Protocol
 from upstream_mock.scope_headers import SCOPE_KEYS
 from upstream_mock.state import Mock
 from upstream_mock.tcp_info import byte_counts, socket_of, unacknowledged
 from upstream_mock.tls import finish_close
 
 
-class Http1Protocol(HttpToolsProtocol):
+class Http1Protocol(PlainHttp1Protocol):
     """One connection to the data port; it is the `RawConnection` of its requests' client."""
 
     def __init__(self, *args: Any, mock: Mock, **kwargs: Any) -> None:
