@@ -92,7 +92,7 @@ class ForwardedRequest:
             base_path=context.base_path,
             pseudonym=context.pseudonym,
         )
-        downstream.begin(has_body=outbound.has_body, body_when_asked=b"expect" in self._fields)
+        downstream.begin(has_body=outbound.has_body, body_when_asked=bool(rules.first(self._fields, b"expect")))
         admission = context.admission
         if admission is not None:
             await admission.enter()
