@@ -203,6 +203,12 @@ async def test_every_method_goes_on_without_a_body_of_ours(stand: Stand) -> None
         assert not any(e.header("transfer-encoding") or e.header("content-length") for e in upstream.exchanges)
 
 
+BY_PROXY_CONNECTION = (
+    b"POST /p HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nProxy-Connection: Upgrade\r\nContent-Length: 5\r\n\r\n"
+)
+"""llhttp takes Proxy-Connection for Connection."""
+
+
 @behaviour(18)
 async def test_an_upgrade_is_ignored_and_the_connection_goes_on(stand: Stand) -> None:
     """With a body in one packet or in pieces, chunked, without a body, in HTTP/1.0; the next request as well."""
@@ -213,6 +219,7 @@ async def test_an_upgrade_is_ignored_and_the_connection_goes_on(stand: Stand) ->
         ([CURL_H2C, b'{"a"', b":1}"], b'{"a":1}'),
         ([chunked + b"3\r\nabc\r\n", b"1\r\nd\r\n0\r\n\r\n"], b"abcd"),
         ([b"GET /c HTTP/1.1\r\n" + upgrade + b"\r\n"], b""),
+        ([BY_PROXY_CONNECTION + b"hello"], b"hello"),
     ]
     for http in PARSERS:
         async with stand.open(http=http) as (upstream, proxy):

@@ -13,12 +13,12 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from service_kit.plain_http1 import PlainHttp1Protocol
 from upstream_mock.asgi import CORRELATION_KEY, Headers
 from upstream_mock.client import CLIENT_KEY, Client
 from upstream_mock.connection_log import ClosedBy
 from upstream_mock.correlation import NO_CORRELATION, correlation_of
 from upstream_mock.counts import OutcomeCounts
-from upstream_mock.plain_http1 import PlainHttp1Protocol
 from upstream_mock.scope_headers import SCOPE_KEYS
 from upstream_mock.state import Mock
 from upstream_mock.tcp_info import byte_counts, socket_of, unacknowledged

@@ -11,8 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from service_kit.plain_http1 import PlainHttp1Protocol
 
 SCOPE_KEY: Final = "proxy.downstream"
 
@@ -96,62 +95,18 @@ class HoldingTransport:
             self._inner.write(self._held)
 
 
-class Connection(HttpToolsProtocol):
+class Connection(PlainHttp1Protocol):
     """uvicorn's own protocol with a line for each connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Accepted."""
         self._downstream = DownstreamConnection(None, transport.get_extra_info("socket"))
-        self._parse_again = False
         super().connection_made(transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Parse. After the head of a request with an Upgrade, the parser takes what follows for another protocol.
-
-        We never change protocols, so such a head is parsed again without "upgrade" in Connection, and its body is read.
-        """
-        self._unset_keepalive_if_required()
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            if self._parse_again:
-                self._parse_again = False
-                head = self._head_without_upgrade()
-                self.parser = httptools.HttpRequestParser(self)
-                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
-                self.data_received(head + data[upgrade.args[0] :])
-        except httptools.HttpParserError:
-            message = "Invalid HTTP request received."
-            self.logger.warning(message)
-            self.send_400_response(message)
 
     def on_message_begin(self) -> None:
         """A request begins to arrive."""
         super().on_message_begin()
         self.scope[SCOPE_KEY] = self._downstream  # type: ignore[typeddict-unknown-key] # a key of our own
-
-    def on_headers_complete(self) -> None:
-        """Start the request, unless its head is to be parsed again."""
-        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
-            self._parse_again = True
-        if not self._parse_again:
-            super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        """Note the end of the body."""
-        if not self._parse_again:
-            super().on_message_complete()
-
-    def _head_without_upgrade(self) -> bytes:
-        version = self.parser.get_http_version().encode()
-        lines = [self.parser.get_method() + b" " + self.url + b" HTTP/" + version]
-        for name, value in self.headers:
-            if name == b"connection":
-                tokens = [token.strip() for token in value.split(b",")]
-                lines.append(b"connection: " + b", ".join(token for token in tokens if token.lower() != b"upgrade"))
-            else:
-                lines.append(name + b": " + value)
-        return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The caller is gone, or was cut off."""

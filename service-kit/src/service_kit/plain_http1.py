@@ -23,14 +23,9 @@ class PlainHttp1Protocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             if self._parse_again:
                 self._parse_again = False
-                head = self._head_without_upgrade()
-                self.parser = httptools.HttpRequestParser(self)
-                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
-                self.data_received(head + data[upgrade.args[0] :])
+                self._parse_without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError:
-            message = "Invalid HTTP request received."
-            self.logger.warning(message)
-            self.send_400_response(message)
+            self._refuse()
 
     def on_headers_complete(self) -> None:
         self._parse_again = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
@@ -41,12 +36,28 @@ class PlainHttp1Protocol(HttpToolsProtocol):
         if not self._parse_again:
             super().on_message_complete()
 
-    def _head_without_upgrade(self) -> bytes:
+    def _parse_without_upgrade(self, rest: bytes) -> None:
+        head = self._head()
+        plain = self._head(without=b"upgrade")
+        if plain == head:  # it would be parsed again without end
+            self._refuse()
+            return
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self.data_received(plain + rest)
+
+    def _head(self, without: bytes = b"") -> bytes:
+        """Return the head that was parsed, `without` a token in its Connection headers."""
         version = self.parser.get_http_version().encode()
         lines = [self.parser.get_method() + b" " + self.url + b" HTTP/" + version]
         for name, value in self.headers:
-            if name == b"connection":
+            if name in (b"connection", b"proxy-connection"):  # llhttp reads both as Connection
                 tokens = [token.strip() for token in value.split(b",")]
-                value = b", ".join(token for token in tokens if token.lower() != b"upgrade")
+                value = b", ".join(token for token in tokens if token.lower() != without)
             lines.append(name + b": " + value)
         return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    def _refuse(self) -> None:
+        message = "Invalid HTTP request received."
+        self.logger.warning(message)
+        self.send_400_response(message)
