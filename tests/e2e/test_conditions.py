@@ -204,6 +204,7 @@ def test_an_idle_connection_that_was_forgotten(here: Clone, say: Say) -> None:
         NET_IDLE_DROP_SECONDS="1",
         PROXY_KEEPALIVE_EXPIRY_SECONDS="30",
         PROXY_READ_TIMEOUT_SECONDS="1",
+        PROXY_RETRIES="1",
         UPSTREAM_LATENCY="constant(20ms)",
     )
 

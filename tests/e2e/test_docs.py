@@ -53,6 +53,7 @@ def test_every_page_with_commands_is_in_the_list() -> None:
     assert pages <= {*PAGES, "watch-your-own-app.md"}
 
 
+@pytest.mark.timing
 @pytest.mark.browser
 def test_the_readmes_picture_shows_a_verdict(here: Clone, tmp_path: Path) -> None:
     """Of the first run as a user makes it, START and nothing else. `UPDATE_IMAGES=1` writes docs/images/verdict.png."""

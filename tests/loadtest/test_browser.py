@@ -17,6 +17,7 @@ OVERLAPS = """(() => {
 })()"""
 
 
+@pytest.mark.timing
 @pytest.mark.browser
 def test_from_the_start_form_to_the_verdict(web_ui: WebUi) -> None:
     """Three lines explain what to press; the verdict appears without a reload, and a link to the runs."""
