@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "proxy" / "src"))
@@ -54,6 +55,7 @@ async def trial(fault: Fault, client: str, count: int, options: argparse.Namespa
         )
         running = await asyncio.to_thread(opened.__enter__)
         try:
+            assert running.process.stderr is not None
             errors = asyncio.create_task(asyncio.to_thread(running.process.stderr.read))  # a full pipe would stop it
             outcomes, longest = await load(port, fault, count, options.concurrency)
             held = await held_slots(port)
@@ -98,10 +100,11 @@ async def held_slots(port: int) -> int:
         await asyncio.sleep(0.1)
 
 
-def read_pool(port: int) -> dict:
+def read_pool(port: int) -> dict[str, Any]:
     """Return /-/pool."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/pool", timeout=10) as answer:
-        return json.load(answer)
+        pool: dict[str, Any] = json.load(answer)
+    return pool
 
 
 async def main() -> int:

@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from service_kit.listening import free_port
 
@@ -56,10 +57,10 @@ def proxy(name: str, client: str, connections: int = 64, *, old: bool = False, *
     return Side(name, "proxy", connections, (("PROXY_CLIENT", client), *environment.items()), old)
 
 
-GATE = {"PROXY_QUEUE": "gate"}
-TUNED = {"PROXY_TUNING": "on"}
-UNTUNED = {"PROXY_TUNING": "off"}
-NO_LEDGER = {"PROXY_LEDGER": "false"}
+GATE: dict[str, Any] = {"PROXY_QUEUE": "gate"}
+TUNED: dict[str, Any] = {"PROXY_TUNING": "on"}
+UNTUNED: dict[str, Any] = {"PROXY_TUNING": "off"}
+NO_LEDGER: dict[str, Any] = {"PROXY_LEDGER": "false"}
 
 SIDES = {
     side.name: side

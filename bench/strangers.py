@@ -17,8 +17,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 HTTPX = "httpx==0.28.1"
-NEEDED = ("httpx[http2,brotli,zstd,socks,cli]==0.28.1", "httpx2[http2]", "pytest<9", "anyio", "trio", "trustme")
-NEEDED += ("uvicorn", "chardet", "cryptography", "sniffio")
+NEEDED = [
+    *("httpx[http2,brotli,zstd,socks,cli]==0.28.1", "httpx2[http2]", "pytest<9", "anyio", "trio", "trustme"),
+    *("uvicorn", "chardet", "cryptography", "sniffio"),
+]
 
 PLUGIN = """
 import {library} as library
@@ -69,8 +71,8 @@ def environment(folder: Path) -> Path:
 def fetched(folder: Path, python: Path) -> Path:
     source = folder / "httpx-0.28.1"
     if not source.exists():
-        command = [python, "-m", "pip", "download", "-q", "--no-binary", ":all:", "--no-deps", "-d", str(folder), HTTPX]
-        subprocess.run(command, check=True)
+        download = [str(python), "-m", "pip", "download", "-q", "-d", str(folder)]
+        subprocess.run([*download, "--no-binary", ":all:", "--no-deps", HTTPX], check=True)
         with tarfile.open(folder / "httpx-0.28.1.tar.gz") as archive:
             archive.extractall(folder, filter="data")
         # the installed package is to be tested, not the folder beside the tests
@@ -97,7 +99,7 @@ def passed(python: Path, source: Path, tests: Path, watch: bool) -> set[str]:
     """Return the names of the cases that passed."""
     report = source / "report.xml"
     command = [
-        python,
+        str(python),
         "-m",
         "pytest",
         "-q",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from xdist.scheduler.loadscope import LoadScopeScheduling
+from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import-untyped] # xdist has no types
 
 MEASURED = "measured"
 
@@ -37,7 +37,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"    {str(text).replace(chr(10), chr(10) + '    ')}")
 
 
-class ByFile(LoadScopeScheduling):
+class ByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
     """A file's tests stay in one process, for they share what they start; the end-to-end ones are all in the same."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -162,7 +162,7 @@ async def scenario(client: str) -> dict[str, Any]:
 async def acts(call: Caller, upstream: Upstream) -> dict[str, Any]:
     """Play the script."""
     shown: dict[str, Any] = {"pool at first": await pool(call), "cursor": await call("/-/ledger?since=end")}
-    run = {"x_sandbox_run": "20261128-1"}
+    run: dict[str, Any] = {"x_sandbox_run": "20261128-1"}
     shown["first, a new connection"] = await call("/ms/100", x_request_id="one", **run)
     shown["kept, and the upstream reports"] = await call("/told/40", x_request_id="two", **run)
     shown["with a body"] = await call("/ms/7", "POST", b"x" * 10, x_request_id="three", **run)

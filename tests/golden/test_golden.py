@@ -24,7 +24,7 @@ NEW_ERRORS = ("tuned",)
 NEW_CODE = "tuned"
 """A pattern's request was refused because the proxy is tuned: one more error to count."""
 
-NEW_IN_RUNS = {
+NEW_IN_RUNS: dict[str, Any] = {
     "notes": [],
     "tuning": [],
     "python": None,

@@ -29,8 +29,8 @@ async def columns(address: tuple[str, int], *sizes: int) -> list[tuple[float, ..
 def check_round_trips(found: list[tuple[float, ...]], expected: list[int]) -> list[float]:
     """Return the medians after holding the requests against round trips: none takes less.
 
-    Nor does the median take half a round trip more. How late a relay is beyond them is bench/link.py's to say: on a
-    machine that others use too, the milliseconds here are theirs.
+    Nor does the median take half a round trip more. How late a relay is beyond them is bench/link_cost.py's to say: on
+    a machine that others use too, the milliseconds here are theirs.
     """
     for column, count in zip(found, expected, strict=True):
         assert count * RTT <= min(column)

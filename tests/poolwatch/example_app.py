@@ -24,7 +24,8 @@ app = FastAPI(lifespan=lifespan)
 
 @app.get("/pool")
 async def pool(request: Request) -> dict[str, Any]:
-    return request.state.watch.snapshot()
+    snapshot: dict[str, Any] = request.state.watch.snapshot()
+    return snapshot
 
 
 @app.get("/leaky")
@@ -36,4 +37,5 @@ async def leaky(request: Request) -> int:
 
 @app.get("/{path}")
 async def fetch(path: str, request: Request) -> str:
-    return (await request.state.client.get(f"/{path}")).text
+    client: httpx.AsyncClient = request.state.client
+    return (await client.get(f"/{path}")).text

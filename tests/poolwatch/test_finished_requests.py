@@ -22,7 +22,8 @@ from support.servers import running_proxy
 
 def entries(directory: Path) -> list[dict[str, Any]]:
     """All that is in the ledger's files now."""
-    return ledger_reader.page(directory, None, 10_000, CODES)["entries"]
+    found: list[dict[str, Any]] = ledger_reader.page(directory, None, 10_000, CODES)["entries"]
+    return found
 
 
 def test_batches_hold_what_single_entries_would(tmp_path: Path) -> None:

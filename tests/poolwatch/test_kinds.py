@@ -101,7 +101,7 @@ async def test_the_page_has_json_metrics_and_a_line_a_connection() -> None:
     async with raw_upstream(slowly) as upstream, httpx.AsyncClient(trust_env=False) as client:
         watch = poolwatch.observe(client)
         await client.get(upstream.url)
-        transport = httpx.ASGITransport(poolwatch.page(watch))  # type: ignore[arg-type] # a plain ASGI app
+        transport = httpx.ASGITransport(poolwatch.page(watch))
         async with httpx.AsyncClient(transport=transport, base_url="http://page") as reader:
             assert (await reader.get("/")).json()["idle"] == 1
             (line,) = (await reader.get("/connections")).text.splitlines()

@@ -264,8 +264,8 @@ async def test_control_bytes_in_headers_are_refused(stand: Stand) -> None:
         for bad in ("X-A: a\0b", "X-A: a\rb"):
             assert split(await roundtrip(proxy.port, get("/", bad)))[0] == 400
         assert upstream.exchanges == []
-    for bad in (b"X-A: a\0b", b"X-A: a\rSet-Cookie: b"):
-        async with stand.open(says(head(b"HTTP/1.1 200 OK", bad, b"Content-Length: 0"))) as (_, proxy):
+    for line in (b"X-A: a\0b", b"X-A: a\rSet-Cookie: b"):
+        async with stand.open(says(head(b"HTTP/1.1 200 OK", line, b"Content-Length: 0"))) as (_, proxy):
             status, headers, _ = split(await roundtrip(proxy.port, get()))
             assert (status, dict(headers).get(b"x-proxy-error")) == (502, b"upstream_protocol_error")
 

@@ -5,6 +5,7 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,10 +25,10 @@ async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
         await asyncio.sleep(0.01)
 
 
-async def free_within_a_second(proxy: RunningProxy) -> dict:
+async def free_within_a_second(proxy: RunningProxy) -> dict[str, Any]:
     async def free() -> bool:
         pool = await proxy.pool()
-        return pool["active"] == pool["requests"]["in_flight"] == 0
+        return bool(pool["active"] == pool["requests"]["in_flight"] == 0)
 
     await until(free, seconds=1)
     return await proxy.pool()
@@ -204,14 +205,13 @@ async def test_a_refusal_during_an_upload_reaches_the_caller_and_stops_it(stand:
 
 
 async def _nobody_holds(proxy: RunningProxy) -> bool:
-    return (await proxy.pool())["active"] == 0
+    return bool((await proxy.pool())["active"] == 0)
 
 
 async def _closed(upstream: RawUpstream, count: int) -> bool:
     return upstream.closed == count
 
 
-@pytest.mark.timing
 @pytest.mark.timing
 @behaviour(26, differs={"pyreqwest": "the library goes on until the head or the read time-out, shown as `abandoned`"})
 async def test_a_caller_who_leaves_before_the_head_cancels_the_upstream_request(stand: Stand) -> None:
@@ -272,7 +272,7 @@ async def test_a_caller_who_leaves_the_queue_with_more_than_is_read_ahead_is_not
 
 
 async def _in_flight(proxy: RunningProxy, count: int) -> bool:
-    return (await proxy.pool())["requests"]["in_flight"] == count
+    return bool((await proxy.pool())["requests"]["in_flight"] == count)
 
 
 @pytest.mark.timing
@@ -310,7 +310,9 @@ async def test_a_caller_who_resets_an_upload_that_nobody_takes_is_noticed(stand:
     """Before the write time-out; a caller that closes is found then, for its FIN stands behind what nobody takes."""
 
     async def script(exchange: Exchange) -> None:
-        exchange.writer.transport.pause_reading()
+        transport = exchange.writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
         await asyncio.sleep(30)
 
     async with stand.open(script, reads_body=False, write_timeout_seconds=10, read_timeout_seconds=10) as (_, proxy):
@@ -410,14 +412,14 @@ async def test_what_began_to_be_answered_is_not_tried_again(stand: Stand) -> Non
 
 
 @pytest.mark.timing
-@pytest.mark.timing
 @behaviour(34)
 async def test_read_and_total_time_outs_have_codes_of_their_own(stand: Stand) -> None:
     """Neither comes early, nor much late."""
-    for settings, code in (
+    cases: list[tuple[dict[str, Any], bytes]] = [
         ({"read_timeout_seconds": 0.3}, b"upstream_read_timeout"),
         ({"total_timeout_seconds": 0.3}, b"total_timeout"),
-    ):
+    ]
+    for settings, code in cases:
         async with stand.open(sleeps, **settings) as (_, proxy):
             began = time.monotonic()
             status, headers, _ = split(await roundtrip(proxy.port, get()))
@@ -475,7 +477,7 @@ async def test_the_queue_is_bounded_and_in_order(stand: Stand) -> None:
         tasks = []
         for number in range(3):
             tasks.append(asyncio.create_task(roundtrip(proxy.port, get(f"/{number}"))))
-            await until(lambda number=number: _in_flight(proxy, number + 1))
+            await until(partial(_in_flight, proxy, number + 1))
         began = time.monotonic()
         status, headers, _ = split(await roundtrip(proxy.port, get("/over")))
         assert (status, dict(headers)[b"x-proxy-error"]) == (503, b"overloaded")

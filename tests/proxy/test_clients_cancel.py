@@ -3,6 +3,8 @@ import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 import anyio
 import pytest
@@ -11,10 +13,10 @@ from poolwatch.counters import Cell
 from proxy.clients.lost_slots import lost_slots
 from proxy.errors import ProxyError
 from support.direct import COUNTED, NAMES, QUEUES, Direct, direct, eventually
-from support.raw_http import Exchange, answer_ok, raw_upstream
+from support.raw_http import Exchange, RawUpstream, answer_ok, raw_upstream
 
 SLOTS = 10
-SETTINGS = {"max_connections": SLOTS, "max_keepalive_connections": SLOTS, "read_timeout_seconds": 1}
+SETTINGS: dict[str, Any] = {"max_connections": SLOTS, "max_keepalive_connections": SLOTS, "read_timeout_seconds": 1}
 
 
 async def soon(exchange: Exchange) -> None:
@@ -58,7 +60,7 @@ async def test_behind_the_gate_hundreds_of_cancellations_lose_no_slot(name: str,
             answers = await asyncio.gather(*[proxy.send() for _ in range(SLOTS)])
         assert [answer[2] for answer in answers] == [b"ok"] * SLOTS
         assert proxy.client.unusable() is None
-        assert proxy.client.abandoned == 0
+        assert proxy.gated.abandoned == 0
         for gauge in (Cell.WAITING, Cell.ACTIVE, Cell.CONNECTING):
             assert proxy.cell(gauge) == 0
         assert upstream.connections - upstream.closed <= SLOTS
@@ -84,12 +86,20 @@ async def test_a_cancelled_request_is_ended_at_the_upstream_at_once(name: str, q
             begun = len(upstream.exchanges)
             async with asyncio.TaskGroup() as group:
                 group.create_task(_within(scope, proxy, target))
-                await eventually(lambda begun=begun: len(upstream.exchanges) > begun)
+                await eventually(partial(_begun, upstream, begun + 1))
                 await asyncio.sleep(0.02)
                 scope.cancel()
-            await eventually(lambda number=number: upstream.closed == number, seconds=1)
+            await eventually(partial(_closed, upstream, number), seconds=1)
         assert (await proxy.send(b"/ok"))[2] == b"ok"
         await eventually(lambda: proxy.cell(Cell.OPENED) - proxy.cell(Cell.CLOSED) == 1)
+
+
+def _begun(upstream: RawUpstream, count: int) -> bool:
+    return len(upstream.exchanges) >= count
+
+
+def _closed(upstream: RawUpstream, count: int) -> bool:
+    return upstream.closed == count
 
 
 async def _within(scope: anyio.CancelScope, proxy: Direct, target: bytes) -> None:
@@ -106,16 +116,16 @@ async def test_pyreqwest_keeps_the_slot_of_an_abandoned_request_until_the_librar
         else:
             await exchange.reader.read()
 
-    settings = {"max_connections": 1, "read_timeout_seconds": 0.4}
+    settings: dict[str, Any] = {"max_connections": 1, "read_timeout_seconds": 0.4}
     async with raw_upstream(script) as upstream, direct(upstream.url, "pyreqwest", "gate", **settings) as proxy:
         task = asyncio.create_task(proxy.send())
         await eventually(lambda: len(upstream.exchanges) == 1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert (proxy.client.abandoned, proxy.free, proxy.cell(Cell.ACTIVE)) == (1, 0, 0)
+        assert (proxy.gated.abandoned, proxy.free, proxy.cell(Cell.ACTIVE)) == (1, 0, 0)
         assert (await proxy.send(b"/ok"))[2] == b"ok"
-        assert (proxy.client.abandoned, proxy.free, upstream.closed) == (0, 1, 1)
+        assert (proxy.gated.abandoned, proxy.free, upstream.closed) == (0, 1, 1)
 
 
 async def test_a_body_that_nobody_waits_for_is_not_sent_on() -> None:
@@ -170,7 +180,7 @@ async def test_a_pool_that_is_only_full_is_not_called_wedged(name: str) -> None:
         await asyncio.sleep(0.5)
         await answer_ok(exchange)
 
-    settings = {"max_connections": 2, "pool_timeout_seconds": 0.1}
+    settings: dict[str, Any] = {"max_connections": 2, "pool_timeout_seconds": 0.1}
     async with raw_upstream(script) as upstream, direct(upstream.url, name, **settings) as proxy:
         tasks = [asyncio.create_task(proxy.send()) for _ in range(4)]
         for _ in range(4):

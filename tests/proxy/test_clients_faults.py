@@ -56,7 +56,7 @@ async def test_what_goes_wrong_at_the_upstream_has_its_code(name: str, fault: st
     """Twice on one connection allowed: the first failure leaves no slot behind."""
     script, code = FAULTS[fault]
 
-    settings = {"max_connections": 1, "pool_timeout_seconds": 1}
+    settings: dict[str, Any] = {"max_connections": 1, "pool_timeout_seconds": 1}
     async with raw_upstream(script) as upstream, direct(upstream.url, name, **settings) as proxy:
         for _ in range(2):
             with pytest.raises(ProxyError) as raised:
@@ -101,7 +101,7 @@ async def test_a_silent_upstream_ends_after_the_read_timeout(name: str, queue: s
             await exchange.send(LENGTH)
         await exchange.reader.read()
 
-    settings = {"read_timeout_seconds": 0.3, "max_connections": 1}
+    settings: dict[str, Any] = {"read_timeout_seconds": 0.3, "max_connections": 1}
     async with raw_upstream(script) as upstream, direct(upstream.url, name, queue, **settings) as proxy:
         await ends(proxy, "upstream_read_timeout", 0.3)
         await ends(proxy, "upstream_read_timeout", 0.3, target=b"/body")
@@ -145,7 +145,7 @@ async def test_an_upstream_that_takes_no_bytes_ends_after_the_write_timeout(name
             pulled += 1
             yield b"x" * 65_536
 
-    settings = {"write_timeout_seconds": 0.3, "read_timeout_seconds": 2, "max_connections": 1}
+    settings: dict[str, Any] = {"write_timeout_seconds": 0.3, "read_timeout_seconds": 2, "max_connections": 1}
     async with (
         raw_upstream(script, reads_body=False) as upstream,
         direct(upstream.url, name, queue, **settings) as proxy,
@@ -173,7 +173,7 @@ async def test_a_full_pool_ends_after_the_pool_timeout(name: str, queue: str) ->
         await release.wait()
         await answer_ok(exchange)
 
-    settings = {"pool_timeout_seconds": 0.3, "max_connections": 1}
+    settings: dict[str, Any] = {"pool_timeout_seconds": 0.3, "max_connections": 1}
     async with raw_upstream(script) as upstream, direct(upstream.url, name, queue, **settings) as proxy:
         first = asyncio.create_task(proxy.send())
         await eventually(lambda: len(upstream.exchanges) == 1)

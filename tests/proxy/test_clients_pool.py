@@ -1,7 +1,9 @@
 import asyncio
 import ssl
 import subprocess
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from proxy.clients.transport import socket_options
 from proxy.errors import ProxyError
 from proxy.settings import Settings
 from support.direct import COUNTED, NAMES, QUEUES, chunks, direct, eventually
-from support.raw_http import Exchange, answer_ok, raw_upstream
+from support.raw_http import Exchange, RawUpstream, answer_ok, raw_upstream
 
 SLOW = 0.02
 
@@ -60,9 +62,10 @@ async def test_the_counts_are_the_upstreams(name: str, queue: str) -> None:
             await asyncio.sleep(0.01)
         assert proxy.cell(Cell.OPENED) == upstream.connections
         assert proxy.cell(Cell.REUSED) >= 4
-        idle = [entry for entry in proxy.client.connections() if entry["state"] == "idle"]
-        assert len(idle) == len(proxy.client.connections())
-        assert sum(entry["requests"] for entry in idle) >= len(idle)
+        connections: list[dict[str, Any]] | None = proxy.client.connections()
+        assert connections is not None
+        assert [entry["state"] for entry in connections] == ["idle"] * len(connections)
+        assert sum(entry["requests"] for entry in connections) >= len(connections)
         await proxy.client.aclose()
         await eventually(lambda: proxy.cell(Cell.CLOSED) == proxy.cell(Cell.OPENED))
 
@@ -72,12 +75,16 @@ async def test_no_more_idle_connections_are_kept_than_allowed(name: str) -> None
     """Five at once, then two remain at the most; with none allowed, none."""
 
     for kept in (2, 0):
-        settings = {"max_connections": 5, "max_keepalive_connections": kept}
+        settings: dict[str, Any] = {"max_connections": 5, "max_keepalive_connections": kept}
         async with raw_upstream(slowly) as upstream, direct(upstream.url, name, **settings) as proxy:
             await asyncio.gather(*[proxy.send() for _ in range(5)])
-            await eventually(lambda upstream=upstream, kept=kept: upstream.connections - upstream.closed <= kept)
-            assert "connection" not in [key.lower() for key, _ in (await proxy.send())[1]]
+            await eventually(partial(_open_at_most, upstream, kept))
+            assert b"connection" not in [key.lower() for key, _ in (await proxy.send())[1]]
             assert all(not exchange.header("connection") for exchange in upstream.exchanges)
+
+
+def _open_at_most(upstream: RawUpstream, count: int) -> bool:
+    return upstream.connections - upstream.closed <= count
 
 
 @pytest.mark.parametrize("name", NAMES)

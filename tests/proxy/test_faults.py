@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ async def test_a_fault_has_its_outcome_and_its_counter_and_leaves_nothing_behind
 async def _try(fault: Fault, client: str) -> None:
     expected = fault.expected(client)
     waits = any(word.endswith(("timeout", "exhausted")) for word in (*expected, fault.code))
-    settings = {"client": client} | (TIMEOUTS if waits else PATIENT) | fault.settings
+    settings: dict[str, Any] = {"client": client} | (TIMEOUTS if waits else PATIENT) | fault.settings
     async with fault.upstream(fault.script) as upstream, running_proxy(upstream.url, **settings) as proxy:
         outcomes = await asyncio.gather(*[outcome_of(proxy.port, fault) for _ in range(TIMES)])
         assert set(outcomes) <= set(expected), (client, outcomes)
@@ -38,7 +39,7 @@ async def _try(fault: Fault, client: str) -> None:
             assert set(counted) == {fault.code}, client
 
 
-async def _settled(proxy: RunningProxy) -> dict:
+async def _settled(proxy: RunningProxy) -> dict[str, Any]:
     """Return the pool once nothing is in flight, within a second of it."""
     for _ in range(100):
         pool = await proxy.pool()

@@ -1,7 +1,9 @@
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from poolwatch.trace import RequestTrace
 from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
 from proxy.forward.handler import may_repeat, was_stale
@@ -36,5 +38,5 @@ def test_only_a_kept_connection_that_was_closed_unheard_is_stale(
     code: str, kept: bool, received: bool, stale: bool
 ) -> None:
     """A time-out may have been executed, a new connection was not stale, an answer that began was one."""
-    exchange = SimpleNamespace(kept=kept, received=received)
+    exchange = cast("RequestTrace", SimpleNamespace(kept=kept, received=received))
     assert was_stale(ProxyError(code), exchange) is stale

@@ -403,7 +403,7 @@ async def test_a_pool_without_the_private_names_is_not_asked_for_http2(
     name: str, core: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of them are there in the pinned versions; one that is gone is named, and HTTP/1.1 is spoken."""
-    settings = {"http2": True, "queue": "gate"}
+    settings: dict[str, Any] = {"http2": True, "queue": "gate"}
     module = importlib.import_module(core)
     assert missing_private_names(module) == []
     async with direct("https://127.0.0.1:1", name, **settings) as proxy:

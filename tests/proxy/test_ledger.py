@@ -51,12 +51,15 @@ def request(number: int) -> bytes:
 
 
 async def entries_of(proxy: RunningProxy, query: str = "?limit=10000") -> list[dict[str, Any]]:
-    return json.loads(split(await roundtrip(proxy.port, get("/-/ledger" + query)))[2])["entries"]
+    page = json.loads(split(await roundtrip(proxy.port, get("/-/ledger" + query)))[2])
+    found: list[dict[str, Any]] = page["entries"]
+    return found
 
 
 def adds_up(entry: dict[str, Any]) -> bool:
-    known = sum(spent for spent in entry["phases_ms"].values() if spent is not None)
-    return abs(known - entry["total_ms"]) <= max(0.02 * entry["total_ms"], 0.2)
+    known: float = sum(spent for spent in entry["phases_ms"].values() if spent is not None)
+    total: float = entry["total_ms"]
+    return abs(known - total) <= max(0.02 * total, 0.2)
 
 
 async def load(proxy: RunningProxy, count: int) -> dict[str, tuple[float, bytes]]:
@@ -81,7 +84,7 @@ def test_the_phases_add_up_to_the_time_in_the_proxy(client: str, queue: str, cou
     """Fresh, kept, waiting, with bodies that drip: every request sums up, with every client."""
 
     async def scenario() -> None:
-        settings = {"max_connections": 4, "client": client, "queue": queue}
+        settings: dict[str, Any] = {"max_connections": 4, "client": client, "queue": queue}
         async with raw_upstream(mixed) as upstream, running_proxy(upstream.url, **settings) as proxy:
             answers = await load(proxy, count)
             entries = await entries_of(proxy)
@@ -155,7 +158,7 @@ def test_what_failed_has_its_place_too() -> None:
             await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
         async with raw_upstream(script) as upstream:
-            settings = {"max_connections": 1, "pool_timeout_seconds": 0.2}
+            settings: dict[str, Any] = {"max_connections": 1, "pool_timeout_seconds": 0.2}
             async with running_proxy(upstream.url, **settings) as proxy:
                 first = asyncio.create_task(roundtrip(proxy.port, get("/first")))
                 while not upstream.exchanges:
@@ -207,7 +210,8 @@ def test_the_ring_is_bounded_and_says_what_it_lost() -> None:
         async with raw_upstream() as upstream, running_proxy(upstream.url, ledger_entries=50) as proxy:
 
             async def page(query: str) -> dict[str, Any]:
-                return json.loads(split(await roundtrip(proxy.port, get("/-/ledger" + query)))[2])
+                found: dict[str, Any] = json.loads(split(await roundtrip(proxy.port, get("/-/ledger" + query)))[2])
+                return found
 
             start = (await page("?since=end"))["next"]
             for count, first, dropped in ((30, 1, 0), (90, 71, 70)):

@@ -31,7 +31,7 @@ def test_the_metrics_parse_and_agree_with_the_pool() -> None:
     """By OpenTelemetry's names where there are such, and to the last request what /-/pool says."""
 
     async def scenario() -> None:
-        settings = {"max_connections": 3, "read_timeout_seconds": 0.6}
+        settings: dict[str, Any] = {"max_connections": 3, "read_timeout_seconds": 0.6}
         async with raw_upstream(script) as upstream, running_proxy(upstream.url, **settings) as proxy:
             await asyncio.gather(*(roundtrip(proxy.port, get("/")) for _ in range(12)))
             assert split(await roundtrip(proxy.port, get("/hang")))[0] == 504

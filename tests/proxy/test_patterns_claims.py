@@ -6,8 +6,8 @@ import json
 import threading
 import time
 import urllib.request
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI
@@ -16,6 +16,7 @@ from starlette.requests import Request
 
 from proxy import patterns
 from proxy.pattern_runtime.call_in_loop import Teller
+from proxy.pattern_runtime.clients import Upstream
 from proxy.pattern_runtime.registry import discover
 from proxy.pattern_runtime.thread_limiter import thread_tokens
 from proxy.patterns import async_module_global, chunk_generator, chunk_generator_finally
@@ -36,7 +37,7 @@ async def at_once(proxy: RunningProxy, name: str, calls: int) -> list[int]:
     return [answer[0] for answer in await asyncio.gather(*(call(proxy, name) for _ in range(calls)))]
 
 
-async def until_pool(proxy: RunningProxy, seconds: float = 5.0, **values: int) -> dict:
+async def until_pool(proxy: RunningProxy, seconds: float = 5.0, **values: int) -> dict[str, Any]:
     deadline = time.monotonic() + seconds
     while True:
         pool = await proxy.pool()
@@ -116,7 +117,7 @@ async def test_the_answers_own_limits_reuse_next_to_nothing(name: str) -> None:
     with threaded_upstream(Meter(0.01)) as upstream:
         opened = []
         for kept in (3, 6):
-            settings = {"max_connections": 6, "max_keepalive_connections": kept}
+            settings: dict[str, Any] = {"max_connections": 6, "max_keepalive_connections": kept}
             async with running_proxy(upstream.url, **settings) as proxy:
                 for _ in range(5):
                     assert set(await at_once(proxy, name, 12)) == {200}
@@ -159,7 +160,7 @@ async def test_which_limit_bounds_twelve_calls_at_once(name: str) -> None:
 
     meter = Meter(0.05, until=lambda: meter.most >= MOST_AT_THE_UPSTREAM[name])
     with threaded_upstream(meter) as upstream:
-        settings = {"max_connections": LIMIT, "thread_tokens": THREADS}
+        settings: dict[str, Any] = {"max_connections": LIMIT, "thread_tokens": THREADS}
         async with running_proxy(upstream.url, **settings) as proxy:
             assert set(await at_once(proxy, name, 12)) == {200}
             pool = await proxy.pool()
@@ -366,9 +367,11 @@ async def test_an_error_between_two_chunks_leaks_no_slot_either(module: Any, mon
 
     class OwnError(StreamingResponse):
         async def stream_response(self, send: Any) -> None:
-            await anext(self.body_iterator)
+            chunks = self.body_iterator
+            assert isinstance(chunks, AsyncGenerator)
+            await anext(chunks)
             try:
-                await self.body_iterator.athrow(ValueError("of your own"))
+                await chunks.athrow(ValueError("of your own"))
             except ValueError as error:
                 kept.append(error)
                 raise
@@ -421,7 +424,7 @@ async def test_a_client_of_the_module_is_closed_by_the_first_shutdown_for_good()
         def headers(self, request: Request) -> dict[str, str]:
             return {}
 
-    app = async_module_global.build(Bare())
+    app = async_module_global.build(cast("Upstream", Bare()))
 
     async with app.router.lifespan_context(app):
         pass  # started and stopped once
@@ -475,6 +478,7 @@ def test_no_request_can_match_the_second_documents_route() -> None:
         sent.append(message)
 
     for path in ("/", "https://stackoverflow.com/", "/https://stackoverflow.com/"):
-        scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b"", "root_path": ""}
+        request = {"type": "http", "method": "GET", "path": path, "query_string": b"", "root_path": ""}
+        scope: dict[str, Any] = request | {"headers": []}
         asyncio.run(app(scope, receive, send))
     assert [message["status"] for message in sent if "status" in message] == [404, 404, 404]

@@ -7,6 +7,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from support.raw_http import get, roundtrip, split
 from support.servers import Part, check, free_port, part
@@ -32,9 +33,10 @@ def mock_and_proxy(latency: str, **variables: object) -> Iterator[tuple[Part, in
         yield proxy, port
 
 
-def pool_of(port: int) -> dict:
+def pool_of(port: int) -> dict[str, Any]:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/pool", timeout=5) as answer:
-        return json.load(answer)
+        pool: dict[str, Any] = json.load(answer)
+    return pool
 
 
 async def ask(port: int, count: int) -> list[int]:

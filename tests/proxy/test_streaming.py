@@ -196,7 +196,7 @@ async def test_a_full_pool_is_503_after_the_pool_timeout_and_says_when_to_come_a
         await release.wait()
         await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-    settings = {"max_connections": 1, "pool_timeout_seconds": 0.3}
+    settings: dict[str, Any] = {"max_connections": 1, "pool_timeout_seconds": 0.3}
     async with raw_upstream(script) as upstream, running_proxy(upstream.url, **settings) as proxy:
         first = asyncio.create_task(roundtrip(proxy.port, get()))
         await until(lambda: _equals(proxy, "active", 1))
@@ -216,7 +216,7 @@ async def test_a_full_pool_is_503_after_the_pool_timeout_and_says_when_to_come_a
 
 
 async def _equals(proxy: RunningProxy, name: str, value: int) -> bool:
-    return (await proxy.pool())[name] == value
+    return bool((await proxy.pool())[name] == value)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ async def test_a_caller_who_leaves_frees_the_slot_within_a_second(answered: bool
         await exchange.reader.read()  # until the proxy hangs up
 
     # pyreqwest keeps a call whose answer has not begun up to the read time-out
-    settings = {"client": client, "max_connections": 1, "read_timeout_seconds": 0.5}
+    settings: dict[str, Any] = {"client": client, "max_connections": 1, "read_timeout_seconds": 0.5}
     async with raw_upstream(script) as upstream, running_proxy(upstream.url, http=http, **settings) as proxy:
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         writer.write(get())

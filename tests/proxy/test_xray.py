@@ -38,7 +38,7 @@ def test_the_pool_names_its_holders_and_its_connections(client: str) -> None:
 
     async def scenario() -> None:
         hanging = Upstream()
-        settings = {"max_connections": 2, "client": client}
+        settings: dict[str, Any] = {"max_connections": 2, "client": client}
         async with raw_upstream(hanging.script) as upstream, running_proxy(upstream.url, **settings) as proxy:
             for _ in range(3):
                 await roundtrip(proxy.port, get("/"))
@@ -83,7 +83,7 @@ def test_a_slot_held_too_long_is_logged_once_with_its_holder(caplog: pytest.LogC
 
     async def scenario() -> None:
         hanging = Upstream()
-        settings = {"max_connections": 2, "leak_threshold_seconds": 0.2}
+        settings: dict[str, Any] = {"max_connections": 2, "leak_threshold_seconds": 0.2}
         async with raw_upstream(hanging.script) as upstream, running_proxy(upstream.url, **settings) as proxy:
             asked = asyncio.create_task(roundtrip(proxy.port, get("/hang?q=secret", "X-Request-Id: me")))
             for _ in range(16):
@@ -121,7 +121,7 @@ def test_any_worker_names_the_holders_of_all() -> None:
         port = free_port()
         hanging = Upstream()
         async with raw_upstream(hanging.script) as upstream:
-            settings = {"PROXY_PORT": port, "PROXY_UPSTREAM_URL": upstream.url, "UVICORN_WORKERS": 2}
+            settings: dict[str, Any] = {"PROXY_PORT": port, "PROXY_UPSTREAM_URL": upstream.url, "UVICORN_WORKERS": 2}
             running = part("proxy", f"http://127.0.0.1:{port}/-/healthy", **settings)
             await asyncio.to_thread(running.__enter__)
             try:
@@ -164,8 +164,8 @@ def test_what_the_client_cannot_honour_is_told_where_the_settings_are() -> None:
     """/-/config: a sentence for each such variable."""
 
     async def scenario() -> None:
-        settings = {"client": "pyreqwest", "tcp_keepalive_seconds": 5, "max_connection_age_seconds": 5, "http2": True}
-        async with raw_upstream() as upstream, running_proxy(upstream.url, **settings) as proxy:
+        settings: dict[str, Any] = {"tcp_keepalive_seconds": 5, "max_connection_age_seconds": 5, "http2": True}
+        async with raw_upstream() as upstream, running_proxy(upstream.url, client="pyreqwest", **settings) as proxy:
             config = json.loads(split(await roundtrip(proxy.port, get("/-/config")))[2])
         assert config["unsupported"] != {}
         assert set(config["unsupported"]) <= set(config["settings"])

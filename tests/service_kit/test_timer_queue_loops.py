@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from functools import partial
 
 import pytest
 
@@ -44,12 +45,16 @@ async def test_waits_end_in_order(alarm: Alarm) -> None:
     """A later deadline that was asked for first does not hold up an earlier one; equals are first in, first out."""
     queue = TimerQueue(alarm=alarm)
     ended: list[str] = []
+
+    def note(name: str, _: object) -> None:
+        ended.append(name)
+
     base = in_ms(20)
     waits = {"d": base + 9_000_000, "b": base, "c": base, "a": base - 9_000_000}
     futures = []
     for name, deadline in waits.items():
         future = queue.wait_until(deadline)
-        future.add_done_callback(lambda _, name=name: ended.append(name))
+        future.add_done_callback(partial(note, name))
         futures.append(future)
     await asyncio.gather(*futures)
     await asyncio.sleep(0)

@@ -66,8 +66,9 @@ def behaviour(number: int, *, differs: Mapping[str, str] | None = None) -> Calla
             assert not unseen, "stated differences that are not seen"
 
         functools.update_wrapper(test, scenario, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
-        del test.__wrapped__  # pytest would take the scenario's parameters for fixtures
-        test.behaviour = (number, stated)
+        # not functools.wraps: with __wrapped__ pytest would take the scenario's parameters for fixtures
+        vars(test).pop("__wrapped__")
+        vars(test)["behaviour"] = (number, stated)
         return test
 
     return decorate

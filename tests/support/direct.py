@@ -15,6 +15,7 @@ from poolwatch.counters import Cell
 from poolwatch.monitor import Monitor
 from poolwatch.worker_counters import WorkerCounters
 from proxy.clients.interface import Client, Outbound
+from proxy.clients.queueing import GatedClient
 from proxy.clients.registry import CLIENTS, build_client
 from proxy.errors import CODES
 from proxy.settings import Settings
@@ -62,9 +63,15 @@ class Direct:
         return self.counters.cells[cell]
 
     @property
+    def gated(self) -> GatedClient:
+        """The client, where its calls queue at the gate."""
+        assert isinstance(self.client, GatedClient)
+        return self.client
+
+    @property
     def free(self) -> int:
-        """Slots of the gate that nobody holds."""
-        return self.client.gate.free
+        """Free slots of the gate."""
+        return self.gated.gate.free
 
 
 @asynccontextmanager

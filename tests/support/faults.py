@@ -19,7 +19,7 @@ from support.servers import free_port
 SECONDS = 0.5
 """Every time-out in force while a fault is tried."""
 
-TIMEOUTS: Mapping[str, object] = {
+TIMEOUTS: dict[str, Any] = {
     "connect_timeout_seconds": SECONDS,
     "read_timeout_seconds": SECONDS,
     "write_timeout_seconds": SECONDS,
@@ -39,7 +39,7 @@ class Fault:
     outcomes: tuple[str, ...]
     code: str = ""
     request: bytes = get()
-    settings: Mapping[str, object] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     upstream: Callable[[Script], AbstractAsyncContextManager[RawUpstream]] = raw_upstream
     leaves: str = ""
     seconds: float = SECONDS

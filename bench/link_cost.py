@@ -150,7 +150,7 @@ def main() -> int:
     """Measure and print; 1 if an engine was too late, 3 if something is missing here."""
     options = parse()
     if reason := missing():
-        print(f"bench/link.py: {reason}", file=sys.stderr)
+        print(f"bench/link_cost.py: {reason}", file=sys.stderr)
         return 3
     found: dict[str, list[Round]] = {name: [] for name in SIDES}
     netns = Namespaces()
