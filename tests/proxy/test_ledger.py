@@ -80,37 +80,34 @@ async def load(proxy: RunningProxy, count: int) -> dict[str, tuple[float, bytes]
     ("client", "queue", "count"),
     [("httpx", "client", 300), ("httpx2", "gate", 150), ("aiohttp", "client", 150), ("pyreqwest", "gate", 150)],
 )
-def test_the_phases_add_up_to_the_time_in_the_proxy(client: str, queue: str, count: int) -> None:
+async def test_the_phases_add_up_to_the_time_in_the_proxy(client: str, queue: str, count: int) -> None:
     """Fresh, kept, waiting, with bodies that drip: every request sums up, with every client."""
 
-    async def scenario() -> None:
-        settings: dict[str, Any] = {"max_connections": 4, "client": client, "queue": queue}
-        async with raw_upstream(mixed) as upstream, running_proxy(upstream.url, **settings) as proxy:
-            answers = await load(proxy, count)
-            entries = await entries_of(proxy)
-            pool = await proxy.pool()
-        assert len(entries) == count
-        assert {entry["request_id"] for entry in entries} == set(answers)
-        assert [entry for entry in entries if not adds_up(entry)] == []
+    settings: dict[str, Any] = {"max_connections": 4, "client": client, "queue": queue}
+    async with raw_upstream(mixed) as upstream, running_proxy(upstream.url, **settings) as proxy:
+        answers = await load(proxy, count)
+        entries = await entries_of(proxy)
+        pool = await proxy.pool()
+    assert len(entries) == count
+    assert {entry["request_id"] for entry in entries} == set(answers)
+    assert [entry for entry in entries if not adds_up(entry)] == []
+    for entry in entries:
+        assert entry["total_ms"] <= answers[entry["request_id"]][0]
+        assert entry["outcome"] == "answered"
+        phases = entry["phases_ms"]
+        if phases["upstream"] is not None and phases["network"] is not None:
+            assert phases["upstream"] == pytest.approx(3.75)
+    assert median(entry["phases_ms"]["body"] for entry in entries if entry["path"] == "/drip") >= 20
+    waits = sum(entry["phases_ms"]["pool_wait"] > 4 for entry in entries)
+    assert waits > count / 3
+    assert {entry["kept"] for entry in entries} == ({True, False} if client != "pyreqwest" else {False})
+    if client.startswith("httpx"):
         for entry in entries:
-            assert entry["total_ms"] <= answers[entry["request_id"]][0]
-            assert entry["outcome"] == "answered"
-            phases = entry["phases_ms"]
-            if phases["upstream"] is not None and phases["network"] is not None:
-                assert phases["upstream"] == pytest.approx(3.75)
-        assert median(entry["phases_ms"]["body"] for entry in entries if entry["path"] == "/drip") >= 20
-        waits = sum(entry["phases_ms"]["pool_wait"] > 4 for entry in entries)
-        assert waits > count / 3
-        assert {entry["kept"] for entry in entries} == ({True, False} if client != "pyreqwest" else {False})
-        if client.startswith("httpx"):
-            for entry in entries:
-                assert entry["phases_ms"]["other"] == 0
-                assert (entry["phases_ms"]["connect"] > 0) == (not entry["kept"])
-        if client == "pyreqwest":
-            assert all(entry["phases_ms"]["connect"] is None for entry in entries)
-        histograms_equal(pool["phases_ms"], entries)
-
-    asyncio.run(scenario())
+            assert entry["phases_ms"]["other"] == 0
+            assert (entry["phases_ms"]["connect"] > 0) == (not entry["kept"])
+    if client == "pyreqwest":
+        assert all(entry["phases_ms"]["connect"] is None for entry in entries)
+    histograms_equal(pool["phases_ms"], entries)
 
 
 def histograms_equal(phases: dict[str, Any], entries: list[dict[str, Any]]) -> None:
@@ -126,61 +123,55 @@ def histograms_equal(phases: dict[str, Any], entries: list[dict[str, Any]]) -> N
             assert counted == sum(round(each * 1e6) <= round(bound * 1e6) for each in known), (name, bound)
 
 
-def test_server_timing_tells_what_is_known_when_the_head_goes_out() -> None:
+async def test_server_timing_tells_what_is_known_when_the_head_goes_out() -> None:
     """It comes after the upstream's own, parses, and holds the ledger's figures; there the wait is still one."""
 
-    async def scenario() -> None:
-        async with raw_upstream(mixed) as upstream, running_proxy(upstream.url) as proxy:
-            answer = await roundtrip(proxy.port, get("/"))
-            (entry,) = await entries_of(proxy)
-        upstreams, own = [value for name, value in split(answer)[1] if name == b"server-timing"]
-        assert upstreams == b"queue;dur=1.000, work;dur=2.500, late;dur=0.250"
-        told = {name.decode(): float(spent) for name, spent in TIMING.findall(own)}
-        assert TIMING.sub(b"", own).strip(b", ") == b""
-        assert set(told) == {"admission", "pool_wait", "connect", "send", "upstream", "proxy"}
-        phases = entry["phases_ms"]
-        assert phases["upstream"] == pytest.approx(min(3.75, told["upstream"]), abs=0.001)
-        assert told.pop("upstream") == pytest.approx(phases["upstream"] + phases["network"], abs=0.002)
-        for name in set(told) - {"proxy"}:  # of which there is more to come
-            assert told[name] == pytest.approx(phases[name], abs=0.001)
-
-    asyncio.run(scenario())
+    async with raw_upstream(mixed) as upstream, running_proxy(upstream.url) as proxy:
+        answer = await roundtrip(proxy.port, get("/"))
+        (entry,) = await entries_of(proxy)
+    upstreams, own = [value for name, value in split(answer)[1] if name == b"server-timing"]
+    assert upstreams == b"queue;dur=1.000, work;dur=2.500, late;dur=0.250"
+    told = {name.decode(): float(spent) for name, spent in TIMING.findall(own)}
+    assert TIMING.sub(b"", own).strip(b", ") == b""
+    assert set(told) == {"admission", "pool_wait", "connect", "send", "upstream", "proxy"}
+    phases = entry["phases_ms"]
+    assert phases["upstream"] == pytest.approx(min(3.75, told["upstream"]), abs=0.001)
+    assert told.pop("upstream") == pytest.approx(phases["upstream"] + phases["network"], abs=0.002)
+    for name in set(told) - {"proxy"}:  # of which there is more to come
+        assert told[name] == pytest.approx(phases[name], abs=0.001)
 
 
-def test_what_failed_has_its_place_too() -> None:
+async def test_what_failed_has_its_place_too() -> None:
     """A request that got no connection in time: all its time is the wait, its code and outcome stand beside it."""
 
-    async def scenario() -> None:
-        go_on = asyncio.Event()
+    go_on = asyncio.Event()
 
-        async def script(exchange: Exchange) -> None:
-            await go_on.wait()
-            await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    async def script(exchange: Exchange) -> None:
+        await go_on.wait()
+        await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-        async with raw_upstream(script) as upstream:
-            settings: dict[str, Any] = {"max_connections": 1, "pool_timeout_seconds": 0.2}
-            async with running_proxy(upstream.url, **settings) as proxy:
-                first = asyncio.create_task(roundtrip(proxy.port, get("/first")))
-                while not upstream.exchanges:
-                    await asyncio.sleep(0.01)
-                refused = await roundtrip(proxy.port, get("/second", "X-Sandbox-Run: 7-run"))
-                go_on.set()
-                await first
-                entry, held = await entries_of(proxy)
-                pool = await proxy.pool()
-        assert split(refused)[0] == 503
-        assert (entry["path"], entry["status"], entry["run"]) == ("/second", 503, "7-run")
-        assert (entry["outcome"], entry["code"]) == ("failed", "pool_exhausted")
-        assert entry["phases_ms"]["pool_wait"] >= 0.95 * 200
-        assert entry["phases_ms"]["connect"] == entry["phases_ms"]["upstream"] == 0
-        assert adds_up(entry)
-        assert adds_up(held)
-        assert (pool["active"], pool["waiting"]) == (0, 0)
-
-    asyncio.run(scenario())
+    async with raw_upstream(script) as upstream:
+        settings: dict[str, Any] = {"max_connections": 1, "pool_timeout_seconds": 0.2}
+        async with running_proxy(upstream.url, **settings) as proxy:
+            first = asyncio.create_task(roundtrip(proxy.port, get("/first")))
+            while not upstream.exchanges:
+                await asyncio.sleep(0.01)
+            refused = await roundtrip(proxy.port, get("/second", "X-Sandbox-Run: 7-run"))
+            go_on.set()
+            await first
+            entry, held = await entries_of(proxy)
+            pool = await proxy.pool()
+    assert split(refused)[0] == 503
+    assert (entry["path"], entry["status"], entry["run"]) == ("/second", 503, "7-run")
+    assert (entry["outcome"], entry["code"]) == ("failed", "pool_exhausted")
+    assert entry["phases_ms"]["pool_wait"] >= 0.95 * 200
+    assert entry["phases_ms"]["connect"] == entry["phases_ms"]["upstream"] == 0
+    assert adds_up(entry)
+    assert adds_up(held)
+    assert (pool["active"], pool["waiting"]) == (0, 0)
 
 
-def test_a_second_try_adds_to_the_first() -> None:
+async def test_a_second_try_adds_to_the_first() -> None:
     """A kept connection that was closed under a request: two waits, one entry that sums up, no slot left over."""
 
     async def script(exchange: Exchange) -> None:
@@ -189,66 +180,57 @@ def test_a_second_try_adds_to_the_first() -> None:
         else:
             await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-    async def scenario() -> None:
-        async with raw_upstream(script) as upstream, running_proxy(upstream.url, retries=1) as proxy:
-            answers = [split(await roundtrip(proxy.port, get("/")))[0] for _ in range(4)]
-            entries = await entries_of(proxy)
-            pool = await proxy.pool()
-        assert answers == [200] * 4
-        assert all(map(adds_up, entries))
-        assert all(entry["phases_ms"]["connect"] > 0 for entry in entries)
-        assert pool["wait_ms"]["count"] == pool["hold_ms"]["count"] == 4 + 3
-        assert (pool["active"], pool["waiting"], pool["requests"]["in_flight"]) == (0, 0, 0)
-
-    asyncio.run(scenario())
+    async with raw_upstream(script) as upstream, running_proxy(upstream.url, retries=1) as proxy:
+        answers = [split(await roundtrip(proxy.port, get("/")))[0] for _ in range(4)]
+        entries = await entries_of(proxy)
+        pool = await proxy.pool()
+    assert answers == [200] * 4
+    assert all(map(adds_up, entries))
+    assert all(entry["phases_ms"]["connect"] > 0 for entry in entries)
+    assert pool["wait_ms"]["count"] == pool["hold_ms"]["count"] == 4 + 3
+    assert (pool["active"], pool["waiting"], pool["requests"]["in_flight"]) == (0, 0, 0)
 
 
-def test_the_ring_is_bounded_and_says_what_it_lost() -> None:
+async def test_the_ring_is_bounded_and_says_what_it_lost() -> None:
     """The newest 50 of 120 are there; a cursor goes on where it was, with what was written over in between."""
 
-    async def scenario() -> None:
-        async with raw_upstream() as upstream, running_proxy(upstream.url, ledger_entries=50) as proxy:
+    async with raw_upstream() as upstream, running_proxy(upstream.url, ledger_entries=50) as proxy:
 
-            async def page(query: str) -> dict[str, Any]:
-                found: dict[str, Any] = json.loads(split(await roundtrip(proxy.port, get("/-/ledger" + query)))[2])
-                return found
+        async def page(query: str) -> dict[str, Any]:
+            found: dict[str, Any] = json.loads(split(await roundtrip(proxy.port, get("/-/ledger" + query)))[2])
+            return found
 
-            start = (await page("?since=end"))["next"]
-            for count, first, dropped in ((30, 1, 0), (90, 71, 70)):
-                for _ in range(count):
-                    await roundtrip(proxy.port, get("/"))
-                found = await page(f"?since={start}")
-                assert (found["entries"][0]["seq"], found["dropped"]) == (first, dropped)
-            assert [entry["seq"] for entry in found["entries"]] == list(range(71, 121))
-            assert (await page(f"?since={found['next']}"))["entries"] == []
-            ten = await page(f"?since={start}&limit=10")
-            assert [entry["seq"] for entry in ten["entries"]] == list(range(71, 81))
-            rest = await page(f"?since={ten['next']}")
-            assert [entry["seq"] for entry in rest["entries"]] == list(range(81, 121))
-            assert (rest["dropped"], rest["next"]) == (0, found["next"])
-            for wrong in ("?since=nonsense", "?limit=0", "?limit=ten"):
-                status = split(await roundtrip(proxy.port, get("/-/ledger" + wrong)))[0]
-                assert status in (400, 422)
-
-    asyncio.run(scenario())
+        start = (await page("?since=end"))["next"]
+        for count, first, dropped in ((30, 1, 0), (90, 71, 70)):
+            for _ in range(count):
+                await roundtrip(proxy.port, get("/"))
+            found = await page(f"?since={start}")
+            assert (found["entries"][0]["seq"], found["dropped"]) == (first, dropped)
+        assert [entry["seq"] for entry in found["entries"]] == list(range(71, 121))
+        assert (await page(f"?since={found['next']}"))["entries"] == []
+        ten = await page(f"?since={start}&limit=10")
+        assert [entry["seq"] for entry in ten["entries"]] == list(range(71, 81))
+        rest = await page(f"?since={ten['next']}")
+        assert [entry["seq"] for entry in rest["entries"]] == list(range(81, 121))
+        assert (rest["dropped"], rest["next"]) == (0, found["next"])
+        for wrong in ("?since=nonsense", "?limit=0", "?limit=ten"):
+            status = split(await roundtrip(proxy.port, get("/-/ledger" + wrong)))[0]
+            assert status in (400, 422)
 
 
-def test_without_a_ledger_nothing_is_kept_and_nothing_told() -> None:
+async def test_without_a_ledger_nothing_is_kept_and_nothing_told() -> None:
     """PROXY_LEDGER=false: no header, no entries, and the pool is counted as ever."""
 
-    async def scenario() -> None:
-        async with raw_upstream() as upstream, running_proxy(upstream.url, ledger=False) as proxy:
-            names = [name for name, _ in split(await roundtrip(proxy.port, get("/")))[1]]
-            assert b"server-timing" not in names
-            assert split(await roundtrip(proxy.port, get("/-/ledger")))[0] == 404
-            pool = await proxy.pool()
-        assert (pool["requests"]["answered"], pool["wait_ms"]["count"]) == (1, 1)
-        assert pool["phases_ms"]["total"]["count"] == 0
-
-    asyncio.run(scenario())
+    async with raw_upstream() as upstream, running_proxy(upstream.url, ledger=False) as proxy:
+        names = [name for name, _ in split(await roundtrip(proxy.port, get("/")))[1]]
+        assert b"server-timing" not in names
+        assert split(await roundtrip(proxy.port, get("/-/ledger")))[0] == 404
+        pool = await proxy.pool()
+    assert (pool["requests"]["answered"], pool["wait_ms"]["count"]) == (1, 1)
+    assert pool["phases_ms"]["total"]["count"] == 0
 
 
-def test_two_workers_give_each_entry_exactly_once() -> None:
+async def test_two_workers_give_each_entry_exactly_once() -> None:
     """Read in small pages during the load and after it, whoever answers: N requests, N entries, none twice."""
 
     async def scenario(port: int) -> tuple[list[dict[str, Any]], set[str]]:
@@ -276,21 +258,18 @@ def test_two_workers_give_each_entry_exactly_once() -> None:
             pass
         return found, set(answers)
 
-    async def with_workers() -> None:
-        port = free_port()
-        async with raw_upstream(mixed) as upstream:
-            settings = {"PROXY_PORT": port, "PROXY_UPSTREAM_URL": upstream.url, "PROXY_LEDGER_ENTRIES": 500}
-            proxy = part("proxy", f"http://127.0.0.1:{port}/-/healthy", UVICORN_WORKERS=2, **settings)
-            await asyncio.to_thread(proxy.__enter__)
-            try:
-                found, ids = await scenario(port)
-            finally:
-                await asyncio.to_thread(proxy.__exit__, None, None, None)
-        assert sorted(entry["request_id"] for entry in found) == sorted(ids)
-        assert len({entry["worker"] for entry in found}) == 2
-        assert all(map(adds_up, found))
-
-    asyncio.run(with_workers())
+    port = free_port()
+    async with raw_upstream(mixed) as upstream:
+        settings = {"PROXY_PORT": port, "PROXY_UPSTREAM_URL": upstream.url, "PROXY_LEDGER_ENTRIES": 500}
+        proxy = part("proxy", f"http://127.0.0.1:{port}/-/healthy", UVICORN_WORKERS=2, **settings)
+        await asyncio.to_thread(proxy.__enter__)
+        try:
+            found, ids = await scenario(port)
+        finally:
+            await asyncio.to_thread(proxy.__exit__, None, None, None)
+    assert sorted(entry["request_id"] for entry in found) == sorted(ids)
+    assert len({entry["worker"] for entry in found}) == 2
+    assert all(map(adds_up, found))
 
 
 def test_a_reader_that_is_overtaken_gives_nothing_that_is_torn(tmp_path: Path) -> None:

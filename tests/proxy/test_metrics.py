@@ -27,29 +27,26 @@ async def samples_of(proxy: RunningProxy) -> tuple[dict[tuple[str, tuple[str, ..
     return samples, {family.name for family in families}
 
 
-def test_the_metrics_parse_and_agree_with_the_pool() -> None:
+async def test_the_metrics_parse_and_agree_with_the_pool() -> None:
     """By OpenTelemetry's names where there are such, and to the last request what /-/pool says."""
 
-    async def scenario() -> None:
-        settings: dict[str, Any] = {"max_connections": 3, "read_timeout_seconds": 0.6}
-        async with raw_upstream(script) as upstream, running_proxy(upstream.url, **settings) as proxy:
-            await asyncio.gather(*(roundtrip(proxy.port, get("/")) for _ in range(12)))
-            assert split(await roundtrip(proxy.port, get("/hang")))[0] == 504
-            pool = await proxy.pool()
-            samples, families = await samples_of(proxy)
-        agree(pool, samples)
-        assert {
-            "http_client_open_connections",
-            "http_client_connection_duration_seconds",
-            "http_client_request_duration_seconds",
-            "http_client_request_time_in_queue_seconds",
-            "http_server_request_duration_seconds",
-            "http_server_active_requests",
-            "proxy_request_phase_duration_seconds",
-            "proxy_event_loop_lag_seconds",
-        } <= families
-
-    asyncio.run(scenario())
+    settings: dict[str, Any] = {"max_connections": 3, "read_timeout_seconds": 0.6}
+    async with raw_upstream(script) as upstream, running_proxy(upstream.url, **settings) as proxy:
+        await asyncio.gather(*(roundtrip(proxy.port, get("/")) for _ in range(12)))
+        assert split(await roundtrip(proxy.port, get("/hang")))[0] == 504
+        pool = await proxy.pool()
+        samples, families = await samples_of(proxy)
+    agree(pool, samples)
+    assert {
+        "http_client_open_connections",
+        "http_client_connection_duration_seconds",
+        "http_client_request_duration_seconds",
+        "http_client_request_time_in_queue_seconds",
+        "http_server_request_duration_seconds",
+        "http_server_active_requests",
+        "proxy_request_phase_duration_seconds",
+        "proxy_event_loop_lag_seconds",
+    } <= families
 
 
 def agree(pool: dict[str, Any], samples: dict[tuple[str, tuple[str, ...]], float]) -> None:
@@ -78,26 +75,23 @@ def agree(pool: dict[str, Any], samples: dict[tuple[str, tuple[str, ...]], float
     assert [value > 0 for (name, _), value in samples.items() if name == "proxy_worker_cpu_seconds_total"] == [True]
 
 
-def test_buckets_only_grow() -> None:
+async def test_buckets_only_grow() -> None:
     """Each histogram is cumulative, ends with all, and its sum lies between what its buckets allow."""
 
-    async def scenario() -> None:
-        async with raw_upstream(script) as upstream, running_proxy(upstream.url, max_connections=1) as proxy:
-            await asyncio.gather(*(roundtrip(proxy.port, get("/")) for _ in range(5)))
-            text = split(await roundtrip(proxy.port, get("/-/metrics")))[2].decode()
-        histograms = [family for family in text_string_to_metric_families(text) if family.type == "histogram"]
-        assert len(histograms) == 6
-        for family in histograms:
-            rows: dict[str, list[tuple[float, float]]] = {}
-            for sample in family.samples:
-                if sample.name.endswith("_bucket"):
-                    key = sample.labels.get("phase", "")
-                    rows.setdefault(key, []).append((float(sample.labels["le"]), sample.value))
-            for row in rows.values():
-                assert [bound for bound, _ in row] == sorted(bound for bound, _ in row)
-                assert [count for _, count in row] == sorted(count for _, count in row)
-        waits = next(family for family in histograms if family.name.startswith("http_client_request_time_in_queue"))
-        count = {sample.labels.get("le"): sample.value for sample in waits.samples}
-        assert count["0.01"] < count["+Inf"] == 5  # four of five waited for the one connection
-
-    asyncio.run(scenario())
+    async with raw_upstream(script) as upstream, running_proxy(upstream.url, max_connections=1) as proxy:
+        await asyncio.gather(*(roundtrip(proxy.port, get("/")) for _ in range(5)))
+        text = split(await roundtrip(proxy.port, get("/-/metrics")))[2].decode()
+    histograms = [family for family in text_string_to_metric_families(text) if family.type == "histogram"]
+    assert len(histograms) == 6
+    for family in histograms:
+        rows: dict[str, list[tuple[float, float]]] = {}
+        for sample in family.samples:
+            if sample.name.endswith("_bucket"):
+                key = sample.labels.get("phase", "")
+                rows.setdefault(key, []).append((float(sample.labels["le"]), sample.value))
+        for row in rows.values():
+            assert [bound for bound, _ in row] == sorted(bound for bound, _ in row)
+            assert [count for _, count in row] == sorted(count for _, count in row)
+    waits = next(family for family in histograms if family.name.startswith("http_client_request_time_in_queue"))
+    count = {sample.labels.get("le"): sample.value for sample in waits.samples}
+    assert count["0.01"] < count["+Inf"] == 5  # four of five waited for the one connection

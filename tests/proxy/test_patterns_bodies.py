@@ -24,25 +24,22 @@ def dechunked(body: bytes) -> bytes:
 Got = tuple[int, dict[bytes, bytes], bytes]
 
 
-def through(calls: list[tuple[str, bytes]]) -> list[Got]:
+async def through(calls: list[tuple[str, bytes]]) -> list[Got]:
     """Return status, headers and body that a caller of each pattern gets for an upstream's answer."""
 
-    async def scenario() -> list[Got]:
-        async def script(exchange: Exchange) -> None:
-            await exchange.send(calls[int(exchange.request_line.split()[1][1:])][1])
+    async def script(exchange: Exchange) -> None:
+        await exchange.send(calls[int(exchange.request_line.split()[1][1:])][1])
 
-        got = []
-        async with raw_upstream(script) as upstream, running_proxy(upstream.url) as proxy:
-            for number, (name, _) in enumerate(calls):
-                status, headers, body = split(await roundtrip(proxy.port, get(f"/-/patterns/{name}/{number}")))
-                names = dict(headers)
-                got.append((status, names, dechunked(body) if b"transfer-encoding" in names else body))
-            pool = await proxy.pool()
-        assert (pool["requests"]["answered"], pool["requests"]["failed"]) == (len(calls), 0)
-        assert pool["active"] == 0
-        return got
-
-    return asyncio.run(scenario())
+    got = []
+    async with raw_upstream(script) as upstream, running_proxy(upstream.url) as proxy:
+        for number, (name, _) in enumerate(calls):
+            status, headers, body = split(await roundtrip(proxy.port, get(f"/-/patterns/{name}/{number}")))
+            names = dict(headers)
+            got.append((status, names, dechunked(body) if b"transfer-encoding" in names else body))
+        pool = await proxy.pool()
+    assert (pool["requests"]["answered"], pool["requests"]["failed"]) == (len(calls), 0)
+    assert pool["active"] == 0
+    return got
 
 
 def answer(body: bytes, *header_lines: str, status: str = "200 OK") -> bytes:
@@ -64,18 +61,19 @@ COMPRESSED = {
 }
 
 
-def test_a_compressed_body_without_its_headers() -> None:
+async def test_a_compressed_body_without_its_headers() -> None:
     """aiter_raw passes on what nothing says is gzip; the others decompress; aiter_lines loses the line ends."""
-    for (name, expected), got in zip(COMPRESSED.items(), through([(name, GZIP) for name in COMPRESSED]), strict=True):
+    answers = await through([(name, GZIP) for name in COMPRESSED])
+    for (name, expected), got in zip(COMPRESSED.items(), answers, strict=True):
         status, headers, body = got
         assert status == 200
         assert body == expected, name
         assert b"content-encoding" not in headers
 
 
-def test_raw_bytes_go_with_the_upstreams_headers() -> None:
+async def test_raw_bytes_go_with_the_upstreams_headers() -> None:
     """Encoding and length are those of the bytes."""
-    [(_, headers, body)] = through([("stream_raw_with_headers", GZIP)])
+    [(_, headers, body)] = await through([("stream_raw_with_headers", GZIP)])
     assert body == ZIPPED
     assert headers[b"content-encoding"] == b"gzip"
     assert headers[b"content-length"] == b"%d" % len(ZIPPED)
@@ -94,13 +92,16 @@ async def test_two_cookies_stay_two_lines() -> None:
             assert (name, sum(header == b"set-cookie" for header, _ in headers)) == (name, lines)
 
 
-def test_decoded_bytes_do_not_go_with_the_upstreams_headers() -> None:
+async def test_decoded_bytes_do_not_go_with_the_upstreams_headers() -> None:
     """Said to be gzip and of the compressed length, is neither: cut, and the slot left to the garbage collector.
 
     The background task is not run after an error: five answers that did not fit their length hold five slots.
     """
 
-    async def scenario() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+
         async def script(exchange: Exchange) -> None:
             await exchange.send(GZIP)
 
@@ -119,30 +120,26 @@ def test_decoded_bytes_do_not_go_with_the_upstreams_headers() -> None:
             await asyncio.sleep(0.1)
             pool = await proxy.pool()
             assert (pool["active"], pool["closed"]) == (0, 5)
-
-    gc.collect()
-    gc.disable()
-    try:
-        asyncio.run(scenario())
     finally:
         gc.enable()
 
 
-def test_decoded_bytes_with_headers_are_fine_until_something_is_compressed() -> None:
+async def test_decoded_bytes_with_headers_are_fine_until_something_is_compressed() -> None:
     """Which is why nobody notices."""
-    [(status, headers, body)] = through([("stream_bytes_with_headers", answer(LINES, "Content-Type: text/plain"))])
+    plain = answer(LINES, "Content-Type: text/plain")
+    [(status, headers, body)] = await through([("stream_bytes_with_headers", plain)])
     assert (status, body) == (200, LINES)
     assert headers[b"content-length"] == b"%d" % len(LINES)
 
 
-def test_aiter_text_destroys_what_is_not_text_and_re_encodes_what_is() -> None:
+async def test_aiter_text_destroys_what_is_not_text_and_re_encodes_what_is() -> None:
     """A picture gets longer; Latin-1 comes out as UTF-8, where aiter_bytes leaves it alone."""
     picture = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
     png = answer(picture, "Content-Type: image/png")
     latin = answer(b"caf\xe9", "Content-Type: text/plain; charset=iso-8859-1")
     calls = [("stream_aiter_text", png), ("async_module_global", png)]
     calls += [("stream_aiter_text", latin), ("stream_aiter_bytes", latin)]
-    destroyed, also, re_encoded, left = [body for _, _, body in through(calls)]
+    destroyed, also, re_encoded, left = [body for _, _, body in await through(calls)]
     assert len(destroyed) > len(picture)
     assert "\ufffd".encode() in destroyed
     assert also == destroyed
@@ -159,10 +156,10 @@ BUFFERED = [
 ]
 
 
-def test_buffering_by_content_type_rewrites_json_and_overlooks_a_charset() -> None:
+async def test_buffering_by_content_type_rewrites_json_and_overlooks_a_charset() -> None:
     """Exact comparison: everything but the two bare types loses its type."""
     answers = [answer(sent, f"Content-Type: {content_type}") for content_type, sent, _, _ in BUFFERED]
-    got = through([("buffered_by_content_type", each) for each in answers])
+    got = await through([("buffered_by_content_type", each) for each in answers])
     for (content_type, _, expected, type_expected), (_, headers, body) in zip(BUFFERED, got, strict=True):
         assert (content_type, body) == (content_type, expected)
         assert (content_type, headers.get(b"content-type")) == (content_type, type_expected)
@@ -172,11 +169,12 @@ KEEP_THE_STATUS = ("stream_raw_with_headers", "stream_bytes_with_headers", "requ
 LOSE_IT = ("async_lifespan_state", "stream_aiter_raw", "chunk_generator", "buffered_by_content_type")
 
 
-def test_an_upstreams_error_stays_one_or_becomes_200() -> None:
+async def test_an_upstreams_error_stays_one_or_becomes_200() -> None:
     """The seeds' code passes the body on and not the status; no counter of errors ever sees it."""
     error = answer(b"no", "Content-Type: text/plain", status="503 Service Unavailable")
     names = (*KEEP_THE_STATUS, *LOSE_IT)
-    for name, (status, headers, body) in zip(names, through([(name, error) for name in names]), strict=True):
+    got = await through([(name, error) for name in names])
+    for name, (status, headers, body) in zip(names, got, strict=True):
         assert (name, status) == (name, 503 if name in KEEP_THE_STATUS else 200)
         assert body == b"no"
         assert b"x-proxy-error" not in headers

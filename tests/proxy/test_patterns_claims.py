@@ -323,10 +323,13 @@ async def test_on_the_wire_text_plain_streams_like_any_other_type(media_type: st
 
 
 @pytest.mark.parametrize("upstream_does", ["falls silent", "floods", "is cut"])
-def test_a_caller_who_leaves_gets_no_slot_leaked(upstream_does: str) -> None:
+async def test_a_caller_who_leaves_gets_no_slot_leaked(upstream_does: str) -> None:
     """With a finally or without, with a background task or without, and with no garbage collection at all."""
 
-    async def scenario() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+
         async def script(exchange: Exchange) -> None:
             await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\nsome")
             if upstream_does == "falls silent":
@@ -351,11 +354,6 @@ def test_a_caller_who_leaves_gets_no_slot_leaked(upstream_does: str) -> None:
             pool = await proxy.pool()
             assert pool["requests"] == {"received": 6, "answered": 0, "failed": 0, "aborted": 6, "in_flight": 0}
             assert pool["opened"] == pool["closed"] == 6
-
-    gc.collect()
-    gc.disable()
-    try:
-        asyncio.run(scenario())
     finally:
         gc.enable()
 
@@ -442,7 +440,7 @@ async def test_a_client_of_the_module_is_closed_by_the_first_shutdown_for_good()
             await app(scope, receive, send)
 
 
-def test_events_do_not_run_beside_a_lifespan() -> None:
+async def test_events_do_not_run_beside_a_lifespan() -> None:
     """The client of a startup event is never opened where the app has a lifespan too."""
     from contextlib import asynccontextmanager
 
@@ -457,15 +455,12 @@ def test_events_do_not_run_beside_a_lifespan() -> None:
     with pytest.deprecated_call():
         app.on_event("startup")(lambda: ran.append("startup"))
 
-    async def start() -> None:
-        async with app.router.lifespan_context(app):
-            pass
-
-    asyncio.run(start())
+    async with app.router.lifespan_context(app):
+        pass
     assert ran == ["lifespan"]
 
 
-def test_no_request_can_match_the_second_documents_route() -> None:
+async def test_no_request_can_match_the_second_documents_route() -> None:
     """FastAPI takes a URL for a path and answers 404 to everything."""
     app = FastAPI()
     app.get("https://stackoverflow.com/")(lambda: "never")
@@ -480,5 +475,5 @@ def test_no_request_can_match_the_second_documents_route() -> None:
     for path in ("/", "https://stackoverflow.com/", "/https://stackoverflow.com/"):
         request = {"type": "http", "method": "GET", "path": path, "query_string": b"", "root_path": ""}
         scope: dict[str, Any] = request | {"headers": []}
-        asyncio.run(app(scope, receive, send))
+        await app(scope, receive, send)
     assert [message["status"] for message in sent if "status" in message] == [404, 404, 404]

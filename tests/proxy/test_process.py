@@ -44,10 +44,10 @@ async def ask(port: int, count: int) -> list[int]:
     return [split(answer)[0] for answer in answers]
 
 
-def test_two_workers_are_summed_to_the_last_request() -> None:
+async def test_two_workers_are_summed_to_the_last_request() -> None:
     """Whichever worker answers /-/pool, it answers for both."""
     with mock_and_proxy("constant(20ms)", UVICORN_WORKERS=2, PROXY_MAX_CONNECTIONS=4) as (_, port):
-        assert set(asyncio.run(ask(port, 120))) == {200}
+        assert set(await ask(port, 120)) == {200}
         for _ in range(6):
             pool = pool_of(port)
             assert (pool["workers"], pool["max"]) == (2, 8)
@@ -58,10 +58,10 @@ def test_two_workers_are_summed_to_the_last_request() -> None:
             assert all(worker["cpu_seconds"] > 0 for worker in workers)
 
 
-def test_a_killed_worker_is_replaced_and_nothing_it_counted_is_lost() -> None:
+async def test_a_killed_worker_is_replaced_and_nothing_it_counted_is_lost() -> None:
     """The sums go on from where they were."""
     with mock_and_proxy("constant(5ms)", UVICORN_WORKERS=2) as (_, port):
-        assert set(asyncio.run(ask(port, 60))) == {200}
+        assert set(await ask(port, 60)) == {200}
         victim = pool_of(port)["process"]["workers"][0]["pid"]
         os.kill(victim, signal.SIGKILL)
         deadline = time.monotonic() + 15
@@ -71,11 +71,11 @@ def test_a_killed_worker_is_replaced_and_nothing_it_counted_is_lost() -> None:
         pool = pool_of(port)
         assert pool["requests"]["answered"] == 60
         assert pool["opened"] == pool["closed"] + pool["idle"]
-        assert set(asyncio.run(ask(port, 40))) == {200}
+        assert set(await ask(port, 40)) == {200}
         assert pool_of(port)["requests"]["answered"] == 100
 
 
-def test_sigterm_answers_what_is_in_flight_and_exits_0() -> None:
+async def test_sigterm_answers_what_is_in_flight_and_exits_0() -> None:
     """With one worker and with two."""
 
     async def scenario(proxy: Part, port: int) -> list[int]:
@@ -87,7 +87,7 @@ def test_sigterm_answers_what_is_in_flight_and_exits_0() -> None:
 
     for workers in (1, 2):
         with mock_and_proxy("constant(1500ms)", UVICORN_WORKERS=workers, PROXY_MAX_CONNECTIONS=20) as (proxy, port):
-            assert asyncio.run(scenario(proxy, port)) == [200] * 20
+            assert await scenario(proxy, port) == [200] * 20
             assert proxy.process.wait(10) == 0
 
 
