@@ -181,6 +181,8 @@ class RelayDirection:
 
 def reset(transport: asyncio.Transport) -> None:
     """Close with a RST instead of a FIN."""
+    if transport.is_closing() and not transport.get_write_buffer_size():
+        return  # all is said; asyncio would call connection_lost twice where the last bytes went out after close()
     held: socket.socket | None = transport.get_extra_info("socket")
     if held is not None and not transport.is_closing():
         with contextlib.suppress(OSError):
