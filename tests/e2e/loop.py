@@ -66,8 +66,8 @@ def ten_and_forty(here: Clone, say: Say) -> None:
         assert_accounted_for(document)
     # ten connections of 100 ms each can carry 100 requests/s and not one more
     assert ten["totals"]["rps"] <= 101
-    # on a machine that others use as well, the mock or the link may be what was late
-    assert ten["verdict"]["bottleneck"] in ("pool", "cpu") or "was late" in ten["verdict"]["because"]
+    # asked of the pool, not of the verdict: with httpx's own cost it is below nine tenths busy in the mean
+    assert ten["pool"]["waiting_mean"] > 20
     ratio = forty["totals"]["rps"] / ten["totals"]["rps"]
     say(f"forty has {ratio:.2f} times the throughput of ten; the machine was {machine.share:.0%} busy meanwhile")
     assert ratio >= 3 or forty["verdict"]["bottleneck"] == "cpu" or machine.share > 0.8, (ratio, machine.share)
