@@ -8,7 +8,7 @@ from typing import Final
 import anyio
 
 from proxy.asgi import Receive
-from proxy.forward.uvicorn_protocol import DownstreamConnection
+from proxy.forward.downstream_connection import DownstreamConnection
 
 READ_AHEAD_BYTES: Final = 65_536
 """What is read of a body before anybody asks for it, so that a caller who leaves while it waits is noticed."""

@@ -15,8 +15,8 @@ from proxy.errors import ProxyError
 from proxy.forward import headers as rules
 from proxy.forward.context import ForwardContext
 from proxy.forward.downstream import ClientDisconnected, Downstream
+from proxy.forward.downstream_connection import SCOPE_KEY
 from proxy.forward.error_response import send_error
-from proxy.forward.uvicorn_protocol import SCOPE_KEY
 
 HTTP_1_0_BYTES: Final = 1 << 20
 """The longest answer of unknown length that an HTTP/1.0 caller gets: it is read whole, so that its length is known."""

@@ -1,0 +1,43 @@
+"""A caller's connection as its request sees it, whichever parser of uvicorn's reads it."""
+
+import socket
+import sys
+from collections.abc import Callable
+from typing import Final
+
+SCOPE_KEY: Final = "proxy.downstream"
+"""Where the server's protocol class puts it in a request's scope."""
+
+_LEFT: Final = (7, 8)
+"""TCP_CLOSE (the caller reset the connection) and TCP_CLOSE_WAIT (it closed its side), by Linux' tcp_states.h."""
+
+
+class DownstreamConnection:
+    """The connection as a request sees it. One request of a connection is worked on at a time: one listener."""
+
+    __slots__ = ("_socket", "hold_next_write", "lost", "on_lost")
+
+    def __init__(self, hold: Callable[[], None] | None, connection: socket.socket | None = None) -> None:
+        self.hold_next_write = hold
+        self._socket = connection
+        self.lost = False
+        self.on_lost: Callable[[], None] | None = None
+
+    def has_left(self) -> bool:
+        """Ask the kernel whether the caller has closed or reset the connection, while nobody reads of it.
+
+        A caller that closes with more on its way than the kernel here has room for is not seen: its FIN comes after
+        that. Linux only; elsewhere the answer is no until it is read.
+        """
+        if self.lost or self._socket is None or sys.platform != "linux":
+            return self.lost
+        try:
+            return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in _LEFT
+        except (OSError, ValueError):  # closed meanwhile
+            return True
+
+    def lose(self) -> None:
+        """The connection is gone."""
+        self.lost = True
+        if self.on_lost is not None:
+            self.on_lost()
