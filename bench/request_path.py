@@ -18,6 +18,7 @@ OURS = [str(ROOT / part / "src") for part in ("proxy", "poolwatch", "service-kit
 sys.path[:0] = OURS
 
 FILES, FUNCTIONS = 14, 75
+PROTOCOL = "proxy.forward.httptools_protocol:HttpToolsConnection"
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -38,8 +39,7 @@ async def traced(client: str) -> set[tuple[str, str]]:
     upstream = await asyncio.start_server(answer, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{upstream.sockets[0].getsockname()[1]}"
     app = create_app(Settings(upstream_url=url, client=client), ServerSettings())
-    protocol = _protocol()
-    config = uvicorn.Config(app, port=0, http=protocol, log_level="critical", access_log=False, lifespan="on")
+    config = uvicorn.Config(app, port=0, http=PROTOCOL, log_level="critical", access_log=False, lifespan="on")
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
@@ -70,15 +70,6 @@ async def traced(client: str) -> set[tuple[str, str]]:
     await serving
     upstream.close()
     return found
-
-
-def _protocol() -> Any:
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-    from proxy.forward import uvicorn_protocol
-
-    ours = [each for each in vars(uvicorn_protocol).values() if isinstance(each, type)]
-    return next(each for each in ours if issubclass(each, HttpToolsProtocol) and each is not HttpToolsProtocol)
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ from support.raw_http import Exchange, get, roundtrip, split
 
 CLOSE = b"Connection: close\r\n"
 HOST = b"Host: proxy.test\r\n" + CLOSE
-PARSERS = ("proxy.forward.uvicorn_protocol:Connection", "h11")
+PARSERS = ("proxy.forward.httptools_protocol:HttpToolsConnection", "proxy.forward.h11_protocol:H11Connection")
 CURL_H2C = (
     b"POST /post HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n"
     b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"

@@ -94,6 +94,6 @@ def test_no_more_than_one_entry_of_the_path_is_ours(sniffio: str) -> None:
 
 def test_nothing_that_a_worker_imports_before_its_settings_tries_the_import() -> None:
     """uvicorn's worker imports the factory and the protocol first: anyio would keep what it found then."""
-    code = "import sys, proxy.__main__, proxy.server, proxy.forward.uvicorn_protocol; print('anyio' in sys.modules)"
+    code = "import sys, proxy.__main__, proxy.server, proxy.forward.httptools_protocol; print('anyio' in sys.modules)"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -244,7 +244,7 @@ async def test_a_cut_answer_is_never_a_clean_end(head: bytes) -> None:
         assert pool["active"] == 0
 
 
-@pytest.mark.parametrize("http", ["proxy.forward.uvicorn_protocol:Connection", "h11"])
+@pytest.mark.parametrize("http", ["proxy.forward.httptools_protocol:HttpToolsConnection", "h11"])
 @pytest.mark.parametrize("client", ["httpx", "pyreqwest"])
 @pytest.mark.parametrize("answered", [False, True], ids=["before the head", "in the body"])
 async def test_a_caller_who_leaves_frees_the_slot_within_a_second(answered: bool, client: str, http: str) -> None:

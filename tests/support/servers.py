@@ -56,7 +56,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def running_proxy(
-    upstream_url: str, *, http: str = "proxy.forward.uvicorn_protocol:Connection", **settings: object
+    upstream_url: str, *, http: str = "proxy.forward.httptools_protocol:HttpToolsConnection", **settings: object
 ) -> AsyncIterator[RunningProxy]:
     """Serve the proxy by uvicorn in this loop, with the proxy's own protocol or another one."""
     app = create_app(Settings(upstream_url=upstream_url, **settings), ServerSettings())  # type: ignore[arg-type] # checked by pydantic

@@ -104,8 +104,8 @@ def _app(settings: Settings, server: ServerSettings) -> App:
 def _protocol(http: str, *, tuned: bool) -> str:
     has_httptools = importlib.util.find_spec("httptools") is not None
     if http == "h11" or not has_httptools:
-        return "h11"
-    return "proxy.forward.uvicorn_protocol:" + ("HoldingConnection" if tuned else "Connection")
+        return "proxy.forward.h11_protocol:H11Connection"
+    return "proxy.forward.httptools_protocol:" + ("HoldingConnection" if tuned else "HttpToolsConnection")
 
 
 class _Workers(Multiprocess):

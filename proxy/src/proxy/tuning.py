@@ -2,7 +2,7 @@
 
 It belongs to `PROXY_CLIENT=httpcore`, and to other clients only with `PROXY_TUNING=on`. `/-/config` lists what is on,
 and with it every run. The shared epoll itself is in `proxy.clients.tuned_backend`, the held heads in
-`proxy.forward.uvicorn_protocol`.
+`proxy.forward.holding_transport`.
 """
 
 import gc

@@ -1,7 +1,7 @@
 import asyncio
 from typing import Any
 
-from proxy.forward.uvicorn_protocol import HoldingTransport
+from proxy.forward.holding_transport import HoldingTransport
 
 
 class Wire(asyncio.Transport):

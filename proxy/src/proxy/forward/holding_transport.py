@@ -1,0 +1,51 @@
+"""A transport that keeps the head of an answer for the first piece of its body.
+
+uvicorn writes the head at once, so that a small answer takes two system calls and two packets.
+"""
+
+import asyncio
+
+
+class HoldingTransport:
+    """A transport that can keep the next write for the one after it, up to the event loop's next turn."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._inner = transport
+        self._loop = loop
+        self._holding = False
+        self._held = b""
+        self._flushing: asyncio.Handle | None = None
+        # taken over as they are: looked up several times a request
+        self.is_closing = transport.is_closing
+        self.pause_reading = transport.pause_reading
+        self.resume_reading = transport.resume_reading
+        self.get_extra_info = transport.get_extra_info
+        self.set_protocol = transport.set_protocol
+
+    def hold(self) -> None:
+        """Keep the next write."""
+        self._holding = True
+
+    def write(self, data: bytes) -> None:
+        """Write, or keep it until the next one, or until the loop has done what it has to do now."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+            self._inner.write(self._held + data)
+        elif self._holding:
+            self._holding = False
+            self._held = data
+            self._flushing = self._loop.call_soon(self._flush)
+        else:
+            self._inner.write(data)
+
+    def close(self) -> None:
+        """Write what is kept, and close."""
+        self._flush()
+        self._inner.close()
+
+    def _flush(self) -> None:
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+            self._inner.write(self._held)
