@@ -1,0 +1,22 @@
+"""What a run is expected to show."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Forecast(BaseModel):
+    """Figures of the steady window. Utilisations are shares of 1; `throughput_rps` counts answered requests only.
+
+    `timed_out_share` is of all requests; the means and p99 of the latency are of all requests, too.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    throughput_rps: float
+    latency_mean_ms: float
+    latency_p99_ms: float
+    pool_wait_mean_ms: float
+    pool_wait_p99_ms: float
+    pool_utilisation: float
+    cpu_utilisation: float
+    generator_utilisation: float
+    timed_out_share: float

@@ -1,0 +1,73 @@
+"""A load, and what its requests need. All times are in seconds."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_LONGEST_SECONDS = 86_400.0
+_HALVINGS = 50
+
+CPU_BEFORE_POOL = 0.35
+
+
+@dataclass(frozen=True)
+class ServiceTime:
+    """How long the upstream works on a request. `strata` are shares of the requests and the time in the middle of each.
+
+    `scv` is the squared coefficient of variation: 0 for a constant time, 1 for an exponential one.
+    """
+
+    mean_seconds: float
+    scv: float
+    strata: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def constant(cls, seconds: float) -> "ServiceTime":
+        return cls(seconds, 0.0, ((1.0, seconds),))
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A load and what its requests need.
+
+    `users` make a closed load: each sends its next request when the last is answered. `arrivals_per_second` make an
+    open one instead. `connections` and `max_in_flight` are per worker. A request needs a share of `cpu_before_pool` of
+    the proxy's CPU before it asks for a connection. It holds that for its round trips (`travel_seconds`), the rest of
+    the CPU and the upstream's work, which waits for one of `capacity` servers.
+    """
+
+    users: int
+    connections: int
+    work: ServiceTime
+    cpu_seconds: float
+    cpu_before_pool: float = CPU_BEFORE_POOL
+    travel_seconds: float = 0.0
+    capacity: int | None = None
+    workers: int = 1
+    max_in_flight: int | None = None
+    pool_timeout_seconds: float = math.inf
+    arrivals_per_second: float | None = None
+    generator_cpu_seconds: float = 0.0
+    generator_processes: int = 1
+
+
+Longer = Callable[[float], float]
+"""The share of the requests for which something takes longer than so many seconds."""
+
+
+def quantile_seconds(longer: Longer, share: float) -> float:
+    """Return the time that a share of the requests does not exceed, by bisection."""
+    if longer(0.0) <= 1 - share:
+        return 0.0
+    low, high = 0.0, 1e-3
+    while longer(high) > 1 - share and high < _LONGEST_SECONDS:
+        low, high = high, 2 * high
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if longer(middle) > 1 - share else (low, middle)
+    return high
+
+
+def plus_work(waits: Longer, work: ServiceTime, rest_seconds: float) -> Longer:
+    """Return the tail of wait + work + a constant rest, wait and work taken as independent."""
+    return lambda seconds: math.fsum(share * waits(seconds - rest_seconds - took) for share, took in work.strata)
