@@ -107,6 +107,12 @@ DECISIONS: Final[dict[int, Decision]] = {
         "an answer of unknown length is read whole, to 1 MiB, and gets a Content-Length; longer: 505",
         "RFC 9112 6.1",
     ),
+    40: Decision(
+        "caller closes its side only",
+        "its whole requests are answered; after 0.1 s a 100 Continue asks whether it still reads (HTTP/1.0: it is "
+        "taken for one that left); in an answer, and with a request cut short, it is taken for one that left",
+        "HAProxy abortonclose; RFC 9110 15.2",
+    ),
 }
 
 LIMITS: Final = (

@@ -8,8 +8,9 @@ from typing import Final
 SCOPE_KEY: Final = "proxy.downstream"
 """Where the server's protocol class puts it in a request's scope."""
 
-_LEFT: Final = (7, 8)
-"""TCP_CLOSE (the caller reset the connection) and TCP_CLOSE_WAIT (it closed its side), by Linux' tcp_states.h."""
+_CLOSE: Final = 7
+_CLOSE_WAIT: Final = 8
+"""States of a TCP connection that the caller reset, and of one whose caller closed its side: Linux' tcp_states.h."""
 
 
 class DownstreamConnection:
@@ -29,10 +30,17 @@ class DownstreamConnection:
         A caller that closes with more on its way than the kernel here has room for is not seen: its FIN comes after
         that. Linux only; elsewhere the answer is no until it is read.
         """
+        return self._is_in(_CLOSE, _CLOSE_WAIT)
+
+    def was_reset(self) -> bool:
+        """Ask the kernel whether the caller has reset the connection. Linux only, as `has_left`."""
+        return self._is_in(_CLOSE)
+
+    def _is_in(self, *states: int) -> bool:
         if self.lost or self._socket is None or sys.platform != "linux":
             return self.lost
         try:
-            return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in _LEFT
+            return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in states
         except (OSError, ValueError):  # closed meanwhile
             return True
 
