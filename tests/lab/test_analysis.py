@@ -5,24 +5,11 @@ import pytest
 
 from lab.audit import audit
 from lab.compare import compare
+from lab.emulation import DistributionMs, EmulatorStats, Network
 from lab.evidence import Evidence
-from lab.run_document import (
-    ConnectionWitness,
-    DistributionMs,
-    EmulatorStats,
-    Generator,
-    LatencyMs,
-    Network,
-    PartSettings,
-    ProxyWitness,
-    RunDocument,
-    SettingsAtEnds,
-    Totals,
-    UpstreamWitness,
-    Verdict,
-    Witnesses,
-)
+from lab.run_document import Generator, LatencyMs, PartSettings, RunDocument, SettingsAtEnds, Totals, Verdict
 from lab.verdict import judge
+from lab.witnesses import ConnectionWitness, ProxyWitness, UpstreamWitness, Witnesses
 from lab.wording import network_line
 from support.documents import pool, run_document
 

@@ -23,7 +23,8 @@ from lab.cli.run_session import refuse_tuned_pattern, what_differs
 from lab.cli.summary import audit_line, print_summary
 from lab.cli.test import exit_code
 from lab.compare import compare
-from lab.run_document import Audit, AuditCheck, RunDocument
+from lab.run_document import RunDocument
+from lab.witnesses import Audit, AuditCheck
 from service_kit.exits import UsageError
 from support import fake_services
 from support.eventually import eventually_sync

@@ -5,17 +5,9 @@ from typing import Any
 import pytest
 
 from lab.compare import compare
+from lab.emulation import EmulatorStats
 from lab.evidence import Evidence
-from lab.run_document import (
-    EmulatorStats,
-    Generator,
-    LatencyMs,
-    PartSettings,
-    RunDocument,
-    SettingsAtEnds,
-    Totals,
-    Verdict,
-)
+from lab.run_document import Generator, LatencyMs, PartSettings, RunDocument, SettingsAtEnds, Totals, Verdict
 from lab.verdict import judge
 from lab.wire import Settings
 from lab.wording import changed_words, changes, fault_words, injected_words, network_words, upstream_words

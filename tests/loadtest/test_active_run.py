@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from lab.run_document import Network, PartSettings
+from lab.emulation import Network
+from lab.run_document import PartSettings
 from lab.wire import Histogram, PoolStats
 from loadtest.active_run import ActiveRun
 from loadtest.locust_stats import Counts

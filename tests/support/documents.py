@@ -3,19 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lab.run_document import (
-    Audit,
-    DistributionMs,
-    Generator,
-    LatencyMs,
-    PartSettings,
-    Pool,
-    RunDocument,
-    SettingsAtEnds,
-    Totals,
-    Verdict,
-    Witnesses,
-)
+from lab.emulation import DistributionMs
+from lab.run_document import Generator, LatencyMs, PartSettings, Pool, RunDocument, SettingsAtEnds, Totals, Verdict
+from lab.witnesses import Audit, Witnesses
 
 STARTED = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 

@@ -3,7 +3,7 @@
 A request or a connection that only one of them counted is named, not averaged away.
 """
 
-from lab.run_document import Audit, AuditCheck, ConnectionWitness, Witnesses
+from lab.witnesses import Audit, AuditCheck, ConnectionWitness, Witnesses
 
 
 def audit(witnesses: Witnesses) -> Audit:

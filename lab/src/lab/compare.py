@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from lab.run_document import EmulatorStats, Network, RunDocument
+from lab.emulation import EmulatorStats, Network
+from lab.run_document import RunDocument
 from lab.wire import Settings
 from lab.wording import LIMITS, PARTS, changes, measured_ms, plain
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lab.run_document import EmulatorStats, Generator, LatencyMs, Pool, Totals
+from lab.emulation import EmulatorStats
+from lab.run_document import Generator, LatencyMs, Pool, Totals
 
 LATE_MS = 2.0
 LATE_SHARE = 0.05

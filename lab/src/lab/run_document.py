@@ -8,23 +8,24 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import (
-    AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
     JsonValue,
 )
 
+from lab.account.attribution import Attribution
+from lab.account.failures import FailureCount
+from lab.account.window import RunPart, Window
+from lab.document_part import DocumentPart
+from lab.emulation import DistributionMs, EmulatorStats, Network
 from lab.wire import PythonProcess, Settings
+from lab.witnesses import Audit, Witnesses
 
 Bottleneck = Literal["pool", "cpu", "upstream", "link", "loop", "failures", "none"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, serialize_by_alias=True)
-
-
-class PartSettings(_Part):
+class PartSettings(DocumentPart):
     """The settings in force in the four parts; null for a part that did not answer."""
 
     load: Settings | None = None
@@ -33,14 +34,14 @@ class PartSettings(_Part):
     upstream: Settings | None = None
 
 
-class SettingsAtEnds(_Part):
+class SettingsAtEnds(DocumentPart):
     """Settings when the run began and when it ended: a difference is a change meanwhile, by hand or by a restart."""
 
     start: PartSettings
     end: PartSettings
 
 
-class Totals(_Part):
+class Totals(DocumentPart):
     """What Locust counted. `failures` are among `requests`."""
 
     requests: int
@@ -53,7 +54,7 @@ class Totals(_Part):
         return self.rps * (1 - self.failures / self.requests) if self.requests else 0.0
 
 
-class LatencyMs(_Part):
+class LatencyMs(DocumentPart):
     """Response times as Locust's users saw them; `histogram` maps milliseconds to a count of responses."""
 
     mean: float | None = None
@@ -65,16 +66,7 @@ class LatencyMs(_Part):
     histogram: dict[float, int] = Field(default_factory=dict)
 
 
-class DistributionMs(_Part):
-    """A distribution in short; null where there was nothing to measure."""
-
-    count: int
-    mean: float | None = None
-    p50: float | None = None
-    p99: float | None = None
-
-
-class Pool(_Part):
+class Pool(DocumentPart):
     """The proxy's pool over the run, all workers together.
 
     `opened`, `reused` and `closed` are null where the client library does not report its connections.
@@ -93,9 +85,50 @@ class Pool(_Part):
     waiting_mean: float | None = None
     leaked: int = 0
     wait_ms: DistributionMs
+    workers: list["PoolWorker"] = Field(default_factory=list)
 
 
-class PhaseMs(_Part):
+class PoolWorker(DocumentPart):
+    """One worker's share of it: requests that ended, and its own pool and CPU. Means as in `Pool`."""
+
+    pid: int
+    requests: int
+    active_mean: float | None
+    waiting_mean: float | None
+    wait_mean_ms: float | None
+    timeouts: int
+    cpu_cores: float | None
+
+
+class Closings(DocumentPart):
+    """Who closed the connections of the run, as the mock saw it: the proxy's client library, or the upstream.
+
+    `idle` are those of the upstream's that had been idle for too long, `reset` those of the client's by a RST.
+    """
+
+    by_client: int
+    by_upstream: int
+    idle: int
+    reset: int
+
+
+class Host(DocumentPart):
+    """The whole machine during the window. `busy_share` is of all its cores; null where the kernel does not report it.
+
+    `throttled_seconds`: how long a CPU limit (cgroup) held a service's processes back, by service.
+    `descriptors`: the most open ones and how many there may be, by service.
+    `listen_overflows`: connections that found the backlog of a listening socket full.
+    """
+
+    cores: int
+    busy_share: float | None = None
+    steal_share: float | None = None
+    throttled_seconds: dict[str, float] = Field(default_factory=dict)
+    descriptors: dict[str, tuple[int, int]] = Field(default_factory=dict)
+    listen_overflows: int | None = None
+
+
+class PhaseMs(DocumentPart):
     """How long one phase of the requests took. `share_of_slowest`: its part of the time of the slowest 1 %."""
 
     count: int
@@ -105,7 +138,7 @@ class PhaseMs(_Part):
     share_of_slowest: float | None = None
 
 
-class Ledger(_Part):
+class Ledger(DocumentPart):
     """The proxy's ledger of the run: its finished requests one by one, `dropped` of them too old to be kept.
 
     The slowest 1 % are `slowest_requests`, each of `slowest_from_ms` or more.
@@ -117,62 +150,7 @@ class Ledger(_Part):
     slowest_from_ms: float | None = None
 
 
-class ProxyWitness(_Part):
-    """The proxy's count of the run's requests: received = answered + failed + aborted."""
-
-    received: int
-    answered: int
-    failed: int
-    aborted: int
-
-
-class UpstreamWitness(_Part):
-    """The mock's count of the run's requests: started = completed + abandoned."""
-
-    started: int
-    completed: int
-    abandoned: int
-
-
-class ConnectionWitness(_Part):
-    """Connections between proxy and upstream, as one end counted them during the run."""
-
-    opened: int
-    closed: int
-    open_at_start: int
-    open_at_end: int
-
-
-class Witnesses(_Part):
-    """Three counts of the same run; null for a witness that did not answer."""
-
-    locust_requests: int
-    locust_failures: int
-    proxy: ProxyWitness | None = None
-    upstream: UpstreamWitness | None = None
-    proxy_connections: ConnectionWitness | None = None
-    upstream_connections: ConnectionWitness | None = None
-
-
-class AuditCheck(_Part):
-    """One equation that must hold between the witnesses; `difference` is left minus right."""
-
-    name: str
-    left: int
-    right: int
-    difference: int
-    message: str = Field(alias="says")
-
-
-class Audit(_Part):
-    """Whether every request and connection is accounted for. `missing` names witnesses that gave no figures."""
-
-    agreed: bool
-    checks: list[AuditCheck]
-    missing: list[str] = Field(default_factory=list, alias="unheard")
-
-
-class Generator(_Part):
+class Generator(DocumentPart):
     """Whether Locust itself was the limit. `cpu_cores` is CPU time over wall time, all its processes together."""
 
     cpu_cores: float | None = None
@@ -183,40 +161,7 @@ class Generator(_Part):
     cpu_warning: bool = False
 
 
-class EmulatorStats(_Part):
-    """How well an emulator kept up: the link, which stands for a network, or the mock, which stands for an upstream.
-
-    `lateness_ms` is when events left minus when they were due, during the run. `cpu_cores` as in the document's own.
-    `injected` counts what each network condition or fault was applied to, `refused` the requests that found the queue
-    full. Null: not reported.
-    """
-
-    engine: str | None = None
-    lateness_ms: DistributionMs | None = None
-    cpu_cores: float | None = None
-    injected: dict[str, int] | None = Field(default=None, alias="struck")
-    refused: int | None = None
-
-
-class Network(_Part):
-    """The network of the run as the link describes it; `summary` is its conditions in a few words."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, validate_by_name=True, serialize_by_alias=True)
-
-    summary: str = Field(default="unknown", alias="says")
-    engine: str | None = None
-    because: str | None = None
-    configured: Settings = Field(default_factory=dict)
-    measured: dict[str, dict[str, float | None]] | None = None
-    caveats: list[str] = Field(default_factory=list, validation_alias=AliasChoices("caveats", "limits"))
-
-    @property
-    def emulated(self) -> bool:
-        """Whether anything was emulated."""
-        return self.engine not in (None, "off")
-
-
-class Verdict(_Part):
+class Verdict(DocumentPart):
     """What limited the run, the figures that say so, and what to change."""
 
     bottleneck: Bottleneck
@@ -224,15 +169,17 @@ class Verdict(_Part):
     advice: str
 
 
-class SeriesPoint(_Part):
+class SeriesPoint(DocumentPart):
     """One second of the run. `requests` and `failures` happened in it; the pool's gauges are samples."""
 
     t_seconds: float
+    part: RunPart | None = None
     users: int
     requests: int
     failures: int
     p50_ms: float | None = None
     p99_ms: float | None = None
+    first_byte_p50_ms: float | None = None
     pool_active: int | None = None
     pool_idle: int | None = None
     pool_waiting: int | None = None
@@ -242,12 +189,14 @@ class SeriesPoint(_Part):
 class RunDocument(BaseModel):
     """One load run, whole. `notes` are lines to show to a user, about answers that could not be read.
 
-    `tuning` and `python` are the proxy's: what makes it faster than it is in everybody's app, what its process found.
+    All figures are of `window`, but for `whole`, `witnesses`, `audit` and `series`, which are of the whole run; in
+    version 1 of the schema all were. `tuning` and `python` are the proxy's: what makes it faster than it is in
+    everybody's app, what its process found.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2
     id: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z_.-]{0,63}$")]
     label: str = ""
     mode: Literal["ui", "headless"]
@@ -261,12 +210,19 @@ class RunDocument(BaseModel):
     versions: dict[str, dict[str, str] | None]
     tuning: list[str] = Field(default_factory=list)
     python: PythonProcess | None = None
+    window: Window | None = None
+    whole: Totals | None = None
     totals: Totals
     latency_ms: LatencyMs
+    first_byte_ms: LatencyMs | None = None
     errors: dict[str, int]
+    failures: list[FailureCount] = Field(default_factory=list)
+    attribution: Attribution | None = None
     phases_ms: dict[str, PhaseMs | None] | None = None
     ledger: Ledger | None = None
     pool: Pool | None = None
+    closings: Closings | None = None
+    host: Host | None = None
     cpu_cores: dict[str, float | None]
     witnesses: Witnesses
     audit: Audit

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
-from lab.run_document import Bottleneck, EmulatorStats, Network, PartSettings, SettingsAtEnds
+from lab.emulation import EmulatorStats, Network
+from lab.run_document import Bottleneck, PartSettings, SettingsAtEnds
 from lab.wire import LinkConfig, Settings
 
 LIMITS: Mapping[Bottleneck, str] = {

@@ -8,16 +8,10 @@ request, so means and percentiles are by difference; only the ledger knows a req
 import math
 from collections.abc import Sequence
 
-from lab.run_document import (
-    ConnectionWitness,
-    DistributionMs,
-    Ledger,
-    PhaseMs,
-    Pool,
-    ProxyWitness,
-    UpstreamWitness,
-)
+from lab.emulation import DistributionMs
+from lab.run_document import Ledger, PhaseMs, Pool
 from lab.wire import Histogram, LedgerEntry, MockConnections, MockRun, MockStats, PoolStats, Process
+from lab.witnesses import ConnectionWitness, ProxyWitness, UpstreamWitness
 from loadtest.service_snapshots import Snapshot
 from service_kit.histogram import difference, percentile
 

@@ -13,21 +13,12 @@ from importlib.metadata import version
 from typing import Literal
 
 from lab.audit import audit
+from lab.emulation import EmulatorStats
 from lab.evidence import Evidence
-from lab.run_document import (
-    EmulatorStats,
-    Generator,
-    PartSettings,
-    PhaseMs,
-    Pool,
-    RunDocument,
-    SeriesPoint,
-    SettingsAtEnds,
-    Totals,
-    Witnesses,
-)
+from lab.run_document import Generator, PartSettings, PhaseMs, Pool, RunDocument, SeriesPoint, SettingsAtEnds, Totals
 from lab.verdict import judge
 from lab.wire import LedgerEntry, LinkConfig, MockCapacity, ServiceConfig, Settings
+from lab.witnesses import Witnesses
 from lab.wording import network_of
 from loadtest import counter_deltas as deltas
 from loadtest.emulator_stats import link_stats, mock_stats

@@ -6,7 +6,7 @@ beginning.
 
 from collections.abc import Mapping
 
-from lab.run_document import DistributionMs, EmulatorStats
+from lab.emulation import DistributionMs, EmulatorStats
 from lab.wire import Lateness
 from loadtest.counter_deltas import grown
 from loadtest.service_snapshots import Snapshot

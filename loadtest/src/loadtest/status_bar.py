@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from lab.run_document import Network, PartSettings, RunDocument
+from lab.emulation import Network
+from lab.run_document import PartSettings, RunDocument
 from lab.wire import Settings
 from lab.wording import (
     capacity_words,

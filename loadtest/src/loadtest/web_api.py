@@ -13,7 +13,8 @@ from flask.typing import ResponseReturnValue
 from locust.web import WebUI
 
 from lab.compare import compare
-from lab.run_document import Network, PartSettings, RunDocument
+from lab.emulation import Network
+from lab.run_document import PartSettings, RunDocument
 from lab.store import RunNotFound, RunSummary
 from lab.wire import Settings
 from lab.wording import limit_label, network_of, run_name

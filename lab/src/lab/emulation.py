@@ -1,0 +1,62 @@
+"""The emulated network and upstream of a run: what they are, and how well they kept up."""
+
+from pydantic import AliasChoices, ConfigDict, Field
+
+from lab.document_part import DocumentPart
+from lab.wire import Settings
+
+
+class DistributionMs(DocumentPart):
+    """A distribution in short; null where there was nothing to measure."""
+
+    count: int
+    mean: float | None = None
+    p50: float | None = None
+    p99: float | None = None
+
+
+class PathMs(DocumentPart):
+    """What the link charged the answers' packets, in ms summed over connections: each moment once, by what it paid for.
+
+    `connections` are those it saw opened, `retransmission` is the time until a lost packet's next copy passed.
+    """
+
+    propagation: float
+    retransmission: float
+    bandwidth_queue: float
+    handshake: float
+    connections: int
+
+
+class EmulatorStats(DocumentPart):
+    """How well an emulator kept up: the link, which stands for a network, or the mock, which stands for an upstream.
+
+    `lateness_ms` is when events left minus when they were due, during the run. `cpu_cores` as in the document's own.
+    `injected` counts what each network condition or fault was applied to, `refused` the requests that found the queue
+    full. Null: not reported.
+    """
+
+    engine: str | None = None
+    lateness_ms: DistributionMs | None = None
+    cpu_cores: float | None = None
+    injected: dict[str, int] | None = Field(default=None, alias="struck")
+    refused: int | None = None
+    path_ms: PathMs | None = None
+
+
+class Network(DocumentPart):
+    """The network of the run as the link describes it; `summary` is its conditions in a few words."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, validate_by_name=True, serialize_by_alias=True)
+
+    summary: str = Field(default="unknown", alias="says")
+    engine: str | None = None
+    because: str | None = None
+    configured: Settings = Field(default_factory=dict)
+    measured: dict[str, dict[str, float | None]] | None = None
+    caveats: list[str] = Field(default_factory=list, validation_alias=AliasChoices("caveats", "limits"))
+
+    @property
+    def emulated(self) -> bool:
+        """Whether anything was emulated."""
+        return self.engine not in (None, "off")

@@ -1,0 +1,60 @@
+"""The counts of one run by three witnesses, and whether they agree, as they stand in the run document."""
+
+from pydantic import Field
+
+from lab.document_part import DocumentPart
+
+
+class ProxyWitness(DocumentPart):
+    """The proxy's count of the run's requests: received = answered + failed + aborted."""
+
+    received: int
+    answered: int
+    failed: int
+    aborted: int
+
+
+class UpstreamWitness(DocumentPart):
+    """The mock's count of the run's requests: started = completed + abandoned."""
+
+    started: int
+    completed: int
+    abandoned: int
+
+
+class ConnectionWitness(DocumentPart):
+    """Connections between proxy and upstream, as one end counted them during the run."""
+
+    opened: int
+    closed: int
+    open_at_start: int
+    open_at_end: int
+
+
+class Witnesses(DocumentPart):
+    """Three counts of the same run; null for a witness that did not answer."""
+
+    locust_requests: int
+    locust_failures: int
+    proxy: ProxyWitness | None = None
+    upstream: UpstreamWitness | None = None
+    proxy_connections: ConnectionWitness | None = None
+    upstream_connections: ConnectionWitness | None = None
+
+
+class AuditCheck(DocumentPart):
+    """One equation that must hold between the witnesses; `difference` is left minus right."""
+
+    name: str
+    left: int
+    right: int
+    difference: int
+    message: str = Field(alias="says")
+
+
+class Audit(DocumentPart):
+    """Whether every request and connection is accounted for. `missing` names witnesses that gave no figures."""
+
+    agreed: bool
+    checks: list[AuditCheck]
+    missing: list[str] = Field(default_factory=list, alias="unheard")
