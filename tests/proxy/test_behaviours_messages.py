@@ -373,3 +373,14 @@ async def test_an_http_1_0_caller_gets_a_length_or_505(stand: Stand) -> None:
     long = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + bytes(2 << 20)
     async with stand.open(says(long, close=True)) as (_, proxy):
         assert split(await roundtrip(proxy.port, request))[0] == 505
+
+
+@behaviour(23)
+async def test_a_body_goes_on_whatever_the_method(stand: Stand) -> None:
+    """Chunked, too: hyper takes a GET of unknown length for one without a body; and cut short it is not whole."""
+    for method in (b"GET", b"DELETE", b"OPTIONS"):
+        async with stand.open() as (upstream, proxy):
+            head = method + b" / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+            assert split(await roundtrip(proxy.port, head + BODY))[0] == 200
+            await roundtrip(proxy.port, head + b"zz\r\nabc\r\n0\r\n\r\n")
+            assert [exchange.body for exchange in upstream.exchanges] == [b"abc"], method

@@ -107,11 +107,11 @@ class PyreqwestClient:
         return self._client.request(outbound.method, url).headers(headers).streamed_read_buffer_limit(0)
 
     def _to_send(self, outbound: Outbound) -> Headers:
-        left_out: set[bytes] = set()
-        if outbound.has_body and header(outbound.headers, b"transfer-encoding"):
-            left_out = {b"transfer-encoding", b"content-length"}  # the library frames such a body by itself
+        # the coding stays in HTTP/1.1: hyper takes a GET of unknown length without it for one that has no body
+        chunked = outbound.has_body and header(outbound.headers, b"transfer-encoding")
+        left_out = {b"content-length"} if chunked else set()
         if self._http2:
-            left_out.add(b"host")  # the authority stands for it
+            left_out |= {b"host", b"transfer-encoding"}  # the authority stands for the one, frames for the other
         return [each for each in outbound.headers if each[0] not in left_out] if left_out else outbound.headers
 
     def _as_text(self, headers: Headers) -> list[tuple[str, str]]:
