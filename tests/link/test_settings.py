@@ -1,5 +1,6 @@
 """The NET_ variables: defaults, profiles, overrides, mistakes and contradictions."""
 
+import json
 import subprocess
 import sys
 
@@ -127,6 +128,14 @@ def test_check_is_silent_when_all_is_well() -> None:
     """`--check` exits 0 and says nothing."""
     done = link("--check", NET_RTT_MS="40")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_config_prints_what_the_settings_come_to() -> None:
+    """The profile's values, and one of its own above them."""
+    done = link("--config", NET_PROFILE="cross-region", NET_JITTER_MS="1")
+    config = json.loads(done.stdout)
+    assert config["settings"]["NET_RTT_MS"] is None
+    assert {name: config["configured"][name] for name in ("rtt_ms", "jitter_ms")} == {"rtt_ms": 70, "jitter_ms": 1}
 
 
 @pytest.mark.parametrize("arguments", [["--check"], []])

@@ -1,5 +1,6 @@
 """Mistakes in the environment, and the environment that Locust gets."""
 
+import json
 import re
 import socket
 from importlib.util import find_spec
@@ -126,6 +127,14 @@ def test_check_says_all_mistakes_and_exits_2() -> None:
     assert [line.split("=")[0] for line in done.stderr.splitlines()] == ["LAB_PROGRESS", "LOCUST_USERS"]
     assert done.stdout == ""
     assert check("loadtest", "--check", LOCUST_USERS="").returncode == 0
+
+
+def test_config_prints_the_load_in_force() -> None:
+    """All users start at once where no rate is set, and one process makes the load."""
+    settings = json.loads(check("loadtest", "--config", LOCUST_USERS="7").stdout)["settings"]
+    assert settings["LOCUST_USERS"] == 7
+    assert settings["LOCUST_SPAWN_RATE"] == 7
+    assert settings["LOCUST_PROCESSES"] == 1
 
 
 def test_help_lists_every_variable() -> None:

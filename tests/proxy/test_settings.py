@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from proxy.settings import ServerSettings, Settings, in_force
@@ -79,6 +81,12 @@ def test_a_right_environment_passes_in_silence() -> None:
     """Exit 0 and not a word."""
     result = check("proxy", "--check", PROXY_MAX_CONNECTIONS="40")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_config_prints_the_settings_in_force() -> None:
+    settings = json.loads(check("proxy", "--config", PROXY_MAX_CONNECTIONS="3").stdout)["settings"]
+    assert settings["PROXY_MAX_KEEPALIVE_CONNECTIONS"] == 3
+    assert settings["UVICORN_WORKERS"] == 1
 
 
 def test_help_describes_every_variable() -> None:

@@ -1,4 +1,4 @@
-"""--check, --help, and the exit code for each way to end."""
+"""--check, --config, --help, and the exit code for each way to end."""
 
 import pytest
 
@@ -21,6 +21,7 @@ def start(*arguments: str, serving: BaseException | int = 0) -> int:
         description="Shows things.\n",
         models=(Settings, ServerSettings),
         load=lambda: load(Settings, ServerSettings),
+        config=lambda loaded: {"workers": loaded[1].workers},
         serve=serve,
     )
 
@@ -46,7 +47,12 @@ def test_check_serves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("arguments", [(), ("--check",)])
+def test_config_prints_what_the_environment_comes_to_and_serves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert start("--config", serving=AssertionError()) == 0
+    assert capsys.readouterr() == ('{"workers": 1}\n', "")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--check",), ("--config",)])
 def test_mistakes_are_exit_2_before_anything_is_served(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
@@ -59,7 +65,7 @@ def test_mistakes_are_exit_2_before_anything_is_served(
 
 def test_an_unknown_argument_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert start("--check", "--chekc", serving=AssertionError()) == 2
-    assert capsys.readouterr().err == "python -m demo: unknown argument '--chekc'; allowed: --check, --help\n"
+    assert capsys.readouterr().err == "python -m demo: unknown argument '--chekc'; allowed: --check, --config, --help\n"
 
 
 @pytest.mark.parametrize("argument", ["--help", "-h"])
@@ -70,7 +76,7 @@ def test_help_names_every_variable_with_its_default(
     monkeypatch.setenv("DEMO_PORT", "ten")
     assert start(argument, serving=AssertionError()) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:3] == ["usage: python -m demo [--check | --help]", "", "Shows things."]
+    assert lines[:3] == ["usage: python -m demo [--check | --config | --help]", "", "Shows things."]
     assert {
         "  DEMO_PORT=8000",
         "      Where it listens.",

@@ -41,6 +41,7 @@ async def test_the_documents(run_mock: RunMock) -> None:
             assert config["settings"]["UPSTREAM_SEED"] == 9
             assert config["settings"]["UPSTREAM_CAPACITY"] == 4
             assert config["settings"] == running.mock.settings.variables()
+            assert (config["latency"]["mean_ms"], config["latency"]["scv"]) == (1, 0)
             assert {"python", "uvicorn", "httptools", "fastapi"} <= set(config["versions"])
 
             stats = (await client.get("/-/stats")).json()

@@ -21,6 +21,7 @@ from upstream_mock.latency.distributions import (
     Uniform,
 )
 from upstream_mock.latency.parse import allowed, distributions, parse_latency
+from upstream_mock.latency.summary import summary
 
 DRAWS = 20_000
 PINNED = [0.96439957219527, 0.6711177079380118, 0.006684657074239375]
@@ -285,3 +286,35 @@ def test_quantiles_are_finite_at_both_ends_and_rise(name: str, example: Callable
     ends = [shape.quantile(u) for u in (0.0, 1e-9, 0.5, 1 - 2**-53)]
     assert all(map(math.isfinite, ends))
     assert ends == sorted(ends)
+
+
+# Mean in ms and squared coefficient of variation, by the textbook's formulas; normal's cut at 0 is 5 deviations away.
+SIGMA = math.log(600 / 80) / statistics.NormalDist().inv_cdf(0.99)
+MOMENTS = {
+    "constant(100ms)": (100, 0),
+    "exponential(100ms)": (100, 1),
+    "uniform(50ms, 150ms)": (100, 1 / 12),
+    "bimodal(50ms, 500ms, share=0.1)": (95, 450**2 * 0.09 / 95**2),
+    "normal(100ms, 20ms)": (100, 0.04),
+    "lognormal(80ms, p99=600ms)": (80 * math.exp(SIGMA**2 / 2), math.exp(SIGMA**2) - 1),
+}
+
+
+@pytest.mark.parametrize("text", MOMENTS)
+def test_the_summary_has_the_moments(text: str) -> None:
+    mean, scv = MOMENTS[text]
+    found = summary(parse_latency(text))
+    assert found.mean_ms == pytest.approx(mean, rel=0.002)
+    assert found.scv == pytest.approx(scv, rel=0.005, abs=1e-9)
+
+
+@pytest.mark.parametrize("text", MOMENTS)
+def test_the_strata_of_the_summary_are_all_draws(text: str) -> None:
+    found = summary(parse_latency(text))
+    assert sum(share for share, _ in found.strata_ms) == pytest.approx(1)
+    assert sum(share * took for share, took in found.strata_ms) == pytest.approx(found.mean_ms, rel=0.01)
+
+
+def test_the_summary_is_of_draws_that_are_cut_at_0() -> None:
+    assert min(took for _, took in summary(parse_latency("normal(10ms, 100ms)")).strata_ms) == 0
+    assert summary(parse_latency("constant(0ms)")).mean_ms == 0

@@ -1,5 +1,6 @@
 """`python -m upstream_mock`: starting, refusing to start, and ending."""
 
+import json
 import signal
 import socket
 import time
@@ -114,6 +115,12 @@ def test_check_is_silent_when_all_is_well(start_process: StartProcess) -> None:
     mock = start_process()
     mock.line()
     assert start_process("--check", UPSTREAM_PORT=mock.data).end() == (0, "", "")
+
+
+def test_config_prints_the_latency_in_figures(start_process: StartProcess) -> None:
+    code, out, err = start_process("--config", UPSTREAM_LATENCY="constant(20ms)").end()
+    assert (code, err) == (0, "")
+    assert json.loads(out)["latency"]["mean_ms"] == 20
 
 
 @pytest.mark.parametrize("name", ["UPSTREAM_PORT", "UPSTREAM_CONTROL_PORT"])

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from link import namespace, privileges
 from link.engine import build
 from link.engine_selection import choose
-from link.settings import Settings
+from link.settings import Settings, as_config
 from service_kit.command import run
 from service_kit.listening import listen
 from service_kit.settings_errors import load
@@ -22,7 +22,13 @@ DESCRIPTION = "The network between the proxy and its upstream: round trip, jitte
 def main(arguments: Sequence[str]) -> int:
     """Run the command; return the exit code."""
     return run(
-        "link", arguments, description=DESCRIPTION, models=(Settings,), load=lambda: load(Settings)[0], serve=_serve
+        "link",
+        arguments,
+        description=DESCRIPTION,
+        models=(Settings,),
+        load=lambda: load(Settings)[0],
+        config=as_config,
+        serve=_serve,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from link.engine import Engine
 from link.engine_selection import EngineChoice
 from link.self_test import SelfTest, median_ms
-from link.settings import Settings, configured
+from link.settings import Settings, as_config, configured
 from service_kit.histogram import difference, parse_buckets, percentile
 from service_kit.settings_change import ChangeRefused
 from service_kit.settings_errors import mistake
@@ -68,10 +68,8 @@ class Controller:
 
     def config(self) -> dict[str, Any]:
         """Return the body of `/-/config`."""
-        settings = self.settings.model_dump(mode="json")
         return {
-            "service": "link",
-            "settings": {variable_name(Settings, name): value for name, value in settings.items()},
+            **as_config(self.settings),
             "versions": {
                 "python": platform.python_version(),
                 **{name: importlib.metadata.version(name) for name in LIBRARIES},
@@ -79,7 +77,6 @@ class Controller:
             "changed": self.settings != self._started_with,
             "engine": self.choice.engine,
             "because": self.choice.because,
-            "configured": configured(self.settings.conditions),
             "measured": {**self.measured.summary_ms(), "lateness_ms": self._lateness_ms} if self.measured else None,
             "caveats": self.engine.caveats(self.settings.conditions),
         }

@@ -1,6 +1,6 @@
 """The link's settings: the NET_ variables."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -230,6 +230,16 @@ def configured(conditions: Conditions) -> dict[str, float | str | None]:
         "partition": str(partition) if partition else None,
         "partition_mode": _mode(partition, conditions.partition_reset, "reject", "blackhole"),
         "accept_delay_ms": conditions.accept_delay * 1e3,
+    }
+
+
+def as_config(settings: Settings) -> dict[str, Any]:
+    """Return what `/-/config` holds of the settings: each by its variable's name, and what they come to."""
+    values = settings.model_dump(mode="json")
+    return {
+        "service": "link",
+        "settings": {variable_name(Settings, name): value for name, value in values.items()},
+        "configured": configured(settings.conditions),
     }
 
 

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from loadtest.locust_variables import LOCUST_VARIABLES
 from loadtest.settings import LocustSettings, Settings
@@ -31,6 +32,18 @@ def load_settings() -> tuple[Settings, LocustSettings]:
     if lines:
         raise UsageError(lines)
     return settings, locust
+
+
+def settings_in_force(settings: Settings, locust: LocustSettings) -> dict[str, Any]:
+    """Return every setting by its variable's name. Unset: one process, and all users at once."""
+    found = {
+        variable_name(type(model), field): value
+        for model in (settings, locust)
+        for field, value in model.model_dump(mode="json").items()
+    }
+    found["LOCUST_SPAWN_RATE"] = locust.spawn_rate or float(locust.users)
+    found["LOCUST_PROCESSES"] = locust.processes or 1
+    return found
 
 
 def locust_environment(environment: Mapping[str, str], settings: Settings, locust: LocustSettings) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from proxy.settings import ServerSettings, Settings
+from proxy.settings import ServerSettings, Settings, in_force
 from service_kit.command import run
 from service_kit.settings_errors import load
 
@@ -16,6 +16,7 @@ def main(arguments: Sequence[str]) -> int:
         description=str(__doc__),
         models=(Settings, ServerSettings),
         load=lambda: load(Settings, ServerSettings),
+        config=lambda loaded: {"service": "proxy", "settings": in_force(*loaded)},
         serve=lambda loaded: _serve(*loaded),
     )
 

@@ -19,6 +19,7 @@ def main(arguments: list[str]) -> int:
         description=__doc__ or "",
         models=(Settings,),
         load=lambda: load(Settings)[0],
+        config=Settings.as_config,
         serve=_serve,
     )
 

@@ -20,11 +20,7 @@ _PACKAGES = ("fastapi", "starlette", "uvicorn", "httptools", "uvloop", "pydantic
 def create_control_app(mock: Mock) -> FastAPI:
     app = FastAPI(title="upstream-mock control", openapi_url=None, redirect_slashes=False)
     router = APIRouter(prefix="/-")
-    config: dict[str, Any] = {
-        "service": "upstream-mock",
-        "settings": mock.settings.variables(),
-        "versions": _versions(),
-    }
+    config = {**mock.settings.as_config(), "versions": _versions()}
 
     @router.get("/healthy")
     async def healthy() -> dict[str, str]:
@@ -33,7 +29,7 @@ def create_control_app(mock: Mock) -> FastAPI:
 
     @router.get("/config")
     async def configuration() -> dict[str, Any]:
-        """The settings it started with under their variables' names, and the versions of what it runs on.
+        """The settings it started with under their variables' names, the latency in figures, and the versions.
 
         `changed`: other faults are in force than those of its settings.
         """

@@ -1,8 +1,9 @@
 """The UPSTREAM_ variables, validated before anything listens."""
 
 import re
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -10,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from service_kit.variables import variable_name
 from upstream_mock.faults.runtime import parse as faults
 from upstream_mock.latency.parse import allowed, parse_latency
+from upstream_mock.latency.summary import summary
 from upstream_mock.payload import MAX_CHUNKS, Content, Encoding, Framing, Payload, crowded_events, misframed_trailers
 from upstream_mock.strict_types import Decimal, Whole, one_of
 
@@ -241,3 +243,8 @@ class Settings(BaseSettings):
     def variables(self) -> dict[str, object]:
         """The settings under their full variable names, as JSON takes them."""
         return {variable_name(type(self), name): value for name, value in self.model_dump(mode="json").items()}
+
+    def as_config(self) -> dict[str, Any]:
+        """What `/-/config` holds of the settings: each by its variable's name, and the latency in figures."""
+        latency = asdict(summary(parse_latency(self.latency)))
+        return {"service": "upstream-mock", "settings": self.variables(), "latency": latency}

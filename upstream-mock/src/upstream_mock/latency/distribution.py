@@ -56,6 +56,13 @@ def standard_normal(u: float) -> float:
     return _NORMAL.inv_cdf(max(u, _SMALLEST))
 
 
+def cut(seconds: float) -> float:
+    """A draw as it is used: not below 0, and an hour at most."""
+    if seconds < 0:
+        return 0.0
+    return seconds if seconds < LONGEST_SECONDS else LONGEST_SECONDS
+
+
 class LatencySampler:
     """Draws latencies, one a request in order of arrival: the sequence depends on the seed and nothing else.
 
@@ -73,6 +80,4 @@ class LatencySampler:
             seconds = self._quantile(self._random())
         else:
             seconds = min(own.quantile(self._random()), OWN_LONGEST_SECONDS)
-        if seconds < 0:
-            return 0.0
-        return seconds if seconds < LONGEST_SECONDS else LONGEST_SECONDS
+        return cut(seconds)
