@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from support.clone import Clone
@@ -23,26 +22,6 @@ def assert_accounted_for(document: dict[str, Any]) -> None:
     assert document["totals"]["failures"] == 0
 
 
-class BusyMachine:
-    """How busy this machine's cores are, other people's work included: what the CPU's limit means on shared cores."""
-
-    share = 0.0
-
-    def __enter__(self) -> "BusyMachine":
-        self._before = self._jiffies()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        idle, total = (after - before for after, before in zip(self._jiffies(), self._before, strict=True))
-        self.share = 1 - idle / total
-
-    @staticmethod
-    def _jiffies() -> tuple[int, int]:
-        """Return idle and all jiffies since the start, steal included."""
-        fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-        return fields[3] + fields[4], sum(fields)
-
-
 def counts(document: dict[str, Any]) -> str:
     """The three counts in a line, to be printed."""
     witnesses = document["witnesses"]
@@ -53,25 +32,23 @@ def counts(document: dict[str, Any]) -> str:
 
 
 def ten_and_forty(here: Clone, say: Say) -> None:
-    """The first experiment: four times the connections, four times the throughput or the CPU's limit."""
-    common = ("--users", "40", "--time", "8s", "UPSTREAM_LATENCY=constant(100ms)")
+    """The first experiment, at a third of its rate: forty connections must be far from the CPU's limit."""
+    common = ("--users", "40", "--time", "8s", "UPSTREAM_LATENCY=constant(300ms)")
     ten = here.run_json(*common, "--label", "ten", "PROXY_MAX_CONNECTIONS=10")
-    with BusyMachine() as machine:
-        forty = here.run_json(*common, "--label", "forty", "PROXY_MAX_CONNECTIONS=40")
+    forty = here.run_json(*common, "--label", "forty", "PROXY_MAX_CONNECTIONS=40")
     comparison = here.sandbox("compare", "ten", "forty").stdout
     say(f"ten: {ten['totals']['rps']:.1f} requests/s, {counts(ten)}; {ten['verdict']['because']}")
     say(f"forty: {forty['totals']['rps']:.1f} requests/s, {counts(forty)}; {forty['verdict']['because']}")
     say(comparison)
     for document in (ten, forty):
         assert_accounted_for(document)
-    # ten connections of 100 ms each can carry 100 requests/s and not one more
-    assert ten["totals"]["rps"] <= 101
+    # ten connections of 300 ms each can carry 33.3 requests/s and not one more
+    assert ten["totals"]["rps"] <= 33.7
     # asked of the pool, not of the verdict: with httpx's own cost it is below nine tenths busy in the mean
     assert ten["pool"]["waiting_mean"] > 20
     ratio = forty["totals"]["rps"] / ten["totals"]["rps"]
-    say(f"forty has {ratio:.2f} times the throughput of ten; the machine was {machine.share:.0%} busy meanwhile")
-    assert ratio >= 3 or forty["verdict"]["bottleneck"] == "cpu" or machine.share > 0.8, (ratio, machine.share)
-    assert ratio > 1.2
+    say(f"forty has {ratio:.2f} times the throughput of ten")
+    assert ratio >= 3
     assert "PROXY_MAX_CONNECTIONS" in comparison
     difference = json.loads(here.sandbox("compare", "ten", "forty", "--json").stdout)
     names = [row["name"] for row in difference["settings"]]
