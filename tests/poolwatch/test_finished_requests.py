@@ -5,12 +5,13 @@ import json
 import random
 import re
 import time
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from poolwatch import ledger_reader
-from poolwatch.counters import Counters, Histogram, distribution
+from poolwatch.counters import BY_TOTAL_AT, Counters, Histogram, by_total, distribution
 from poolwatch.histogram import BOUNDS_MS
 from poolwatch.ledger import TICK_SECONDS, Ledger
 from poolwatch.monitor import Monitor
@@ -70,7 +71,7 @@ def test_what_is_unknown_counts_in_no_histogram(tmp_path: Path) -> None:
 
 def test_columns_fill_the_buckets_that_single_durations_would(tmp_path: Path) -> None:
     """On the bounds, beside them, above the last one, none at all and unknown."""
-    bounds = [round(bound * 1e6) for bound in BOUNDS_MS]
+    bounds = [round(bound * 1e6) for bound in BOUNDS_MS[::40]]
     chance = random.Random(4)
     spent = [
         0,
@@ -85,7 +86,40 @@ def test_columns_fill_the_buckets_that_single_durations_would(tmp_path: Path) ->
         for histogram in range(Histogram.REQUEST + 1):
             if histogram != Phase.OTHER:
                 single.add(histogram, 0 if histogram == Histogram.REQUEST else each)
-    assert list(batch.cells) == list(single.cells)
+    assert list(batch.cells[:BY_TOTAL_AT]) == list(single.cells[:BY_TOTAL_AT])
+
+
+def test_requests_are_summed_by_their_whole_time() -> None:
+    """Two that opened no connection and took about as long, and one that did and took longer."""
+    counters = Counters()
+    quick = [0] * len(Phase)
+    quick[Phase.NETWORK], quick[Phase.OTHER] = 2_000_000, UNKNOWN
+    slow = [0] * len(Phase)
+    slow[Phase.CONNECT], slow[Phase.NETWORK] = 40_000_000, 60_000_000
+    counters.add_phases([(quick, 2_000_000), (slow, 100_000_000), (quick, 2_010_000)])
+    rows = [Row.of(row) for row in by_total(counters.cells)]
+    assert [(row.requests, row.opened) for row in rows] == [(2, 0), (1, 1)]
+    assert [row.spent_ms[Phase.NETWORK] for row in rows] == [4.0, 60.0]
+    assert [row.opened_wait_ms for row in rows] == [0.0, 60.0]
+    assert 2.01 < rows[0].below_ms < 2.2
+    assert 100 < rows[1].below_ms < 107
+
+
+@dataclass(frozen=True)
+class Row:
+    """One class of `by_total`, by names."""
+
+    below_ms: float
+    requests: float
+    spent_ms: list[float]
+    opened_wait_ms: float
+    opened: float
+
+    @classmethod
+    def of(cls, row: list[float]) -> "Row":
+        below_ms, requests, *spent, opened_wait_ms, opened = row
+        assert len(spent) == len(Phase)
+        return cls(below_ms, requests, spent, opened_wait_ms, opened)
 
 
 def test_who_came_without_an_id_is_given_one(tmp_path: Path) -> None:

@@ -126,6 +126,31 @@ async def test_the_answers_own_limits_reuse_next_to_nothing(name: str) -> None:
     assert opened[1] * 4 < opened[0]
 
 
+@pytest.mark.parametrize("name", ["httpx_sync_shared", "requests_session"])
+async def test_a_wait_for_a_thread_is_no_wait_for_a_connection(name: str) -> None:
+    """Twelve calls, three threads, a connection for each: what they wait for is a thread; with threads, nothing."""
+
+    with threaded_upstream(Meter(0.05)) as upstream:
+        waits = []
+        for tokens in (3, 20):
+            async with running_proxy(upstream.url, max_connections=20, thread_tokens=tokens) as proxy:
+                await call(proxy, name)
+                before = await proxy.pool()
+                assert set(await at_once(proxy, name, 12)) == {200}
+                after = await proxy.pool()
+            waits.append(
+                {
+                    phase: after["phases_ms"][phase]["sum"] - before["phases_ms"][phase]["sum"]
+                    for phase in ("thread_wait", "pool_wait")
+                }
+            )
+            assert (after["waiting"], after["active"]) == (0, 0)
+    few, enough = waits
+    assert few["thread_wait"] > 900  # three wait not at all, three 50 ms each, three 100, three 150
+    assert few["thread_wait"] > 4 * few["pool_wait"]
+    assert few["thread_wait"] > 4 * enough["thread_wait"]
+
+
 async def test_a_client_for_each_request_costs_many_times_the_cpu() -> None:
     """Nothing is encrypted here, and still each client makes an SSL context."""
 

@@ -1,11 +1,11 @@
 """The counters of a pool: plain integers in one row, so that they can lie in a file that other processes read."""
 
 import enum
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, MutableSequence, Sequence
+from collections import Counter
+from collections.abc import MutableSequence, Sequence
 from typing import Final
 
-from poolwatch.histogram import BOUNDS_MS, Distribution, from_cells
+from poolwatch.histogram import BUCKETS, Distribution, bucket_of, buckets_of, from_cells, upper_bound_ms
 from poolwatch.phases import Phase
 
 
@@ -46,10 +46,12 @@ class Histogram(enum.IntEnum):
     """What is kept by its distribution: a sum of nanoseconds and the buckets. The phases come first."""
 
     ADMISSION = Phase.ADMISSION
+    THREAD_WAIT = Phase.THREAD_WAIT
     POOL_WAIT = Phase.POOL_WAIT
     CONNECT = Phase.CONNECT
     TLS = Phase.TLS
     SEND = Phase.SEND
+    UPSTREAM_QUEUE = Phase.UPSTREAM_QUEUE
     UPSTREAM = Phase.UPSTREAM
     NETWORK = Phase.NETWORK
     BODY = Phase.BODY
@@ -62,17 +64,23 @@ class Histogram(enum.IntEnum):
     LOOP_LAG = enum.auto()  # by how much the event loop ran late
 
 
-BUCKETS: Final = len(BOUNDS_MS) + 1
-"""The last bucket is for what lies above the last bound."""
-
 HISTOGRAMS_AT: Final = len(Cell)
 HISTOGRAM_CELLS: Final = 1 + BUCKETS
-CELLS: Final = HISTOGRAMS_AT + HISTOGRAM_CELLS * len(Histogram)
+BY_TOTAL_AT: Final = HISTOGRAMS_AT + HISTOGRAM_CELLS * len(Histogram)
+"""The requests by their whole time, in classes of 8 buckets: what those around a quantile spent in each phase."""
+
+_CLASS_BITS: Final = 3
+BY_TOTAL_CLASSES: Final = BUCKETS >> _CLASS_BITS
+BY_TOTAL_COLUMNS: Final = len(Phase) + 3
+"""Requests, ns by phase; then those that opened a connection, and the ns that these waited in NETWORK and OTHER."""
+
+CELLS: Final = BY_TOTAL_AT + BY_TOTAL_CLASSES * BY_TOTAL_COLUMNS
 """How many there are. Whoever needs more puts them behind these, so that all offsets here are constant."""
 
-_BOUNDS_NS: Final = [round(bound * 1e6) for bound in BOUNDS_MS]
-_FIRST_BOUND_NS: Final = _BOUNDS_NS[0]
-_UP_TO_NS: Final = [*_BOUNDS_NS, (1 << 63) - 1]
+_TOTAL: Final = len(Phase)
+_CONNECT: Final = int(Phase.CONNECT)
+_NETWORK: Final = int(Phase.NETWORK)
+_OTHER: Final = int(Phase.OTHER)
 
 
 class Counters:
@@ -100,30 +108,60 @@ class Counters:
         cells = self.cells
         at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
         cells[at] += nanoseconds
-        cells[at + 1 + (bisect_left(_BOUNDS_NS, nanoseconds) if nanoseconds > _FIRST_BOUND_NS else 0)] += 1
+        cells[at + 1 + bucket_of(nanoseconds)] += 1
 
-    def add_phases(self, finished: Iterable[tuple[Sequence[int], int]]) -> None:
+    def add_phases(self, finished: Sequence[tuple[Sequence[int], int]]) -> None:
         """Put finished requests, (ns by phase, ns in all) each, into the histograms of their phases, TOTAL and REQUEST.
 
-        A phase that is not known (-1) is left out.
+        And into the classes by their whole time. A phase that is not known (-1) is left out.
         """
         rows = [(*spent_ns, total_ns, total_ns - spent_ns[0]) for spent_ns, total_ns in finished]
         cells = self.cells
         for histogram, column in enumerate(zip(*rows, strict=True)):
-            known = sorted(column)  # it falls into few buckets, and is counted with one step for each
-            if known[0] < 0:
-                del known[: bisect_left(known, 0)]
             at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
-            cells[at] += sum(known)
-            counted = 0
-            while counted < len(known):
-                bucket = bisect_left(_UP_TO_NS, known[counted])
-                end = bisect_right(known, _UP_TO_NS[bucket], counted)
-                cells[at + 1 + bucket] += end - counted
-                counted = end
+            none = column.count(0)  # most phases take no time: on a kept connection, without TLS, without admission
+            cells[at + 1] += none
+            if none < len(column):
+                known = [spent_ns for spent_ns in column if spent_ns > 0]
+                cells[at] += sum(known)
+                for bucket, count in Counter(buckets_of(known)).items():
+                    cells[at + 1 + bucket] += count
+        self._add_classes(rows)
+
+    def _add_classes(self, rows: Sequence[tuple[int, ...]]) -> None:
+        """Add rows of (ns by phase, total, ...) to the classes by their whole time."""
+        cells = self.cells
+        classes: dict[int, list[tuple[int, ...]]] = {}
+        for row, bucket in zip(rows, buckets_of([row[_TOTAL] for row in rows]), strict=True):
+            classes.setdefault(bucket >> _CLASS_BITS, []).append(row)
+        for number, members in classes.items():
+            at = BY_TOTAL_AT + number * BY_TOTAL_COLUMNS
+            cells[at] += len(members)
+            for phase, column in zip(range(_TOTAL), zip(*members, strict=True), strict=False):
+                if spent := sum(column):  # one that is not known takes a nanosecond off
+                    cells[at + 1 + phase] += spent
+            if fresh := [row for row in members if row[_CONNECT] > 0]:
+                cells[at + _TOTAL + 1] += len(fresh)
+                cells[at + _TOTAL + 2] += sum(row[_NETWORK] + row[_OTHER] for row in fresh)
 
 
 def distribution(cells: Sequence[int], histogram: int) -> Distribution:
     """Return one histogram of some cells."""
     at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
     return from_cells(cells[at : at + HISTOGRAM_CELLS])
+
+
+def by_total(cells: Sequence[int]) -> list[list[float]]:
+    """Return the classes of requests by their whole time that are not empty.
+
+    Each is its upper bound in ms, requests, ms by phase; of those that opened a connection the ms in NETWORK and OTHER,
+    and how many they were.
+    """
+    rows = []
+    for number in range(BY_TOTAL_CLASSES):
+        at = BY_TOTAL_AT + number * BY_TOTAL_COLUMNS
+        if cells[at]:
+            requests, *spent, fresh, fresh_wait = cells[at : at + BY_TOTAL_COLUMNS]
+            bound = upper_bound_ms(((number + 1) << _CLASS_BITS) - 1)
+            rows.append([bound, requests, *(max(ns, 0) / 1e6 for ns in (*spent, fresh_wait)), fresh])
+    return rows

@@ -27,7 +27,7 @@ TICK_SECONDS: Final = 0.05
 _BATCH: Final = 64
 """At 5 us each the event loop is held up for a third of a millisecond."""
 
-SUFFIX: Final = ".ledger2"
+SUFFIX: Final = ".ledger3"
 """With the number of the layout: during a rolling restart workers of another layout are not misread."""
 
 HEADER: Final = struct.Struct("<qqq")

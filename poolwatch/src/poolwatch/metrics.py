@@ -14,14 +14,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from poolwatch.counters import Cell, Histogram
-from poolwatch.histogram import BOUNDS_MS, cumulative
+from poolwatch.histogram import METRIC_BOUNDS_MS, cumulative
 from poolwatch.phases import NAMES
 from poolwatch.pool_report import PoolLimits
 from poolwatch.report import gauges
 from poolwatch.worker_totals import Totals
-
-_SHOWN_BOUNDS_MS = BOUNDS_MS[::5]
-"""Four buckets to the decade are enough for a dashboard."""
 
 
 def exposition(totals: Totals, limits: PoolLimits, *, ledger: bool, connections_known: bool = True) -> str:
@@ -139,5 +136,5 @@ class _Totals(Collector):
         metric = HistogramMetricFamily(f"{name}_seconds", text, labels=labels)
         for values, histogram in histograms.items():
             durations = self._totals.distribution(histogram)
-            metric.add_metric(values, cumulative(durations, _SHOWN_BOUNDS_MS), sum_value=durations.sum_ms / 1e3)
+            metric.add_metric(values, cumulative(durations, METRIC_BOUNDS_MS), sum_value=durations.sum_ms / 1e3)
         return metric

@@ -11,7 +11,7 @@ from typing import Any
 
 from poolwatch.connection import DURATION_BOUNDS_SECONDS, Origin
 from poolwatch.counters import Histogram, distribution
-from poolwatch.histogram import BOUNDS_MS, cumulative
+from poolwatch.histogram import METRIC_BOUNDS_MS, cumulative
 from poolwatch.watch import Watch
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -74,7 +74,7 @@ def metrics(watch: Watch) -> str:
         lines.append(f"http_client_connection_duration_seconds_count{{{_server(origin)}}} {total}")
     wait = distribution(watch.monitor.cells, Histogram.WAIT)
     lines.append("# TYPE http_client_request_time_in_queue_seconds histogram")
-    buckets = cumulative(wait, BOUNDS_MS[::5])
+    buckets = cumulative(wait, METRIC_BOUNDS_MS)
     lines += [f'http_client_request_time_in_queue_seconds_bucket{{le="{le}"}} {count:g}' for le, count in buckets]
     lines.append(f"http_client_request_time_in_queue_seconds_sum {wait.sum_ms / 1e3}")
     lines.append(f"http_client_request_time_in_queue_seconds_count {buckets[-1][1]:g}")

@@ -13,11 +13,13 @@ class Phase(enum.IntEnum):
     """Where a request's time went. Each moment between its arrival and its end belongs to exactly one of them."""
 
     ADMISSION = 0  # in the proxy's own queue
+    THREAD_WAIT = enum.auto()  # for a thread of the `def` endpoints
     POOL_WAIT = enum.auto()  # for a connection of the pool
     CONNECT = enum.auto()  # name, TCP (and TLS with clients that tell the two as one)
     TLS = enum.auto()
     SEND = enum.auto()  # the request going out, a body as fast as its caller sends it
-    UPSTREAM = enum.auto()  # what the upstream says it took; the whole wait for the first byte if it says nothing
+    UPSTREAM_QUEUE = enum.auto()  # what the upstream says it waited for one of its servers
+    UPSTREAM = enum.auto()  # what else the upstream says it took; the whole wait for the first byte if it says nothing
     NETWORK = enum.auto()  # the rest of that wait
     BODY = enum.auto()  # from the head to the last byte handed on
     PROXY = enum.auto()  # the proxy's and the client library's own code: before, between and after
@@ -43,18 +45,19 @@ not. Written in one go they take half the time of one by one, on every request t
 _USUAL: Final = re.compile(rb"queue;dur=([0-9]+\.[0-9]+), work;dur=([0-9]+\.[0-9]+), late;dur=([0-9]+\.[0-9]+)")
 """As the mock writes it; three times as quick as looking for each."""
 
-_REPORTED: Final = re.compile(rb"(?:^|,)\s*(?:queue|work|late)\s*;\s*dur=([0-9]+(?:\.[0-9]+)?)")
+_REPORTED: Final = re.compile(rb"(?:^|,)\s*(queue|work|late)\s*;\s*dur=([0-9]+(?:\.[0-9]+)?)")
 
 
-def reported_ns(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
-    """Return what the upstream says it took (queue + work + late of its Server-Timing), or None if it says nothing."""
+def reported_ns(headers: Iterable[tuple[bytes, bytes]]) -> tuple[int, int] | None:
+    """Return what the upstream's Server-Timing reports: queue, and work + late; None if it has none of the three."""
     for name, value in headers:
         if len(name) == 13 and name.lower() == b"server-timing":
             if usual := _USUAL.fullmatch(value):
                 queue, work, late = usual.groups()
-                return round((float(queue) + float(work) + float(late)) * 1e6)
+                return round(float(queue) * 1e6), round((float(work) + float(late)) * 1e6)
             if parts := _REPORTED.findall(value):
-                return round(sum(map(float, parts)) * 1e6)
+                queued = sum(float(ms) for name, ms in parts if name == b"queue")
+                return round(queued * 1e6), round((sum(float(ms) for _, ms in parts) - queued) * 1e6)
     return None
 
 
@@ -63,8 +66,8 @@ def server_timing(spent_ns: Sequence[int]) -> bytes:
 
     On a kept connection all those that it has are there, though one may have taken none.
     """
-    admission, pool_wait, connect, tls, send, upstream, network, body, proxy, other = spent_ns
-    if not (connect or tls or network or body):
+    admission, threads, pool_wait, connect, tls, send, queue, upstream, network, body, proxy, other = spent_ns
+    if not (connect or tls or threads or queue or network or body):
         if not other:
             return _KEPT % (admission / 1e6, pool_wait / 1e6, send / 1e6, upstream / 1e6, proxy / 1e6)
         if not (send or upstream):

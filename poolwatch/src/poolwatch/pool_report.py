@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from poolwatch.counters import Cell, Histogram
+from poolwatch.counters import Cell, Histogram, by_total
 from poolwatch.histogram import Distribution
 from poolwatch.phases import NAMES
 from poolwatch.report import gauges
@@ -45,6 +45,7 @@ def _document(totals: Totals, limits: PoolLimits) -> dict[str, Any]:
         "wait_ms": _shown(totals.distribution(Histogram.WAIT)),
         "phases_ms": {name: _shown(totals.distribution(Histogram(phase))) for phase, name in enumerate(NAMES)}
         | {"total": _shown(totals.distribution(Histogram.TOTAL))},
+        "by_total": by_total(totals.cells),
         "hold_ms": {"count": totals[Cell.HOLD_COUNT], "sum": totals[Cell.HOLD_NS] / 1e6},
         "requests": {
             "received": totals[Cell.RECEIVED],

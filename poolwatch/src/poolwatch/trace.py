@@ -12,9 +12,10 @@ from typing import Final, Protocol
 from poolwatch.counters import Cell, Counters, Histogram
 from poolwatch.phases import UNKNOWN, Phase, reported_ns, server_timing
 
-ARRIVED, ASKED, GRANTED, CONNECTING, CONNECTED, SECURING, SENDING, SENT, HEAD, BODY, DONE, ENDED = range(12)
+ARRIVED, THREADING, ASKED, GRANTED, CONNECTING, CONNECTED, SECURING, SENDING, SENT, HEAD, BODY, DONE, ENDED = range(13)
 _PHASES: Final = (
     Phase.ADMISSION,
+    Phase.THREAD_WAIT,
     Phase.POOL_WAIT,
     Phase.OTHER,
     Phase.CONNECT,
@@ -29,7 +30,7 @@ _PHASES: Final = (
 )
 _PHASE_OF_STEP: Final = tuple(int(phase) for phase in _PHASES)
 _SEND_UNKNOWN: Final = (Phase.SEND,)
-_ALL_UNKNOWN: Final = (Phase.CONNECT, Phase.TLS, Phase.SEND, Phase.UPSTREAM, Phase.NETWORK)
+_ALL_UNKNOWN: Final = (Phase.CONNECT, Phase.TLS, Phase.SEND, Phase.UPSTREAM_QUEUE, Phase.UPSTREAM, Phase.NETWORK)
 _NO_TIME: Final = [0] * len(Phase)
 
 _ACTIVE: Final = int(Cell.ACTIVE)
@@ -50,8 +51,10 @@ _IN_OTHER: Final = int(Phase.OTHER)
 _IN_POOL_WAIT: Final = int(Phase.POOL_WAIT)
 _IN_PROXY: Final = int(Phase.PROXY)
 _IN_SEND: Final = int(Phase.SEND)
+_IN_THREAD_WAIT: Final = int(Phase.THREAD_WAIT)
 _IN_TLS: Final = int(Phase.TLS)
 _IN_UPSTREAM: Final = int(Phase.UPSTREAM)
+_IN_UPSTREAM_QUEUE: Final = int(Phase.UPSTREAM_QUEUE)
 
 current: Final[ContextVar["RequestTrace | None"]] = ContextVar("poolwatch_trace", default=None)
 """The trace that the running task or thread is part of. A watched client attaches to it instead of making its own."""
@@ -193,6 +196,18 @@ class RequestTrace:
         if self._step == ARRIVED:
             self._ask(_IN_ADMISSION)
 
+    def awaiting_thread(self) -> None:
+        """Note that the request waits for a thread now, and not for a connection."""
+        if self._asked_ns and not self._granted_ns and self._step == ASKED:
+            self._cells[_WAITING] -= 1
+            self._asked_ns = 0
+            self._to(THREADING, _IN_PROXY)
+
+    def in_thread(self) -> None:
+        """Note that the request has its thread: from here on it waits for a connection."""
+        if self._step == THREADING:
+            self._ask(_IN_THREAD_WAIT)
+
     def retrying(self) -> None:
         """Note that a try failed and another one begins: the connection is given up, the wait begins anew."""
         if self._step < BODY:
@@ -332,12 +347,13 @@ class RequestTrace:
         waited = spent[waited_in]
         reported = reported_ns(self._upstream_headers)
         if reported is not None:
-            reported = min(reported, waited)
+            queued = min(reported[0], waited)
+            worked = min(reported[1], waited - queued)
             spent[waited_in] = 0
-            spent[_IN_UPSTREAM] = reported
-            spent[rest] += waited - reported
+            spent[_IN_UPSTREAM_QUEUE], spent[_IN_UPSTREAM] = queued, worked
+            spent[rest] += waited - queued - worked
         elif waited:
-            unknown = (*unknown, Phase.NETWORK)
+            unknown = (*unknown, Phase.UPSTREAM_QUEUE, Phase.NETWORK)
         for phase in unknown:
             if spent[phase] == 0:
                 spent[phase] = UNKNOWN

@@ -75,7 +75,9 @@ def read(directory: Path, codes: Sequence[str] = ()) -> Totals:
 def total(workers: list[WorkerCounts], codes: Sequence[str] = ()) -> Totals:
     """Sum workers, the dead ones settled. Pure."""
     settled = [worker if worker.alive else _settled(worker) for worker in workers]
-    cells = tuple(sum(column) for column in zip(*(worker.cells for worker in settled), strict=True))
+    # most often there is one: the cells are some ten thousands
+    rows = [worker.cells for worker in settled]
+    cells = rows[0] if len(rows) == 1 else tuple(map(sum, zip(*rows, strict=True)))
     run_id = _newest_run(settled)
     of_run = [worker for worker in settled if worker.run_id == run_id]
     run = {cell: sum(worker[cell] for worker in of_run) for cell in _RUN_CELLS}

@@ -1,11 +1,21 @@
-"""The threads that `def` endpoints run in: anyio's default limiter, 40 tokens unless PROXY_THREAD_TOKENS says else."""
+"""The threads that `def` endpoints run in: anyio's default limiter, 40 tokens unless PROXY_THREAD_TOKENS says else.
 
+A request that waits for a token has no thread and asks for no connection yet: the wait is told apart from the pool's.
+"""
+
+from typing import Any
+
+from anyio import CapacityLimiter
 from anyio.to_thread import current_default_thread_limiter
+
+from poolwatch.trace import current
 
 
 def limit_threads(total: int) -> None:
     """Set how many threads of the running loop may work at a time; further calls wait for a token."""
-    current_default_thread_limiter().total_tokens = total
+    limiter = current_default_thread_limiter()
+    limiter.total_tokens = total
+    _watch(limiter)
 
 
 def thread_tokens() -> dict[str, int]:
@@ -16,3 +26,25 @@ def thread_tokens() -> dict[str, int]:
         "borrowed": statistics.borrowed_tokens,
         "waiting": statistics.tasks_waiting,
     }
+
+
+def _watch(limiter: CapacityLimiter) -> None:
+    """Report each wait for a token to the trace of the task that waits.
+
+    anyio has no hook, and its limiter takes no attributes: it is given a subclass that adds none.
+    """
+    kind: Any = type(limiter)
+    if "watched" in kind.__dict__:
+        return
+
+    async def acquire_on_behalf_of(self: Any, borrower: object) -> None:
+        trace = current.get()
+        if trace is None:
+            await kind.acquire_on_behalf_of(self, borrower)
+            return
+        trace.awaiting_thread()
+        await kind.acquire_on_behalf_of(self, borrower)
+        trace.in_thread()
+
+    members = {"__slots__": (), "watched": True, "acquire_on_behalf_of": acquire_on_behalf_of}
+    limiter.__class__ = type("WatchedLimiter", (kind,), members)

@@ -76,12 +76,25 @@ class _Watched(HTTPConnection):
         super().close()
 
 
+class _WatchedPool(HTTPConnectionPool):
+    teller: Teller
+
+    def urlopen(self, *arguments: Any, **options: Any) -> Any:
+        """Without `pool_block` no request waits for a connection."""
+        exchange = current.get()
+        if exchange is not None:
+            self.teller.tell(exchange.grant)
+        return super().urlopen(*arguments, **options)
+
+
 def watched_pools(watch: Monitor, teller: Teller) -> PoolClasses:
     """Return the pools by scheme whose connections report to a watch."""
     told = {"watch": watch, "teller": teller}
     plain = type("WatchedConnection", (_Watched,), told)
     secure = type("WatchedTlsConnection", (_Watched, HTTPSConnection), told)
     return {
-        "http": type("WatchedPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
-        "https": type("WatchedTlsPool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+        "http": type("WatchedPool", (_WatchedPool,), {"ConnectionCls": plain, "teller": teller}),
+        "https": type(
+            "WatchedTlsPool", (_WatchedPool, HTTPSConnectionPool), {"ConnectionCls": secure, "teller": teller}
+        ),
     }
