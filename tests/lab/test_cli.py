@@ -343,29 +343,34 @@ def test_the_pytest_codes_are_ours(clone: FakeClone) -> None:
     assert clone.run("test", "--no-such-option").returncode == 2
 
 
-TIMING = """
+FLAKY = """
 import pathlib, pytest
-@pytest.mark.timing
-def test_wall_clock():
-    tries = pathlib.Path("tries")
+def tried_before(name):
+    tries = pathlib.Path(name)
     tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
-    assert len(tries.read_text()) >= 2
-def test_other(): pass
+    return len(tries.read_text()) >= 2
+@pytest.mark.timing
+def test_wall_clock(): assert tried_before("wall_clock")
+def test_race(): assert tried_before("race")
+def test_good(): pass
+def test_bad(): assert False
 """
 
 
-def test_timing_tests_run_alone_and_once_more_if_they_fail(clone: FakeClone) -> None:
-    """pytest's own summaries are printed, and one line after them."""
-    (clone.root / "pytest.ini").write_text("[pytest]\nmarkers = timing\n")
-    (clone.root / "test_them.py").write_text(TIMING)
+def test_tests_that_failed_run_once_more_alone_and_are_named(clone: FakeClone) -> None:
+    """pytest's own summaries are printed, and after them what passed only alone, and the counts."""
+    (clone.root / "pytest.ini").write_text("[pytest]\nmarkers = timing\njunit_family = xunit1\n")
+    (clone.root / "test_them.py").write_text(FLAKY)
     done = clone.run("test")
-    assert done.returncode == 0, done.stdout
-    assert len(re.findall(r"^=+ 1 (?:passed|failed).* in .*=+$", done.stdout, re.MULTILINE)) == 3
+    assert done.returncode == 1, done.stdout
+    assert len(re.findall(r"^=+ \d (?:passed|failed).* in .*=+$", done.stdout, re.MULTILINE)) == 4
     assert "slowest 15 durations" in done.stdout
-    assert done.stdout.splitlines()[-1] == (
-        "./sandbox test: all but timing: 1 passed, 0 failed, 0 skipped; timing, alone: 0 passed, 1 failed, 0 skipped; "
-        "those once more: 1 passed, 0 failed, 0 skipped"
-    )
+    assert done.stdout.splitlines()[-3:] == [
+        "./sandbox test: failed at first, passed alone: test_them.py::test_race",
+        "./sandbox test: failed at first, passed alone: test_them.py::test_wall_clock",
+        "./sandbox test: all but timing: 1 passed, 2 failed, 0 skipped; those once more: 1 passed, 1 failed, 0 skipped"
+        "; timing, alone: 0 passed, 1 failed, 0 skipped; those once more: 1 passed, 0 failed, 0 skipped",
+    ]
 
 
 @pytest.mark.parametrize(
