@@ -1,5 +1,5 @@
+from support.behaviour_table import DECISIONS
 from support.behaviours import TABLE, checks, table
-from support.decisions import DECISIONS
 
 
 def test_the_committed_table_is_what_the_tests_yield() -> None:

@@ -12,7 +12,7 @@ import pytest
 from poolwatch.counters import Cell
 from proxy.clients.lost_slots import lost_slots
 from proxy.errors import ProxyError
-from support.direct import COUNTED, NAMES, QUEUES, Direct, direct, eventually
+from support.client_fixture import COUNTED, NAMES, QUEUES, Direct, direct, eventually
 from support.raw_http import Exchange, RawUpstream, answer_ok, raw_upstream
 
 SLOTS = 10

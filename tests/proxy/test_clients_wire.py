@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from proxy.errors import ProxyError
-from support.direct import NAMES, QUEUES, chunks, direct
+from support.client_fixture import NAMES, QUEUES, chunks, direct
 from support.raw_http import Exchange, raw_upstream
 from support.servers import free_port
 

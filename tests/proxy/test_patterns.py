@@ -15,7 +15,7 @@ from proxy import patterns
 from proxy.pattern_runtime.registry import discover
 from support.raw_http import get, raw_upstream, roundtrip, split
 from support.servers import RunningProxy, environment, free_port, running_proxy
-from support.threaded import Meter, threaded_upstream
+from support.threaded_upstream import Meter, threaded_upstream
 
 PATTERNS = discover(patterns)
 SEEDS = [

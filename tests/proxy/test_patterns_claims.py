@@ -22,7 +22,7 @@ from proxy.pattern_runtime.thread_limiter import thread_tokens
 from proxy.patterns import async_module_global, chunk_generator, chunk_generator_finally
 from support.raw_http import Exchange, get, raw_upstream, roundtrip, split
 from support.servers import RunningProxy, running_proxy
-from support.threaded import Meter, threaded_upstream
+from support.threaded_upstream import Meter, threaded_upstream
 
 PATTERNS = discover(patterns)
 RECOMMENDED = [name for name, pattern in PATTERNS.items() if pattern.verdict.use]

@@ -104,7 +104,7 @@ def checks() -> list[tuple[int, Mapping[str, str]]]:
 
 def table() -> str:
     """Return the table as the tests make it."""
-    from support.decisions import DECISIONS, LIMITS
+    from support.behaviour_table import DECISIONS, LIMITS
 
     lines = [
         "# What the proxy does, case by case",

@@ -1,4 +1,4 @@
-"""What each client can do, found out on real sockets: `python -m support.abilities` in tests/ writes the table anew."""
+"""What each client can do, found out on real sockets: `python -m support.client_capabilities` in tests/ writes the table anew."""
 
 import asyncio
 import tempfile
@@ -11,7 +11,7 @@ import anyio
 
 from poolwatch.counters import Cell
 from proxy.errors import ProxyError
-from support.direct import NAMES, Direct, chunks, direct, eventually
+from support.client_fixture import NAMES, Direct, chunks, direct, eventually
 from support.h2_upstream import h2_upstream, make_authority
 from support.raw_http import Exchange, answer_ok, raw_upstream
 
@@ -169,7 +169,7 @@ async def table() -> str:
     lines = [
         "# What each client can do",
         "",
-        "Found out by the tests; make it anew with `python -m support.abilities` in tests/.",
+        "Found out by the tests; make it anew with `python -m support.client_capabilities` in tests/.",
         "",
         f"| | {' | '.join(NAMES)} |",
         f"|---|{'---|' * len(NAMES)}",
