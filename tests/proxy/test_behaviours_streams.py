@@ -4,13 +4,13 @@ import socket
 import struct
 import time
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
 from support.behaviours import Stand, behaviour
+from support.eventually import eventually
 from support.faults import refuses_early, stops_in_the_body
 from support.raw_http import Exchange, RawUpstream, get, raw_upstream, read_body, roundtrip, split
 from support.servers import RunningProxy, running_proxy
@@ -18,19 +18,12 @@ from support.servers import RunningProxy, running_proxy
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not await condition():
-        assert time.monotonic() < deadline, "did not come true in time"
-        await asyncio.sleep(0.01)
-
-
 async def free_within_a_second(proxy: RunningProxy) -> dict[str, Any]:
     async def free() -> bool:
         pool = await proxy.pool()
         return bool(pool["active"] == pool["requests"]["in_flight"] == 0)
 
-    await until(free, seconds=1)
+    await eventually(free, within=1)
     return await proxy.pool()
 
 
@@ -50,7 +43,7 @@ async def test_100_continue_comes_when_the_body_is_wanted(stand: Stand) -> None:
 
     async with stand.open(script, max_connections=1) as (upstream, proxy):
         first = asyncio.create_task(roundtrip(proxy.port, get()))
-        await until(lambda: _sent(upstream, 1))
+        await eventually(lambda: _sent(upstream, 1))
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         writer.write(get("/", "Expect: 100-continue", "Content-Length: 2", method="POST"))
         early = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
@@ -199,8 +192,8 @@ async def test_a_refusal_during_an_upload_reaches_the_caller_and_stops_it(stand:
         assert (status, body) == (413, b"big")
         assert (b"connection", b"close") in headers
         assert sent < 256 << 20
-        await until(lambda: _nobody_holds(proxy), seconds=1)
-        await until(lambda: _closed(upstream, 1))  # after it has read what was on its way
+        await eventually(lambda: _nobody_holds(proxy), within=1)
+        await eventually(lambda: _closed(upstream, 1))  # after it has read what was on its way
         writer.transport.abort()
 
 
@@ -219,9 +212,9 @@ async def test_a_caller_who_leaves_before_the_head_cancels_the_upstream_request(
     async with stand.open(sleeps, max_connections=1, read_timeout_seconds=4) as (upstream, proxy):
         _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         writer.write(get())
-        await until(lambda: _sent(upstream, 1))
+        await eventually(lambda: _sent(upstream, 1))
         writer.close()
-        await until(lambda: _closed(upstream, 1), seconds=1)
+        await eventually(lambda: _closed(upstream, 1), within=1)
         pool = await free_within_a_second(proxy)
         assert pool["requests"]["aborted"] == 1
 
@@ -240,13 +233,13 @@ async def test_a_caller_who_leaves_the_queue_is_never_sent(stand: Stand) -> None
 
     async with stand.open(script, max_connections=1) as (upstream, proxy):
         first = asyncio.create_task(roundtrip(proxy.port, get("/first")))
-        await until(lambda: _sent(upstream, 1))
+        await eventually(lambda: _sent(upstream, 1))
         for request in (get("/gone"), get("/gone", "Content-Length: 2", method="POST") + b"hi"):
             _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
             writer.write(request)
-            await until(lambda: _in_flight(proxy, 2))
+            await eventually(lambda: _in_flight(proxy, 2))
             writer.close()
-            await until(lambda: _in_flight(proxy, 1), seconds=1)
+            await eventually(lambda: _in_flight(proxy, 1), within=1)
         release.set()
         assert split(await first)[0] == 200
         assert split(await roundtrip(proxy.port, get("/last")))[0] == 200
@@ -260,14 +253,14 @@ async def test_a_caller_who_leaves_the_queue_with_more_than_is_read_ahead_is_not
     async with stand.open(sleeps, max_connections=1, pool_timeout_seconds=10) as (upstream, proxy):
         _, first = await asyncio.open_connection("127.0.0.1", proxy.port)
         first.write(get("/first"))
-        await until(lambda: _sent(upstream, 1))
+        await eventually(lambda: _sent(upstream, 1))
         for framing in ("Content-Length: 4000000", "Transfer-Encoding: chunked"):
             _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
             writer.write(get("/gone", framing, method="POST") + b"30000\r\n" + bytes(0x30000))
             await writer.drain()
-            await until(lambda: _in_flight(proxy, 2))
+            await eventually(lambda: _in_flight(proxy, 2))
             writer.close()
-            await until(lambda: _in_flight(proxy, 1), seconds=1)
+            await eventually(lambda: _in_flight(proxy, 1), within=1)
         first.close()
 
 
@@ -284,7 +277,7 @@ async def test_a_caller_who_leaves_in_the_answer_cancels_the_rest(stand: Stand) 
         writer.write(get())
         await reader.readuntil(b"some")
         writer.close()
-        await until(lambda: _closed(upstream, 1), seconds=1)
+        await eventually(lambda: _closed(upstream, 1), within=1)
         assert (await free_within_a_second(proxy))["requests"]["aborted"] == 1
 
 
@@ -296,10 +289,10 @@ async def test_a_caller_who_leaves_in_its_upload_never_completes_it(stand: Stand
         async with stand.open() as (upstream, proxy):
             _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
             writer.write(get("/", framing, method="POST") + part)
-            await until(lambda: _connected(upstream))
+            await eventually(lambda: _connected(upstream))
             await asyncio.sleep(0.1)
             writer.close()
-            await until(lambda: _closed(upstream, 1), seconds=1)
+            await eventually(lambda: _closed(upstream, 1), within=1)
             assert upstream.exchanges == []
             assert (await free_within_a_second(proxy))["requests"]["aborted"] == 1
 
@@ -455,7 +448,7 @@ async def test_what_is_in_flight_is_finished_at_shutdown(stand: Stand) -> None:
     async with raw_upstream(script) as upstream:
         async with running_proxy(upstream.url, client=stand.client) as proxy:
             in_flight = asyncio.create_task(roundtrip(proxy.port, get()))
-            await until(lambda: _sent(upstream, 1))
+            await eventually(lambda: _sent(upstream, 1))
         assert split(await in_flight)[0] == 200
         try:
             await roundtrip(proxy.port, get())
@@ -477,7 +470,7 @@ async def test_the_queue_is_bounded_and_in_order(stand: Stand) -> None:
         tasks = []
         for number in range(3):
             tasks.append(asyncio.create_task(roundtrip(proxy.port, get(f"/{number}"))))
-            await until(partial(_in_flight, proxy, number + 1))
+            await eventually(partial(_in_flight, proxy, number + 1))
         began = time.monotonic()
         status, headers, _ = split(await roundtrip(proxy.port, get("/over")))
         assert (status, dict(headers)[b"x-proxy-error"]) == (503, b"overloaded")

@@ -12,7 +12,8 @@ import pytest
 from poolwatch.counters import Cell
 from proxy.clients.lost_slots import lost_slots
 from proxy.errors import ProxyError
-from support.client_fixture import COUNTED, NAMES, QUEUES, Direct, direct, eventually
+from support.client_fixture import COUNTED, NAMES, QUEUES, Direct, direct
+from support.eventually import eventually
 from support.raw_http import Exchange, RawUpstream, answer_ok, raw_upstream
 
 SLOTS = 10
@@ -89,7 +90,7 @@ async def test_a_cancelled_request_is_ended_at_the_upstream_at_once(name: str, q
                 await eventually(partial(_begun, upstream, begun + 1))
                 await asyncio.sleep(0.02)
                 scope.cancel()
-            await eventually(partial(_closed, upstream, number), seconds=1)
+            await eventually(partial(_closed, upstream, number), within=1)
         assert (await proxy.send(b"/ok"))[2] == b"ok"
         await eventually(lambda: proxy.cell(Cell.OPENED) - proxy.cell(Cell.CLOSED) == 1)
 
@@ -145,7 +146,7 @@ async def test_a_body_that_nobody_waits_for_is_not_sent_on() -> None:
         await eventually(lambda: upstream.connections == 1)
         await asyncio.sleep(0.05)
         task.cancel()
-        await eventually(lambda: proxy.free == 1 and upstream.closed == 1, seconds=1)
+        await eventually(lambda: proxy.free == 1 and upstream.closed == 1, within=1)
         assert upstream.exchanges == []
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from poolwatch.counters import Cell
 from proxy.errors import ProxyError
-from support.client_fixture import NAMES, QUEUES, Direct, chunks, direct, eventually
+from support.client_fixture import NAMES, QUEUES, Direct, chunks, direct
+from support.eventually import eventually
 from support.raw_http import Exchange, answer_ok, raw_upstream
 from support.servers import free_port
 

@@ -11,7 +11,8 @@ from poolwatch.counters import Cell
 from proxy.clients.transport import socket_options
 from proxy.errors import ProxyError
 from proxy.settings import Settings
-from support.client_fixture import COUNTED, NAMES, QUEUES, chunks, direct, eventually
+from support.client_fixture import COUNTED, NAMES, QUEUES, chunks, direct
+from support.eventually import eventually
 from support.raw_http import Exchange, RawUpstream, answer_ok, raw_upstream
 
 SLOW = 0.02

@@ -12,7 +12,8 @@ from poolwatch.counters import Cell
 from poolwatch.report import gauges
 from proxy.clients.httpcore_http2 import missing_private_names
 from proxy.errors import ProxyError
-from support.client_fixture import QUEUES, chunks, direct, eventually
+from support.client_fixture import QUEUES, chunks, direct
+from support.eventually import eventually
 from support.h2_upstream import Stream, h2_upstream, make_authority, ok
 from support.raw_http import get, roundtrip, split
 from support.servers import running_proxy

@@ -2,20 +2,13 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from support.eventually import eventually
 from support.raw_http import Exchange, RawUpstream, get, raw_upstream, roundtrip, split
 from support.servers import RunningProxy, free_port, running_proxy
-
-
-async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not await condition():
-        assert time.monotonic() < deadline, "did not come true in time"
-        await asyncio.sleep(0.01)
 
 
 async def test_the_request_arrives_as_it_was_sent() -> None:
@@ -199,9 +192,9 @@ async def test_a_full_pool_is_503_after_the_pool_timeout_and_says_when_to_come_a
     settings: dict[str, Any] = {"max_connections": 1, "pool_timeout_seconds": 0.3}
     async with raw_upstream(script) as upstream, running_proxy(upstream.url, **settings) as proxy:
         first = asyncio.create_task(roundtrip(proxy.port, get()))
-        await until(lambda: _equals(proxy, "active", 1))
+        await eventually(lambda: _equals(proxy, "active", 1))
         second = asyncio.create_task(roundtrip(proxy.port, get()))
-        await until(lambda: _equals(proxy, "waiting", 1))
+        await eventually(lambda: _equals(proxy, "waiting", 1))
         status, headers, body = split(await second)
         assert status == 503
         assert b"pool total=1 active=1 idle=0 waiting=1" in body
@@ -263,14 +256,14 @@ async def test_a_caller_who_leaves_frees_the_slot_within_a_second(answered: bool
         if answered:
             await reader.readuntil(b"some")
         else:
-            await until(lambda: _equals(proxy, "active", 1))
+            await eventually(lambda: _equals(proxy, "active", 1))
         writer.close()
-        await until(lambda: _equals(proxy, "active", 0), seconds=1)
+        await eventually(lambda: _equals(proxy, "active", 0), within=1)
         pool = await proxy.pool()
         assert pool["requests"]["aborted"] == 1
         if client == "httpx":
             assert pool["opened"] == pool["closed"] == 1
-        await until(lambda: _closed(upstream, 1), seconds=1)
+        await eventually(lambda: _closed(upstream, 1), within=1)
 
 
 async def _closed(upstream: RawUpstream, count: int) -> bool:
@@ -288,12 +281,12 @@ async def test_a_caller_who_leaves_while_it_waits_leaves_the_queue() -> None:
 
     async with raw_upstream(script) as upstream, running_proxy(upstream.url, max_connections=1) as proxy:
         first = asyncio.create_task(roundtrip(proxy.port, get("/first")))
-        await until(lambda: _equals(proxy, "active", 1))
+        await eventually(lambda: _equals(proxy, "active", 1))
         _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         writer.write(get("/second"))
-        await until(lambda: _equals(proxy, "waiting", 1))
+        await eventually(lambda: _equals(proxy, "waiting", 1))
         writer.close()
-        await until(lambda: _equals(proxy, "waiting", 0), seconds=1)
+        await eventually(lambda: _equals(proxy, "waiting", 0), within=1)
         release.set()
         assert split(await first)[0] == 200
         assert split(await roundtrip(proxy.port, get("/third")))[0] == 200
@@ -306,9 +299,9 @@ async def test_a_caller_who_leaves_mid_upload_never_completes_the_request() -> N
     async with raw_upstream() as upstream, running_proxy(upstream.url) as proxy:
         _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         writer.write(get("/", "Transfer-Encoding: chunked", method="POST") + b"4\r\npart\r\n")
-        await until(lambda: _equals(proxy, "active", 1))
+        await eventually(lambda: _equals(proxy, "active", 1))
         writer.close()
-        await until(lambda: _closed(upstream, 1), seconds=1)
+        await eventually(lambda: _closed(upstream, 1), within=1)
         assert upstream.exchanges == []  # never whole
         assert (await proxy.pool())["requests"]["aborted"] == 1
 

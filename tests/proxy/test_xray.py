@@ -1,12 +1,11 @@
 import asyncio
 import json
 import logging
-import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
+from support.eventually import eventually
 from support.raw_http import Exchange, get, raw_upstream, roundtrip, split
 from support.servers import RunningProxy, free_port, part, running_proxy
 
@@ -22,14 +21,6 @@ class Upstream:
         if b"hang" in exchange.request_line:
             await self.go_on.wait()
         await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-
-
-async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 5.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := await condition()):
-        assert time.monotonic() < deadline, "did not come true in time"
-        await asyncio.sleep(0.02)
-    return found
 
 
 @pytest.mark.parametrize("client", ["httpx", "httpx2", "aiohttp"])
@@ -118,7 +109,7 @@ async def test_any_worker_names_the_holders_of_all() -> None:
             async def all_are_told() -> bool:
                 return len((await proxy.pool())["holders"]) == 8
 
-            await until(all_are_told)
+            await eventually(all_are_told)
             await asyncio.sleep(1.0)  # the other worker's list is half a second old at the most
             for _ in range(6):
                 pool = await proxy.pool()

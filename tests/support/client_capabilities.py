@@ -1,4 +1,7 @@
-"""What each client can do, found out on real sockets: `python -m support.client_capabilities` in tests/ writes the table anew."""
+"""What each client can do, found out on real sockets.
+
+`python -m support.client_capabilities` in tests/ writes the table.
+"""
 
 import asyncio
 import tempfile
@@ -11,7 +14,8 @@ import anyio
 
 from poolwatch.counters import Cell
 from proxy.errors import ProxyError
-from support.client_fixture import NAMES, Direct, chunks, direct, eventually
+from support.client_fixture import NAMES, Direct, chunks, direct
+from support.eventually import eventually
 from support.h2_upstream import h2_upstream, make_authority
 from support.raw_http import Exchange, answer_ok, raw_upstream
 
@@ -102,7 +106,7 @@ async def cancelled(name: str) -> str:
         scope.cancel()
         await task
         with suppress(AssertionError):
-            await eventually(lambda: upstream.closed == 1, seconds=0.3)
+            await eventually(lambda: upstream.closed == 1, within=0.3)
         return "ended at once" if upstream.closed else "goes on to the read time-out"
 
 
@@ -127,7 +131,7 @@ async def idle_close(name: str) -> str:
     async with raw_upstream(answer_ok) as upstream, direct(upstream.url, name, keepalive_expiry_seconds=0.1) as proxy:
         await proxy.send(b"/", (b"content-length", b"1"), method="POST", body=chunks(b"x"))
         with suppress(AssertionError):
-            await eventually(lambda: upstream.closed == 1, seconds=0.6)
+            await eventually(lambda: upstream.closed == 1, within=0.6)
         return "by itself" if upstream.closed else "with the next request"
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import tempfile
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -87,14 +86,6 @@ async def direct(url: str, client: str, queue: str = "client", **settings: Any) 
             await made.aclose()
             await asyncio.sleep(0)
             counters.close()
-
-
-async def eventually(condition: Callable[[], bool], seconds: float = 3.0) -> None:
-    """Wait until something is true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not come true in time"
-        await asyncio.sleep(0.005)
 
 
 async def chunks(*parts: bytes) -> AsyncIterator[bytes]:

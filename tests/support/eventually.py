@@ -4,19 +4,23 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 PAUSE = 0.005
 
 
-async def eventually(check: Callable[[], T | Awaitable[T]], within: float = 5.0) -> T:
+@overload
+async def eventually(check: Callable[[], Awaitable[T]], within: float = 5.0) -> T: ...
+@overload
+async def eventually(check: Callable[[], T], within: float = 5.0) -> T: ...
+async def eventually(check: Callable[[], Any], within: float = 5.0) -> Any:
     """Return the first true value of `check`, which may be a coroutine function; fail after `within` seconds."""
     deadline = time.monotonic() + within
     while True:
         found = check()
-        value: T = await found if inspect.isawaitable(found) else found
+        value = await found if inspect.isawaitable(found) else found
         if value:
             return value
         assert time.monotonic() < deadline, f"still {value!r} after {within:g} s"
