@@ -35,7 +35,7 @@ async def test_bodiless_answers_have_no_body_and_connections_live_on(stand: Stan
     ]
     for method, answer, status, length in cases:
         async with stand.open(says(answer)) as (upstream, proxy):
-            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            reader, writer = await stand.connect(proxy.port)
             for _ in range(3):
                 writer.write(f"{method} / HTTP/1.1\r\nHost: a\r\n\r\n".encode())
                 got, headers, _ = split(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5))
@@ -223,7 +223,7 @@ async def test_an_upgrade_is_ignored_and_the_connection_goes_on(stand: Stand) ->
     ]
     for http in PARSERS:
         async with stand.open(http=http) as (upstream, proxy):
-            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            reader, writer = await stand.connect(proxy.port)
             for pieces, body in cases:
                 for piece in pieces:
                     writer.write(piece)

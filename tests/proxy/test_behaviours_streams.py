@@ -44,7 +44,7 @@ async def test_100_continue_comes_when_the_body_is_wanted(stand: Stand) -> None:
     async with stand.open(script, max_connections=1) as (upstream, proxy):
         first = asyncio.create_task(roundtrip(proxy.port, get()))
         await eventually(lambda: _sent(upstream, 1))
-        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        reader, writer = await stand.connect(proxy.port)
         writer.write(get("/", "Expect: 100-continue", "Content-Length: 2", method="POST"))
         early = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
         await asyncio.sleep(0.1)
@@ -92,14 +92,14 @@ async def test_a_slow_reader_stops_the_upstream_and_a_slow_upstream_stops_the_ca
             sent += 65_536
 
     async with stand.open(script, reads_body=False, write_timeout_seconds=1) as (_, proxy):
-        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port, limit=65_536)
+        reader, writer = await stand.connect(proxy.port, limit=65_536)
         writer.write(get())
         await reader.readexactly(1)
         await asyncio.sleep(0.5)
         assert sent < 24 << 20
         writer.transport.abort()
 
-        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        reader, writer = await stand.connect(proxy.port)
         writer.write(get("/", f"Content-Length: {size}", method="POST"))
         taken = 0
         try:
@@ -127,7 +127,7 @@ async def test_head_and_chunks_are_passed_on_as_they_come(stand: Stand) -> None:
         await exchange.send(b"0\r\n\r\n")
 
     async with stand.open(script) as (_, proxy):
-        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        reader, writer = await stand.connect(proxy.port)
         writer.write(get())
         async with asyncio.timeout(5):
             await reader.readuntil(b"\r\n\r\n")
@@ -161,7 +161,7 @@ async def test_a_request_body_is_passed_on_as_it_comes(stand: Stand) -> None:
             ("Content-Length: 9", b"first", b"last"),
             ("Transfer-Encoding: chunked", b"5\r\nfirst\r\n", b"4\r\nlast\r\n0\r\n\r\n"),
         ):
-            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            reader, writer = await stand.connect(proxy.port)
             writer.write(get("/", framing, method="POST") + first)
             async with asyncio.timeout(5):
                 await expect(b"first")
@@ -178,7 +178,7 @@ WRITES_TO_THE_END = "the library writes a request to its end before it reads, so
 async def test_a_refusal_during_an_upload_reaches_the_caller_and_stops_it(stand: Stand) -> None:
     """Of 512 MiB that the caller would send only little is taken, and it can read the 413."""
     async with stand.open(refuses_early, reads_body=False) as (upstream, proxy):
-        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        reader, writer = await stand.connect(proxy.port)
         writer.write(get("/", f"Content-Length: {512 << 20}", method="POST"))
         answer = asyncio.create_task(reader.readuntil(b"big"))
         sent = 0
@@ -210,7 +210,7 @@ async def _closed(upstream: RawUpstream, count: int) -> bool:
 async def test_a_caller_who_leaves_before_the_head_cancels_the_upstream_request(stand: Stand) -> None:
     """Its connection is closed within a second and the slot serves the next."""
     async with stand.open(sleeps, max_connections=1, read_timeout_seconds=4) as (upstream, proxy):
-        _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        _, writer = await stand.connect(proxy.port)
         writer.write(get())
         await eventually(lambda: _sent(upstream, 1))
         writer.close()
@@ -235,7 +235,7 @@ async def test_a_caller_who_leaves_the_queue_is_never_sent(stand: Stand) -> None
         first = asyncio.create_task(roundtrip(proxy.port, get("/first")))
         await eventually(lambda: _sent(upstream, 1))
         for request in (get("/gone"), get("/gone", "Content-Length: 2", method="POST") + b"hi"):
-            _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            _, writer = await stand.connect(proxy.port)
             writer.write(request)
             await eventually(lambda: _in_flight(proxy, 2))
             writer.close()
@@ -251,11 +251,11 @@ async def test_a_caller_who_leaves_the_queue_is_never_sent(stand: Stand) -> None
 async def test_a_caller_who_leaves_the_queue_with_more_than_is_read_ahead_is_noticed(stand: Stand) -> None:
     """Nothing more is read of its upload, so that the server does not see it leave: the kernel is asked."""
     async with stand.open(sleeps, max_connections=1, pool_timeout_seconds=10) as (upstream, proxy):
-        _, first = await asyncio.open_connection("127.0.0.1", proxy.port)
+        _, first = await stand.connect(proxy.port)
         first.write(get("/first"))
         await eventually(lambda: _sent(upstream, 1))
         for framing in ("Content-Length: 4000000", "Transfer-Encoding: chunked"):
-            _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            _, writer = await stand.connect(proxy.port)
             writer.write(get("/gone", framing, method="POST") + b"30000\r\n" + bytes(0x30000))
             await writer.drain()
             await eventually(lambda: _in_flight(proxy, 2))
@@ -273,7 +273,7 @@ async def _in_flight(proxy: RunningProxy, count: int) -> bool:
 async def test_a_caller_who_leaves_in_the_answer_cancels_the_rest(stand: Stand) -> None:
     """The upstream's connection is closed within a second."""
     async with stand.open(stops_in_the_body, max_connections=1) as (upstream, proxy):
-        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        reader, writer = await stand.connect(proxy.port)
         writer.write(get())
         await reader.readuntil(b"some")
         writer.close()
@@ -287,7 +287,7 @@ async def test_a_caller_who_leaves_in_its_upload_never_completes_it(stand: Stand
     """Chunked or with a length: no last chunk, fewer bytes, and the connection closed within a second."""
     for framing, part in (("Transfer-Encoding: chunked", b"4\r\npart\r\n"), ("Content-Length: 9", b"part")):
         async with stand.open() as (upstream, proxy):
-            _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            _, writer = await stand.connect(proxy.port)
             writer.write(get("/", framing, method="POST") + part)
             await eventually(lambda: _connected(upstream))
             await asyncio.sleep(0.1)
@@ -429,7 +429,7 @@ async def test_a_write_that_stalls_is_a_time_out(stand: Stand) -> None:
         await asyncio.sleep(30)
 
     async with stand.open(script, reads_body=False, write_timeout_seconds=0.3, read_timeout_seconds=3) as (_, proxy):
-        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        reader, writer = await stand.connect(proxy.port)
         writer.write(get("/", f"Content-Length: {32 << 20}", method="POST") + bytes(32 << 20))
         async with asyncio.timeout(3):
             answer = await reader.readuntil(b"\r\n\r\n")

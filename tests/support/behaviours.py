@@ -9,7 +9,7 @@ import runpy
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,13 @@ class Stand:
     """A proxy with one client between a raw upstream and a raw caller."""
 
     client: str
+    callers: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    async def connect(self, port: int, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to the proxy. The connection ends with `open`, also where a scenario fails: stated differences do."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, **options)
+        self.callers.append(writer)
+        return reader, writer
 
     @asynccontextmanager
     async def open(
@@ -46,7 +53,12 @@ class Stand:
         async with raw_upstream(script, reads_body=reads_body) as upstream:
             url = f"http://{host}:{upstream.port}"
             async with running_proxy(url, client=self.client, **settings) as proxy:
-                yield upstream, proxy
+                try:
+                    yield upstream, proxy
+                finally:
+                    for writer in self.callers:
+                        writer.transport.abort()
+                    self.callers.clear()
 
 
 def behaviour(number: int, *, differs: Mapping[str, str] | None = None) -> Callable[[Scenario], Callable[..., None]]:

@@ -65,11 +65,14 @@ async def raw_upstream(script: Script = answer_ok, *, reads_body: bool = True) -
     """Serve a script on an ephemeral port of 127.0.0.1; without `reads_body` the script reads the body itself."""
     tasks: set[asyncio.Task[None]] = set()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # not a coroutine function: asyncio prints a traceback for each connection whose own task was cancelled
         upstream.connections += 1
+        task = asyncio.create_task(serve(reader, writer))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             number = 0
             while (head := await _head(reader)) is not None:
@@ -83,12 +86,11 @@ async def raw_upstream(script: Script = answer_ok, *, reads_body: bool = True) -
             pass
         finally:
             upstream.closed += 1
-            tasks.discard(task)
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
     upstream = RawUpstream(server.sockets[0].getsockname()[1])
     try:
         yield upstream
