@@ -30,7 +30,7 @@ from support import fake_services
 from support.eventually import eventually_sync
 from support.fake_clone import FakeClone
 
-COMMANDS = {"up", "down", "run", "runs", "compare", "test", "doctor"}
+COMMANDS = {"up", "down", "run", "predict", "runs", "compare", "test", "doctor"}
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from lab.wire import (
     FaultRules,
     LinkConfig,
     LinkStats,
+    MockConfig,
     MockStats,
     PoolStats,
     ProxyConfig,
     PythonProcess,
-    ServiceConfig,
 )
 from lab.wording import changed_words
 from loadtest import counter_deltas
@@ -282,7 +282,7 @@ def faulty(snapshot: Snapshot, rules: list[str], faults: dict[str, int], refused
     mock = MOCK_BEFORE if snapshot is BEFORE else MOCK_AFTER
     return replace(
         snapshot,
-        upstream_config=ServiceConfig(settings={"UPSTREAM_FAULT": "STATUS_503"}),
+        upstream_config=MockConfig(settings={"UPSTREAM_FAULT": "STATUS_503"}),
         upstream_faults=FaultRules(rules=rules),
         upstream=MockStats(**mock, faults=faults, capacity={"servers": 4, "refused": refused}),
         network=LinkStats(affected_by=affected),

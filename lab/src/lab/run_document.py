@@ -11,7 +11,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    JsonValue,
 )
 
 from lab.account.attribution import Attribution
@@ -19,6 +18,7 @@ from lab.account.failures import FailureCount
 from lab.account.window import RunPart, Window
 from lab.document_part import DocumentPart
 from lab.emulation import DistributionMs, EmulatorStats, Network
+from lab.prediction.prediction import Prediction
 from lab.wire import PythonProcess, Settings
 from lab.witnesses import Audit, Witnesses
 
@@ -230,7 +230,7 @@ class RunDocument(BaseModel):
     network: Network | None = None
     link: EmulatorStats | None = None
     upstream: EmulatorStats | None = None
-    prediction: dict[str, JsonValue] | None = None
+    prediction: Prediction | None = None
     verdict: Verdict
     series: list[SeriesPoint]
     notes: list[str] = Field(default_factory=list)

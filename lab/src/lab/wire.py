@@ -58,6 +58,20 @@ class LinkConfig(ServiceConfig):
     caveats: list[str] = Field(default_factory=list)
 
 
+class LatencyFigures(WireModel):
+    """The mock's latency. `strata_ms`: shares of the requests, and the milliseconds in the middle of each."""
+
+    mean_ms: float
+    scv: float
+    strata_ms: tuple[tuple[float, float], ...]
+
+
+class MockConfig(ServiceConfig):
+    """The mock's `/-/config`."""
+
+    latency: LatencyFigures | None = None
+
+
 class FaultRules(WireModel):
     """The mock's `/-/faults`: the rules in force."""
 

@@ -15,6 +15,8 @@ from typing import Literal
 from lab.audit import audit
 from lab.emulation import EmulatorStats
 from lab.evidence import Evidence
+from lab.prediction.from_settings import ReportedSettings
+from lab.prediction_outcome import with_outcome
 from lab.run_document import Generator, PartSettings, PhaseMs, Pool, RunDocument, SeriesPoint, SettingsAtEnds, Totals
 from lab.verdict import judge
 from lab.wire import LedgerEntry, LinkConfig, MockCapacity, ServiceConfig, Settings
@@ -48,7 +50,21 @@ class Observation:
 
 
 def document(seen: Observation) -> RunDocument:
-    """Build the run document: counts, differences of counters, audit and verdict."""
+    """Build the run document: counts, differences of counters, audit, verdict, and what was to be expected."""
+    measured = _measured(seen)
+    settings = reported_settings(seen.before, seen.load_settings)
+    return measured.model_copy(update={"prediction": settings and with_outcome(settings, measured)})
+
+
+def reported_settings(snapshot: Snapshot, load: Settings) -> ReportedSettings | None:
+    """Return what a prediction is made from; None if a service did not report its settings."""
+    proxy, link, mock = snapshot.proxy_config, snapshot.network_config, snapshot.upstream_config
+    if proxy is None or link is None or mock is None:
+        return None
+    return ReportedSettings(load, proxy.settings, link.configured, mock.settings, mock.latency)
+
+
+def _measured(seen: Observation) -> RunDocument:
     before, after, counts, window = seen.before, seen.after, seen.counts, seen.window_seconds
     totals = Totals(requests=counts.requests, failures=counts.failures, rps=_rate(counts.requests, window))
     generator = seen.generator.model_copy(update={"achieved_rps": totals.rps})

@@ -15,10 +15,10 @@ from lab.wire import (
     LedgerPage,
     LinkConfig,
     LinkStats,
+    MockConfig,
     MockStats,
     PoolStats,
     ProxyConfig,
-    ServiceConfig,
     UnexpectedAnswer,
     WireModel,
     parse,
@@ -36,7 +36,7 @@ _Question = tuple[str, str, type[WireModel]]
 _QUESTIONS: Mapping[str, _Question] = {
     "proxy_config": ("proxy", "/-/config", ProxyConfig),
     "network_config": ("link", "/-/config", LinkConfig),
-    "upstream_config": ("upstream", "/-/config", ServiceConfig),
+    "upstream_config": ("upstream", "/-/config", MockConfig),
     "upstream_faults": ("upstream", "/-/faults", FaultRules),
     "pool": ("proxy", "/-/pool", PoolStats),
     "upstream": ("upstream", "/-/stats", MockStats),
@@ -53,7 +53,7 @@ class Snapshot:
     at: float
     proxy_config: ProxyConfig | None = None
     network_config: LinkConfig | None = None
-    upstream_config: ServiceConfig | None = None
+    upstream_config: MockConfig | None = None
     upstream_faults: FaultRules | None = None
     pool: PoolStats | None = None
     upstream: MockStats | None = None

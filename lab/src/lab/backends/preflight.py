@@ -30,11 +30,26 @@ async def check_services(
 
     Raise UsageError with all their lines, UnavailableError if one cannot be asked.
     """
+    await _ask_all([*_checks(services, variables, checkout), *more], "--check", checkout.root)
+
+
+async def settings_in_force(
+    services: Sequence[ServiceSpec], variables: Mapping[str, str], checkout: Checkout
+) -> dict[str, str]:
+    """Return what each service's --config prints, JSON as its /-/config, by the service's name. Raise as above."""
+    answers = await _ask_all(_checks(services, variables, checkout), "--config", checkout.root)
+    return {check.name: answer.out for check, answer in answers}
+
+
+def _checks(services: Sequence[ServiceSpec], variables: Mapping[str, str], checkout: Checkout) -> list[Check]:
     wires = Wires(port_numbers(services, variables), checkout.runs)
-    checks = [Check(spec.name, spec.argv, spec.environment(variables, wires)) for spec in services]
-    answers = await asyncio.gather(*(_ask(check, checkout.root) for check in (*checks, *more)))
+    return [Check(spec.name, spec.argv, spec.environment(variables, wires)) for spec in services]
+
+
+async def _ask_all(checks: Sequence[Check], argument: str, root: Path) -> list[tuple[Check, Finished]]:
+    answers = await asyncio.gather(*(_ask(check, argument, root) for check in checks))
     broken = [
-        f"{check.name} --check failed (exit {answer.code}): {answer.last_line}"
+        f"{check.name} {argument} failed (exit {answer.code}): {answer.last_line}"
         for check, answer in answers
         if answer.code not in (ExitCode.OK, ExitCode.USAGE)
     ]
@@ -44,11 +59,12 @@ async def check_services(
     mistakes = [line for answer in refused for line in answer.err.strip().splitlines()]
     if mistakes:
         raise UsageError(list(dict.fromkeys(mistakes)))
+    return answers
 
 
-async def _ask(check: Check, root: Path) -> tuple[Check, Finished]:
-    argv, environment = (*check.argv, "--check"), process_environment(check.environment)
-    return check, await run_command(argv, environment, root, _CHECK_SECONDS)
+async def _ask(check: Check, argument: str, root: Path) -> tuple[Check, Finished]:
+    environment = process_environment(check.environment)
+    return check, await run_command((*check.argv, argument), environment, root, _CHECK_SECONDS)
 
 
 def check_distinct(services: Iterable[ServiceSpec], variables: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.cli.console import number
+from lab.prediction.words import outcome_rows
 from lab.run_document import RunDocument
 from lab.wording import changed_words, injected_words, network_line, upstream_words
 
@@ -55,6 +56,8 @@ def _figures(document: RunDocument) -> Table:
         )
     if document.phases_ms is not None:
         table.add_row("time", phases_line(document))
+    for name, text in outcome_rows(document.prediction):
+        table.add_row(name, Text(text))
     if document.errors:
         table.add_row("errors", ", ".join(f"{kind}: {count}" for kind, count in document.errors.items()))
     if injected := injected_words(document.link, document.upstream):

@@ -105,11 +105,17 @@ def _solved(work: Workload, users: int, places: int, assumed_rps: float) -> tupl
 
 
 def _throughputs_within(work: Workload, places: int, cpu_seconds: float) -> list[float]:
-    """Return the throughput of the requests that hold a connection, for 0 to `places` of them."""
+    """Return the throughput of the requests that hold a connection, for 0 to `places` of them.
+
+    Where a bunch of a constant upstream's answers shares the CPU in turns, none of it is done before the last. Measured
+    with an upstream of 200 ms: 50 requests of httpx that each open a connection, at 2.3 ms of CPU, hold it for 315 ms.
+    """
+    delay, queues = work.travel_seconds, [cpu_seconds, work.link_seconds * work.workers]
+    if work.cpu_in_turns and work.work.scv == 0:
+        delay, queues = delay + places * work.cpu_seconds, queues[1:]
     if work.capacity is None:
-        return throughputs(places, work.travel_seconds + work.work.mean_seconds, [cpu_seconds], [])
-    upstream = servers(work.capacity / work.workers, work.work.mean_seconds)
-    return throughputs(places, work.travel_seconds, [cpu_seconds], [upstream])
+        return throughputs(places, delay + work.work.mean_seconds, queues, [])
+    return throughputs(places, delay, queues, [servers(work.capacity / work.workers, work.work.mean_seconds)])
 
 
 def _impatient(work: Workload, answered: float, leaving: float, places: int) -> _Worker:

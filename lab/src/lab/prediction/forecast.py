@@ -4,9 +4,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Forecast(BaseModel):
-    """Figures of the steady window. Utilisations are shares of 1; `throughput_rps` counts answered requests only.
+    """Figures of the steady window. Utilisations are shares of 1; `throughput_rps` counts requests that succeed.
 
-    `timed_out_share` is of all requests; the means and p99 of the latency are of all requests, too.
+    Means, p99 and shares are of all requests. `timed_out_share` gave up waiting for a connection, `failed_share` failed
+    for that or another reason.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -20,3 +21,4 @@ class Forecast(BaseModel):
     cpu_utilisation: float
     generator_utilisation: float
     timed_out_share: float
+    failed_share: float = 0.0

@@ -15,7 +15,7 @@ def open_load(work: Workload, arrivals_per_second: float) -> Forecast:
     arrivals = arrivals_per_second / work.workers
     cpu = arrivals * work.cpu_seconds
     mean = work.work.mean_seconds
-    hold = work.travel_seconds + mean + (work.cpu_seconds / (1 - cpu) if cpu < 1 else math.inf)
+    hold = work.travel_seconds + work.link_seconds + mean + (work.cpu_seconds / (1 - cpu) if cpu < 1 else math.inf)
     capacity = math.inf if work.capacity is None else work.capacity / work.workers
     served = min(work.connections / (hold if cpu < 1 else mean), capacity / mean, 1 / work.cpu_seconds)
     if arrivals >= served:

@@ -33,7 +33,9 @@ class Workload:
     `users` make a closed load: each sends its next request when the last is answered. `arrivals_per_second` make an
     open one instead. `connections` and `max_in_flight` are per worker. A request needs a share of `cpu_before_pool` of
     the proxy's CPU before it asks for a connection. It holds that for its round trips (`travel_seconds`), the rest of
-    the CPU and the upstream's work, which waits for one of `capacity` servers.
+    the CPU, the link's bandwidth (`link_seconds` of all of it) and the upstream's work, which waits for one of
+    `capacity` servers. The upstream answers a share of `error_share` by an error. `cpu_in_turns`: the CPU works on all
+    requests of a bunch in turns, not on one after the other.
     """
 
     users: int
@@ -49,6 +51,9 @@ class Workload:
     arrivals_per_second: float | None = None
     generator_cpu_seconds: float = 0.0
     generator_processes: int = 1
+    link_seconds: float = 0.0
+    cpu_in_turns: bool = False
+    error_share: float = 0.0
 
 
 Longer = Callable[[float], float]

@@ -1,0 +1,45 @@
+"""What a request costs in CPU, measured once: the one thing that a prediction can't take from the settings.
+
+From runs of 7 s with a constant upstream of 200 ms, one worker, sniffio absent, Python 3.11 on two shared cores.
+Another machine may be faster or slower by half. What a service does when idle (`IDLE_CORES`: its sampler, being asked
+for its figures) is left out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+GENERATOR_CPU_MS = 0.35
+IDLE_CORES = 0.012
+SOURCE = "two shared cores, Python 3.11"
+
+
+@dataclass(frozen=True)
+class ClientCost:
+    """A client library's CPU in the proxy, uvicorn and forwarding included.
+
+    `cpu_ms` has the milliseconds a request takes while so many others wait for a connection, in rising order: httpcore
+    goes through all that wait whenever a connection is free. `before_pool` is the share of it that comes before a
+    request asks for a connection. `counts_busy_as_idle`: as soon as there are more connections than may be kept idle,
+    an answered request's connection is closed, though others wait for one (encode/httpcore#1000).
+    """
+
+    cpu_ms: tuple[tuple[int, float], ...]
+    before_pool: float = 0.35
+    counts_busy_as_idle: bool = False
+
+    def at(self, waiting: float) -> float:
+        """Return the milliseconds with so many waiting, between the measured points by a straight line."""
+        for (few, less), (many, more) in pairwise(self.cpu_ms):
+            if waiting <= many:
+                return less + (more - less) * (waiting - few) / (many - few)
+        return self.cpu_ms[-1][1]
+
+
+COSTS: Mapping[str, ClientCost] = {
+    "httpx": ClientCost(((0, 2.3), (10, 3.9), (50, 9.6), (200, 13.5)), counts_busy_as_idle=True),
+    "httpcore": ClientCost(((0, 1.4), (50, 5.1), (100, 15.0)), counts_busy_as_idle=True),
+    "httpx2": ClientCost(((0, 1.5), (100, 1.6))),
+    "aiohttp": ClientCost(((0, 0.65), (100, 0.65))),
+    "pyreqwest": ClientCost(((0, 0.4), (100, 0.4))),
+}

@@ -1,0 +1,126 @@
+"""A run's workload, from the settings that the services report before it, and a calibration of their CPU."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from lab.prediction.calibration import COSTS, GENERATOR_CPU_MS, ClientCost
+from lab.prediction.workload import ServiceTime, Workload
+from lab.wire import LatencyFigures
+
+RETRANSMISSION_SECONDS = 0.2
+"""The kernel's shortest time-out before it sends a lost packet again (TCP_RTO_MIN), to which a round trip adds."""
+
+_HEAD_BYTES = 350
+_TLS_ROUND_TRIPS = {"off": 0, "on": 1, "1.3": 1, "1.2": 2}
+
+
+class Unpredictable(ValueError):
+    """Raised for settings that the model doesn't cover; the message is one line that names them."""
+
+
+@dataclass(frozen=True)
+class ReportedSettings:
+    """Variables by name, as the services report them. `network` holds what the link's settings come to."""
+
+    load: Mapping[str, JsonValue]
+    proxy: Mapping[str, JsonValue]
+    network: Mapping[str, JsonValue]
+    upstream: Mapping[str, JsonValue]
+    latency: LatencyFigures | None
+
+    def workload(self) -> Workload:
+        """Return the workload. Raises Unpredictable."""
+        self._check()
+        assert self.latency is not None
+        client = self.client
+        users, workers = int(_number(self.load, "LOCUST_USERS")), int(_number(self.proxy, "UVICORN_WORKERS"))
+        connections = int(_number(self.proxy, "PROXY_MAX_CONNECTIONS"))
+        admitted = _optional(self.proxy, "PROXY_MAX_IN_FLIGHT")
+        in_pool = min(users / workers, admitted or math.inf)
+        reopens = self.opened_per_request() > 0.5
+        in_client = self.proxy.get("PROXY_QUEUE") == "client" and not reopens  # measured: these cost no more
+        waiting = max(in_pool - connections, 0.0) if in_client else 0.0
+        capacity = _optional(self.upstream, "UPSTREAM_CAPACITY")
+        strata = tuple((share, milliseconds / 1e3) for share, milliseconds in self.latency.strata_ms)
+        gaps = (_number(self.upstream, "UPSTREAM_CHUNKS") - 1) * _number(self.upstream, "UPSTREAM_CHUNK_GAP_MS") / 1e3
+        return Workload(
+            users=users,
+            connections=connections,
+            work=ServiceTime(self.latency.mean_ms / 1e3, self.latency.scv, strata),
+            cpu_seconds=client.at(waiting) / 1e3,
+            cpu_before_pool=client.before_pool,
+            travel_seconds=self.round_trips() * self._round_trip_seconds() + gaps,
+            link_seconds=self._link_seconds(),
+            capacity=None if capacity is None else int(capacity),
+            workers=workers,
+            max_in_flight=None if admitted is None else int(admitted),
+            pool_timeout_seconds=_number(self.proxy, "PROXY_POOL_TIMEOUT_SECONDS"),
+            generator_cpu_seconds=GENERATOR_CPU_MS / 1e3,
+            generator_processes=int(_optional(self.load, "LOCUST_PROCESSES") or 1),
+            cpu_in_turns=reopens,
+            error_share=_optional(self.upstream, "UPSTREAM_ERROR_RATE") or 0.0,
+        )
+
+    @property
+    def client(self) -> ClientCost:
+        """The cost of the client library in use. Raises Unpredictable for one that was not calibrated."""
+        name = str(self.proxy.get("PROXY_CLIENT"))
+        if name not in COSTS:
+            raise Unpredictable(f"PROXY_CLIENT={name}: what it costs was not measured")
+        return COSTS[name]
+
+    def opened_per_request(self) -> float:
+        """Return the share of the requests that open a connection."""
+        carried = _optional(self.upstream, "UPSTREAM_MAX_REQUESTS_PER_CONNECTION")
+        per_request = 1.0 if self.upstream.get("UPSTREAM_FRAMING") == "close" else 1 / (carried or math.inf)
+        busy = min(
+            _number(self.load, "LOCUST_USERS") / _number(self.proxy, "UVICORN_WORKERS"),
+            _number(self.proxy, "PROXY_MAX_CONNECTIONS"),
+        )
+        if self.client.counts_busy_as_idle and busy > _number(self.proxy, "PROXY_MAX_KEEPALIVE_CONNECTIONS"):
+            return 1.0
+        return per_request
+
+    def round_trips(self) -> float:
+        """Return how many round trips a request pays for in the mean: its own, and those of connections it opens."""
+        return 1 + self.opened_per_request() * (1 + _TLS_ROUND_TRIPS[str(self.upstream.get("UPSTREAM_TLS", "off"))])
+
+    def _round_trip_seconds(self) -> float:
+        rtt, jitter, loss = (_number(self.network, name) for name in ("rtt_ms", "jitter_ms", "loss_pct"))
+        half_normal_mean = jitter * math.sqrt(2 / math.pi)
+        resent = 2 * loss / 100 * (RETRANSMISSION_SECONDS * 1e3 + rtt)
+        return (rtt + half_normal_mean + resent) / 1e3
+
+    def _link_seconds(self) -> float:
+        """Return how long an answer occupies the link's bandwidth, which all share."""
+        mbit = _optional(self.network, "bw_down_mbit")
+        return (
+            0.0 if mbit is None else (_number(self.upstream, "UPSTREAM_PAYLOAD_BYTES") + _HEAD_BYTES) * 8 / mbit / 1e6
+        )
+
+    def _check(self) -> None:
+        pattern, path = self.load.get("LAB_PATTERN", "forward"), self.load.get("LAB_REQUEST_PATH", "/work")
+        if pattern != "forward":
+            raise Unpredictable(f"LAB_PATTERN={pattern}: a calling pattern makes its own client")
+        if path != "/work":
+            raise Unpredictable(f"LAB_REQUEST_PATH={path}: only /work takes the time that UPSTREAM_LATENCY sets")
+        if self.latency is None:
+            raise Unpredictable("the upstream does not report how long it takes")
+        if self.proxy.get("PROXY_HTTP2") is True and self.upstream.get("UPSTREAM_HTTP2") is True:
+            raise Unpredictable("PROXY_HTTP2=true: requests share connections, so these are not what they wait for")
+
+
+def _number(settings: Mapping[str, JsonValue], name: str) -> float:
+    """Return a variable's value. Raises Unpredictable if it was not reported."""
+    value = _optional(settings, name)
+    if value is None:
+        raise Unpredictable(f"{name} was not reported")
+    return value
+
+
+def _optional(settings: Mapping[str, JsonValue], name: str) -> float | None:
+    value = settings.get(name)
+    return float(value) if isinstance(value, int | float) else None

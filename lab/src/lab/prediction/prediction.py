@@ -1,0 +1,117 @@
+"""A prediction as it is shown and kept in a run document: the forecast, what it assumes, and what became of it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from lab.prediction.calibration import SOURCE
+from lab.prediction.forecast import Forecast
+from lab.prediction.from_settings import ReportedSettings, Unpredictable
+from lab.prediction.predict import predict
+
+Quantity = Literal["proxy_cpu_ms", "generator_cpu_ms", "upstream_ms", "travel_ms", "failed_share", "users"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Assumption(_Part):
+    """A figure that the forecast rests on; `words` is a sentence."""
+
+    quantity: Quantity
+    value: float
+    words: str
+
+
+class Measured(_Part):
+    """What was measured of the forecast's figures; null: not reported."""
+
+    throughput_rps: float | None = None
+    latency_mean_ms: float | None = None
+    latency_p99_ms: float | None = None
+    pool_wait_mean_ms: float | None = None
+    pool_wait_p99_ms: float | None = None
+    pool_utilisation: float | None = None
+    cpu_utilisation: float | None = None
+    generator_utilisation: float | None = None
+    timed_out_share: float | None = None
+    failed_share: float | None = None
+
+
+class BrokenAssumption(_Part):
+    """The assumption that explains most of the difference between forecast and measurement; `words` is a sentence.
+
+    `quantity` is null where no single one explains it.
+    """
+
+    quantity: Quantity | None
+    assumed: float | None = None
+    measured: float | None = None
+    words: str
+
+
+class Prediction(_Part):
+    """`forecast` is null where the model doesn't cover the settings; `unpredictable` is the sentence why.
+
+    `measured` and `broken` are known after the run; `broken` is null where the forecast held.
+    """
+
+    forecast: Forecast | None = None
+    unpredictable: str | None = None
+    assumptions: tuple[Assumption, ...] = ()
+    measured: Measured | None = None
+    broken: BrokenAssumption | None = None
+
+
+def prediction_of(settings: ReportedSettings) -> Prediction:
+    """Return the prediction for a run with these settings."""
+    try:
+        return Prediction(forecast=predict(settings.workload()), assumptions=assumptions_of(settings))
+    except Unpredictable as why:
+        return Prediction(unpredictable=str(why))
+
+
+def assumptions_of(settings: ReportedSettings) -> tuple[Assumption, ...]:
+    """Return what a forecast rests on, in the order in which a reader should doubt it."""
+    work = settings.workload()
+    client, opened = settings.proxy.get("PROXY_CLIENT"), settings.opened_per_request()
+    cpu_ms, upstream_ms, travel_ms = work.cpu_seconds * 1e3, work.work.mean_seconds * 1e3, work.travel_seconds * 1e3
+    travel = f"{settings.round_trips():.3g} round trips a request, {travel_ms:.3g} ms in all"
+    return (
+        Assumption(
+            quantity="proxy_cpu_ms",
+            value=cpu_ms,
+            words=f"{cpu_ms:.2g} ms of CPU a request in the proxy ({client}, calibrated on {SOURCE})",
+        ),
+        Assumption(
+            quantity="generator_cpu_ms",
+            value=work.generator_cpu_seconds * 1e3,
+            words=f"{work.generator_cpu_seconds * 1e3:.2g} ms of CPU a request in Locust",
+        ),
+        Assumption(
+            quantity="upstream_ms",
+            value=upstream_ms,
+            words=f"the upstream takes {upstream_ms:.4g} ms in the mean, and as its distribution has it",
+        ),
+        Assumption(
+            quantity="travel_ms",
+            value=travel_ms,
+            words=f"{travel}; {opened:.0%} of the requests open a connection",
+        ),
+        Assumption(
+            quantity="failed_share",
+            value=work.error_share,
+            words=_failures(work.error_share),
+        ),
+        Assumption(
+            quantity="users",
+            value=work.users,
+            words=f"{work.users} users, started together, each with its next request at once",
+        ),
+    )
+
+
+def _failures(error_share: float) -> str:
+    some = f"{error_share:.1%} of the requests fail by UPSTREAM_ERROR_RATE, others" if error_share else "requests fail"
+    return f"{some} only by the pool's time-out"

@@ -1,0 +1,205 @@
+"""A workload from the settings that services report, and what became of its prediction."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.backends.checkout import Checkout
+from lab.backends.workspace import Workspace
+from lab.cli.app import main
+from lab.prediction.calibration import COSTS
+from lab.prediction.from_settings import ReportedSettings, Unpredictable
+from lab.prediction.outcome import broken_assumption
+from lab.prediction.predict import predict
+from lab.prediction.prediction import Measured, Prediction, Quantity, assumptions_of, prediction_of
+from lab.prediction.words import forecast_rows, outcome_rows
+from lab.wire import LatencyFigures
+
+LOAD = {"LOCUST_USERS": 20, "LOCUST_PROCESSES": 1, "LAB_PATTERN": "forward", "LAB_REQUEST_PATH": "/work"}
+PROXY = {
+    "PROXY_CLIENT": "pyreqwest",
+    "PROXY_QUEUE": "client",
+    "PROXY_MAX_CONNECTIONS": 10,
+    "PROXY_MAX_KEEPALIVE_CONNECTIONS": 5,
+    "PROXY_POOL_TIMEOUT_SECONDS": 5.0,
+    "PROXY_MAX_IN_FLIGHT": None,
+    "PROXY_HTTP2": False,
+    "UVICORN_WORKERS": 1,
+}
+NETWORK = {"rtt_ms": 0.0, "jitter_ms": 0.0, "loss_pct": 0.0, "bw_down_mbit": None}
+UPSTREAM = {
+    "UPSTREAM_CAPACITY": None,
+    "UPSTREAM_CHUNKS": 1,
+    "UPSTREAM_CHUNK_GAP_MS": 0.0,
+    "UPSTREAM_ERROR_RATE": 0.0,
+    "UPSTREAM_PAYLOAD_BYTES": 120,
+    "UPSTREAM_TLS": "off",
+    "UPSTREAM_HTTP2": False,
+    "UPSTREAM_MAX_REQUESTS_PER_CONNECTION": None,
+    "UPSTREAM_FRAMING": None,
+}
+LATENCY = LatencyFigures(mean_ms=200, scv=0, strata_ms=((1.0, 200.0),))
+PARTS = (LOAD, PROXY, NETWORK, UPSTREAM)
+
+
+def reported(latency: LatencyFigures | None = LATENCY, **changed: Any) -> ReportedSettings:
+    load, proxy, network, upstream = (
+        {**part, **{name: value for name, value in changed.items() if name in part}} for part in PARTS
+    )
+    assert all(any(name in part for part in PARTS) for name in changed)
+    return ReportedSettings(load, proxy, network, upstream, latency)
+
+
+def test_settings_become_a_workload() -> None:
+    work = reported(PROXY_MAX_IN_FLIGHT=15, UPSTREAM_CAPACITY=8, UPSTREAM_CHUNKS=3, UPSTREAM_CHUNK_GAP_MS=50).workload()
+    assert (work.users, work.connections, work.capacity, work.max_in_flight, work.workers) == (20, 10, 8, 15, 1)
+    assert work.work.mean_seconds == 0.2
+    assert work.travel_seconds == pytest.approx(0.1)
+    assert work.pool_timeout_seconds == 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "round_trips"),
+    [
+        ({}, 1),
+        ({"UPSTREAM_MAX_REQUESTS_PER_CONNECTION": 4}, 1.25),
+        ({"UPSTREAM_FRAMING": "close", "UPSTREAM_TLS": "1.2"}, 4),
+        ({"PROXY_CLIENT": "httpx"}, 2),
+        ({"PROXY_CLIENT": "httpx", "LOCUST_USERS": 5}, 1),
+        ({"PROXY_CLIENT": "httpx", "PROXY_MAX_KEEPALIVE_CONNECTIONS": 10, "UPSTREAM_TLS": "on"}, 1),
+    ],
+)
+def test_round_trips_are_those_of_requests_and_of_the_connections_they_open(
+    settings: dict[str, Any], round_trips: float
+) -> None:
+    """httpx opens one for each request as soon as more are busy than may be idle (encode/httpcore#1000)."""
+    found = reported(rtt_ms=40, **settings)
+    assert found.round_trips() == round_trips
+    assert found.workload().travel_seconds == pytest.approx(round_trips * 0.04)
+
+
+def test_bandwidth_is_shared() -> None:
+    """200 kB at 50 Mbit/s are 32 ms, one after the other: no more than 31 a second pass; a run had 30.0."""
+    found = predict(reported(UPSTREAM_PAYLOAD_BYTES=200_000, bw_down_mbit=50).workload())
+    assert found.throughput_rps == pytest.approx(30, rel=0.03)
+
+
+def test_errors_of_the_upstream_are_no_throughput() -> None:
+    whole, some = (predict(reported(UPSTREAM_ERROR_RATE=rate).workload()) for rate in (0.0, 0.2))
+    assert some.throughput_rps == pytest.approx(0.8 * whole.throughput_rps)
+    assert some.failed_share == pytest.approx(0.2)
+
+
+def test_waiting_costs_cpu_where_the_client_looks_through_all_that_wait() -> None:
+    quiet = reported(PROXY_CLIENT="httpx", PROXY_MAX_KEEPALIVE_CONNECTIONS=10, LOCUST_USERS=10)
+    crowded = replace(quiet, load={**quiet.load, "LOCUST_USERS": 60})
+    gated = replace(crowded, proxy={**crowded.proxy, "PROXY_QUEUE": "gate"})
+    costs = [one.workload().cpu_seconds * 1e3 for one in (quiet, crowded, gated)]
+    assert costs == pytest.approx([COSTS["httpx"].at(0), COSTS["httpx"].at(50), COSTS["httpx"].at(0)])
+    assert costs[1] > 3 * costs[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "start"),
+    [
+        (reported(LAB_PATTERN="requests_session"), "LAB_PATTERN=requests_session: "),
+        (reported(LAB_REQUEST_PATH="/get"), "LAB_REQUEST_PATH=/get: "),
+        (reported(latency=None), "the upstream does not report"),
+        (reported(PROXY_HTTP2=True, UPSTREAM_HTTP2=True), "PROXY_HTTP2=true: "),
+        (reported(PROXY_MAX_CONNECTIONS=None), "PROXY_MAX_CONNECTIONS was not reported"),
+        (reported(PROXY_CLIENT="another"), "PROXY_CLIENT=another: "),
+    ],
+)
+def test_what_the_model_does_not_cover_has_a_reason(settings: ReportedSettings, start: str) -> None:
+    with pytest.raises(Unpredictable, match=start):
+        settings.workload()
+    found = prediction_of(settings)
+    assert found.forecast is None
+    assert str(found.unpredictable).startswith(start)
+    assert forecast_rows(found) == [("none", f"no prediction: {found.unpredictable}")]
+    assert outcome_rows(found) == []
+
+
+def broken(settings: ReportedSettings, measured: Measured, **found: float) -> Quantity | None:
+    """Return the quantity that broke; fail if none did."""
+    quantities: dict[Quantity, float] = {one.quantity: one.value for one in assumptions_of(settings)}
+    result = broken_assumption(settings.workload(), assumptions_of(settings), measured, {**quantities, **found})  # type: ignore[dict-item]
+    assert result is not None
+    return result.quantity
+
+
+def as_measured(settings: ReportedSettings, **changed: Any) -> Measured:
+    """Return what would be measured if the workload had these fields."""
+    found = predict(replace(settings.workload(), **changed))
+    return Measured(**{name: getattr(found, name) for name in Measured.model_fields})
+
+
+def test_a_forecast_that_held_has_no_broken_assumption() -> None:
+    settings = reported()
+    assert broken_assumption(settings.workload(), assumptions_of(settings), as_measured(settings), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("quantity", "value", "changed"),
+    [
+        ("proxy_cpu_ms", 30.0, {"cpu_seconds": 0.03}),
+        ("generator_cpu_ms", 40.0, {"generator_cpu_seconds": 0.04}),
+        ("travel_ms", 100.0, {"travel_seconds": 0.1}),
+        ("users", 12.0, {"users": 12}),
+    ],
+)
+def test_the_assumption_that_broke_is_named(quantity: str, value: float, changed: dict[str, Any]) -> None:
+    settings = reported()
+    assert broken(settings, as_measured(settings, **changed), **{quantity: value}) == quantity
+
+
+def test_a_slower_upstream_is_named() -> None:
+    settings = reported()
+    slower = reported(latency=LatencyFigures(mean_ms=300, scv=0, strata_ms=((1.0, 300.0),)))
+    assert broken(settings, as_measured(slower), upstream_ms=300.0) == "upstream_ms"
+
+
+def test_failures_come_first() -> None:
+    settings = reported()
+    measured = as_measured(settings, cpu_seconds=0.03)
+    assert broken(settings, measured, proxy_cpu_ms=30.0, failed_share=0.1) == "failed_share"
+
+
+def test_what_no_assumption_explains_is_blamed_on_none() -> None:
+    settings = reported()
+    assert broken(settings, Measured(throughput_rps=20.0, pool_wait_mean_ms=400.0, latency_mean_ms=1000.0)) is None
+
+
+def test_rows_of_a_forecast_and_of_its_outcome() -> None:
+    found = prediction_of(reported())
+    rows = dict(forecast_rows(found))
+    assert rows["throughput"].startswith("49.9 ")
+    assert "0.4 ms of CPU a request in the proxy (pyreqwest, calibrated on" in rows["assumes"]
+    after = Prediction(**{**dict(found), "measured": Measured(throughput_rps=48.0)})
+    assert outcome_rows(after)[0][1].startswith("49.9/s (48.0/s), pool wait 200 ms (-)")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """A checkout without .env; the services are the real ones, asked and not started."""
+    return Workspace(Checkout(tmp_path))
+
+
+def test_the_command_predicts_from_what_the_services_make_of_the_settings(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """100 users on 50 connections and an upstream of 250 ms: 200 a second."""
+    settings = ["PROXY_CLIENT=pyreqwest", "PROXY_MAX_CONNECTIONS=50", "UPSTREAM_LATENCY=exponential(250ms)"]
+    assert main(["predict", "--json", "--users", "100", *settings], workspace) == 0
+    forecast = Prediction.model_validate(json.loads(capsys.readouterr().out)).forecast
+    assert forecast is not None
+    assert forecast.throughput_rps == pytest.approx(200, rel=0.01)
+    assert forecast.pool_wait_mean_ms == pytest.approx(250, rel=0.02)
+
+
+def test_the_command_refuses_bad_settings(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "PROXY_MAX_CONNECTIONS=ten"], workspace) == 2
+    assert capsys.readouterr() == ("", "PROXY_MAX_CONNECTIONS='ten': not a whole number; allowed: 1 to 10000\n")
