@@ -1,8 +1,10 @@
-"""Where the users' time went, as it stands in the run document."""
+"""Where the users' time went: the account as it stands in the run document, and how it is made. Pure."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from lab.account.division import Knowledge, places_ms
 from lab.account.places import PLACES, Kind, Owner, Place
+from lab.account.request_classes import RequestClasses, Requests
 from lab.document_part import DocumentPart
 
 
@@ -13,6 +15,10 @@ class TimeMs(DocumentPart):
     p50: float
     p99: float
     slowest: float
+
+    @property
+    def any(self) -> bool:
+        return bool(self.mean or self.p50 or self.p99 or self.slowest)
 
 
 class PlaceTime(DocumentPart):
@@ -43,24 +49,53 @@ class Attribution(DocumentPart):
         return next((each.share for each in self.places if each.place == place), 0.0)
 
 
-FIGURES = ("mean", "p50", "p99", "slowest")
+@dataclass(frozen=True)
+class Measured:
+    """The time of a window's requests as users and proxy measured it, and what they spent in the proxy.
+
+    `lag` is how late the proxy's event loop ran, at the same figures.
+    """
+
+    users: TimeMs
+    proxy: TimeMs
+    lag: TimeMs
+    classes: RequestClasses
 
 
-def attribution(users: TimeMs, spent: Mapping[Place, TimeMs]) -> Attribution:
-    """Return the account of times that add up to the users'."""
-    places = [
-        PlaceTime(
-            place=place,
-            kind=PLACES[place].kind,
-            owner=PLACES[place].owner,
-            ms=ms,
-            share=_share(ms.mean, users.mean),
-            share_of_slowest=_share(ms.slowest, users.slowest),
-        )
-        for place, ms in spent.items()
-        if any(getattr(ms, figure) for figure in FIGURES)
-    ]
-    return Attribution(users_ms=users, places=sorted(places, key=lambda each: -each.ms.mean))
+BANDS = {"mean": (0.0, 1.0), "p50": (0.45, 0.55), "p99": (0.985, 0.995), "slowest": (0.99, 1.0)}
+"""The requests that a figure is of, by their rank."""
+
+
+def attribution(measured: Measured, known: Knowledge) -> Attribution:
+    """Divide the users' time among the places. It adds up: what the proxy does not know of is the caller's side.
+
+    Of that, too, a part is the proxy's: until its event loop read the request.
+    """
+    everything = measured.classes.between(0.0, 1.0)
+    spent = {figure: _spent(figure, everything, measured, known) for figure in BANDS}
+    places = []
+    for place, facts in PLACES.items():
+        ms = TimeMs(**{figure: round(each[place], 4) for figure, each in spent.items()})
+        if ms.any:
+            shares = _share(ms.mean, measured.users.mean), _share(ms.slowest, measured.users.slowest)
+            mine = {"share": shares[0], "share_of_slowest": shares[1]}
+            places.append(PlaceTime(place=place, kind=facts.kind, owner=facts.owner, ms=ms, **mine))
+    return Attribution(users_ms=measured.users, places=sorted(places, key=lambda each: -each.ms.mean))
+
+
+def _spent(figure: str, everything: Requests, measured: Measured, known: Knowledge) -> dict[Place, float]:
+    users, proxy, lag = (getattr(each, figure) for each in (measured.users, measured.proxy, measured.lag))
+    some = measured.classes.between(*BANDS[figure])
+    spent = places_ms(some, everything, replace(known, loop_lag=lag))
+    # the classes are coarse; and the proxy ends a request a moment after its user has the answer
+    whole = sum(spent.values())
+    inside = min(proxy, users)
+    spent = {place: ms * inside / whole if whole else 0.0 for place, ms in spent.items()}
+    outside = users - sum(spent.values())
+    unread = min(outside, lag)
+    spent[Place.EVENT_LOOP] += unread
+    spent[Place.CALLER_SIDE] += outside - unread
+    return spent
 
 
 def _share(part: float, whole: float) -> float:
