@@ -10,6 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from poolwatch import ledger_reader
 from poolwatch.counters import BY_TOTAL_AT, Counters, Histogram, by_total, distribution
 from poolwatch.histogram import BOUNDS_MS
@@ -94,13 +96,15 @@ def test_requests_are_summed_by_their_whole_time() -> None:
     counters = Counters()
     quick = [0] * len(Phase)
     quick[Phase.NETWORK], quick[Phase.OTHER] = 2_000_000, UNKNOWN
+    silent = [0] * len(Phase)
+    silent[Phase.NETWORK], silent[Phase.UPSTREAM] = UNKNOWN, 100_000_000
     slow = [0] * len(Phase)
     slow[Phase.CONNECT], slow[Phase.NETWORK] = 40_000_000, 60_000_000
-    counters.add_phases([(quick, 2_000_000), (slow, 100_000_000), (quick, 2_010_000)])
+    counters.add_phases([(quick, 2_000_000), (slow, 100_000_000), (quick, 2_010_000), (silent, 100_000_000)])
     rows = [Row.of(row) for row in by_total(counters.cells)]
-    assert [(row.requests, row.opened) for row in rows] == [(2, 0), (1, 1)]
-    assert [row.spent_ms[Phase.NETWORK] for row in rows] == [4.0, 60.0]
-    assert [row.opened_wait_ms for row in rows] == [0.0, 60.0]
+    assert [(row.requests, row.opened, row.silent) for row in rows] == [(2, 0, 0), (2, 1, 1)]
+    assert [row.spent_ms[Phase.NETWORK] for row in rows] == pytest.approx([4.0, 60.0], abs=1e-5)
+    assert [(row.opened_wait_ms, row.silent_ms) for row in rows] == [(0.0, 0.0), (60.0, 100.0)]
     assert 2.01 < rows[0].below_ms < 2.2
     assert 100 < rows[1].below_ms < 107
 
@@ -114,12 +118,14 @@ class Row:
     spent_ms: list[float]
     opened_wait_ms: float
     opened: float
+    silent_ms: float
+    silent: float
 
     @classmethod
     def of(cls, row: list[float]) -> "Row":
-        below_ms, requests, *spent, opened_wait_ms, opened = row
+        below_ms, requests, *spent, opened_wait_ms, opened, silent_ms, silent = row
         assert len(spent) == len(Phase)
-        return cls(below_ms, requests, spent, opened_wait_ms, opened)
+        return cls(below_ms, requests, spent, opened_wait_ms, opened, silent_ms, silent)
 
 
 def test_who_came_without_an_id_is_given_one(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from link.engine_selection import EngineChoice
 from link.self_test import SelfTest, median_ms
 from link.settings import Settings, as_config, configured
 from service_kit.histogram import difference, parse_buckets, percentile
+from service_kit.process_figures import figures
 from service_kit.settings_change import ChangeRefused
 from service_kit.settings_errors import mistake
 from service_kit.variables import variable_name
@@ -86,7 +87,7 @@ class Controller:
         return {
             **self.engine.stats(),
             "lateness_ms": self.engine.lateness.as_json(),
-            "process": {"cpu_seconds": round(time.process_time(), 3)},
+            "process": {"cpu_seconds": round(time.process_time(), 3), **figures()},
         }
 
     def line(self) -> str:

@@ -34,6 +34,9 @@ class Cell(enum.IntEnum):
     H2_OPEN = enum.auto()  # gauge: connections that speak HTTP/2 and carry many requests
     H2_BUSY = enum.auto()  # gauge: those of them that carry one at least
     LEAKED = enum.auto()  # gauge: slots that requests which are over still hold
+    DESCRIPTORS = enum.auto()  # gauge
+    WAITING_SAMPLED = enum.auto()  # requests without a connection, summed over samples, in thousandths
+    WAITING_FREE = enum.auto()  # of these, the part of the pool that was free meanwhile
     RUN_RECEIVED = enum.auto()
     RUN_ANSWERED = enum.auto()
     RUN_FAILED = enum.auto()
@@ -71,8 +74,9 @@ BY_TOTAL_AT: Final = HISTOGRAMS_AT + HISTOGRAM_CELLS * len(Histogram)
 
 _CLASS_BITS: Final = 3
 BY_TOTAL_CLASSES: Final = BUCKETS >> _CLASS_BITS
-BY_TOTAL_COLUMNS: Final = len(Phase) + 3
-"""Requests, ns by phase; then those that opened a connection, and the ns that these waited in NETWORK and OTHER."""
+BY_TOTAL_COLUMNS: Final = len(Phase) + 5
+"""Requests, ns by phase; those that opened a connection, and the ns that these waited in NETWORK and OTHER; those whose
+upstream did not say what it took, and the ns that these waited in UPSTREAM and OTHER."""
 
 CELLS: Final = BY_TOTAL_AT + BY_TOTAL_CLASSES * BY_TOTAL_COLUMNS
 """How many there are. Whoever needs more puts them behind these, so that all offsets here are constant."""
@@ -81,6 +85,7 @@ _TOTAL: Final = len(Phase)
 _CONNECT: Final = int(Phase.CONNECT)
 _NETWORK: Final = int(Phase.NETWORK)
 _OTHER: Final = int(Phase.OTHER)
+_UPSTREAM: Final = int(Phase.UPSTREAM)
 
 
 class Counters:
@@ -143,6 +148,9 @@ class Counters:
             if fresh := [row for row in members if row[_CONNECT] > 0]:
                 cells[at + _TOTAL + 1] += len(fresh)
                 cells[at + _TOTAL + 2] += sum(row[_NETWORK] + row[_OTHER] for row in fresh)
+            if silent := [row for row in members if row[_NETWORK] < 0 and row[_UPSTREAM] + row[_OTHER] > 0]:
+                cells[at + _TOTAL + 3] += len(silent)
+                cells[at + _TOTAL + 4] += sum(row[_UPSTREAM] + row[_OTHER] for row in silent)
 
 
 def distribution(cells: Sequence[int], histogram: int) -> Distribution:
@@ -155,13 +163,14 @@ def by_total(cells: Sequence[int]) -> list[list[float]]:
     """Return the classes of requests by their whole time that are not empty.
 
     Each is its upper bound in ms, requests, ms by phase; of those that opened a connection the ms in NETWORK and OTHER,
-    and how many they were.
+    and how many they were; the same of those whose upstream did not say what it took, in UPSTREAM and OTHER.
     """
     rows = []
     for number in range(BY_TOTAL_CLASSES):
         at = BY_TOTAL_AT + number * BY_TOTAL_COLUMNS
         if cells[at]:
-            requests, *spent, fresh, fresh_wait = cells[at : at + BY_TOTAL_COLUMNS]
+            requests, *spent, fresh, fresh_wait, silent, silent_wait = cells[at : at + BY_TOTAL_COLUMNS]
             bound = upper_bound_ms(((number + 1) << _CLASS_BITS) - 1)
-            rows.append([bound, requests, *(max(ns, 0) / 1e6 for ns in (*spent, fresh_wait)), fresh])
+            times = [max(ns, 0) / 1e6 for ns in (*spent, fresh_wait, silent_wait)]
+            rows.append([bound, requests, *times[:-1], fresh, times[-1], silent])
     return rows

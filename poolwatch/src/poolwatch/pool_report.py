@@ -7,7 +7,7 @@ from poolwatch.counters import Cell, Histogram, by_total
 from poolwatch.histogram import Distribution
 from poolwatch.phases import NAMES
 from poolwatch.report import gauges
-from poolwatch.worker_totals import Totals
+from poolwatch.worker_totals import Totals, WorkerCounts
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,10 @@ def _document(totals: Totals, limits: PoolLimits) -> dict[str, Any]:
         "wait_ms": _shown(totals.distribution(Histogram.WAIT)),
         "phases_ms": {name: _shown(totals.distribution(Histogram(phase))) for phase, name in enumerate(NAMES)}
         | {"total": _shown(totals.distribution(Histogram.TOTAL))},
-        "by_total": by_total(totals.cells),
+        "by_total": {"phases": list(NAMES), "rows": by_total(totals.cells)},
+        "loop_lag_ms": _shown(totals.distribution(Histogram.LOOP_LAG)),
+        "waiting_sampled": totals[Cell.WAITING_SAMPLED] / 1000,
+        "waiting_free": totals[Cell.WAITING_FREE] / 1000,
         "hold_ms": {"count": totals[Cell.HOLD_COUNT], "sum": totals[Cell.HOLD_NS] / 1e6},
         "requests": {
             "received": totals[Cell.RECEIVED],
@@ -60,11 +63,23 @@ def _document(totals: Totals, limits: PoolLimits) -> dict[str, Any]:
         "run": _run(totals),
         "process": {
             "cpu_seconds": totals[Cell.CPU_NS] / 1e9,
-            "workers": [
-                {"pid": worker.pid, "cpu_seconds": worker[Cell.CPU_NS] / 1e9, "alive": worker.alive, **gauges(worker)}
-                for worker in totals.workers
-            ],
+            "workers": [_worker(worker) for worker in totals.workers],
         },
+    }
+
+
+def _worker(worker: WorkerCounts) -> dict[str, Any]:
+    wait = worker.distribution(Histogram.WAIT)
+    return {
+        "pid": worker.pid,
+        "cpu_seconds": worker[Cell.CPU_NS] / 1e9,
+        "alive": worker.alive,
+        **gauges(worker),
+        "requests": worker[Cell.ANSWERED] + worker[Cell.FAILED] + worker[Cell.ABORTED],
+        "timeouts": worker[Cell.TIMEOUTS],
+        "wait_ms": {"count": wait.count, "sum": wait.sum_ms},
+        "hold_ms": {"count": worker[Cell.HOLD_COUNT], "sum": worker[Cell.HOLD_NS] / 1e6},
+        "descriptors": worker[Cell.DESCRIPTORS],
     }
 
 

@@ -24,6 +24,7 @@ _GAUGES = (
     Cell.THREADS_WAITING,
     Cell.H2_OPEN,
     Cell.H2_BUSY,
+    Cell.DESCRIPTORS,
 )
 _RUN_CELLS = tuple(cell for cell in Cell if cell.name.startswith("RUN_"))
 
@@ -40,6 +41,10 @@ class WorkerCounts:
 
     def __getitem__(self, cell: int) -> int:
         return self.cells[cell]
+
+    def distribution(self, histogram: Histogram) -> Distribution:
+        """Return one of its histograms."""
+        return distribution(self.cells, histogram)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class ReplaceableClient:
         self._watch = watch
         self._build = build
         self.in_use = ClientInUse(build(settings, watch))
+        self.max_connections = settings.max_connections
         self._draining: dict[asyncio.Task[None], ClientInUse] = {}
 
     @property
@@ -49,6 +50,7 @@ class ReplaceableClient:
 
     def replace(self, settings: Settings) -> None:
         """Let a client of these settings take over; the old one is closed when it has served what it has."""
+        self.max_connections = settings.max_connections
         self._watch.always_unknown = ()  # the next client reports for itself what it does not know
         old, self.in_use = self.in_use, ClientInUse(self._build(settings, self._watch))
         task = asyncio.create_task(old.drain())

@@ -13,6 +13,7 @@ from poolwatch.worker_counters import WorkerCounters
 from poolwatch.worker_slots import SlotsFile, slots
 from proxy.pattern_runtime.thread_limiter import thread_tokens
 from proxy.reconfigure import ReplaceableClient
+from service_kit.process_figures import open_descriptors
 
 _TICKS_A_ROUND: Final = 10
 
@@ -46,15 +47,29 @@ class Sampler:
                 due = time.perf_counter_ns() + round(TICK_SECONDS * 1e9)
                 await asyncio.sleep(TICK_SECONDS)
                 self._counters.add(Histogram.LOOP_LAG, max(time.perf_counter_ns() - due, 0))
+                self._sample_waiting()
                 self._watch.flush()
 
     def sample(self) -> None:
         """Take what can be read at once; also called when somebody asks, so that the answer is of now."""
         self._watch.flush()
         cells = self._counters.cells
+        cells[Cell.DESCRIPTORS] = open_descriptors()
         cells[Cell.CPU_NS] = time.process_time_ns()
         cells[Cell.ABANDONED] = getattr(self._client.client, "abandoned", 0)
         tokens = thread_tokens()
         cells[Cell.THREADS_TOTAL] = tokens["total"]
         cells[Cell.THREADS_BUSY] = tokens["borrowed"]
         cells[Cell.THREADS_WAITING] = tokens["waiting"]
+
+    def _sample_waiting(self) -> None:
+        """Note how many requests wait, and which part of the pool is free for them.
+
+        The loop may not get to handing a connection out: then waiting is not for want of connections. Over HTTP/2 a
+        connection has room for many requests, and its client decides.
+        """
+        cells, most = self._counters.cells, self._client.max_connections
+        if (waiting := cells[Cell.WAITING]) > 0:
+            cells[Cell.WAITING_SAMPLED] += waiting * 1000
+            if not cells[Cell.H2_OPEN]:
+                cells[Cell.WAITING_FREE] += waiting * 1000 * max(most - cells[Cell.ACTIVE], 0) // most

@@ -7,6 +7,7 @@ settings_change    settings changed by the body of a PUT, or a status and one li
 variables          the environment variables behind a settings model; name_match: the one a misspelt name means
 listening          listening sockets, and the line about a port in use
 timer_queue        callbacks and waits that are never early; timerfd: what drives them
+process_figures    what the kernel counts for a process: descriptors, backlog overflows, CPU of the host and its limit
 histogram          recorded times, quantiles, and differences of two snapshots
 uvicorn_server     a uvicorn server among others in one process
 """

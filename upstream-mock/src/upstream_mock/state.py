@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from service_kit.histogram import LogHistogram
+from service_kit.process_figures import figures
 from service_kit.timer_queue import TimerQueue, Wait
 from upstream_mock.capacity import Capacity
 from upstream_mock.client import Client
@@ -111,5 +112,6 @@ class Mock:
                 "pid": os.getpid(),
                 "cpu_seconds": time.process_time(),
                 "uptime_seconds": time.monotonic() - self._started,
+                **figures(),
             },
         }

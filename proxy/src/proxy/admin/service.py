@@ -24,6 +24,7 @@ from proxy.reconfigure import CHANGEABLE
 from proxy.sampler import Sampler
 from proxy.settings import ServerSettings, Settings, in_force
 from proxy.tuning import in_force as in_force_tuning
+from service_kit.process_figures import figures
 from service_kit.settings_change import ChangeRefused, changed
 
 READY_WITHIN_SECONDS = 1.0
@@ -100,7 +101,9 @@ class Admin:
         parts = [slots(self._forwarding.watch, self._client.client.connections())]
         if self._notices is not None:
             parts += self._notices.of_others()
-        return pool_document(self._totals(), self._limits, connections_known=self._connections_known) | merged(parts)
+        document = pool_document(self._totals(), self._limits, connections_known=self._connections_known)
+        document["process"] |= figures()
+        return document | merged(parts)
 
     @property
     def _limits(self) -> PoolLimits:

@@ -1,0 +1,73 @@
+"""What the kernel counts for this process and its surroundings; None, or nothing, where it does not."""
+
+import os
+import resource
+from pathlib import Path
+
+_OWN = Path("/proc/self")
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def open_descriptors() -> int:
+    """Return how many descriptors this process has open; 0 where the system does not tell."""
+    try:
+        return sum(1 for _ in (_OWN / "fd").iterdir()) - 1  # one is of this listing
+    except OSError:
+        return 0
+
+
+def descriptor_limit() -> int:
+    """Return how many it may have."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def listen_overflows(netstat: Path = _OWN / "net/netstat") -> int | None:
+    """Return how many connections found the backlog of their listening socket full, in this network namespace.
+
+    Source: TcpExtListenOverflows, Documentation/networking/snmp_counter.rst of Linux.
+    """
+    try:
+        lines = [line.split() for line in netstat.read_text().splitlines() if line.startswith("TcpExt:")]
+        return int(dict(zip(*lines, strict=True))["ListenOverflows"])
+    except (OSError, KeyError, ValueError, TypeError):
+        return None
+
+
+def throttled_seconds(cgroup: Path | None = None) -> float | None:
+    """Return how long the CPU limit of this process's cgroup has held it back (cpu.stat, version 2)."""
+    folder = cgroup if cgroup is not None else _own_cgroup()
+    try:
+        stat = dict(line.split() for line in (folder / "cpu.stat").read_text().splitlines())
+        return int(stat["throttled_usec"]) / 1e6
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def host_cpu(stat: Path = Path("/proc/stat")) -> tuple[float, float, float] | None:
+    """Return the seconds that all the machine's cores were busy, were taken by its host (steal), and in all."""
+    try:
+        user, nice, system, idle, iowait, irq, softirq, steal = map(int, stat.read_text().split()[1:9])
+    except (OSError, ValueError):
+        return None
+    hertz = os.sysconf("SC_CLK_TCK")
+    busy = user + nice + system + irq + softirq
+    return busy / hertz, steal / hertz, (busy + steal + idle + iowait) / hertz
+
+
+def figures() -> dict[str, int | float | None]:
+    """Return this process's part of a `/-/stats`."""
+    return {
+        "descriptors": open_descriptors(),
+        "descriptor_limit": descriptor_limit(),
+        "listen_overflows": listen_overflows(),
+        "throttled_seconds": throttled_seconds(),
+    }
+
+
+def _own_cgroup() -> Path:
+    try:
+        path = (_OWN / "cgroup").read_text().rpartition("::")[2].strip()
+    except OSError:
+        return _CGROUP
+    own = _CGROUP / path.lstrip("/")
+    return own if (own / "cpu.stat").exists() else _CGROUP
