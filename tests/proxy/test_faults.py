@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from support.behaviours import CLIENTS
+from support.behaviours import PARSERS, SIDES
 from support.faults import TIMEOUTS, Fault, faults, outcome_of
 from support.servers import RunningProxy, running_proxy
 
@@ -14,15 +14,18 @@ PATIENT = dict.fromkeys(TIMEOUTS, 5.0)
 
 @pytest.mark.parametrize("fault", faults(), ids=lambda fault: fault.name)
 async def test_a_fault_has_its_outcome_and_its_counter_and_leaves_nothing_behind(fault: Fault) -> None:
-    """Several at a time with each client: each ends as the table says, is counted, and its slot is free."""
+    """Several at a time with each side: each ends as the table says, is counted, and its slot is free."""
 
-    await asyncio.gather(*[_try(fault, client) for client in CLIENTS])
+    sides = [(parser, client) for parser, clients in SIDES.items() for client in clients]
+    await asyncio.gather(*[_try(fault, *side) for side in sides])
 
 
-async def _try(fault: Fault, client: str) -> None:
+async def _try(fault: Fault, parser: str, client: str) -> None:
     expected = fault.expected(client)
     waits = any(word.endswith(("timeout", "exhausted")) for word in (*expected, fault.code))
-    settings: dict[str, Any] = {"client": client} | (TIMEOUTS if waits else PATIENT) | fault.settings
+    settings: dict[str, Any] = (
+        {"client": client, "http": PARSERS[parser]} | (TIMEOUTS if waits else PATIENT) | fault.settings
+    )
     async with fault.upstream(fault.script) as upstream, running_proxy(upstream.url, **settings) as proxy:
         outcomes = await asyncio.gather(*[outcome_of(proxy.port, fault) for _ in range(TIMES)])
         assert set(outcomes) <= set(expected), (client, outcomes)

@@ -14,7 +14,11 @@ DECISIONS: Final[dict[int, Decision]] = {
         "RFC 9110 7.6.1; Go, Caddy",
     ),
     3: Decision("Proxy-Authorization", "removed: it is for this proxy", "RFC 9110 11.7.2; Go"),
-    4: Decision("trailers", "dropped both ways; the body is whole", "RFC 9110 6.5.1; Go, nginx"),
+    4: Decision(
+        "trailers",
+        "dropped both ways, never headers; the body is whole. No client library can send those named in Trailer on",
+        "RFC 9110 6.5.1; Go, nginx",
+    ),
     5: Decision(
         "Expect: 100-continue",
         "100 when the body is wanted, never before a connection is there; not forwarded; else 417, HTTP/1.0 too",
@@ -54,7 +58,8 @@ DECISIONS: Final[dict[int, Decision]] = {
     15: Decision("path and query", "byte for byte", "Go, RFC 9112 3.2"),
     16: Decision(
         "forms of the target",
-        "absolute becomes origin form; OPTIONS * goes on as *; CONNECT: 400",
+        "absolute becomes origin form, its host X-Forwarded-Host; OPTIONS * goes on as *; CONNECT, a fragment, another "
+        "scheme: 400",
         "RFC 9112 3.2; HAProxy",
     ),
     17: Decision("methods", "all that the server's parser knows (46 of them, M-SEARCH, PROPFIND, QUERY)", "RFC 9110 9"),
@@ -69,7 +74,11 @@ DECISIONS: Final[dict[int, Decision]] = {
     21: Decision("large bodies", "stream both ways; a slow reader stops the sender", "Envoy, nginx"),
     22: Decision("answer before its end", "head and chunks are passed on as they come", "Go FlushInterval, Caddy"),
     23: Decision("request body before its end", "passed on as it comes", "nginx proxy_request_buffering"),
-    24: Decision("1xx of the upstream", "swallowed; without a final answer 502", "RFC 9110 15.2; Go, nginx"),
+    24: Decision(
+        "1xx of the upstream",
+        "swallowed, 102 and 103 too, for no client library reports them; without a final answer 502",
+        "RFC 9110 15.2; nginx",
+    ),
     25: Decision(
         "refusal during an upload",
         "reaches the caller; the upload is stopped; neither connection is used again",
@@ -110,17 +119,23 @@ DECISIONS: Final[dict[int, Decision]] = {
     40: Decision(
         "caller closes its side only",
         "its whole requests are answered; after 0.1 s a 100 Continue asks whether it still reads (HTTP/1.0: it is "
-        "taken for one that left); in an answer, and with a request cut short, it is taken for one that left",
+        "taken for one that left); within an answer it has to go on taking it; a request cut short is none",
         "HAProxy abortonclose; RFC 9110 15.2",
+    ),
+    41: Decision(
+        "what goes wrong beside an answer",
+        "answered after it, or the connection is closed; a broken body whose answer has begun: a cut",
+        "RFC 9112 9.3.2; nginx",
+    ),
+    42: Decision(
+        "Date", "the upstream's; where it sent none, and in the proxy's own answers, the proxy's", "RFC 9110 6.6.1"
     ),
 }
 
 LIMITS: Final = (
-    "A target that ends in a bare `?` arrives without it, and a `#fragment` is dropped: the ASGI scope has neither.",
+    "A target that ends in a bare `?` arrives without it: the ASGI scope does not have it.",
     "A method that the parser does not know is 400; with UVICORN_HTTP=h11 every token goes on.",
-    "A trailer that was not announced and came in one piece with the head is among the headers in the ASGI scope and "
-    "goes on as one; it cannot change framing, Host or what is said of the caller.",
-    "An absolute target without a path (`GET http://host`) is 400.",
+    "A version of HTTP that is none of 1.0 and 1.1 is 400, but 2.0: 505.",
     "A caller who leaves while more than 64 KiB of its upload wait to be taken: the server reads no more of it, so "
     "the kernel is asked each half second (Linux). It knows of a reset, and of a close if there was room for all that "
     "was sent before it; else the caller is found gone when there is, at the write time-out at the latest.",

@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import functools
 import runpy
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -13,10 +12,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support.raw_http import RawUpstream, Script, answer_ok, raw_upstream
 from support.servers import RunningProxy, running_proxy
 
 CLIENTS = ("httpx", "httpx2", "aiohttp", "pyreqwest", "httpcore")
+PARSERS = {
+    "httptools": "proxy.forward.httptools_protocol:HttpToolsConnection",
+    "h11": "proxy.forward.h11_protocol:H11Connection",
+}
+"""The protocol class by the value of UVICORN_HTTP."""
+
+SIDES = {"httptools": CLIENTS, "h11": ("httpcore",)}
+"""The clients that a scenario runs with by each parser: what a client does does not depend on it."""
+
 FOLDER = Path(__file__).parents[1] / "proxy"
 TABLE = FOLDER / "behaviours.md"
 
@@ -34,9 +44,10 @@ class Decision:
 
 @dataclass(frozen=True)
 class Stand:
-    """A proxy with one client between a raw upstream and a raw caller."""
+    """A proxy with one parser and one client between a raw upstream and a raw caller."""
 
     client: str
+    parser: str = "httptools"
     callers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     async def connect(self, port: int, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -52,7 +63,7 @@ class Stand:
         """Open both."""
         async with raw_upstream(script, reads_body=reads_body) as upstream:
             url = f"http://{host}:{upstream.port}"
-            async with running_proxy(url, client=self.client, **settings) as proxy:
+            async with running_proxy(url, client=self.client, http=PARSERS[self.parser], **settings) as proxy:
                 try:
                     yield upstream, proxy
                 finally:
@@ -62,40 +73,44 @@ class Stand:
 
 
 def behaviour(number: int, *, differs: Mapping[str, str] | None = None) -> Callable[[Scenario], Callable[..., None]]:
-    """Make a test of a scenario with all clients side by side. `differs`: client -> what it does instead.
+    """Make a test of a scenario for each parser, with its clients side by side.
+
+    `differs`: client -> what it does instead.
 
     Where a difference is stated, the scenario must fail: a table that is too pessimistic is wrong too.
     """
     stated = dict(differs or {})
 
     def decorate(scenario: Scenario) -> Callable[..., None]:
-        def test() -> None:
-            failures = asyncio.run(_failures(scenario))
+        @pytest.mark.parametrize("parser", SIDES)
+        def test(parser: str) -> None:
+            failures = asyncio.run(_failures(scenario, parser))
             for client, failure in failures.items():
                 if client not in stated:
                     raise AssertionError(f"{client}: {failure}") from failure
-            unseen = {client: stated[client] for client in stated if client not in failures}
+            unseen = {client: stated[client] for client in stated if client in SIDES[parser] and client not in failures}
             assert not unseen, "stated differences that are not seen"
 
-        functools.update_wrapper(test, scenario, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
         # not functools.wraps: with __wrapped__ pytest would take the scenario's parameters for fixtures
-        vars(test).pop("__wrapped__")
+        for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+            setattr(test, name, getattr(scenario, name))
         vars(test)["behaviour"] = (number, stated)
         return test
 
     return decorate
 
 
-async def _failures(scenario: Scenario) -> dict[str, Exception]:
-    """Run a scenario with every client, side by side, and return what went wrong with which."""
+async def _failures(scenario: Scenario, parser: str) -> dict[str, Exception]:
+    """Run a scenario with each client of a parser, side by side, and return what went wrong with which."""
 
     async def run(client: str) -> None:
         async with asyncio.timeout(20):
-            await scenario(Stand(client))
+            await scenario(Stand(client, parser))
 
-    outcomes = await asyncio.gather(*[run(client) for client in CLIENTS], return_exceptions=True)
+    clients = SIDES[parser]
+    outcomes = await asyncio.gather(*[run(client) for client in clients], return_exceptions=True)
     failures = {}
-    for client, outcome in zip(CLIENTS, outcomes, strict=True):
+    for client, outcome in zip(clients, outcomes, strict=True):
         if isinstance(outcome, Exception):
             failures[client] = outcome
         elif outcome is not None:
@@ -122,7 +137,8 @@ def table() -> str:
         "# What the proxy does, case by case",
         "",
         "Made by the tests (`python -m support.behaviours` in `tests/`); each row is held by tests on real sockets, a",
-        "raw upstream and a raw caller, with every client. `yes`: as decided. A number: see the differences below.",
+        "raw upstream and a raw caller, with every client by httptools, and with httpcore by h11 (`UVICORN_HTTP`).",
+        "`yes`: as decided. A number: see the differences below.",
         "",
         "| # | behaviour | decision | source | tests | " + " | ".join(CLIENTS) + " |",
         "|---" * (5 + len(CLIENTS)) + "|",

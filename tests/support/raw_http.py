@@ -1,6 +1,7 @@
 """HTTP by hand on real sockets: a scripted upstream and a client that see and send bytes, not messages."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -122,11 +123,13 @@ async def read_body(reader: asyncio.StreamReader, exchange: Exchange) -> bytes:
     return b"".join(chunks)
 
 
-async def roundtrip(port: int, request: bytes, timeout: float = 10.0) -> bytes:
-    """Send bytes and return everything that comes until the other side closes."""
+async def roundtrip(port: int, request: bytes, timeout: float = 10.0, *, half_close: bool = False) -> bytes:
+    """Send bytes, with `half_close` a FIN too, and return everything that comes until the other side closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(request)
+        if half_close:
+            writer.write_eof()
         await writer.drain()
         async with asyncio.timeout(timeout):
             return await reader.read()
@@ -134,6 +137,16 @@ async def roundtrip(port: int, request: bytes, timeout: float = 10.0) -> bytes:
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
+
+
+async def half_closed(port: int, request: bytes) -> bytes:
+    """Send bytes and a FIN, and return everything that comes."""
+    return await roundtrip(port, request, half_close=True)
+
+
+def statuses(answers: bytes) -> list[int]:
+    """Return the status of each final answer among bytes whose bodies hold no status line."""
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 ([2-5]\d\d) ", answers)]
 
 
 def get(target: str = "/", *header_lines: str, method: str = "GET") -> bytes:

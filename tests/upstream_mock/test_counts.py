@@ -163,6 +163,40 @@ async def test_pipelined_requests_are_answered_and_counted_in_order(
 
 
 @both_loops
+async def test_what_is_not_http_is_answered_in_its_turn(run_mock: RunMock) -> None:
+    """Garbage behind a request or beside its answer: the answer is whole, then 400; and each is counted."""
+    async with run_mock(latency="constant(50ms)") as running:
+        for pause in (0.0, 0.02):
+            reader, writer = await running.send(REQUEST % (b"/work?bytes=200&chunks=2&chunk_gap_ms=50", b"g"))
+            await asyncio.sleep(pause)
+            writer.write(b"excess\0\r\n")
+            answers = await reader.read()
+            writer.close()
+            first, second = answers.split(b"HTTP/1.1 ")[1:]
+            assert (first[:3], second[:3]) == (b"200", b"400")
+            assert len(first.partition(b"\r\n\r\n")[2]) == 200
+            assert b"\r\ndate: " in first
+            assert b"\r\ndate: " in second
+        await running.until(lambda: not running.mock.connections.open)
+        stats = running.mock.stats()
+        assert stats["runs"] == {"g": counts(2, 2, 0)}
+        assert stats["connections"]["closed_by"]["server"] == 2
+
+
+@both_loops
+async def test_trailers_are_no_options(run_mock: RunMock) -> None:
+    """They came after the head, in one packet with it."""
+    async with run_mock(latency="constant(0ms)") as running:
+        head = b"POST /anything HTTP/1.1\r\nhost: mock\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+        reader, writer = await running.send(head + b"0\r\nx-sandbox-run: t\r\nauthorization: x\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"uthorization" not in answer
+        assert "t" not in running.mock.stats()["runs"]
+
+
+@both_loops
 async def test_the_server_closes_what_is_idle(run_mock: RunMock) -> None:
     """After UPSTREAM_KEEPALIVE_SECONDS and not before; `connection: close` is the server's doing too."""
     async with run_mock(latency="constant(0ms)", keepalive_seconds=0.1) as running:

@@ -1,23 +1,34 @@
-"""uvicorn's HTTP/1.1 protocol that ignores Upgrade, as RFC 9110 section 7.8 allows, and reads such a request's body.
+"""uvicorn's HTTP/1.1 connection by httptools, for what that leaves out.
 
-httptools takes what follows a head with an Upgrade for another protocol, and uvicorn would lose the body of it.
+An Upgrade is ignored, as RFC 9110 section 7.8 allows: httptools takes what follows such a head for another protocol,
+and uvicorn would lose the request's body. Trailers are dropped: httptools reports them as headers, and uvicorn would
+add them to the request's (RFC 9110 section 6.5.1 forbids it). A head that never ends is refused.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service_kit.ordered_refusal import OrderedRefusals
 
-class PlainHttp1Protocol(HttpToolsProtocol):
+MAX_UNPARSED_BYTES: Final = 131_072
+"""What may come without a head's end or a piece of a body in it; httptools keeps it in memory without a bound."""
+
+
+class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
     """It parses a head with an Upgrade again, without "upgrade" in Connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._parse_again = False
+        self._unparsed_bytes = 0
 
     def data_received(self, data: bytes) -> None:
+        if self.refusing:
+            return
         self._unset_keepalive_if_required()
+        self._unparsed_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -25,22 +36,59 @@ class PlainHttp1Protocol(HttpToolsProtocol):
                 self._parse_again = False
                 self._parse_without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError:
-            self._refuse()
+            self.send_400_response("Invalid HTTP request received.")
+        if self._unparsed_bytes > MAX_UNPARSED_BYTES:
+            self.refuse(431)
 
     def on_headers_complete(self) -> None:
         self._parse_again = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
-        if not self._parse_again:
-            super().on_headers_complete()
+        if self._parse_again:
+            return
+        self._unparsed_bytes = 0
+        if self.url[:1] != b"/" or b"#" in self.url:
+            self.url = self.origin_form(self.url)
+        self.begin_request()
+        super().on_headers_complete()
+        if not self.pipeline:
+            self.answering = self.cycle
+        # trailers are reported as headers: they go where nobody looks
+        self.headers = []
+        self.scope = {}  # type: ignore[typeddict-item]
+
+    def origin_form(self, target: bytes) -> bytes:
+        """Return a target that does not begin with a slash as it is to be parsed. Raises ValueError: 400."""
+        return target
+
+    def begin_request(self) -> None:
+        """The head is here, and `scope` is not yet given to the app."""
+
+    def on_body(self, body: bytes) -> None:
+        self._unparsed_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         if not self._parse_again:
+            self._unparsed_bytes = 0
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        following = self.pipeline[-1][0] if self.pipeline else None
+        super().on_response_complete()
+        if following is not None:
+            self.answering = following
+        elif self.refusing:
+            self.last_answer_sent()
+
+    def send_400_response(self, msg: str) -> None:
+        """What came is not HTTP."""
+        self.logger.warning(msg)
+        self.refuse(400)
 
     def _parse_without_upgrade(self, rest: bytes) -> None:
         head = self._head()
         plain = self._head(without=b"upgrade")
         if plain == head:  # it would be parsed again without end
-            self._refuse()
+            self.send_400_response("Invalid HTTP request received.")
             return
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
@@ -56,8 +104,3 @@ class PlainHttp1Protocol(HttpToolsProtocol):
                 value = b", ".join(token for token in tokens if token.lower() != without)
             lines.append(name + b": " + value)
         return b"\r\n".join(lines) + b"\r\n\r\n"
-
-    def _refuse(self) -> None:
-        message = "Invalid HTTP request received."
-        self.logger.warning(message)
-        self.send_400_response(message)

@@ -116,10 +116,10 @@ class Http1Protocol(PlainHttp1Protocol):
             self._closed_by = self._closed_by or "server"
             self._finish_close()
 
-    def send_400_response(self, msg: str) -> None:
-        """What came was not HTTP; uvicorn answers 400 and closes."""
+    def end(self) -> None:
+        """What came was not HTTP, and the answers before it are out."""
         self._closed_by = self._closed_by or "server"
-        super().send_400_response(msg)
+        super().end()
 
     @property
     def carried(self) -> int:
@@ -157,7 +157,7 @@ class Http1Protocol(PlainHttp1Protocol):
 
     def answered_early(self) -> None:
         # Discard further input first, so that no pipelined request is started.
-        self.parser = _DiscardingParser()  # type: ignore[assignment] # uvicorn calls no other method of it
+        self.refusing = self.ended = True
         self.pipeline.clear()
         self.answered(close=False)
         self._closed_by = self._closed_by or "server"
@@ -210,8 +210,3 @@ class Http1Protocol(PlainHttp1Protocol):
                 )
             self.peer.unserved = False
             self._running = self._run = None
-
-
-class _DiscardingParser:
-    def feed_data(self, data: bytes) -> None:
-        pass

@@ -83,6 +83,10 @@ class Downstream:
 
         `body_when_asked`: nothing is read, and no 100 Continue sent, until `body` is iterated.
         """
+        connection = self._connection
+        if connection is not None:
+            self.gone = connection.lost
+            connection.on_lost = self._note_gone
         if has_body:
             self.whole = False
             self._incoming = Incoming()
@@ -94,10 +98,7 @@ class Downstream:
 
     def _attend(self) -> None:
         """Begin to read: the body if there is one, then nothing but notice when the client leaves."""
-        if self.whole and self._connection is not None:
-            self.gone = self._connection.lost
-            self._connection.on_lost = self._note_gone
-        elif self._reader is None:
+        if self._reader is None and not (self.whole and self._connection is not None):
             self._reader = asyncio.create_task(self._read())
 
     async def body(self) -> AsyncIterator[bytes]:

@@ -12,6 +12,9 @@ _CLOSE: Final = 7
 _CLOSE_WAIT: Final = 8
 """States of a TCP connection that the caller reset, and of one whose caller closed its side: Linux' tcp_states.h."""
 
+_BYTES_ACKED_AT: Final = 120
+"""tcpi_bytes_acked, a u64, in Linux' struct tcp_info (linux/tcp.h); since Linux 4.1."""
+
 
 class DownstreamConnection:
     """The connection as a request sees it. One request of a connection is worked on at a time: one listener."""
@@ -43,6 +46,16 @@ class DownstreamConnection:
             return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in states
         except (OSError, ValueError):  # closed meanwhile
             return True
+
+    def acknowledged_bytes(self) -> int:
+        """Return how many bytes the caller's kernel has taken since the connection began. Linux only; 0 elsewhere."""
+        if self._socket is None or sys.platform != "linux":
+            return 0
+        try:
+            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED_AT + 8)
+            return int.from_bytes(info[_BYTES_ACKED_AT:], sys.byteorder)
+        except (OSError, ValueError):
+            return 0
 
     def lose(self) -> None:
         """The connection is gone."""

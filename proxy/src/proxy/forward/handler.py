@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -17,6 +18,7 @@ from proxy.forward.context import ForwardContext
 from proxy.forward.downstream import ClientDisconnected, Downstream
 from proxy.forward.downstream_connection import SCOPE_KEY
 from proxy.forward.error_response import send_error
+from proxy.http_date import http_date
 
 HTTP_1_0_BYTES: Final = 1 << 20
 """The longest answer of unknown length that an HTTP/1.0 caller gets: it is read whole, so that its length is known."""
@@ -129,7 +131,7 @@ class ForwardedRequest:
     async def _pass_on(self, answer: Answer) -> None:
         """Send everything but the end of the answer."""
         scope = self._scope
-        headers = rules.answer_headers(answer.status, answer.headers)
+        headers = rules.answer_headers(answer.status, answer.headers, http_date(int(time.time())))
         chunks = answer.body()
         if scope["http_version"] == "1.0" and rules.has_open_end(scope["method"], answer.status, headers):
             body = await _whole(chunks)

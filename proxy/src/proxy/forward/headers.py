@@ -7,12 +7,13 @@ whose length has two meanings is refused.
 import re
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from proxy.asgi import Headers, header
 from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
+from proxy.forward.request_target import AUTHORITY_KEY
 
 Fields = Mapping[bytes, list[bytes]]
 """The values of each header, in order, by its name in lower case."""
@@ -45,7 +46,7 @@ _FORWARDED: Final = frozenset(
 """The proxy itself says where a request came from; what a caller says of it is dropped."""
 
 _NEVER_NAMED: Final = _FORWARDED | {b"content-length", b"host", b"via"}
-"""Headers that a Connection or Trailer header cannot remove, whoever sent it."""
+"""Headers that a Connection header cannot remove, whoever sent it."""
 
 _NOT_SENT_ON: Final = HOP_BY_HOP | _FORWARDED | {b"expect", b"host"}
 _NOT_PASSED_ON: Final = HOP_BY_HOP | {b"content-length"}
@@ -54,6 +55,7 @@ _SPECIAL: Final = _NOT_SENT_ON | {b"content-length", b"via"}
 """A name that becomes one of these when a server reads _ as - is dropped too."""
 
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~%!$&'()*+;=-]+)(?::[0-9]{0,5})?")
+_LENGTH: Final = re.compile(rb"[ \t]*[0-9]{1,18}[ \t]*")
 _TOKENS: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]*")
 _NO_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _OWN: Final = b"/-/"
@@ -106,10 +108,13 @@ def outbound(
     incoming: Headers = scope["headers"]
     version: str = scope["http_version"]
     if version not in ("1.1", "1.0"):
-        raise ProxyError("http_version_not_supported", "HTTP/1.1 and HTTP/1.0 are spoken here")
-    if sum(map(len, chain.from_iterable(incoming))) > REQUEST_HEAD_BYTES:
+        _refuse_version(version)
+    target = _target(scope, base_path)
+    if sum(map(len, chain.from_iterable(incoming)), len(target) + len(scope["method"])) > REQUEST_HEAD_BYTES:
         raise ProxyError("headers_too_large")
     host = _host(fields, version)
+    if AUTHORITY_KEY in scope:
+        host = _absolute_host(scope[AUTHORITY_KEY])
     chunked, has_body = (False, False) if _FRAMES.isdisjoint(fields) else _request_framing(fields, version)
     if b"expect" in fields:
         _check_expectation(fields, version)
@@ -130,7 +135,7 @@ def outbound(
     if host:
         headers.append((b"x-forwarded-host", host))
     headers.append((b"via", version.encode() + b" " + pseudonym))
-    return Outbound(scope["method"], _target(scope, base_path), headers, has_body)
+    return Outbound(scope["method"], target, headers, has_body)
 
 
 def _is_websocket_handshake(fields: Fields, http_version: str) -> bool:
@@ -142,8 +147,11 @@ def _is_websocket_handshake(fields: Fields, http_version: str) -> bool:
     return websocket and http_version == "1.1" and b"sec-websocket-key" in fields
 
 
-def answer_headers(status: int, upstream: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Return the headers to pass on. Raises ProxyError (502) for a head that is not a final answer of valid HTTP."""
+def answer_headers(status: int, upstream: Iterable[tuple[bytes, bytes]], date: bytes) -> Headers:
+    """Return the headers to pass on, with `date` where the upstream sent none (RFC 9110 section 6.6.1).
+
+    Raises ProxyError (502) for a head that is not a final answer of valid HTTP.
+    """
     if not 200 <= status <= 599:
         raise ProxyError("upstream_protocol_error")
     received = [(name.lower(), value) for name, value in upstream]
@@ -159,10 +167,12 @@ def answer_headers(status: int, upstream: Iterable[tuple[bytes, bytes]]) -> Head
     length = None if _FRAMES.isdisjoint(fields) else _answer_length(fields)
     dropped = _NOT_PASSED_ON
     if b"connection" in fields:
-        dropped |= _named_in(b"connection", fields)
+        dropped |= _named_in_connection(fields)
     headers = [header for header in received if header[0] not in dropped]
     if length is not None and status not in (204, 304):  # uvicorn would wait for the body of a 304 and cut
         headers.append((b"content-length", length))
+    if b"date" not in fields:
+        headers.append((b"date", date))
     return headers
 
 
@@ -185,15 +195,28 @@ def _host(fields: Fields, http_version: str) -> bytes:
     return values[0]
 
 
+def _absolute_host(authority: bytes) -> bytes:
+    """Return the authority of an absolute target, which counts in place of Host (RFC 9112 section 3.2.2)."""
+    if not _HOST.fullmatch(authority):
+        raise ProxyError("bad_request", "an absolute target names one valid host")
+    return authority
+
+
+def _refuse_version(version: str) -> NoReturn:
+    if version == "2.0":
+        raise ProxyError("http_version_not_supported", "HTTP/1.1 and HTTP/1.0 are spoken here")
+    raise ProxyError("bad_request", "there is no such version of HTTP/1")
+
+
 def _request_framing(fields: Fields, http_version: str) -> tuple[bool, bool]:
     """Return whether a request's body is chunked, and whether there is one. Raises ProxyError (400)."""
     codings = fields.get(b"transfer-encoding")
+    lengths = fields.get(b"content-length", [])
     if codings is None:
-        lengths = fields[b"content-length"]
-        if len(lengths) > 1 or not lengths[0].strip().isdigit():
+        if len(lengths) > 1 or not _LENGTH.fullmatch(lengths[0]):
             raise ProxyError("bad_request", "a request has one Content-Length, a whole number")
         return False, int(lengths[0]) > 0
-    if len(codings) > 1 or codings[0].strip().lower() != b"chunked" or http_version == "1.0":
+    if lengths or len(codings) > 1 or codings[0].strip().lower() != b"chunked" or http_version == "1.0":
         raise ProxyError("bad_request", "the only transfer coding taken is chunked, of an HTTP/1.1 caller")
     return True, True
 
@@ -209,17 +232,15 @@ def _dropped(fields: Fields) -> frozenset[bytes]:
     """Return the names of the request headers that stay behind."""
     dropped = _NOT_SENT_ON
     if b"connection" in fields:
-        dropped |= _named_in(b"connection", fields)
-    if b"trailer" in fields:
-        dropped |= _named_in(b"trailer", fields)
+        dropped |= _named_in_connection(fields)
     if b"_" in b"".join(fields):
         dropped |= {name for name in fields if b"_" in name and name.replace(b"_", b"-") in _SPECIAL}
     return dropped
 
 
-def _named_in(field: bytes, fields: Fields) -> frozenset[bytes]:
-    """Return the headers that a field (Connection, Trailer) names, on however many lines."""
-    lines = fields.get(field, ())
+def _named_in_connection(fields: Fields) -> frozenset[bytes]:
+    """Return the headers that Connection names, on however many lines."""
+    lines = fields.get(b"connection", ())
     return frozenset({token.strip().lower() for line in lines for token in line.split(b",")}) - _NEVER_NAMED
 
 

@@ -21,6 +21,8 @@ class HoldingTransport:
         self.resume_reading = transport.resume_reading
         self.get_extra_info = transport.get_extra_info
         self.set_protocol = transport.set_protocol
+        self.abort = transport.abort
+        self.can_write_eof = transport.can_write_eof
 
     def hold(self) -> None:
         """Keep the next write."""
@@ -38,6 +40,11 @@ class HoldingTransport:
             self._flushing = self._loop.call_soon(self._flush)
         else:
             self._inner.write(data)
+
+    def write_eof(self) -> None:
+        """Write what is kept, and close for writing."""
+        self._flush()
+        self._inner.write_eof()
 
     def close(self) -> None:
         """Write what is kept, and close."""

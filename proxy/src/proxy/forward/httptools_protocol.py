@@ -3,6 +3,7 @@
 from typing import Any
 
 from proxy.forward.holding_transport import HoldingTransport
+from proxy.forward.request_target import AUTHORITY_KEY, origin_form
 from proxy.forward.uvicorn_protocol import CallerProtocol
 from service_kit.plain_http1 import PlainHttp1Protocol
 
@@ -10,10 +11,12 @@ from service_kit.plain_http1 import PlainHttp1Protocol
 class HttpToolsConnection(CallerProtocol, PlainHttp1Protocol):
     """One caller's connection."""
 
-    def on_message_begin(self) -> None:
-        """A request begins to arrive."""
-        super().on_message_begin()
-        self.begin_request(self.scope)
+    def origin_form(self, target: bytes) -> bytes:
+        """Return the target in origin form; the authority of an absolute one goes into the scope."""
+        target, authority = origin_form(self.parser.get_method(), target)
+        if authority is not None:
+            self.scope[AUTHORITY_KEY] = authority
+        return target
 
 
 class HoldingConnection(HttpToolsConnection):

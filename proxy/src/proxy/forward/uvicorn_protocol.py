@@ -1,28 +1,44 @@
-"""What the proxy adds to uvicorn's HTTP/1.1 connections, whichever parser reads them."""
+"""What the proxy adds to uvicorn's HTTP/1.1 connections, whichever parser reads them.
 
-import asyncio
+The connection reports to the request when the caller leaves; it refuses by errors of the proxy's own; and it answers a
+caller that has closed only its sending side.
+"""
+
 from typing import Any, Final
 
+from proxy.asgi import Receive, Scope, Send
+from proxy.errors import ProxyError
 from proxy.forward.downstream_connection import SCOPE_KEY, DownstreamConnection
+from proxy.forward.error_response import raw_error, send_error
+from service_kit.ordered_refusal import OrderedRefusals
 
 LOOK_EVERY_SECONDS: Final = 0.1
 """How soon after a caller's FIN it is asked whether it still reads, and how often it is looked at from then on."""
 
+LOOKS: Final = 3
+"""An answer that had begun before the FIN is given up after so many looks in which the caller took none of it."""
+
 STILL_THERE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 """What asks it: legal before any final answer (RFC 9110 section 15.2), and reset by a caller that has closed it all."""
 
+_CODES: Final = {400: "bad_request", 431: "headers_too_large"}
 
-class CallerProtocol(asyncio.Protocol):
-    """Mixed into a protocol class of uvicorn's: each request's scope has its `DownstreamConnection`."""
 
-    transport: Any
-    loop: Any
-    cycle: Any
+class CallerProtocol(OrderedRefusals):
+    """Mixed into a protocol class of uvicorn's; each request's scope has its `DownstreamConnection`."""
+
+    scope: Any
+    app: Any
+    config: Any
+    connections: Any
+    tasks: Any
+    limit_concurrency: int | None
     _half_closed = False
 
     def connection_made(self, transport: Any) -> None:
         """Accepted."""
         self.downstream = DownstreamConnection(None, transport.get_extra_info("socket"))
+        self._max_concurrency, self.limit_concurrency = self.limit_concurrency, None
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -30,43 +46,63 @@ class CallerProtocol(asyncio.Protocol):
         super().connection_lost(exc)
         self.downstream.lose()
 
-    def begin_request(self, scope: Any) -> None:
-        """Add our own key to the scope of a request that begins."""
-        scope[SCOPE_KEY] = self.downstream
+    def begin_request(self) -> None:
+        """The head is here, and `scope` is not yet given to the app."""
+        self.scope[SCOPE_KEY] = self.downstream
+        limit = self._max_concurrency
+        if limit is not None:
+            over = len(self.connections) >= limit or len(self.tasks) >= limit
+            self.app = overloaded if over else self.config.loaded_app
+
+    def refusal(self, status: int) -> bytes:
+        """Return the proxy's own error, whole."""
+        return raw_error(ProxyError(_CODES[status]))
+
+    def body_broken(self) -> None:
+        """The rest of the body of a request that is being answered will not come.
+
+        A request that reads it ends as if its caller had left; one that has sent all but the end of its answer ends.
+        """
+        if self.downstream.on_lost is None:
+            super().body_broken()
+        else:
+            self.cycle.keep_alive = False
+            self.downstream.lose()
 
     def eof_received(self) -> Any:  # uvicorn's has no value
         """The caller closed its side; return whether the connection stays open for the answers that are due.
 
-        uvicorn takes a FIN for the end of the connection. It is one if a request is not whole yet, or its answer has
-        begun. Else the caller may only have closed its side and wait for the answer: the two look the same until
-        something is sent, so something is.
+        uvicorn takes a FIN for the end of the connection. It is one if a request is not whole yet. Else the caller may
+        only have closed its side and wait for the answer: the two look the same until something is sent, so something
+        is, the answer or a question.
         """
-        cycle = self.cycle
-        if self._half_closed or cycle is None or cycle.more_body or cycle.response_started:
-            return self._half_closed
-        self._half_closed = True
-        self.loop.call_later(LOOK_EVERY_SECONDS, self._look, False)
+        self.refuse(None)
+        if self.ended or self.transport.is_closing():
+            return False
+        if not self._half_closed:
+            self._half_closed = True
+            self.loop.call_later(LOOK_EVERY_SECONDS, self._look, self.downstream.acknowledged_bytes(), LOOKS)
         return True
 
-    def on_response_complete(self) -> None:
-        super().on_response_complete()  # type: ignore[misc] # uvicorn's, of both parsers
-        if self._half_closed and self.cycle.response_complete:
-            self.transport.close()
-
-    def _look(self, asked: bool) -> None:
+    def _look(self, acknowledged_before: int, looks_left: int) -> None:
+        """`looks_left`: how many the caller has to take some of its answer; 0: it was seen to read."""
         if self.transport.is_closing():
             return
-        if self.downstream.was_reset():
+        acknowledged = self.downstream.acknowledged_bytes()
+        if acknowledged != acknowledged_before:
+            looks_left = 0
+        if looks_left == 1 or self.downstream.was_reset():
             self.transport.abort()
             return
-        if not asked and not self._is_answering():
-            if self.cycle.scope["http_version"] == "1.0":  # knows no 100 Continue
+        if looks_left and not self.answering.response_started:
+            if self.answering.scope["http_version"] == "1.0":  # knows no 100 Continue
                 self.transport.close()
                 return
             self.transport.write(STILL_THERE)
-            asked = True
-        self.loop.call_later(LOOK_EVERY_SECONDS, self._look, asked)
+            looks_left = 0  # a caller that does not read resets it
+        self.loop.call_later(LOOK_EVERY_SECONDS, self._look, acknowledged, max(0, looks_left - 1))
 
-    def _is_answering(self) -> bool:
-        """Whether an answer may be under way: of the last request, or of one before it."""
-        return self.cycle.response_started or bool(getattr(self, "pipeline", None))
+
+async def overloaded(scope: Scope, _: Receive, send: Send) -> None:
+    """Answer 503: UVICORN_LIMIT_CONCURRENCY is reached."""
+    await send_error(ProxyError("overloaded"), scope, send, close=True)

@@ -1,0 +1,27 @@
+"""The four forms of a request's target (RFC 9112 section 3.2), made one. A pure rule."""
+
+import re
+from typing import Final
+
+AUTHORITY_KEY: Final = "proxy.authority"
+"""Where the protocol class puts the authority of an absolute target in a request's scope."""
+
+_ABSOLUTE: Final = re.compile(rb"https?://([^/?]*)(/[^?]*)?(\?.*)?", re.IGNORECASE)
+
+
+def origin_form(method: bytes, target: bytes) -> tuple[bytes, bytes | None]:
+    """Return a target in origin form (or `*`), and the authority that an absolute one names.
+
+    Raises ValueError for what is no target of a request to an origin, nor to this proxy: CONNECT's among them.
+    """
+    if b"#" in target:  # a fragment is never sent
+        raise ValueError("a request's target has no fragment")
+    if target.startswith(b"/") or (target == b"*" and method == b"OPTIONS"):
+        return target, None
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None or method == b"CONNECT":
+        raise ValueError("a request's target begins with / or is an absolute URL")
+    authority, path, query = absolute.groups(b"")
+    if not path and not query and method == b"OPTIONS":
+        return b"*", authority  # RFC 9112 section 3.2.4
+    return (path or b"/") + query, authority

@@ -1,0 +1,117 @@
+import asyncio
+import re
+
+from support.behaviours import Stand, behaviour
+from support.raw_http import Exchange, answer_ok, get, half_closed, roundtrip, split, statuses
+
+GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+GARBAGE = b"excess\0\r\n"
+
+
+@behaviour(41)
+async def test_garbage_behind_a_request_is_answered_after_it(stand: Stand) -> None:
+    """In one packet with one valid request or several; each gets its own answer, and the connection is closed."""
+    async with stand.open() as (upstream, proxy):
+        for count in (1, 3):
+            valid = b"".join(GET % number for number in range(count))
+            for send in (roundtrip, half_closed):
+                answers = await send(proxy.port, valid + GARBAGE)
+                assert statuses(answers) == [200] * count + [400]
+                assert answers.count(b"\r\n\r\nok") == count
+        assert len(upstream.exchanges) == 8
+        closing = get("/last")
+        assert statuses(await roundtrip(proxy.port, closing + GARBAGE)) == [200]
+
+
+@behaviour(41)
+async def test_what_goes_wrong_beside_an_answer_does_not_land_in_it(stand: Stand) -> None:
+    """Excess bytes come while the answer is under way, which is slow."""
+    half = asyncio.Event()
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")
+        await half.wait()
+        await exchange.send(b"later")
+
+    async with stand.open(script) as (_, proxy):
+        reader, writer = await stand.connect(proxy.port)
+        writer.write(b"POST /work HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
+        async with asyncio.timeout(10):
+            head = await reader.readuntil(b"first")
+            writer.write(GARBAGE)
+            await asyncio.sleep(0.05)
+            half.set()
+            rest = await reader.read()
+        writer.close()
+        assert statuses(head + rest) == [200, 400]
+        assert rest.startswith(b"later")
+
+
+@behaviour(41)
+async def test_a_body_that_breaks_is_400_or_a_cut(stand: Stand) -> None:
+    """400 where no answer has begun, after the answers to the requests before; a cut where one has."""
+
+    async def script(exchange: Exchange) -> None:
+        if exchange.request_line.startswith(b"POST /early"):
+            await exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n")
+            await exchange.reader.read()
+        else:
+            await answer_ok(exchange)
+
+    async with stand.open(script, reads_body=False) as (_, proxy):
+        broken = CHUNKED + b"3\r\nabc\r\nzz\r\n"
+        assert statuses(await roundtrip(proxy.port, broken)) == [400]
+        assert statuses(await roundtrip(proxy.port, GET % 1 + broken)) == [200, 400]
+        reader, writer = await stand.connect(proxy.port)
+        writer.write(broken[:-4].replace(b" / ", b" /early "))
+        if stand.client in ("aiohttp", "pyreqwest"):  # the others take an answer when the upload is over
+            async with asyncio.timeout(10):
+                await reader.readuntil(b"some")
+        writer.write(b"zz\r\n")
+        async with asyncio.timeout(10):
+            rest = await reader.read()
+        writer.close()
+        assert not rest.endswith(b"0\r\n\r\n")
+        assert b"HTTP/1.1 200" not in rest
+        pool = await proxy.pool()
+        assert (pool["requests"]["in_flight"], pool["active"]) == (0, 0)
+
+
+@behaviour(41)
+async def test_a_refusal_outlives_what_the_caller_still_sends(stand: Stand) -> None:
+    """The connection is read for a moment more: a reset would take the answer away from the caller."""
+    async with stand.open() as (_, proxy):
+        reader, writer = await stand.connect(proxy.port)
+        writer.write(GARBAGE)
+        await asyncio.sleep(0.05)
+        for _ in range(20):
+            writer.write(bytes(65_536))
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            answer = await reader.read()
+        writer.close()
+        status, headers, _ = split(answer)
+        assert (status, dict(headers)[b"x-proxy-error"]) == (400, b"bad_request")
+        assert dict(headers)[b"connection"] == b"close"
+
+
+@behaviour(42)
+async def test_every_answer_has_a_date(stand: Stand) -> None:
+    """The upstream's own where it has one; ours where not, in errors and on the proxy's own paths."""
+
+    async def script(exchange: Exchange) -> None:
+        date = b"" if exchange.request_line.startswith(b"GET /none") else b"Date: then\r\n"
+        await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + date + b"\r\n")
+
+    async with stand.open(script) as (_, proxy):
+        assert [value for name, value in await _headers(proxy.port, get()) if name == b"date"] == [b"then"]
+        refused = (GARBAGE, get("/", "Expect: teapot"), b"GET / HTTP/1.1\r\nA: " + bytes([97]) * 300_000)
+        for request in (get("/none"), get("/-/pool"), get("/-/nothing"), get("//-/pool"), *refused):
+            dates = [value for name, value in await _headers(proxy.port, request) if name == b"date"]
+            assert len(dates) == 1, request[:40]
+            assert re.fullmatch(rb"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", dates[0])
+
+
+async def _headers(port: int, request: bytes) -> list[tuple[bytes, bytes]]:
+    return split(await roundtrip(port, request))[1]
