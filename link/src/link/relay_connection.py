@@ -200,4 +200,5 @@ class Side(asyncio.Protocol):
         self._into.hold()
 
     def resume_writing(self) -> None:
-        self._into.release()
+        """Acknowledge again, but not from here: it may close the transport, and asyncio would close it once more."""
+        asyncio.get_running_loop().call_soon(self._into.release)
