@@ -12,7 +12,8 @@ import pytest
 
 from lab.prediction.closed_network import one_station, servers, throughputs
 from lab.prediction.open_queue import OpenQueue, erlang_c
-from lab.prediction.predict import fewest_connections, predict
+from lab.prediction.predict import predict
+from lab.prediction.promise import smallest
 from lab.prediction.workload import ServiceTime, Workload, quantile_seconds
 from support.queueing import Queue
 from support.simulation import constant, exponential, lognormal, simulate
@@ -137,15 +138,19 @@ def test_the_p99_of_bunches_is_what_the_late_wait() -> None:
 
 def test_the_fewest_connections_are_found_that_hold_an_objective() -> None:
     work = closed(60, 1, lognormal(0.08, p99=0.6))
-    found = fewest_connections(work, lambda forecast: forecast.latency_p99_ms < 1000, most=60)
+    found = smallest(
+        lambda connections: predict(replace(work, connections=connections)),
+        lambda forecast: forecast.latency_p99_ms < 1000,
+        most=60,
+    )
     assert found is not None
-    enough = simulate(replace(work, connections=found[0] + 2), seconds=40)
-    too_few = simulate(replace(work, connections=found[0] - 3), seconds=60)
+    enough = simulate(replace(work, connections=found + 2), seconds=40)
+    too_few = simulate(replace(work, connections=found - 3), seconds=60)
     assert enough.took_p99_ms < 1000 < too_few.took_p99_ms
 
 
 def test_an_objective_that_no_pool_holds() -> None:
-    assert fewest_connections(closed(20, 1), lambda forecast: forecast.latency_p99_ms < 100, most=100) is None
+    assert smallest(lambda n: predict(closed(20, n)), lambda forecast: forecast.latency_p99_ms < 100, most=100) is None
 
 
 def test_a_quantile_of_a_tail() -> None:

@@ -11,12 +11,16 @@ from lab.backends.checkout import Checkout
 from lab.backends.workspace import Workspace
 from lab.cli.app import main
 from lab.prediction.calibration import COSTS
+from lab.prediction.correction import Correction
 from lab.prediction.from_settings import ReportedSettings, Unpredictable
 from lab.prediction.outcome import broken_assumption
 from lab.prediction.predict import predict
 from lab.prediction.prediction import Measured, Prediction, Quantity, assumptions_of, prediction_of
+from lab.prediction.promise import changed, promise, smallest
 from lab.prediction.words import forecast_rows, outcome_rows
+from lab.prediction_outcome import with_outcome
 from lab.wire import LatencyFigures
+from support.documents import run_document
 
 LOAD = {"LOCUST_USERS": 20, "LOCUST_PROCESSES": 1, "LAB_PATTERN": "forward", "LAB_REQUEST_PATH": "/work"}
 PROXY = {
@@ -173,6 +177,32 @@ def test_what_no_assumption_explains_is_blamed_on_none() -> None:
     assert broken(settings, Measured(throughput_rps=20.0, pool_wait_mean_ms=400.0, latency_mean_ms=1000.0)) is None
 
 
+FAST = LatencyFigures(mean_ms=100, scv=0, strata_ms=((1.0, 100.0),))
+
+
+def test_a_run_has_its_prediction_beside_what_it_measured() -> None:
+    """A full pool of ten: 100 a second, 98 ms of waiting."""
+    found = with_outcome(reported(latency=FAST), run_document())
+    assert found.forecast is not None
+    assert found.measured is not None
+    assert found.forecast.throughput_rps == pytest.approx(99.7, abs=0.1)
+    assert (found.measured.throughput_rps, found.measured.pool_wait_mean_ms) == (100, 98)
+    assert found.measured.pool_utilisation == pytest.approx(0.99)
+    assert found.measured.cpu_utilisation == pytest.approx(0.3)
+    assert found.broken is None
+    assert Prediction.model_validate_json(found.model_dump_json()) == found
+
+
+def test_a_run_that_went_otherwise_has_the_assumption_that_broke() -> None:
+    """The run took 0.99 of a core for 40 requests a second."""
+    totals = run_document().totals.model_copy(update={"rps": 40.0})
+    cores = {"proxy": 0.99, "upstream": 0.1, "link": None, "generator": 0.02}
+    found = with_outcome(reported(latency=FAST), run_document(totals=totals, cpu_cores=cores))
+    assert found.broken is not None
+    assert found.broken.quantity == "proxy_cpu_ms"
+    assert found.broken.words == "the proxy took 24 ms of CPU a request, 0.4 ms were assumed"
+
+
 def test_rows_of_a_forecast_and_of_its_outcome() -> None:
     found = prediction_of(reported())
     rows = dict(forecast_rows(found))
@@ -203,3 +233,42 @@ def test_the_command_predicts_from_what_the_services_make_of_the_settings(
 def test_the_command_refuses_bad_settings(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", "PROXY_MAX_CONNECTIONS=ten"], workspace) == 2
     assert capsys.readouterr() == ("", "PROXY_MAX_CONNECTIONS='ten': not a whole number; allowed: 1 to 10000\n")
+
+
+def test_a_promise_is_the_prediction_with_a_variable_changed() -> None:
+    settings = reported()
+    found = promise(settings, {"PROXY_MAX_CONNECTIONS": 20, "NET_RTT_MS": 10})
+    assert found.before == predict(settings.workload())
+    assert found.after == predict(reported(PROXY_MAX_CONNECTIONS=20, rtt_ms=10).workload())
+    assert found.after.throughput_rps > 1.8 * found.before.throughput_rps
+
+
+def test_a_promise_starts_from_what_a_run_measured() -> None:
+    """In the run a request took three times the CPU and the upstream a tenth longer."""
+    settings = reported(PROXY_CLIENT="httpx", PROXY_MAX_KEEPALIVE_CONNECTIONS=10)
+    assumed = {one.quantity: one.value for one in assumptions_of(settings)}
+    measured: dict[Quantity, float] = {"proxy_cpu_ms": 3 * assumed["proxy_cpu_ms"], "upstream_ms": 220.0}
+    correction = Correction.of(assumptions_of(settings), {**measured, "travel_ms": 2.0})
+    found = correction.apply(settings.workload())
+    assert found.cpu_seconds * 1e3 == pytest.approx(measured["proxy_cpu_ms"])
+    assert found.work.mean_seconds == pytest.approx(0.22)
+    assert found.travel_seconds == pytest.approx(0.002)
+    assert promise(settings, {"LOCUST_USERS": 10}, correction).before == predict(found)
+
+
+@pytest.mark.parametrize("name", ["UPSTREAM_LATENCY", "PROXY_THREAD_TOKENS", "PROXY_MAX_CONNECTION"])
+def test_what_the_model_does_not_know_promises_nothing(name: str) -> None:
+    with pytest.raises(Unpredictable, match=f"^{name}: "):
+        promise(reported(), {name: 1})
+
+
+@pytest.mark.parametrize("users", [20, 60])
+def test_the_smallest_pool_that_holds_an_objective(users: int) -> None:
+    """At 200 ms a pool of c does 5 c a second: 45 a second need 9 or 10."""
+    settings = reported(LOCUST_USERS=users)
+    found = smallest(
+        lambda connections: predict(changed(settings, {"PROXY_MAX_CONNECTIONS": connections}).workload()),
+        lambda forecast: forecast.throughput_rps >= 44,
+        most=100,
+    )
+    assert found == 9

@@ -131,6 +131,14 @@ def test_what_the_run_added_is_the_difference_of_the_counters() -> None:
     assert run.cpu_cores == {"proxy": 0.25, "upstream": 0.05, "link": None, "generator": 0.2}
 
 
+def test_a_prediction_needs_the_settings_of_all_services() -> None:
+    """A mock without latency figures is an older one, or none: then the document has the reason."""
+    assert document(seen()).prediction is None
+    run = document(seen(before=replace(BEFORE, upstream_config=MockConfig(settings={}))))
+    assert run.prediction is not None
+    assert run.prediction.unpredictable == "the upstream does not report how long it takes"
+
+
 def test_three_witnesses_agree_and_the_verdict_names_the_pool() -> None:
     """And the document survives being written and read."""
     run = document(seen())

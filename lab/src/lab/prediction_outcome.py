@@ -14,7 +14,7 @@ def with_outcome(settings: ReportedSettings, document: RunDocument) -> Predictio
     prediction = prediction_of(settings)
     if prediction.forecast is None or not document.totals.requests:
         return prediction
-    measured, found = _measured(document), _quantities(document)
+    measured, found = _measured(document), measured_quantities(document)
     broken = broken_assumption(settings.workload(), prediction.assumptions, measured, found)
     return prediction.model_copy(update={"measured": measured, "broken": broken})
 
@@ -37,7 +37,7 @@ def _measured(document: RunDocument) -> Measured:
     )
 
 
-def _quantities(document: RunDocument) -> dict[Quantity, float]:
+def measured_quantities(document: RunDocument) -> dict[Quantity, float]:
     """Return what was measured of the quantities that a prediction assumes."""
     totals, phases = document.totals, document.phases_ms or {}
     found: dict[Quantity, float] = {"failed_share": totals.failures / totals.requests}

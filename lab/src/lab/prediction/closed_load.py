@@ -14,9 +14,8 @@ import math
 from dataclasses import dataclass
 
 from lab.prediction.closed_network import Station, one_station, servers, throughputs
-from lab.prediction.forecast import Forecast
 from lab.prediction.wait_tail import Bunches, Departures
-from lab.prediction.workload import Longer, Workload, plus_work, quantile_seconds
+from lab.prediction.workload import Forecast, Longer, Workload, plus_work, quantile_seconds
 
 _PRECISION = 1e-3
 _IDLE = 0.02

@@ -5,9 +5,8 @@ Each worker is M/G/c whose servers are the pool's connections, or the upstream's
 
 import math
 
-from lab.prediction.forecast import Forecast
 from lab.prediction.open_queue import OpenQueue
-from lab.prediction.workload import Workload, plus_work, quantile_seconds
+from lab.prediction.workload import Forecast, Workload, plus_work, quantile_seconds
 
 
 def open_load(work: Workload, arrivals_per_second: float) -> Forecast:

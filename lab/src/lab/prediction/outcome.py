@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from lab.prediction.forecast import Forecast
+from lab.prediction.correction import scaled
 from lab.prediction.predict import predict
 from lab.prediction.prediction import Assumption, BrokenAssumption, Measured, Quantity
-from lab.prediction.workload import ServiceTime, Workload
+from lab.prediction.workload import Forecast, Workload
 
 THROUGHPUT_SHARE = 0.10
 WAIT_SHARE, WAIT_MS = 0.25, 2.0
@@ -72,7 +72,8 @@ def _broken(quantity: Quantity, assumed: float, measured: float) -> BrokenAssump
 def _with(work: Workload, quantity: Quantity, value: float) -> Workload | None:
     """Return the workload with the measured value of a quantity; None where that makes no workload."""
     if quantity == "upstream_ms":
-        return replace(work, work=_scaled(work.work, value / 1e3)) if value > 0 else None
+        mean_ms = work.work.mean_seconds * 1e3
+        return replace(work, work=scaled(work.work, value / mean_ms)) if mean_ms else None
     if quantity == "users":
         return replace(work, users=round(value)) if value >= 1 else None
     if quantity == "failed_share":
@@ -80,11 +81,6 @@ def _with(work: Workload, quantity: Quantity, value: float) -> Workload | None:
     field = {"proxy_cpu_ms": "cpu_seconds", "generator_cpu_ms": "generator_cpu_seconds", "travel_ms": "travel_seconds"}
     seconds = {field[quantity]: max(value / 1e3, 0.0)}
     return replace(work, **seconds)  # type: ignore[arg-type]
-
-
-def _scaled(work: ServiceTime, mean_seconds: float) -> ServiceTime:
-    ratio = mean_seconds / work.mean_seconds if work.mean_seconds else 1.0
-    return ServiceTime(mean_seconds, work.scv, tuple((share, seconds * ratio) for share, seconds in work.strata))
 
 
 def _distance(forecast: Forecast, measured: Measured) -> float:

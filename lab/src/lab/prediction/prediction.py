@@ -5,9 +5,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from lab.prediction.calibration import SOURCE
-from lab.prediction.forecast import Forecast
 from lab.prediction.from_settings import ReportedSettings, Unpredictable
 from lab.prediction.predict import predict
+from lab.prediction.workload import Forecast
 
 Quantity = Literal["proxy_cpu_ms", "generator_cpu_ms", "upstream_ms", "travel_ms", "failed_share", "users"]
 

@@ -1,7 +1,7 @@
 """A prediction in plain words, for the terminal."""
 
-from lab.prediction.forecast import Forecast
 from lab.prediction.prediction import Prediction
+from lab.prediction.workload import Forecast
 
 
 def forecast_rows(prediction: Prediction) -> list[tuple[str, str]]:

@@ -1,8 +1,10 @@
-"""A load, and what its requests need. All times are in seconds."""
+"""A load and what its requests need, in seconds, and the forecast that is made of it."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
 
 _LONGEST_SECONDS = 86_400.0
 _HALVINGS = 50
@@ -54,6 +56,27 @@ class Workload:
     link_seconds: float = 0.0
     cpu_in_turns: bool = False
     error_share: float = 0.0
+
+
+class Forecast(BaseModel):
+    """Figures of the steady window. Utilisations are shares of 1; `throughput_rps` counts requests that succeed.
+
+    Means, p99 and shares are of all requests. `timed_out_share` gave up waiting for a connection, `failed_share` failed
+    for that or another reason.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    throughput_rps: float
+    latency_mean_ms: float
+    latency_p99_ms: float
+    pool_wait_mean_ms: float
+    pool_wait_p99_ms: float
+    pool_utilisation: float
+    cpu_utilisation: float
+    generator_utilisation: float
+    timed_out_share: float
+    failed_share: float = 0.0
 
 
 Longer = Callable[[float], float]
