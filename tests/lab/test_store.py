@@ -1,3 +1,4 @@
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,31 @@ def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
     path = RunStore(tmp_path / "runs").write(document)
     assert RunStore(tmp_path / "runs").read(document.id) == document
     assert [file.name for file in path.parent.iterdir()] == [f"{document.id}.json"]
+
+
+def test_a_run_of_the_first_version_is_still_read(tmp_path: Path) -> None:
+    """Its keys `struck`, `says`, `unheard` and `limits` are `injected`, `summary`/`message`, `missing`, `caveats`."""
+    old = json.loads(run_document().model_dump_json()) | {
+        "schema_version": 1,
+        "audit": {
+            "agreed": False,
+            "checks": [{"name": "sent = received", "left": 3, "right": 3, "difference": 0, "says": "3 = 3"}],
+            "unheard": ["upstream"],
+        },
+        "network": {"says": "40 ms round trip", "engine": "relay", "limits": ["loss is a delay"]},
+        "link": {"struck": {"reset": 2}},
+    }
+    for part in ("window", "whole", "first_byte_ms", "failures", "attribution", "closings", "host"):
+        del old[part]
+    (tmp_path / f"{old['id']}.json").write_text(json.dumps(old))
+    read = RunStore(tmp_path).read(old["id"])
+    assert (read.audit.missing, read.audit.checks[0].message) == (["upstream"], "3 = 3")
+    assert read.network is not None
+    assert (read.network.summary, read.network.caveats) == ("40 ms round trip", ["loss is a delay"])
+    assert read.link is not None
+    assert read.link.injected == {"reset": 2}
+    written = read.model_dump_json()
+    assert not any(f'"{key}"' in written for key in ("struck", "says", "unheard", "limits"))
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,7 +107,7 @@ def test_changes_and_injected_faults_are_shown_of_the_last_run() -> None:
     ends = {"start": {"network": {"NET_RTT_MS": 0.0}}, "end": {"network": {"NET_RTT_MS": 80.0}}}
     because = "the pool was full; 2 of 10 requests failed (500 upstream 2); the link was late"
     judged = {"bottleneck": "pool", "because": because, "advice": "Change it."}
-    document = run(10, {"500 upstream": 2}, settings=ends, verdict=judged, link={"struck": {"reset": 2}})
+    document = run(10, {"500 upstream": 2}, settings=ends, verdict=judged, link={"injected": {"reset": 2}})
     shown = last_words(document)
     assert (shown["changed"], shown["injected"]) == ("NET_RTT_MS 0 -> 80", "link: reset 2")
     assert shown["because"] == "the pool was full; the link was late"

@@ -23,8 +23,8 @@ async def test_the_page(run_mock: RunMock) -> None:
             page = (await client.get("/-/faults")).json()
             assert page == {
                 "rules": ["STATUS_503 first=1"],
-                "in_force": [{"rule": "STATUS_503 first=1", "rate": 0.5, "seen": 0, "struck": 0}],
-                "struck": {},
+                "in_force": [{"rule": "STATUS_503 first=1", "rate": 0.5, "seen": 0, "applied": 0}],
+                "applied": {},
             }
             answer = await client.put("/-/faults", content="STATUS_500  first=2 rate=1;STATUS_404 rate=1 path=/get")
             assert answer.status_code == 200
@@ -32,8 +32,8 @@ async def test_the_page(run_mock: RunMock) -> None:
             assert [(await running.ask("GET /work"))[0] for _ in range(3)] == [500, 500, 200]
             assert (await running.ask("GET /get"))[0] == 404
             page = (await client.get("/-/faults")).json()
-            assert [(each["seen"], each["struck"]) for each in page["in_force"]] == [(4, 2), (1, 1)]
-            assert page["struck"] == mock.stats()["faults"] == {"STATUS_500": 2, "STATUS_404": 1}
+            assert [(each["seen"], each["applied"]) for each in page["in_force"]] == [(4, 2), (1, 1)]
+            assert page["applied"] == mock.stats()["faults"] == {"STATUS_500": 2, "STATUS_404": 1}
 
             # Counts stay, the rules begin anew: GET's own list is a PUT.
             await client.put("/-/faults", json={"rules": page["rules"]})

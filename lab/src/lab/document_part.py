@@ -1,9 +1,9 @@
-"""What every part of a run document is: frozen, and strict about its fields."""
+"""The base class of all parts of a run document: frozen, and strict about its fields."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class DocumentPart(BaseModel):
-    """A part of a run document. It is written by the names it has in the file, and read by either."""
+    """A part of a run document. An alias is the name that a field had in an older version: read, never written."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True)

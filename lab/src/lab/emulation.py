@@ -1,6 +1,6 @@
 """The emulated network and upstream of a run: what they are, and how well they kept up."""
 
-from pydantic import AliasChoices, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from lab.document_part import DocumentPart
 from lab.wire import Settings
@@ -39,7 +39,7 @@ class EmulatorStats(DocumentPart):
     engine: str | None = None
     lateness_ms: DistributionMs | None = None
     cpu_cores: float | None = None
-    injected: dict[str, int] | None = Field(default=None, alias="struck")
+    injected: dict[str, int] | None = Field(default=None, validation_alias="struck")
     refused: int | None = None
     path_ms: PathMs | None = None
 
@@ -47,14 +47,14 @@ class EmulatorStats(DocumentPart):
 class Network(DocumentPart):
     """The network of the run as the link describes it; `summary` is its conditions in a few words."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, validate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, validate_by_name=True)
 
-    summary: str = Field(default="unknown", alias="says")
+    summary: str = Field(default="unknown", validation_alias="says")
     engine: str | None = None
     because: str | None = None
     configured: Settings = Field(default_factory=dict)
     measured: dict[str, dict[str, float | None]] | None = None
-    caveats: list[str] = Field(default_factory=list, validation_alias=AliasChoices("caveats", "limits"))
+    caveats: list[str] = Field(default_factory=list, validation_alias="limits")
 
     @property
     def emulated(self) -> bool:

@@ -1,17 +1,13 @@
 """The run document: everything one load run measured, in one JSON file (`runs/<id>.json`).
 
 The schema is versioned; what is not measured (yet) is null, never a made-up zero. Units are in the names: `_ms`,
-`_seconds`; `rps` is requests per second over the measured window. An alias is the name a field has in the file.
+`_seconds`; `rps` is requests per second over the measured window.
 """
 
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-)
+from pydantic import BaseModel, ConfigDict, Field
 
 from lab.account.attribution import Attribution
 from lab.account.failures import FailureCount

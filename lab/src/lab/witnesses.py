@@ -1,4 +1,4 @@
-"""The counts of one run by three witnesses, and whether they agree, as they stand in the run document."""
+"""The parts of a run document that count one run three times over: Locust, the proxy, the upstream."""
 
 from pydantic import Field
 
@@ -49,7 +49,7 @@ class AuditCheck(DocumentPart):
     left: int
     right: int
     difference: int
-    message: str = Field(alias="says")
+    message: str = Field(validation_alias="says")
 
 
 class Audit(DocumentPart):
@@ -57,4 +57,4 @@ class Audit(DocumentPart):
 
     agreed: bool
     checks: list[AuditCheck]
-    missing: list[str] = Field(default_factory=list, alias="unheard")
+    missing: list[str] = Field(default_factory=list, validation_alias="unheard")

@@ -104,10 +104,10 @@ class FaultEngine:
         return {
             "rules": self._texts(),
             "in_force": [
-                {"rule": each.rule.text, "rate": each.rule.rate, "seen": each.seen, "struck": each.applied}
+                {"rule": each.rule.text, "rate": each.rule.rate, "seen": each.seen, "applied": each.applied}
                 for each in self.rules
             ],
-            "struck": dict(self.applied),
+            "applied": dict(self.applied),
         }
 
     def _texts(self) -> list[str]:
