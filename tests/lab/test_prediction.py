@@ -136,6 +136,11 @@ def test_the_p99_of_bunches_is_what_the_late_wait() -> None:
     assert found.pool_wait_p99_ms == pytest.approx(180, rel=0.05)
 
 
+def test_users_who_start_one_by_one_do_not_wait_in_bunches() -> None:
+    found = predict(closed(60, 50, CONSTANT, start_together=False))
+    assert found.pool_wait_p99_ms < 2.5 * found.pool_wait_mean_ms
+
+
 def test_the_fewest_connections_are_found_that_hold_an_objective() -> None:
     work = closed(60, 1, lognormal(0.08, p99=0.6))
     found = smallest(

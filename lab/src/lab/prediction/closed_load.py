@@ -66,7 +66,7 @@ def _worker(work: Workload, users: int) -> _Worker:
     waiting = math.fsum(max(min(k, admitted) - places, 0) * share for k, share in enumerate(solved.holds))
     held = math.fsum(min(k, places) * share for k, share in enumerate(solved.holds))
     wait = waiting / solved.throughput
-    if work.work.scv == 0 and admitted > places:
+    if work.bunched and admitted > places:
         spacing = max(work.cpu_seconds, work.generator_cpu_seconds)
         waits: Longer = Bunches(admitted, places, places / full, spacing).longer
     else:
@@ -106,11 +106,11 @@ def _solved(work: Workload, users: int, places: int, assumed_rps: float) -> tupl
 def _throughputs_within(work: Workload, places: int, cpu_seconds: float) -> list[float]:
     """Return the throughput of the requests that hold a connection, for 0 to `places` of them.
 
-    Where a bunch of a constant upstream's answers shares the CPU in turns, none of it is done before the last. Measured
-    with an upstream of 200 ms: 50 requests of httpx that each open a connection, at 2.3 ms of CPU, hold it for 315 ms.
+    Where a bunch of requests shares the CPU in turns, none of it is done before the last. Measured with an upstream of
+    200 ms: 50 requests of httpx that each open a connection, at 2.3 ms of CPU, hold it for 315 ms.
     """
     delay, queues = work.travel_seconds, [cpu_seconds, work.link_seconds * work.workers]
-    if work.cpu_in_turns and work.work.scv == 0:
+    if work.cpu_in_turns and work.bunched:
         delay, queues = delay + places * work.cpu_seconds, queues[1:]
     if work.capacity is None:
         return throughputs(places, delay + work.work.mean_seconds, queues, [])

@@ -61,6 +61,7 @@ class ReportedSettings:
             generator_cpu_seconds=GENERATOR_CPU_MS / 1e3,
             generator_processes=int(_optional(self.load, "LOCUST_PROCESSES") or 1),
             cpu_in_turns=reopens,
+            start_together=(_optional(self.load, "LOCUST_SPAWN_RATE") or users) >= users,
             error_share=_optional(self.upstream, "UPSTREAM_ERROR_RATE") or 0.0,
         )
 

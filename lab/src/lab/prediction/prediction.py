@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from lab.prediction.calibration import SOURCE
 from lab.prediction.from_settings import ReportedSettings, Unpredictable
@@ -77,7 +77,7 @@ def assumptions_of(settings: ReportedSettings) -> tuple[Assumption, ...]:
     work = settings.workload()
     client, opened = settings.proxy.get("PROXY_CLIENT"), settings.opened_per_request()
     cpu_ms, upstream_ms, travel_ms = work.cpu_seconds * 1e3, work.work.mean_seconds * 1e3, work.travel_seconds * 1e3
-    travel = f"{settings.round_trips():.3g} round trips a request, {travel_ms:.3g} ms in all"
+    trips = f"round trips: {settings.round_trips():.3g} a request, {travel_ms:.3g} ms in all; "
     return (
         Assumption(
             quantity="proxy_cpu_ms",
@@ -97,21 +97,22 @@ def assumptions_of(settings: ReportedSettings) -> tuple[Assumption, ...]:
         Assumption(
             quantity="travel_ms",
             value=travel_ms,
-            words=f"{travel}; {opened:.0%} of the requests open a connection",
+            words=f"{trips if travel_ms else ''}{opened:.0%} of the requests open a connection",
         ),
         Assumption(
             quantity="failed_share",
             value=work.error_share,
-            words=_failures(work.error_share),
+            words=_failures(work.error_share, settings.upstream.get("UPSTREAM_FAULT")),
         ),
         Assumption(
             quantity="users",
             value=work.users,
-            words=f"{work.users} users, started together, each with its next request at once",
+            words=f"{work.users} users, each with its next request as soon as it has its answer",
         ),
     )
 
 
-def _failures(error_share: float) -> str:
+def _failures(error_share: float, faults: JsonValue) -> str:
     some = f"{error_share:.1%} of the requests fail by UPSTREAM_ERROR_RATE, others" if error_share else "requests fail"
-    return f"{some} only by the pool's time-out"
+    left_out = f"; the faults {faults} are left out" if faults else ""
+    return f"{some} only by the pool's time-out{left_out}"

@@ -36,8 +36,8 @@ class Workload:
     open one instead. `connections` and `max_in_flight` are per worker. A request needs a share of `cpu_before_pool` of
     the proxy's CPU before it asks for a connection. It holds that for its round trips (`travel_seconds`), the rest of
     the CPU, the link's bandwidth (`link_seconds` of all of it) and the upstream's work, which waits for one of
-    `capacity` servers. The upstream answers a share of `error_share` by an error. `cpu_in_turns`: the CPU works on all
-    requests of a bunch in turns, not on one after the other.
+    `capacity` servers. The upstream answers a share of `error_share` by an error. With users who start
+    together and a constant upstream requests stay in bunches; `cpu_in_turns`: the CPU works on all of a bunch in turns.
     """
 
     users: int
@@ -55,7 +55,13 @@ class Workload:
     generator_processes: int = 1
     link_seconds: float = 0.0
     cpu_in_turns: bool = False
+    start_together: bool = True
     error_share: float = 0.0
+
+    @property
+    def bunched(self) -> bool:
+        """Whether requests that start together end together."""
+        return self.start_together and self.work.scv == 0
 
 
 class Forecast(BaseModel):
