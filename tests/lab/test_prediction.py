@@ -81,7 +81,7 @@ def arriving(rate: float, work: ServiceTime, **more: float) -> Workload:
 @pytest.mark.parametrize("rate", [50.0, 80.0])
 def test_an_open_load_is_predicted(rate: float, work: ServiceTime) -> None:
     load = arriving(rate, work)
-    expected, found = predict(load), simulate(load, seconds=12_000 / rate)
+    expected, found = predict(load), simulate(load, seconds=150)
     assert expected.throughput_rps == pytest.approx(found.throughput, rel=0.04)
     assert expected.pool_wait_mean_ms == pytest.approx(found.mean_wait_ms, rel=0.25, abs=2)
 
@@ -149,8 +149,8 @@ def test_the_fewest_connections_are_found_that_hold_an_objective() -> None:
         most=60,
     )
     assert found is not None
-    enough = simulate(replace(work, connections=found + 2), seconds=40)
-    too_few = simulate(replace(work, connections=found - 3), seconds=60)
+    enough = simulate(replace(work, connections=found + 2), seconds=25)
+    too_few = simulate(replace(work, connections=found - 3), seconds=25)
     assert enough.took_p99_ms < 1000 < too_few.took_p99_ms
 
 

@@ -13,7 +13,7 @@ from lab.backends.service_spec import ServiceSpec
 from lab.backends.services import LINK, LOCUST, PROXY, UPSTREAM_MOCK
 from lab.backends.variables import merge, parse_assignments
 from lab.backends.workspace import Workspace
-from lab.cli.console import print_json, results
+from lab.cli.console import notes, print_json, results
 from lab.cli.options import workspace_of
 from lab.cli.run import add_options
 from lab.prediction.from_settings import ReportedSettings
@@ -23,6 +23,8 @@ from lab.wire import LinkConfig, MockConfig, ProxyConfig, ServiceConfig, parse
 from service_kit.exits import ExitCode
 
 Config = TypeVar("Config", bound=ServiceConfig)
+
+_QUIET_SECONDS = 1.5
 
 
 def predict(
@@ -58,7 +60,11 @@ def predict(
 async def reported_settings(workspace: Workspace, assignments: dict[str, str]) -> ReportedSettings:
     """Ask each service what the baseline and these assignments come to. Raise UsageError with their mistakes."""
     variables = merge(workspace.baseline(), assignments)
-    printed = await settings_in_force(workspace.services, variables, workspace.checkout)
+    asked = asyncio.create_task(settings_in_force(workspace.services, variables, workspace.checkout))
+    done, _ = await asyncio.wait({asked}, timeout=_QUIET_SECONDS)
+    if not done:
+        notes().print("asking the services what the settings come to ...")
+    printed = await asked
     load = _parsed(ServiceConfig, LOCUST, printed)
     proxy = _parsed(ProxyConfig, PROXY, printed)
     link = _parsed(LinkConfig, LINK, printed)
