@@ -322,3 +322,37 @@ def test_a_comparison_needs_two() -> None:
     """One run has nothing to be held against."""
     with pytest.raises(ValueError, match="at least two"):
         compare([run_document()])
+
+
+TRIED = ProxyWitness(received=100, answered=90, failed=8, aborted=2, untried=3, tries=104, retried=7, sent=101)
+
+
+def test_each_try_is_accounted_for() -> None:
+    """tries = received - untried + retried; what was sent was started, or lost with a try that was not answered."""
+    started = UpstreamWitness(started=95, completed=92, abandoned=3)
+    tried = WHOLE.model_copy(update={"proxy": TRIED, "upstream": started})
+    assert audit(tried).agreed
+    names = [check.name for check in audit(tried).checks]
+    assert "proxy's tries = received - refused before a try + retried" in names
+    for change, message in (
+        ({"retried": 5}, "the proxy tried 2 times more than its requests and retries account for"),
+        ({"sent": 94}, "the upstream started 1 requests more than the proxy sent"),
+        ({"sent": 110}, "1 requests that the proxy sent were never started by the upstream"),
+    ):
+        wrong = audit(tried.model_copy(update={"proxy": TRIED.model_copy(update=change)}))
+        assert [check.message for check in wrong.checks if check.difference] == [message]
+
+
+def test_a_library_that_does_not_tell_may_have_sent_more() -> None:
+    """Its tries that failed may have been started: that many, and no more."""
+    silent = TRIED.model_copy(update={"sent": 90})
+    tried = WHOLE.model_copy(
+        update={
+            "proxy": silent,
+            "proxy_connections": None,
+            "upstream": UpstreamWitness(started=104, completed=100, abandoned=4),
+        }
+    )
+    assert audit(tried).agreed
+    started = UpstreamWitness(started=105, completed=100, abandoned=5)
+    assert not audit(tried.model_copy(update={"upstream": started})).agreed

@@ -3,7 +3,7 @@
 A request or a connection that only one of them counted is named, not averaged away.
 """
 
-from lab.witnesses import Audit, AuditCheck, ConnectionWitness, Witnesses
+from lab.witnesses import Audit, AuditCheck, ConnectionWitness, ProxyWitness, Witnesses
 
 
 def audit(witnesses: Witnesses) -> Audit:
@@ -52,9 +52,41 @@ def _requests(witnesses: Witnesses) -> list[AuditCheck]:
                 "the upstream counted {n} outcomes more than requests",
             )
         )
+    if proxy is not None and proxy.tries is not None:
+        checks.append(_tries(proxy, proxy.tries))
     if proxy is not None and upstream is not None:
+        if proxy.sent is not None:
+            checks.append(_heads(proxy, proxy.sent, upstream.started, silent=witnesses.proxy_connections is None))
         checks.append(_answers(proxy.answered, proxy.failed + proxy.aborted, upstream.completed))
     return checks
+
+
+def _tries(proxy: ProxyWitness, tries: int) -> AuditCheck:
+    return _check(
+        "proxy's tries = received - refused before a try + retried",
+        tries,
+        proxy.received - (proxy.untried or 0) + (proxy.retried or 0),
+        "the proxy tried {n} times more than its requests and retries account for",
+        "{n} requests or retries of the proxy were never tried",
+    )
+
+
+def _heads(proxy: ProxyWitness, sent: int, started: int, *, silent: bool) -> AuditCheck:
+    """Check that what the proxy sent is what the upstream started.
+
+    A head may be lost with its connection: as many as there were tries without an answer. Of a client library that is
+    `silent` of its connections a try that failed may have been started all the same.
+    """
+    unanswered = max((proxy.tries or 0) - proxy.answered, 0)
+    lost = min(max(sent - started, 0), unanswered)
+    unseen = min(max(started - sent, 0), unanswered) if silent else 0
+    return _check(
+        "proxy sent = upstream started",
+        sent - lost + unseen,
+        started,
+        "{n} requests that the proxy sent were never started by the upstream",
+        "the upstream started {n} requests more than the proxy sent",
+    )
 
 
 def _answers(answered: int, unanswered: int, completed: int) -> AuditCheck:

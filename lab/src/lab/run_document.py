@@ -38,11 +38,12 @@ class SettingsAtEnds(DocumentPart):
 
 
 class Totals(DocumentPart):
-    """What Locust counted. `failures` are among `requests`."""
+    """What Locust counted. `failures` are among `requests`; `retries` are the proxy's, null where it did not answer."""
 
     requests: int
     failures: int
     rps: float
+    retries: int | None = None
 
     @property
     def succeeded_rps(self) -> float:

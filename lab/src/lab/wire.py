@@ -110,6 +110,10 @@ class PoolRun(WireModel):
     failed: int = 0
     aborted: int = 0
     in_flight: int = 0
+    untried: int | None = None
+    tries: int | None = None
+    retried: int | None = None
+    sent: int | None = None
     active_max: int | None = None
     waiting_max: int | None = None
 

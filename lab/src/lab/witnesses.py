@@ -6,12 +6,20 @@ from lab.document_part import DocumentPart
 
 
 class ProxyWitness(DocumentPart):
-    """The proxy's count of the run's requests: received = answered + failed + aborted."""
+    """The proxy's count of the run's requests: received = answered + failed + aborted.
+
+    tries = received - untried + retried: `untried` were refused before the client library was asked. `sent` tries came
+    as far as to send a head; a library that does not tell counts those whose answer came. Null: not counted.
+    """
 
     received: int
     answered: int
     failed: int
     aborted: int
+    untried: int | None = None
+    tries: int | None = None
+    retried: int | None = None
+    sent: int | None = None
 
 
 class UpstreamWitness(DocumentPart):

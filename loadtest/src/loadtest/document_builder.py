@@ -66,11 +66,16 @@ def reported_settings(snapshot: Snapshot, load: Settings) -> ReportedSettings | 
 
 def _measured(seen: Observation) -> RunDocument:
     before, after, counts, window = seen.before, seen.after, seen.counts, seen.window_seconds
-    totals = Totals(requests=counts.requests, failures=counts.failures, rps=_rate(counts.requests, window))
+    witnesses = _witnesses(seen)
+    totals = Totals(
+        requests=counts.requests,
+        failures=counts.failures,
+        rps=_rate(counts.requests, window),
+        retries=witnesses.proxy.retried if witnesses.proxy else None,
+    )
     generator = seen.generator.model_copy(update={"achieved_rps": totals.rps})
     pool = deltas.pool_of(before, after, window)
     cores = deltas.cpu_cores(before, after, generator.cpu_cores)
-    witnesses = _witnesses(seen)
     link = link_stats(before, after, cores["link"])
     mock = mock_stats(before, after, cores["upstream"])
     ledger, slowest = deltas.ledger_of(seen.ledger_entries or [], seen.ledger_dropped, seen.run_id)

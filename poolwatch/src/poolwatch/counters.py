@@ -16,6 +16,7 @@ class Cell(enum.IntEnum):
     ANSWERED = enum.auto()
     FAILED = enum.auto()
     ABORTED = enum.auto()
+    RETRIED = enum.auto()  # tries after a request's first
     IN_FLIGHT = enum.auto()  # gauge
     WAITING = enum.auto()  # gauge
     ACTIVE = enum.auto()  # gauge
@@ -41,6 +42,10 @@ class Cell(enum.IntEnum):
     RUN_ANSWERED = enum.auto()
     RUN_FAILED = enum.auto()
     RUN_ABORTED = enum.auto()
+    RUN_UNTRIED = enum.auto()  # refused before the client was asked
+    RUN_TRIES = enum.auto()
+    RUN_RETRIED = enum.auto()
+    RUN_SENT = enum.auto()  # tries whose head went out
     RUN_ACTIVE_MAX = enum.auto()
     RUN_WAITING_MAX = enum.auto()
 

@@ -27,15 +27,15 @@ TICK_SECONDS: Final = 0.05
 _BATCH: Final = 64
 """At 5 us each the event loop is held up for a third of a millisecond."""
 
-SUFFIX: Final = ".ledger3"
+SUFFIX: Final = ".ledger4"
 """With the number of the layout: during a rolling restart workers of another layout are not misread."""
 
 HEADER: Final = struct.Struct("<qqq")
 """pid, slots of the ring (one more than it holds), number of records written since the start."""
 
-RECORD: Final = struct.Struct(f"<qqq{len(Phase)}qHBBB16s64s64s155s")
-"""Sequence number, started (ns since 1970), total (ns), phases (ns), status, outcome, code, kept, method, request id,
-run, path; texts are cut to what fits. Without a request id nobody has asked for it, and the reader makes it up."""
+RECORD: Final = struct.Struct(f"<qqq{len(Phase)}qHBBBB16s64s64s154s")
+"""Sequence number, started (ns since 1970), total (ns), phases (ns), status, outcome, code, kept, tries, method,
+request id, run, path; texts are cut to what fits. Without a request id none was asked for: the reader makes it up."""
 
 _WRITTEN_AT: Final = 2
 _FILES_KEPT: Final = 8
@@ -50,6 +50,7 @@ class FinishedRequest(Protocol):
     outcome: int
     code: str
     kept: bool
+    tries: int
     method: str
     given_id: str
     run: bytes
@@ -114,6 +115,7 @@ class Ledger:
                 request.outcome,
                 self._index_of_code[request.code],
                 request.kept,
+                min(request.tries, 255),
                 request.method.encode("latin-1", "replace"),
                 request.given_id.encode("latin-1", "replace"),
                 request.run,

@@ -114,7 +114,7 @@ def _records(descriptor: int, slots: int, first: int, last: int) -> Iterator[tup
 
 def _entry(record: tuple[Any, ...], part: _Part, codes: Sequence[str]) -> dict[str, Any]:
     sequence, started_ns, total_ns, *rest = record
-    phases, (status, outcome, code, kept, method, request_id, run, path) = rest[: len(Phase)], rest[len(Phase) :]
+    phases, (status, outcome, code, kept, tries, method, request_id, run, path) = rest[: len(Phase)], rest[len(Phase) :]
     return {
         "seq": sequence,
         "request_id": _text(request_id) or part.id_of(sequence),
@@ -129,6 +129,7 @@ def _entry(record: tuple[Any, ...], part: _Part, codes: Sequence[str]) -> dict[s
         "total_ms": total_ns / 1e6,
         "phases_ms": {name: spent / 1e6 if spent >= 0 else None for name, spent in zip(NAMES, phases, strict=True)},
         "kept": bool(kept),
+        "tries": tries,
     }
 
 

@@ -42,6 +42,7 @@ def _document(totals: Totals, limits: PoolLimits) -> dict[str, Any]:
         "reused": totals[Cell.REUSED],
         "closed": totals[Cell.CLOSED],
         "timeouts": totals[Cell.TIMEOUTS],
+        "retried": totals[Cell.RETRIED],
         "wait_ms": _shown(totals.distribution(Histogram.WAIT)),
         "phases_ms": {name: _shown(totals.distribution(Histogram(phase))) for phase, name in enumerate(NAMES)}
         | {"total": _shown(totals.distribution(Histogram.TOTAL))},
@@ -100,6 +101,7 @@ def _run(totals: Totals) -> dict[str, Any]:
         "id": totals.run_id,
         **outcomes,
         "in_flight": in_flight,
+        **{name: run[Cell[f"RUN_{name.upper()}"]] for name in ("untried", "tries", "retried", "sent")},
         "active_max": run[Cell.RUN_ACTIVE_MAX],
         "waiting_max": run[Cell.RUN_WAITING_MAX],
     }

@@ -75,6 +75,8 @@ class RequestTrace:
     `held` has the traces that hold a connection, oldest first; `on_end` takes the trace when it is over;
     `always_unknown` are the phases that the client in use can never tell.
     `kept`: the connection had served another request before. `subject`: the client library's own request object.
+    `tries`: how often a connection was asked for, or the client library sent it again by itself; `heads_sent`: how many
+    of the tries came as far as to send the request's head.
     `given_id`: its id, empty as long as nobody gave or asked for one. `status`, `outcome`, `code`, `run`: what became
     of it, set by whoever made the trace.
     """
@@ -98,6 +100,7 @@ class RequestTrace:
         "carrier",
         "code",
         "given_id",
+        "heads_sent",
         "kept",
         "leak_logged",
         "method",
@@ -107,6 +110,7 @@ class RequestTrace:
         "spent_ns",
         "status",
         "subject",
+        "tries",
     )
 
     def __init__(
@@ -138,7 +142,7 @@ class RequestTrace:
         self.subject = subject
         self.code = ""
         self.run = b""
-        self.outcome = self.status = 0
+        self.outcome = self.status = self.tries = self.heads_sent = 0
         self.spent_ns = _NO_TIME.copy()
         self._step = ARRIVED
         self.began_ns = self._since_ns = perf_counter_ns()
@@ -194,6 +198,7 @@ class RequestTrace:
     def admitted(self) -> None:
         """Note that the request is worked on: from here on it waits for a connection."""
         if self._step == ARRIVED:
+            self.tries = 1
             self._ask(_IN_ADMISSION)
 
     def awaiting_thread(self) -> None:
@@ -213,12 +218,18 @@ class RequestTrace:
         if self._step < BODY:
             self.released()
             self.kept = False
+            self.tries += 1
             self._ask(_IN_PROXY)
+
+    def sent_again(self) -> None:
+        """Note that the client library sends the request once more by itself."""
+        self.tries += 1
+        self.heads_sent += 1
 
     def grant(self) -> None:
         """Note that it holds a slot now. `connecting` and `writing` imply it."""
         if self._step == ARRIVED:
-            self._ask(_IN_ADMISSION)
+            self.admitted()
         if self._asked_ns and not self._granted_ns:  # a library may go on for a request that was given up
             now = self._granted_ns = self._to(GRANTED, _IN_POOL_WAIT)
             cells = self._cells
@@ -262,6 +273,7 @@ class RequestTrace:
             if self._step == CONNECTING:
                 self.connected()
             self._to(SENDING, _IN_PROXY)
+            self.heads_sent += 1
             self.kept = kept
             if kept:
                 self._cells[_REUSED] += 1
@@ -279,6 +291,7 @@ class RequestTrace:
         elif self._step < SENT:
             self.grant()
             self.connected()
+            self.heads_sent += 1
             knows_nothing = self._step == GRANTED
             self._unknown = _ALL_UNKNOWN if knows_nothing else _SEND_UNKNOWN
             self._to(HEAD, _IN_OTHER if knows_nothing else _IN_UPSTREAM)

@@ -25,6 +25,7 @@ STATUS_BY_CODE: Final[dict[str, int]] = {
     "not_implemented": 501,
     "internal_error": 500,
     "tuned": 409,
+    "upstream_goaway": 502,
 }
 """Every code the proxy answers with, and its status (DESIGN: reliability notes, section 4)."""
 
@@ -50,6 +51,7 @@ _DETAIL: Final[dict[str, str]] = {
     "internal_error": "the proxy failed; its log says why",
     "tuned": "the proxy is tuned, so a calling pattern would not run as in everybody's app; set PROXY_TUNING=off or "
     "another PROXY_CLIENT and restart",
+    "upstream_goaway": "the client library gave it up because the upstream ended its HTTP/2 connection (GOAWAY)",
 }
 
 CODES: Final = tuple(STATUS_BY_CODE)

@@ -41,7 +41,8 @@ def _figures(document: RunDocument) -> Table:
         table.add_row("upstream", Text(upstream))
     if changed := changed_words(document.settings):
         table.add_row(Text("changed", style="bold"), Text(f"during the run: {changed}"))
-    table.add_row("requests", f"{totals.requests}, {totals.failures} failed, {totals.rps:.1f} a second")
+    retried = f", {totals.retries} tries repeated by the proxy" if totals.retries else ""
+    table.add_row("requests", f"{totals.requests}, {totals.failures} failed, {totals.rps:.1f} a second{retried}")
     table.add_row(
         "latency",
         f"p50 {number(latency.p50)}, p90 {number(latency.p90)}, p99 {number(latency.p99)}, "

@@ -146,8 +146,7 @@ class PoolClient:
             case _ if isinstance(error, self._h2_errors):
                 code = "upstream_protocol_error"
             case core.LocalProtocolError() if error.args and isinstance(error.args[0], self._h2_errors):
-                reset = type(error.args[0]).__name__ == "StreamClosedError"
-                code = "upstream_reset" if reset else "upstream_protocol_error"
+                code = _of_h2(error.args[0])
             case core.LocalProtocolError():
                 return unsendable(self._name, "this request as HTTP/1.1")
             case _:
@@ -300,8 +299,23 @@ def _is_dns(error: BaseException | None) -> bool:
 
 
 def _of_protocol(error: Exception) -> str:
-    """Tell the ends of a connection or a stream from what is not HTTP: by text in HTTP/1.1, by events in HTTP/2."""
-    event = type(error.args[0]).__name__ if error.args else ""
-    if event == "ConnectionTerminated" or str(error).startswith(("Server disconnected", "peer closed connection")):
-        return "upstream_closed"
-    return "upstream_reset" if event == "StreamReset" else "upstream_protocol_error"
+    """Tell the ends of a connection or a stream from what is not HTTP: by text in HTTP/1.1, by events in HTTP/2.
+
+    A GOAWAY without an error is no end of the streams it covers (RFC 9113 section 6.8): the upstream would answer them.
+    httpcore and httpcore2 raise for every open one (encode/httpcore#1054).
+    """
+    event = error.args[0] if error.args else None
+    match type(event).__name__:
+        case "ConnectionTerminated":
+            return "upstream_closed" if getattr(event, "error_code", 0) else "upstream_goaway"
+        case "StreamReset":
+            return "upstream_reset"
+    closed = str(error).startswith(("Server disconnected", "peer closed connection"))
+    return "upstream_closed" if closed else "upstream_protocol_error"
+
+
+def _of_h2(error: Exception) -> str:
+    """Map what h2 raises when something is to be sent: on a stream that was reset, or after a GOAWAY, or in error."""
+    if type(error).__name__ == "StreamClosedError":
+        return "upstream_reset"
+    return "upstream_goaway" if "ConnectionState.CLOSED" in str(error) else "upstream_protocol_error"

@@ -26,7 +26,7 @@ HTTP_1_0_BYTES: Final = 1 << 20
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """RFC 9110 section 9.2.2; methods of other documents are not known to be."""
 
-_CUT: Final = frozenset({"upstream_closed", "upstream_reset"})
+_CUT: Final = frozenset({"upstream_closed", "upstream_reset", "upstream_goaway"})
 
 
 class ForwardedRequest:
