@@ -59,7 +59,7 @@ async def test_a_body_that_breaks_is_400_or_a_cut(stand: Stand) -> None:
         else:
             await answer_ok(exchange)
 
-    async with stand.open(script, reads_body=False) as (_, proxy):
+    async with stand.open(script, reads_body=False, request_buffer_bytes=0) as (_, proxy):
         broken = CHUNKED + b"3\r\nabc\r\nzz\r\n"
         assert statuses(await roundtrip(proxy.port, broken)) == [400]
         assert statuses(await roundtrip(proxy.port, GET % 1 + broken)) == [200, 400]

@@ -60,7 +60,10 @@ async def test_the_request_body_streams_before_it_is_whole() -> None:
         assert await exchange.reader.readexactly(4) == b"last"
         await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-    async with raw_upstream(script, reads_body=False) as upstream, running_proxy(upstream.url) as proxy:
+    async with (
+        raw_upstream(script, reads_body=False) as upstream,
+        running_proxy(upstream.url, request_buffer_bytes=0) as proxy,
+    ):
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         writer.write(get("/", "Content-Length: 9", method="POST") + b"first")
         async with asyncio.timeout(5):
@@ -296,7 +299,7 @@ async def test_a_caller_who_leaves_while_it_waits_leaves_the_queue() -> None:
 async def test_a_caller_who_leaves_mid_upload_never_completes_the_request() -> None:
     """The upstream sees a connection cut, not a last chunk."""
 
-    async with raw_upstream() as upstream, running_proxy(upstream.url) as proxy:
+    async with raw_upstream() as upstream, running_proxy(upstream.url, request_buffer_bytes=0) as proxy:
         _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         writer.write(get("/", "Transfer-Encoding: chunked", method="POST") + b"4\r\npart\r\n")
         await eventually(lambda: _equals(proxy, "active", 1))

@@ -21,7 +21,8 @@ DECISIONS: Final[dict[int, Decision]] = {
     ),
     5: Decision(
         "Expect: 100-continue",
-        "100 when the body is wanted, never before a connection is there; not forwarded; else 417, HTTP/1.0 too",
+        "100 when the body is read: before a connection is asked for, or with PROXY_REQUEST_BUFFER_BYTES=0 when it is "
+        "there; not forwarded; else 417, HTTP/1.0 too",
         "RFC 9110 10.1.1; nginx",
     ),
     6: Decision(
@@ -73,7 +74,12 @@ DECISIONS: Final[dict[int, Decision]] = {
     20: Decision("size of a head", "request beyond 64 KiB: 431; answer beyond 64 KiB: 502", "RFC 6585 5; nginx"),
     21: Decision("large bodies", "stream both ways; a slow reader stops the sender", "Envoy, nginx"),
     22: Decision("answer before its end", "head and chunks are passed on as they come", "Go FlushInterval, Caddy"),
-    23: Decision("request body before its end", "passed on as it comes", "nginx proxy_request_buffering"),
+    23: Decision(
+        "request body before its end",
+        "up to PROXY_REQUEST_BUFFER_BYTES it is read whole before a connection is asked for; a longer one, from its "
+        "first bytes on, is passed on as it comes",
+        "nginx proxy_request_buffering",
+    ),
     24: Decision(
         "1xx of the upstream",
         "swallowed, 102 and 103 too, for no client library reports them; without a final answer 502",
@@ -99,7 +105,10 @@ DECISIONS: Final[dict[int, Decision]] = {
         "RFC 9110 9.2.2; nginx, Caddy",
     ),
     34: Decision(
-        "time-outs", "connect, read, write, total: 504; pool: 503; each with a code of its own", "Envoy, HAProxy"
+        "time-outs",
+        "connect, read, write, total: 504; pool: 503; each with a code of its own; none for what the caller is late "
+        "with (row 43)",
+        "Envoy, HAProxy",
     ),
     35: Decision("control bytes in headers", "400 from a caller, 502 from an upstream", "RFC 9110 5.5"),
     36: Decision(
@@ -130,6 +139,12 @@ DECISIONS: Final[dict[int, Decision]] = {
     42: Decision(
         "Date", "the upstream's; where it sent none, and in the proxy's own answers, the proxy's", "RFC 9110 6.6.1"
     ),
+    43: Decision(
+        "callers that are slow",
+        "a head late as a whole, a body that stops or trickles: 408 and close, a cut if an answer has begun; an answer "
+        "that is not read, or trickles: a reset; the upstream's time is not counted",
+        "nginx client_header_timeout, client_body_timeout, send_timeout; Apache mod_reqtimeout",
+    ),
 }
 
 LIMITS: Final = (
@@ -139,5 +154,10 @@ LIMITS: Final = (
     "A caller who leaves while more than 64 KiB of its upload wait to be taken: the server reads no more of it, so "
     "the kernel is asked each half second (Linux). It knows of a reset, and of a close if there was room for all that "
     "was sent before it; else the caller is found gone when there is, at the write time-out at the latest.",
-    "Between two requests and in a head there is no read time-out; UVICORN_LIMIT_CONCURRENCY bounds what that costs.",
+    "How slowly a caller reads is what its kernel acknowledges (Linux): an answer that fits into the buffers on the "
+    "way (2 to 6 MiB on the loopback) is given away at once. A longer one holds its connection to the upstream for as "
+    "long as the caller reads at the least rate, or until the cut.",
+    "A body beyond PROXY_REQUEST_BUFFER_BYTES holds a connection from its first bytes on: for as long as it comes at "
+    "the least rate, or until the 408.",
+    "After `Connection: close` the kernel alone gives the rest of an answer to a slow reader.",
 )

@@ -195,6 +195,11 @@ class RequestTrace:
         if not failed:
             self.released()
 
+    def body_read(self) -> None:
+        """Note that the request's body was read first: the time so far is that of its sending."""
+        if self._step == ARRIVED:
+            self._to(ARRIVED, _IN_SEND)
+
     def admitted(self) -> None:
         """Note that the request is worked on: from here on it waits for a connection."""
         if self._step == ARRIVED:

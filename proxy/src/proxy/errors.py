@@ -26,6 +26,7 @@ STATUS_BY_CODE: Final[dict[str, int]] = {
     "internal_error": 500,
     "tuned": 409,
     "upstream_goaway": 502,
+    "caller_timeout": 408,
 }
 """Every code the proxy answers with, and its status (DESIGN: reliability notes, section 4)."""
 
@@ -52,6 +53,7 @@ _DETAIL: Final[dict[str, str]] = {
     "tuned": "the proxy is tuned, so a calling pattern would not run as in everybody's app; set PROXY_TUNING=off or "
     "another PROXY_CLIENT and restart",
     "upstream_goaway": "the client library gave it up because the upstream ended its HTTP/2 connection (GOAWAY)",
+    "caller_timeout": "the caller sent or read nothing for too long, or too slowly",
 }
 
 CODES: Final = tuple(STATUS_BY_CODE)

@@ -80,6 +80,34 @@ class Settings(BaseSettings):
         description="Deadline of a whole request, answer included: before the head 504 total_timeout, after it the "
         "connection is cut. Unset: none; a drip of bytes can then go on for ever.",
     )
+    caller_head_timeout_seconds: Seconds = Field(
+        10.0, description="Longest time a caller may take for a request's head as a whole; then 408 caller_timeout."
+    )
+    caller_body_timeout_seconds: Seconds = Field(
+        10.0,
+        description="Longest silence of a caller in its request's body, while the proxy would take more of it; then "
+        "408 caller_timeout, or a cut connection if an answer has begun.",
+    )
+    caller_write_timeout_seconds: Seconds = Field(
+        10.0,
+        description="Longest time a caller may take nothing of an answer that waits for it; then its connection is "
+        "cut. On Linux only.",
+    )
+    caller_min_bytes_per_second: float = Field(
+        100.0,
+        ge=0,
+        le=1e9,
+        allow_inf_nan=False,
+        description="Least rate of a caller's body, and of its reading, over 10 s; below it as after a silence. "
+        "0: any.",
+    )
+    request_buffer_bytes: int = Field(
+        65_536,
+        ge=0,
+        le=1 << 30,
+        description="A request's body of up to so many bytes is read whole before a connection is asked for; a longer "
+        "one waits for its first bytes. 0: none is waited for, as in plain apps.",
+    )
     retries: int = Field(
         0,
         ge=0,

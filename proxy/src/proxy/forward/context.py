@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from poolwatch.monitor import Monitor
 from poolwatch.throttled_log import ThrottledLog
 from proxy.errors import ProxyError
+from proxy.forward.caller_clock import CallerLimits
+from proxy.forward.caller_timeouts import CallerTimeouts
 from proxy.reconfigure import ReplaceableClient
 from proxy.settings import Settings
 
@@ -30,6 +32,18 @@ class ForwardContext:
         self.total_timeout_seconds = settings.total_timeout_seconds
         self.log = ThrottledLog("proxy")
         self.loop = asyncio.get_running_loop()
+        self.request_buffer_bytes = settings.request_buffer_bytes
+        limits = CallerLimits(
+            settings.caller_head_timeout_seconds,
+            settings.caller_body_timeout_seconds,
+            settings.caller_write_timeout_seconds,
+            settings.caller_min_bytes_per_second,
+        )
+        self.callers = CallerTimeouts(limits, self.loop, self._note_caller_timeout)
+
+    def _note_caller_timeout(self, error: ProxyError) -> None:
+        self.counters.count_error(error.code)
+        self.log.warning("%d %s: %s", error.status, error.code, error.explanation)
 
 
 class AdmissionQueue:

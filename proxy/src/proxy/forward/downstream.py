@@ -13,6 +13,9 @@ from proxy.forward.downstream_connection import DownstreamConnection
 READ_AHEAD_BYTES: Final = 65_536
 """What is read of a body before anybody asks for it, so that a caller who leaves while it waits is noticed."""
 
+PIECE_BYTES: Final = 4_096
+"""Pieces that wait are joined up to this: a body that comes byte by byte would take thirty times its length."""
+
 LOOK_EVERY_SECONDS: Final = 0.4
 """While nothing of a body is read, nobody hears that its caller leaves: so often the kernel is asked."""
 
@@ -28,19 +31,24 @@ class ClientDisconnected(Exception):
 class Incoming:
     """A caller's body as far as it has been read and not passed on."""
 
-    __slots__ = ("arrived", "chunks", "held_bytes", "room")
+    __slots__ = ("arrived", "chunks", "held_bytes", "most_bytes", "room")
 
     def __init__(self) -> None:
         self.chunks: deque[bytes] = deque()
         self.held_bytes = 0
+        self.most_bytes = READ_AHEAD_BYTES
         self.arrived = asyncio.Event()
         self.room = asyncio.Event()
 
     def keep(self, chunk: bytes) -> None:
         """Take a piece of it."""
-        if chunk:
+        if not chunk:
+            return
+        self.held_bytes += len(chunk)
+        if self.chunks and len(self.chunks[-1]) + len(chunk) <= PIECE_BYTES:
+            self.chunks[-1] += chunk
+        else:
             self.chunks.append(chunk)
-            self.held_bytes += len(chunk)
 
     def take(self) -> bytes:
         """Return the next piece, which makes room for another."""
@@ -61,10 +69,21 @@ class Downstream:
     """Reads of one client, in a task of its own. `leave` is called when it left before its answer was whole.
 
     A client that sends no body is not read: its connection reports that it left, where the server has one to give.
-    `whole`: its request has come to its end. `gone`: it left.
+    `whole`: its request has come to its end. `gone`: it left, or was cut off. `timed_out`: it was too slow.
     """
 
-    __slots__ = ("_answered", "_connection", "_incoming", "_leave", "_reader", "_receive", "gone", "whole")
+    __slots__ = (
+        "_answered",
+        "_connection",
+        "_incoming",
+        "_leave",
+        "_reader",
+        "_receive",
+        "_silent",
+        "awaits_body",
+        "gone",
+        "whole",
+    )
 
     def __init__(
         self, receive: Receive, leave: Callable[[], None], connection: DownstreamConnection | None = None
@@ -77,6 +96,13 @@ class Downstream:
         self._answered = False
         self.whole = True
         self.gone = False
+        self.awaits_body = False
+        self._silent = False
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the caller was too slow: with its body, or to read the answer."""
+        return self._silent or (self._connection is not None and self._connection.timed_out)
 
     def begin(self, *, has_body: bool, body_when_asked: bool) -> None:
         """Notice from here on when the client leaves, and read its body. Raises ClientDisconnected if it has left.
@@ -90,6 +116,8 @@ class Downstream:
         if has_body:
             self.whole = False
             self._incoming = Incoming()
+            if self._connection is not None:
+                self._connection.on_timeout = self._note_silent
             if body_when_asked:
                 return
         self._attend()
@@ -101,6 +129,20 @@ class Downstream:
         if self._reader is None and not (self.whole and self._connection is not None):
             self._reader = asyncio.create_task(self._read())
 
+    async def read_ahead(self, most_bytes: int, declared_bytes: int | None) -> None:
+        """Wait for the whole body, or of a longer one for its beginning. Raises ClientDisconnected.
+
+        `declared_bytes` is its length, None if that is not known before its end.
+        """
+        incoming = self._incoming
+        if incoming is None:
+            return
+        incoming.most_bytes = max(most_bytes, READ_AHEAD_BYTES)
+        enough = most_bytes if declared_bytes is None else declared_bytes if declared_bytes <= most_bytes else 1
+        self._attend()
+        while not self.whole and incoming.held_bytes < enough:
+            await self._arrival(incoming)
+
     async def body(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes. Raises ClientDisconnected if it stops before its end."""
         incoming = self._incoming
@@ -109,15 +151,27 @@ class Downstream:
         self._attend()
         while True:
             while not incoming.chunks:
-                if self.gone or self._answered:
-                    raise ClientDisconnected
-                if self.whole:
+                if self.whole and not self._is_over:
                     return
-                incoming.arrived.clear()
-                await incoming.arrived.wait()
-            if self.gone or self._answered:
+                await self._arrival(incoming)
+            if self._is_over:
                 raise ClientDisconnected
             yield incoming.take()
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing more of the body is to be had or wanted."""
+        return self.gone or self._answered or self._silent
+
+    async def _arrival(self, incoming: Incoming) -> None:
+        """Wait for more of the body. Raises ClientDisconnected if none will come, or is wanted."""
+        if not self._is_over:
+            incoming.arrived.clear()
+            self.awaits_body = True
+            await incoming.arrived.wait()  # cancelled, it has waited for the caller to the end
+            self.awaits_body = False
+        if self._is_over:
+            raise ClientDisconnected
 
     async def linger(self) -> None:
         """Throw away what still comes of an upload that has been answered, for a moment."""
@@ -140,7 +194,7 @@ class Downstream:
         """Read no more. A client that still asks for the body finds that nobody is there."""
         self.note_answered()
         if self._connection is not None:
-            self._connection.on_lost = None
+            self._connection.on_lost = self._connection.on_timeout = None
         if self._reader is not None:
             self._reader.cancel()
 
@@ -154,7 +208,7 @@ class Downstream:
 
     async def _read_body(self, incoming: Incoming) -> None:
         while not self.whole:
-            while incoming.held_bytes >= READ_AHEAD_BYTES:
+            while incoming.held_bytes >= incoming.most_bytes:
                 incoming.room.clear()
                 with anyio.move_on_after(LOOK_EVERY_SECONDS) as waiting:
                     await incoming.room.wait()
@@ -169,6 +223,14 @@ class Downstream:
                 incoming.keep(message.get("body", b""))
             self.whole = not message.get("more_body", False)
             incoming.arrived.set()
+
+    def _note_silent(self) -> None:
+        """The body stopped, or is too slow. After the answer it is not waited for long anyway."""
+        if not self._answered:
+            self._silent = True
+            self._leave()
+            if self._incoming is not None:
+                self._incoming.arrived.set()
 
     def _note_gone(self) -> None:
         if not self._answered:

@@ -1,8 +1,12 @@
 """A caller's connection as its request sees it, whichever parser of uvicorn's reads it."""
 
+import fcntl
 import socket
+import struct
 import sys
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 SCOPE_KEY: Final = "proxy.downstream"
@@ -17,15 +21,25 @@ _BYTES_ACKED_AT: Final = 120
 
 
 class DownstreamConnection:
-    """The connection as a request sees it. One request of a connection is worked on at a time: one listener."""
+    """The connection as a request sees it. One request of a connection is worked on at a time: one listener.
 
-    __slots__ = ("_socket", "hold_next_write", "lost", "on_lost")
+    `on_timeout` is called when the request's body stops or comes too slowly; `timed_out`: it was cut, for its caller
+    did not read.
+    """
+
+    __slots__ = ("_socket", "hold_next_write", "lost", "on_lost", "on_timeout", "timed_out")
 
     def __init__(self, hold: Callable[[], None] | None, connection: socket.socket | None = None) -> None:
         self.hold_next_write = hold
         self._socket = connection
-        self.lost = False
+        self.lost = self.timed_out = False
         self.on_lost: Callable[[], None] | None = None
+        self.on_timeout: Callable[[], None] | None = None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a request listens, which will report what becomes of it."""
+        return self.on_lost is not None or self.on_timeout is not None
 
     def has_left(self) -> bool:
         """Ask the kernel whether the caller has closed or reset the connection, while nobody reads of it.
@@ -47,6 +61,15 @@ class DownstreamConnection:
         except (OSError, ValueError):  # closed meanwhile
             return True
 
+    def unacknowledged_bytes(self) -> int:
+        """Return how many bytes the kernel has that the caller's has not taken. Linux only; 0 elsewhere."""
+        if self._socket is None or sys.platform != "linux":
+            return 0
+        try:  # SIOCOUTQ, tcp(7)
+            return int.from_bytes(fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        except (OSError, ValueError):  # closed meanwhile
+            return 0
+
     def acknowledged_bytes(self) -> int:
         """Return how many bytes the caller's kernel has taken since the connection began. Linux only; 0 elsewhere."""
         if self._socket is None or sys.platform != "linux":
@@ -56,6 +79,12 @@ class DownstreamConnection:
             return int.from_bytes(info[_BYTES_ACKED_AT:], sys.byteorder)
         except (OSError, ValueError):
             return 0
+
+    def reset_when_closed(self) -> None:
+        """Let the end of the connection drop what the kernel still has for the caller, which would keep it for long."""
+        if self._socket is not None:
+            with suppress(OSError, ValueError):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def lose(self) -> None:
         """The connection is gone."""

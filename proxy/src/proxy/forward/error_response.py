@@ -11,7 +11,7 @@ from proxy.forward.downstream import Downstream
 from proxy.forward.headers import request_id_of
 from proxy.http_date import http_date
 
-_AND_CLOSE: Final = frozenset({400, 417, 431, 501, 505})
+_AND_CLOSE: Final = frozenset({400, 408, 417, 431, 501, 505})
 """Where one side may not know where the next request begins."""
 
 

@@ -10,7 +10,7 @@ from poolwatch.counters import Cell
 from poolwatch.monitor import CountedRequest
 from poolwatch.report import line
 from poolwatch.trace import RequestTrace
-from proxy.asgi import Receive, Scope, Send
+from proxy.asgi import Receive, Scope, Send, header
 from proxy.clients.interface import Answer, Client, Outbound
 from proxy.errors import ProxyError
 from proxy.forward import headers as rules
@@ -27,6 +27,8 @@ IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE
 """RFC 9110 section 9.2.2; methods of other documents are not known to be."""
 
 _CUT: Final = frozenset({"upstream_closed", "upstream_reset", "upstream_goaway"})
+
+_MAY_BE_THE_CALLERS: Final = frozenset({"upstream_read_timeout", "total_timeout"})
 
 
 class ForwardedRequest:
@@ -68,8 +70,8 @@ class ForwardedRequest:
                 await self._forward()
                 return Cell.ANSWERED
         except ProxyError as error:
-            if not self._downstream.gone:
-                return await self._fail(error)
+            if not self._is_over:
+                return await self._fail(self._by_its_cause(error))
         except ClientDisconnected:
             pass
         except asyncio.CancelledError:
@@ -80,10 +82,30 @@ class ForwardedRequest:
         except Exception:
             logging.getLogger("proxy").exception("a request failed in the proxy itself")
             return await self._fail(ProxyError("internal_error"))
-        if not self._downstream.gone:
-            return await self._fail(ProxyError("total_timeout"))
+        downstream = self._downstream
+        if downstream.timed_out and not downstream.gone:
+            return await self._fail(ProxyError("caller_timeout"))
+        if not downstream.gone:
+            return await self._fail(self._by_its_cause(ProxyError("total_timeout")))
+        if downstream.timed_out:
+            self._exchange.code = "caller_timeout"
+            self._context.counters.count_error("caller_timeout")
         self._context.log.info("client gone: %s", self._scope["method"])
         return Cell.ABORTED
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether the caller has ended it, so that what a client raises only follows from that."""
+        return self._downstream.gone or self._downstream.timed_out
+
+    def _by_its_cause(self, error: ProxyError) -> ProxyError:
+        """Return the caller's time-out for one that ran while its body was waited for.
+
+        pyreqwest's read time-out does, and the total one.
+        """
+        if self._downstream.awaits_body and error.code in _MAY_BE_THE_CALLERS:
+            return ProxyError("caller_timeout", "the request's body was not there in time")
+        return error
 
     async def _forward(self) -> None:
         context, downstream = self._context, self._downstream
@@ -95,6 +117,10 @@ class ForwardedRequest:
             pseudonym=context.pseudonym,
         )
         downstream.begin(has_body=outbound.has_body, body_when_asked=bool(rules.first(self._fields, b"expect")))
+        if outbound.has_body and context.request_buffer_bytes:
+            length = header(outbound.headers, b"content-length")
+            await downstream.read_ahead(context.request_buffer_bytes, int(length) if length else None)
+            self._exchange.body_read()
         admission = context.admission
         if admission is not None:
             await admission.enter()

@@ -20,6 +20,7 @@ class HoldingTransport:
         self.pause_reading = transport.pause_reading
         self.resume_reading = transport.resume_reading
         self.get_extra_info = transport.get_extra_info
+        self.abort = transport.abort
         self.set_protocol = transport.set_protocol
         self.abort = transport.abort
         self.can_write_eof = transport.can_write_eof
@@ -45,6 +46,10 @@ class HoldingTransport:
         """Write what is kept, and close for writing."""
         self._flush()
         self._inner.write_eof()
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes are not written yet."""
+        return self._inner.get_write_buffer_size() + (len(self._held) if self._flushing is not None else 0)
 
     def close(self) -> None:
         """Write what is kept, and close."""

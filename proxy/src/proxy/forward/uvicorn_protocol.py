@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from proxy.asgi import Receive, Scope, Send
 from proxy.errors import ProxyError
+from proxy.forward.caller_timeouts import Caller
 from proxy.forward.downstream_connection import SCOPE_KEY, DownstreamConnection
 from proxy.forward.error_response import raw_error, send_error
 from service_kit.ordered_refusal import OrderedRefusals
@@ -21,11 +22,14 @@ LOOKS: Final = 3
 STILL_THERE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 """What asks it: legal before any final answer (RFC 9110 section 15.2), and reset by a caller that has closed it all."""
 
-_CODES: Final = {400: "bad_request", 431: "headers_too_large"}
+_CODES: Final = {400: "bad_request", 408: "caller_timeout", 431: "headers_too_large"}
 
 
 class CallerProtocol(OrderedRefusals):
-    """Mixed into a protocol class of uvicorn's; each request's scope has its `DownstreamConnection`."""
+    """Mixed into a protocol class of uvicorn's; each request's scope has its `DownstreamConnection`.
+
+    The connection is under the worker's time-outs for callers, if the app has some in its state.
+    """
 
     scope: Any
     app: Any
@@ -33,6 +37,8 @@ class CallerProtocol(OrderedRefusals):
     connections: Any
     tasks: Any
     limit_concurrency: int | None
+    app_state: dict[str, Any]
+    caller: Caller | None = None
     _half_closed = False
 
     def connection_made(self, transport: Any) -> None:
@@ -40,11 +46,20 @@ class CallerProtocol(OrderedRefusals):
         self.downstream = DownstreamConnection(None, transport.get_extra_info("socket"))
         self._max_concurrency, self.limit_concurrency = self.limit_concurrency, None
         super().connection_made(transport)
+        if "forwarding" in self.app_state:
+            self.caller = self.app_state["forwarding"].callers.add(self, self.downstream)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.caller is not None:
+            self.caller.received(len(data))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The caller is gone, or was cut off."""
         super().connection_lost(exc)
         self.downstream.lose()
+        if self.caller is not None:
+            self.caller.lost()
 
     def begin_request(self) -> None:
         """The head is here, and `scope` is not yet given to the app."""
