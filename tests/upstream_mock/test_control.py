@@ -22,7 +22,10 @@ STATS = {
     "runs": {"r1"},
     "lateness_ms": {"count", "mean", "p50", "p99", "max", "histogram"},
     "faults": set(),
-    "process": {"pid", "cpu_seconds", "uptime_seconds"},
+    "process": {
+        *("pid", "cpu_seconds", "uptime_seconds"),
+        *("descriptors", "descriptor_limit", "listen_overflows", "throttled_seconds"),
+    },
 }
 
 
