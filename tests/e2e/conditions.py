@@ -92,4 +92,4 @@ def bounds(trials: int, chance: float, deviations: float = 4.0) -> tuple[int, in
 def failures_between(document: dict[str, Any], first: float, last: float) -> tuple[int, int]:
     """Failures of a run in those seconds of its series, and outside of them; a point counts what came before it."""
     inside = sum(point["failures"] for point in document["series"] if first < point["t_seconds"] <= last)
-    return inside, document["totals"]["failures"] - inside
+    return inside, document["whole"]["failures"] - inside

@@ -12,7 +12,7 @@ Say = Callable[[str], None]
 
 def assert_accounted_for(document: dict[str, Any]) -> None:
     """Every request was seen by Locust, the proxy and the upstream, and every connection too."""
-    requests = document["totals"]["requests"]
+    requests = document["whole"]["requests"]
     witnesses = document["witnesses"]
     assert requests > 0
     assert witnesses["locust_requests"] == requests
@@ -21,7 +21,7 @@ def assert_accounted_for(document: dict[str, Any]) -> None:
     assert witnesses["proxy"] == outcomes | tries, document
     assert witnesses["upstream"] == {"started": requests, "completed": requests, "abandoned": 0}
     assert document["audit"]["agreed"], document["audit"]
-    assert document["totals"]["failures"] == 0
+    assert document["whole"]["failures"] == 0
 
 
 def counts(document: dict[str, Any]) -> str:

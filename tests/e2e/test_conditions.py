@@ -55,7 +55,7 @@ def test_resets_are_counted_and_named(local: Clone, say: Say) -> None:
         "UPSTREAM_FAULT=CONNECTION_RESET_BY_PEER rate=0.2",
     )
     totals, proxy, upstream = (
-        document["totals"],
+        document["whole"],
         document["witnesses"]["proxy"],
         document["witnesses"]["upstream"],
     )
@@ -97,7 +97,7 @@ def test_a_connection_closed_on_reuse_is_retried_unseen(local: Clone, say: Say) 
         *("--users", "1", "--time", "1s", "UPSTREAM_LATENCY=constant(10ms)", "UPSTREAM_FAULT=CLOSE_ON_REUSE"),
         "PROXY_RETRIES=1",
     )
-    requests, upstream = document["totals"]["requests"], document["witnesses"]["upstream"]
+    requests, upstream = document["whole"]["requests"], document["witnesses"]["upstream"]
     retries = upstream["started"] - requests
     say(f"closed on reuse: {requests} requests, {retries} of them sent twice, {document['totals']['failures']} failed")
     assert document["totals"]["failures"] == 0
@@ -257,7 +257,7 @@ def test_what_a_connection_costs(here: Clone, say: Say) -> None:
     say("\n".join(lines))
     for (_, pattern), run in runs.items():
         assert_accounted_for(run)
-        opened, requests = run["pool"]["opened"], run["totals"]["requests"]
+        opened, requests = run["witnesses"]["proxy_connections"]["opened"], run["whole"]["requests"]
         assert opened == requests if pattern == PER_REQUEST else opened <= requests / 10, (opened, requests)
     network = runs["transatlantic", POOLED]["network"]
     needed = 0.9 * network["configured"]["rtt_ms"]

@@ -94,8 +94,8 @@ def test_reset_in_the_middle_of_a_run_loses_no_request(web_ui: WebUi) -> None:
     web_ui.text("/stats/reset", post=True)
     run = web_ui.finished(0)
     assert run["status"] == "reset"
-    assert run["totals"]["requests"] == web_ui.target.received[run["id"]]
-    assert sum(point["requests"] for point in run["series"]) == run["totals"]["requests"]
+    assert run["whole"]["requests"] == web_ui.target.received[run["id"]]
+    assert sum(point["requests"] for point in run["series"]) == run["whole"]["requests"]
 
 
 def test_stop_and_the_end_of_the_process(web_ui: WebUi) -> None:

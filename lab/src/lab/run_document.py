@@ -186,8 +186,9 @@ class SeriesPoint(DocumentPart):
 class RunDocument(BaseModel):
     """One load run, whole. `notes` are lines to show to a user, about answers that could not be read.
 
-    All figures are of `window`, but for `whole`, `witnesses`, `audit` and `series`, which are of the whole run; in
-    version 1 of the schema all were. `tuning` and `python` are the proxy's: what makes it faster than it is in
+    All figures are of `window`, but for `whole`, `errors`, `failures`, what `link` and `upstream` did to requests,
+    `witnesses`, `audit` and `series`, which are of the whole run; in version 1 of the schema all were. `tuning` and
+    `python` are the proxy's: what makes it faster than it is in
     everybody's app, what its process found.
     """
 

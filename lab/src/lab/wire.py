@@ -119,21 +119,42 @@ class PoolRun(WireModel):
 
 
 class WorkerProcess(WireModel):
-    """One process of the proxy."""
+    """One process of the proxy; counters since it started, `descriptors` now."""
 
     pid: int
+    cpu_seconds: float = 0.0
+    requests: int = 0
+    timeouts: int = 0
+    wait_ms: Histogram = Histogram()
+    hold_ms: Histogram = Histogram()
+    descriptors: int = 0
 
 
 class Process(WireModel):
-    """CPU time and age of a service; the proxy lists its workers."""
+    """CPU time and age of a service, and what the kernel counts for it; the proxy lists its workers."""
 
     cpu_seconds: float | None = None
+    descriptors: int = 0
+    descriptor_limit: int | None = None
+    listen_overflows: int | None = None
+    throttled_seconds: float | None = None
     uptime_seconds: float = 0.0
     workers: list[WorkerProcess] = Field(default_factory=list)
 
 
+class ByTotal(WireModel):
+    """Requests in classes of their whole time; the columns of a row as in `lab.account.request_classes`."""
+
+    phases: list[str] = Field(default_factory=list)
+    rows: list[list[float]] = Field(default_factory=list)
+
+
 class PoolStats(WireModel):
-    """The proxy's `/-/pool`, all workers together. Figures are null if the client library does not report them."""
+    """The proxy's `/-/pool`, all workers together. Figures are null if the client library does not report them.
+
+    `waiting_sampled` sums the requests without a connection over samples, `waiting_free` the part of them for which
+    the pool had one.
+    """
 
     workers: int = 1
     max: int
@@ -148,6 +169,12 @@ class PoolStats(WireModel):
     wait_ms: Histogram
     hold_ms: Histogram
     phases_ms: dict[str, Histogram] = Field(default_factory=dict)
+    by_total: ByTotal = ByTotal()
+    loop_lag_ms: Histogram = Histogram()
+    waiting_sampled: float = 0.0
+    waiting_free: float = 0.0
+    retried: int | None = None
+    errors: dict[str, int] = Field(default_factory=dict)
     requests: RequestCount = RequestCount()
     leaked: int = 0
     run: PoolRun = PoolRun()
@@ -176,6 +203,7 @@ class MockConnections(WireModel):
     accepted: int = 0
     open: int = 0
     closed: int = 0
+    closed_by: dict[str, int] = Field(default_factory=dict)
     without_request: int = 0
     open_without_request: int = 0
 
@@ -215,10 +243,21 @@ class PacketCount(WireModel):
     dropped_by: dict[str, int] | None = None
 
 
+class PathSums(WireModel):
+    """What the link charged since it started, in ms summed over connections; see `lab.emulation.PathMs`."""
+
+    propagation: float
+    retransmission: float
+    bandwidth_queue: float
+    handshake: float
+    connections: int
+
+
 class LinkStats(WireModel):
     """The link's `/-/stats`. A relay counts affected connections, tun dropped packets."""
 
     affected_by: dict[str, int] | None = None
+    path_ms: PathSums | None = None
     packets: PacketCount = PacketCount()
     lateness_ms: Lateness | None = None
     process: Process = Process()

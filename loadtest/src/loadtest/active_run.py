@@ -16,6 +16,7 @@ from lab.wire import PoolStats, Settings
 from loadtest.counter_deltas import cores_used
 from loadtest.locust_stats import Counts
 from loadtest.service_snapshots import Services, Snapshot
+from loadtest.span import Moment
 
 LONGEST_MESSAGE_SECONDS = 2.0
 """Longest plausible delivery time of a message from a master to its workers."""
@@ -40,6 +41,8 @@ class ActiveRun:
     series: list[SeriesPoint] = field(default_factory=list)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     began_at: float = field(default_factory=time.monotonic)
+    spawned: Moment | None = None
+    stopped: Moment | None = None
     _pool_at: tuple[float, PoolStats | None] = (0.0, None)
 
     def count(self, since_reset: Counts) -> Counts:
@@ -57,6 +60,11 @@ class ActiveRun:
         if 0.0 < late < LONGEST_MESSAGE_SECONDS:  # else the two machines' clocks differ
             self.started_at += timedelta(seconds=late)
             self.began_at += late
+
+    def moment(self, counts: Callable[[], Counts], generator_cpu_seconds: Callable[[], float | None]) -> Moment:
+        """Return all counters as they are now: the services' first, which may take a while."""
+        snapshot = self.services.counters(self.before)
+        return Moment(snapshot.at - self.began_at, snapshot, self.count(counts()), generator_cpu_seconds())
 
     def elapsed(self) -> float:
         return time.monotonic() - self.began_at

@@ -45,6 +45,12 @@ def pool_of(before: Snapshot, after: Snapshot, window_seconds: float) -> Pool | 
     )
 
 
+def retries(before: Snapshot, after: Snapshot) -> int | None:
+    """Return how many tries were repeated; None if it is not known."""
+    start, end = before.pool, after.pool
+    return None if start is None or end is None or proxy_restarted(start, end) else grown(start.retried, end.retried)
+
+
 def phases_of(before: Snapshot, after: Snapshot, slowest: Sequence[LedgerEntry]) -> dict[str, PhaseMs | None] | None:
     """Return each phase of the run's requests, null where nothing was measured; None if the proxy keeps no phases."""
     start, end = (snapshot.pool.phases_ms if snapshot.pool else {} for snapshot in (before, after))

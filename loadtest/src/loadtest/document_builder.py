@@ -1,8 +1,7 @@
 """Builds the run document from what was observed. Pure: no clock, no network, no disk.
 
-The window runs from the first request sent to the last answer received. A closed loop is full all that time: users
-start at once, and after the stop each only finishes the request it has in flight. So throughput, and the time averages
-that divide by the window, are those of the loop at work; with a slow ramp-up the ramp is part of them.
+Its figures are of the steady part of the run, from the last user's start to the stop. A run too short to have one is
+taken whole, from the first request sent to the last answer received. Witnesses and audit are always of the whole run.
 """
 
 import platform
@@ -12,6 +11,7 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import Literal
 
+from lab.account.window import Window
 from lab.audit import audit
 from lab.emulation import EmulatorStats
 from lab.evidence import Evidence
@@ -23,14 +23,21 @@ from lab.wire import LedgerEntry, LinkConfig, MockCapacity, ServiceConfig, Setti
 from lab.witnesses import Witnesses
 from lab.wording import network_of
 from loadtest import counter_deltas as deltas
-from loadtest.emulator_stats import link_stats, mock_stats
+from loadtest.account_builder import attribution_of
+from loadtest.emulator_stats import counted_in_all, link_stats, mock_stats
 from loadtest.locust_stats import Counts
+from loadtest.patterns import is_bounded
 from loadtest.service_snapshots import Snapshot
+from loadtest.span import Moment, Span, span
+from loadtest.surroundings import closings_of, host_of, workers_of
 
 
 @dataclass(frozen=True)
 class Observation:
-    """All that was seen of one run. `window_seconds` as in the module's text; snapshots from before and after it."""
+    """All that was seen of one run: `window_seconds` is its whole length, snapshots are from before and after it.
+
+    `spawned` and `stopped` are the moments at which its last user started, and at which its users were to stop.
+    """
 
     run_id: str
     mode: Literal["ui", "headless"]
@@ -43,6 +50,8 @@ class Observation:
     before: Snapshot
     after: Snapshot
     generator: Generator
+    spawned: Moment | None = None
+    stopped: Moment | None = None
     ledger_entries: Sequence[LedgerEntry] | None = None
     ledger_dropped: int = 0
     label: str = ""
@@ -65,23 +74,21 @@ def reported_settings(snapshot: Snapshot, load: Settings) -> ReportedSettings | 
 
 
 def _measured(seen: Observation) -> RunDocument:
-    before, after, counts, window = seen.before, seen.after, seen.counts, seen.window_seconds
+    part = _span(seen)
+    before, after, counts, seconds = part.before, part.after, part.counts, part.seconds
     witnesses = _witnesses(seen)
-    totals = Totals(
-        requests=counts.requests,
-        failures=counts.failures,
-        rps=_rate(counts.requests, window),
-        retries=witnesses.proxy.retried if witnesses.proxy else None,
-    )
-    generator = seen.generator.model_copy(update={"achieved_rps": totals.rps})
-    pool = deltas.pool_of(before, after, window)
+    totals = _totals(counts, seconds, deltas.retries(before, after))
+    generator = seen.generator.model_copy(update={"achieved_rps": totals.rps, "cpu_cores": part.generator_cpu_cores})
+    pool = deltas.pool_of(before, after, seconds)
+    if pool is not None:
+        pool = pool.model_copy(update={"workers": workers_of(part)})
     cores = deltas.cpu_cores(before, after, generator.cpu_cores)
-    link = link_stats(before, after, cores["link"])
-    mock = mock_stats(before, after, cores["upstream"])
+    link = counted_in_all(link_stats(before, after, cores["link"]), link_stats(seen.before, seen.after, None))
+    mock = counted_in_all(mock_stats(before, after, cores["upstream"]), mock_stats(seen.before, seen.after, None))
     ledger, slowest = deltas.ledger_of(seen.ledger_entries or [], seen.ledger_dropped, seen.run_id)
     phases = deltas.phases_of(before, after, slowest)
-    config = before.network_config or after.network_config
-    proxy = before.proxy_config or after.proxy_config
+    config = seen.before.network_config or seen.after.network_config
+    proxy = seen.before.proxy_config or seen.after.proxy_config
     return RunDocument(
         id=seen.run_id,
         label=seen.label,
@@ -89,21 +96,26 @@ def _measured(seen: Observation) -> RunDocument:
         processes=generator.processes,
         status=seen.status,
         started_at=seen.started_at,
-        stopped_at=seen.started_at + timedelta(seconds=window),
-        window_seconds=round(window, 3),
+        stopped_at=seen.started_at + timedelta(seconds=seen.window_seconds),
+        window_seconds=round(seconds, 3),
         users=seen.users,
         settings=SettingsAtEnds(
-            start=part_settings(before, seen.load_settings), end=part_settings(after, seen.load_settings)
+            start=part_settings(seen.before, seen.load_settings), end=part_settings(seen.after, seen.load_settings)
         ),
-        versions=_versions(after, before),
+        versions=_versions(seen.after, seen.before),
         tuning=proxy.tuning if proxy else [],
         python=proxy.python if proxy else None,
+        window=part.window,
+        whole=_totals(seen.counts, seen.window_seconds, witnesses.proxy.retried if witnesses.proxy else None),
         totals=totals,
         latency_ms=counts.latency(),
-        errors=dict(sorted(counts.errors.items(), key=lambda error: -error[1])),
+        errors=dict(sorted(seen.counts.errors.items(), key=lambda error: -error[1])),
+        attribution=attribution_of(part, witnesses, bounded=is_bounded(seen.load_settings.get("LAB_PATTERN"))),
         phases_ms=phases,
         ledger=ledger if seen.ledger_entries is not None else None,
         pool=pool,
+        closings=closings_of(part),
+        host=host_of(part),
         cpu_cores=cores,
         witnesses=witnesses,
         audit=audit(witnesses),
@@ -111,10 +123,22 @@ def _measured(seen: Observation) -> RunDocument:
         network=network_of(config) if config else None,
         link=link,
         upstream=mock,
-        verdict=judge(_evidence(seen, totals, generator, pool, cores, phases, link, mock)),
-        series=list(seen.series),
-        notes=list(dict.fromkeys([*before.notes.values(), *after.notes.values()])),
+        verdict=judge(_evidence(seen, part, totals, generator, pool, cores, phases, link, mock)),
+        series=[each.model_copy(update={"part": part.window.part(each.t_seconds)}) for each in seen.series],
+        notes=list(dict.fromkeys([*seen.before.notes.values(), *seen.after.notes.values()])),
     )
+
+
+def _span(seen: Observation) -> Span:
+    """Return the part of the run that its figures are of."""
+    window = Window(begin_seconds=0.0, end_seconds=seen.window_seconds, steady=False)
+    whole = Span(window, seen.before, seen.after, seen.counts, seen.generator.cpu_cores)
+    return span(whole, seen.spawned, seen.stopped)
+
+
+def _totals(counts: Counts, seconds: float, retries: int | None) -> Totals:
+    rps = _rate(counts.requests, seconds)
+    return Totals(requests=counts.requests, failures=counts.failures, rps=rps, retries=retries)
 
 
 def part_settings(snapshot: Snapshot, load: Settings) -> PartSettings:
@@ -133,6 +157,7 @@ def part_settings(snapshot: Snapshot, load: Settings) -> PartSettings:
 
 def _evidence(
     seen: Observation,
+    part: Span,
     totals: Totals,
     generator: Generator,
     pool: Pool | None,
@@ -141,25 +166,25 @@ def _evidence(
     link: EmulatorStats | None,
     mock: EmulatorStats | None,
 ) -> Evidence:
-    after = seen.after
+    after = part.after
     capacity = after.upstream.capacity if after.upstream else MockCapacity()
     total = (phases or {}).get("total")
     return Evidence(
         totals=totals,
-        latency_ms=seen.counts.latency(),
+        latency_ms=part.counts.latency(),
         pool=pool,
         cpu_cores=cores,
         generator=generator,
         users=seen.users,
         workers=max(1, after.pool.workers) if after.pool else 1,
-        errors=seen.counts.errors,
+        errors=part.counts.errors,
         in_proxy_ms=total.mean if total else None,
-        upstream_queue_ms=deltas.upstream_queue_ms(seen.before, after),
+        upstream_queue_ms=deltas.upstream_queue_ms(part.before, after),
         upstream_servers=capacity.servers,
         upstream_places=capacity.queue,
         link=link,
         mock=mock,
-        rtt_ms=_rtt_ms(after.network_config),
+        rtt_ms=_rtt_ms(seen.after.network_config),
     )
 
 

@@ -13,6 +13,13 @@ from loadtest.service_snapshots import Snapshot
 from service_kit.histogram import difference, percentile
 
 
+def counted_in_all(part: EmulatorStats | None, whole: EmulatorStats | None) -> EmulatorStats | None:
+    """Return how an emulator kept up in a part of a run, with what it did to requests in all of it."""
+    if part is None or whole is None:
+        return part
+    return part.model_copy(update={"injected": whole.injected, "refused": whole.refused})
+
+
 def link_stats(before: Snapshot, after: Snapshot, cpu_cores: float | None) -> EmulatorStats | None:
     """Return how the link kept up; None if it did not answer at the end."""
     start, end = before.network, after.network

@@ -13,11 +13,15 @@ if TYPE_CHECKING:  # importing Locust patches the whole process: the pure parts 
 _Key = TypeVar("_Key")
 
 
-def three_digits(response_time: int | float) -> int:
-    """Round milliseconds to three significant digits and no fraction: 147 stays 147, 3432 becomes 3430.
+def three_digits(response_time: int | float) -> float:
+    """Round milliseconds to three significant digits: 14.72 becomes 14.7, and 3432 becomes 3430.
 
-    Locust's own keeps two, so that a p99 of "130" means 125 to 135. At most some 2900 keys up to 100 s.
+    Locust's own keeps two, so that a p99 of "130" means 125 to 135. At most some 5600 keys up to 100 s.
     """
+    if response_time < 10:
+        return round(response_time, 2)
+    if response_time < 100:
+        return round(response_time, 1)
     if response_time < 1000:
         return round(response_time)
     if response_time < 10_000:
@@ -71,6 +75,19 @@ class Counts:
             return percentile(difference(self.response_times, earlier.response_times), fraction)
         except ValueError:  # Locust's statistics were reset in between
             return None
+
+    def since(self, earlier: "Counts") -> "Counts":
+        """Return what was added. The maximum is that of the response times, which are rounded."""
+        added = difference(self.response_times, earlier.response_times)
+        return Counts(
+            requests=self.requests - earlier.requests,
+            failures=self.failures - earlier.failures,
+            total_ms=self.total_ms - earlier.total_ms,
+            max_ms=max(added, default=0.0),
+            last_at=self.last_at,
+            response_times=added,
+            errors={kind: more for kind, count in self.errors.items() if (more := count - earlier.errors.get(kind, 0))},
+        )
 
     def latency(self) -> LatencyMs:
         """Return the distribution of response times; all null if there was no request."""

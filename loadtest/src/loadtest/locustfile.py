@@ -39,7 +39,8 @@ LISTENED = (
 locust.stats.HISTORY_STATS_INTERVAL_SEC = 1
 locust.stats.PERCENTILES_TO_CHART = [0.5, 0.95, 0.99]
 locust.stats.PERCENTILES_TO_STATISTICS = [0.5, 0.95, 0.99]
-locust.stats.bucket_response_time = three_digits
+ROUNDING: Any = locust.stats  # typed as whole milliseconds
+ROUNDING.bucket_response_time = three_digits
 locust.runners.WORKER_REPORT_INTERVAL = 1.0
 locust.runners.CPU_MONITOR_INTERVAL = 2.0
 

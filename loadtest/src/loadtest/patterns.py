@@ -33,6 +33,14 @@ PATTERNS: Final = (
     "stream_raw_with_headers",
 )
 
+UNBOUNDED: Final = frozenset({"async_per_request", "requests_in_async", "requests_per_call", "requests_session"})
+"""Those whose connections nothing bounds: each call has a pool of its own, or its pool opens more when it is full."""
+
+
+def is_bounded(pattern: object) -> bool:
+    """Whether requests by this pattern, or none, may have to wait for a connection."""
+    return pattern not in UNBOUNDED
+
 
 def tuned_pattern(pattern: str, proxy: ProxyConfig | None) -> str | None:
     """Return a line about a run that the proxy will refuse, None for any other."""

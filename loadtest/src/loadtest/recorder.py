@@ -29,6 +29,7 @@ from loadtest.options import correct, load_settings
 from loadtest.patterns import tuned_pattern
 from loadtest.service_snapshots import Services
 from loadtest.settings import Settings
+from loadtest.span import Moment
 
 SETTLE_SECONDS = 3.0
 
@@ -123,6 +124,7 @@ class Recorder:
         if self.current is not None:
             self.current.users = self.runner.target_user_count
             self.current.load_settings = {**self.current.load_settings, "LOCUST_USERS": self.current.users}
+            self.current.spawned = self._moment(self.current)
 
     def reset_stats(self, **_: Any) -> None:
         """The RESET button: keep what Locust is about to forget."""
@@ -132,6 +134,7 @@ class Recorder:
     def test_stopping(self, **_: Any) -> None:
         """The users are being stopped; until the run is saved the recorder is not idle."""
         if self.current is not None:
+            self.current.stopped = self._moment(self.current)
             self.current.stopping = True
             self.idle.clear()
 
@@ -186,6 +189,8 @@ class Recorder:
                 counts=counts,
                 before=run.before,
                 after=after,
+                spawned=run.spawned,
+                stopped=run.stopped,
                 generator=health,
                 ledger_entries=None if ledger is None else ledger[0],
                 ledger_dropped=0 if ledger is None else ledger[1],
@@ -196,6 +201,13 @@ class Recorder:
         log.info("run %s: %d requests, saved to %s", run.id, counts.requests, path)
         self._progress.saved(run.id, path)
         return path
+
+    def _moment(self, run: ActiveRun) -> Moment:
+        return run.moment(self._counts, self._generator_cpu_seconds)
+
+    def _generator_cpu_seconds(self) -> float:
+        reports = [self._health.report(warned=False), *(self.workers.reports() if self.workers is not None else [])]
+        return sum(report.cpu_seconds for report in reports)
 
     def _counts(self) -> Counts:
         return Counts.of(self.environment.stats)

@@ -23,6 +23,7 @@ from lab.wire import (
     WireModel,
     parse,
 )
+from service_kit.process_figures import host_cpu
 
 LEDGER_PAGE = 1000
 
@@ -43,12 +44,16 @@ _QUESTIONS: Mapping[str, _Question] = {
     "network": ("link", "/-/stats", LinkStats),
     "ledger": ("proxy", "/-/ledger?since=end&limit=1", LedgerPage),
 }
+_COUNTERS = ("pool", "upstream", "network")
 _CONDITIONS = ("network_config", "upstream_faults")
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The services' answers at `at` (monotonic seconds). `notes` has a line for each service that is not understood."""
+    """The services' answers at `at` (monotonic seconds). `notes` has a line for each service that is not understood.
+
+    `host_cpu` as `service_kit.process_figures.host_cpu` returns it.
+    """
 
     at: float
     proxy_config: ProxyConfig | None = None
@@ -59,6 +64,7 @@ class Snapshot:
     upstream: MockStats | None = None
     network: LinkStats | None = None
     ledger_cursor: str | None = None
+    host_cpu: tuple[float, float, float] | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -72,7 +78,13 @@ class Services:
         """Ask all services at once; the slowest one sets the time it takes."""
         answers, notes = self._ask(_QUESTIONS)
         ledger = answers.pop("ledger")
-        return Snapshot(at=time.monotonic(), ledger_cursor=ledger and ledger.next, notes=notes, **answers)
+        cursor, now = ledger and ledger.next, time.monotonic()
+        return Snapshot(at=now, ledger_cursor=cursor, host_cpu=host_cpu(), notes=notes, **answers)
+
+    def counters(self, before: Snapshot) -> Snapshot:
+        """Return that snapshot with all counters as now, in the course of a run."""
+        answers, _ = self._ask({name: _QUESTIONS[name] for name in _COUNTERS})
+        return replace(before, at=time.monotonic(), host_cpu=host_cpu(), **answers)
 
     def conditions(self, before: Snapshot) -> Snapshot:
         """Return that snapshot with the link's conditions and the mock's faults as now: they may change in a run."""

@@ -30,7 +30,7 @@ def print_summary(console: Console, document: RunDocument, path: Path) -> None:
 def _figures(document: RunDocument) -> Table:
     totals, latency, pool = document.totals, document.latency_ms, document.pool
     table = _two_columns()
-    table.add_row("load", f"{document.users} users, {document.window_seconds:.0f} s measured{_pattern(document)}")
+    table.add_row("load", f"{document.users} users, {_measured(document)}{_pattern(document)}")
     if document.tuning:
         table.add_row("tuned", f"the proxy, in {len(document.tuning)} ways, named in the document under tuning")
     if network := network_line(document.network, document.link):
@@ -60,10 +60,18 @@ def _figures(document: RunDocument) -> Table:
     for name, text in outcome_rows(document.prediction):
         table.add_row(name, Text(text))
     if document.errors:
-        table.add_row("errors", ", ".join(f"{kind}: {count}" for kind, count in document.errors.items()))
+        of = " (in the whole run)" if document.whole and document.whole.failures != totals.failures else ""
+        table.add_row("errors", ", ".join(f"{kind}: {count}" for kind, count in document.errors.items()) + of)
     if injected := injected_words(document.link, document.upstream):
         table.add_row("injected", Text(injected))
     return table
+
+
+def _measured(document: RunDocument) -> str:
+    """Name the seconds that the figures are of, and why they are not between ramp and drain."""
+    seconds = f"{document.window_seconds:.0f} s measured"
+    window = document.window
+    return seconds if window is None or window.steady else f"{seconds} with ramp and drain: {window.because}"
 
 
 def _pattern(document: RunDocument) -> str:

@@ -1,0 +1,119 @@
+"""The account of a span of time: what the services counted in it, put together for `lab.account`. Pure."""
+
+from collections.abc import Mapping
+
+from lab.account.attribution import Attribution, Measured, TimeMs, attribution
+from lab.account.division import Knowledge
+from lab.account.request_classes import RequestClasses
+from lab.emulation import PathMs
+from lab.wire import Histogram, LinkStats, PoolStats
+from lab.witnesses import Witnesses
+from loadtest.span import Span
+from service_kit.histogram import difference, percentile
+
+SLOWEST_SHARE = 0.01
+_FEWEST_KEPT = 5
+_FEWEST_SAMPLES = 5.0
+
+
+def attribution_of(span: Span, witnesses: Witnesses, *, bounded: bool) -> Attribution | None:
+    """Return where the users' time went; None if the proxy kept no phases, or was restarted.
+
+    Not `bounded`: nothing limits the connections, so no request waits for one.
+    """
+    start, end = span.before.pool, span.after.pool
+    users = _times(span.counts.response_times, span.counts.total_ms)
+    if start is None or end is None or users is None:
+        return None
+    classes = request_classes(start, end)
+    proxy = _times_since(start.phases_ms.get("total", Histogram()), end.phases_ms.get("total", Histogram()))
+    if proxy is None or not classes.count:
+        return None
+    path = path_of(span.before.network, span.after.network)
+    known = _knowledge(classes, path, start, end, swallowed_share(classes, witnesses), bounded=bounded)
+    return attribution(Measured(users, proxy, _lag(start, end, span.seconds), classes), known)
+
+
+def request_classes(start: PoolStats, end: PoolStats) -> RequestClasses:
+    """Return the requests that ended between two answers of the proxy, by their whole time."""
+    before, after = (RequestClasses.parse(each.by_total.phases, each.by_total.rows) for each in (start, end))
+    return after.since(before)
+
+
+def path_of(start: LinkStats | None, end: LinkStats | None) -> PathMs | None:
+    """Return what the link charged in between; None without a link that keeps these sums, or after its restart."""
+    if start is None or end is None or start.path_ms is None or end.path_ms is None:
+        return None
+    before, after = start.path_ms.model_dump(), end.path_ms.model_dump()
+    added = {name: value - before[name] for name, value in after.items()}
+    return PathMs(**added) if min(added.values()) >= 0 else None
+
+
+def swallowed_share(classes: RequestClasses, witnesses: Witnesses) -> float:
+    """Return which part of the requests without a report the upstream had answered, so that the network lost them."""
+    unreported = classes.between(0.0, 1.0).unreported
+    if witnesses.upstream is None or witnesses.proxy is None or not unreported:
+        return 0.0
+    lost = witnesses.upstream.completed - witnesses.proxy.answered
+    return min(1.0, max(0.0, lost / unreported))
+
+
+def _knowledge(
+    classes: RequestClasses, path: PathMs | None, start: PoolStats, end: PoolStats, swallowed: float, *, bounded: bool
+) -> Knowledge:
+    everything = classes.between(0.0, 1.0)
+    kept = everything.count - everything.opened
+    waited = everything.spent_ms.get("network", 0.0) + everything.spent_ms.get("other", 0.0)
+    sampled, free = end.waiting_sampled - start.waiting_sampled, end.waiting_free - start.waiting_free
+    free_share = max(0.0, free / sampled) if sampled > _FEWEST_SAMPLES else 0.0
+    charged = path.model_dump() if path else {}
+    per_request = {name: ms / everything.count for name, ms in charged.items()}
+    return Knowledge(
+        round_trips=per_request.get("propagation", 0.0),
+        loss=per_request.get("retransmission", 0.0),
+        bandwidth_queue=per_request.get("bandwidth_queue", 0.0),
+        handshake=max(0.0, per_request.get("handshake", 0.0) - everything.mean_ms("connect")),
+        kept_wait=max(0.0, waited - everything.opened_wait_ms) / kept if kept >= _FEWEST_KEPT else None,
+        free_share=free_share if bounded else 1.0,
+        swallowed_share=swallowed,
+    )
+
+
+def _lag(start: PoolStats, end: PoolStats, seconds: float) -> TimeMs:
+    """Return how late the loop was: what was ready waited so long.
+
+    The mean of the samples, or more: one that was held up for long was sampled once meanwhile, and what became ready
+    at any moment of it waited half of it in the mean.
+    """
+    none = TimeMs(mean=0.0, p50=0.0, p99=0.0, slowest=0.0)
+    lag = _times_since(start.loop_lag_ms, end.loop_lag_ms)
+    if lag is None or seconds <= 0:
+        return none
+    added = difference(end.loop_lag_ms.histogram, start.loop_lag_ms.histogram)
+    held_ms = sum(count * ms * ms / 2 for ms, count in added.items()) / (seconds * 1000 * max(1, end.workers))
+    return lag.model_copy(update={"mean": max(lag.mean, held_ms)})
+
+
+def _times_since(start: Histogram, end: Histogram) -> TimeMs | None:
+    try:
+        return _times(difference(end.histogram, start.histogram), end.sum - start.sum)
+    except ValueError:  # restarted in between
+        return None
+
+
+def _times(histogram: Mapping[float, int], sum_ms: float) -> TimeMs | None:
+    count = sum(histogram.values())
+    p50, p99 = percentile(histogram, 0.50), percentile(histogram, 0.99)
+    if p50 is None or p99 is None or sum_ms < 0:
+        return None
+    return TimeMs(mean=round(sum_ms / count, 4), p50=p50, p99=p99, slowest=slowest_mean(histogram))
+
+
+def slowest_mean(histogram: Mapping[float, int]) -> float:
+    """Return the mean of the slowest 1 %, at least of one."""
+    most = max(1, round(sum(histogram.values()) * SLOWEST_SHARE))
+    left, summed = most, 0.0
+    for bound, count in sorted(histogram.items(), reverse=True):
+        taken = min(count, left)
+        left, summed = left - taken, summed + bound * taken
+    return round(summed / most, 4)

@@ -1,0 +1,92 @@
+"""What surrounded a span of time: the machine, each worker, who closed the connections. Pure, by differences."""
+
+import os
+
+from lab.run_document import Closings, Host, PoolWorker
+from lab.wire import Process
+from loadtest.counter_deltas import grown
+from loadtest.service_snapshots import Snapshot
+from loadtest.span import Span
+
+
+def workers_of(span: Span) -> list[PoolWorker]:
+    """Return each of the proxy's workers that was there from the beginning to the end."""
+    start, end = span.before.pool, span.after.pool
+    if start is None or end is None or span.seconds <= 0:
+        return []
+    before = {worker.pid: worker for worker in start.process.workers}
+    rows = []
+    for now in end.process.workers:
+        then = before.get(now.pid)
+        if then is None or now.requests < then.requests:
+            continue
+        waited, waits = now.wait_ms.sum - then.wait_ms.sum, now.wait_ms.count - then.wait_ms.count
+        rows.append(
+            PoolWorker(
+                pid=now.pid,
+                requests=now.requests - then.requests,
+                active_mean=round((now.hold_ms.sum - then.hold_ms.sum) / 1000 / span.seconds, 3),
+                waiting_mean=round(waited / 1000 / span.seconds, 3),
+                wait_mean_ms=round(waited / waits, 3) if waits > 0 else None,
+                timeouts=now.timeouts - then.timeouts,
+                cpu_cores=round((now.cpu_seconds - then.cpu_seconds) / (span.after.at - span.before.at), 3),
+            )
+        )
+    return rows
+
+
+def closings_of(span: Span) -> Closings | None:
+    """Return who closed the upstream's connections; None if the mock does not answer, or was reset meanwhile."""
+    if span.before.upstream is None or span.after.upstream is None:
+        return None
+    before, after = (each.connections.closed_by for each in (span.before.upstream, span.after.upstream))
+    by = {kind: count - before.get(kind, 0) for kind, count in after.items()}
+    if not by or min(by.values()) < 0:
+        return None
+    idle, reset = by.get("server-idle", 0), by.get("client-reset", 0)
+    return Closings(
+        by_client=by.get("client", 0) + reset, by_upstream=by.get("server", 0) + idle, idle=idle, reset=reset
+    )
+
+
+def host_of(span: Span) -> Host:
+    """Return what the machine did meanwhile."""
+    before, after = _processes(span.before), _processes(span.after)
+    throttled = {
+        name: round(now.throttled_seconds - (before[name].throttled_seconds or 0.0), 3)
+        for name, now in after.items()
+        if name in before and now.throttled_seconds is not None
+    }
+    busy, steal = _shares(span.before.host_cpu, span.after.host_cpu)
+    overflows = [
+        grown(before[name].listen_overflows, now.listen_overflows) for name, now in after.items() if name in before
+    ]
+    # the services may share a network namespace, and then all report the same
+    return Host(
+        cores=os.cpu_count() or 1,
+        busy_share=busy,
+        steal_share=steal,
+        throttled_seconds=throttled,
+        descriptors={
+            name: (_descriptors(now), now.descriptor_limit) for name, now in after.items() if now.descriptor_limit
+        },
+        listen_overflows=max((count for count in overflows if count is not None), default=None),
+    )
+
+
+def _processes(snapshot: Snapshot) -> dict[str, Process]:
+    answers = {"proxy": snapshot.pool, "upstream": snapshot.upstream, "link": snapshot.network}
+    return {name: answer.process for name, answer in answers.items() if answer is not None}
+
+
+def _descriptors(process: Process) -> int:
+    return max([process.descriptors, *(worker.descriptors for worker in process.workers)])
+
+
+def _shares(
+    start: tuple[float, float, float] | None, end: tuple[float, float, float] | None
+) -> tuple[float | None, float | None]:
+    if start is None or end is None or end[2] <= start[2]:
+        return None, None
+    busy, steal, whole = (last - first for first, last in zip(start, end, strict=True))
+    return round(busy / whole, 4), round(steal / whole, 4)
