@@ -163,10 +163,8 @@ async def trial(side: str, url: str, cancels: int, by: str) -> Row:
         client = build_client(settings, watch)
         before = await _served(url)
         cancelled, answered = await storm(client, watch, cancels, by)
+        loss = client.loss()  # at once, and not when time-outs are over
         served, seconds = await probe(client, watch)
-        if served < PROBES:
-            client.unusable()
-            await asyncio.sleep(settings.pool_timeout_seconds + 0.1)
         row = Row(
             cancelled,
             answered,
@@ -174,7 +172,7 @@ async def trial(side: str, url: str, cancels: int, by: str) -> Row:
             getattr(client, "abandoned", 0),
             served,
             seconds,
-            client.unusable(),
+            loss.sentence if loss is not None else None,
         )
         await client.aclose()
         counters.close()

@@ -1,8 +1,10 @@
 import asyncio
+import importlib
 import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -60,7 +62,7 @@ async def test_behind_the_gate_hundreds_of_cancellations_lose_no_slot(name: str,
         async with asyncio.timeout(2):
             answers = await asyncio.gather(*[proxy.send() for _ in range(SLOTS)])
         assert [answer[2] for answer in answers] == [b"ok"] * SLOTS
-        assert proxy.client.unusable() is None
+        assert proxy.client.loss() is None
         assert proxy.gated.abandoned == 0
         for gauge in (Cell.WAITING, Cell.ACTIVE, Cell.CONNECTING):
             assert proxy.cell(gauge) == 0
@@ -151,23 +153,21 @@ async def test_a_body_that_nobody_waits_for_is_not_sent_on() -> None:
 
 
 async def test_httpx_without_the_gate_loses_its_pool_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    """httpcore issue 1093: the proxy names it after a pool time-out, in the log and for whoever asks."""
+    """httpcore issue 1093: the proxy names it at once, in the log and to those that ask, before any time-out."""
 
     settings = SETTINGS | {"pool_timeout_seconds": 0.2}
     async with raw_upstream(soon) as upstream, direct(upstream.url, "httpx", **settings) as proxy:
-        assert proxy.client.unusable() is None
+        assert proxy.client.loss() is None
+        loss = None
         for _ in range(5):
             await storm(proxy, 300, "task")
-            with suppress(ProxyError):
-                await proxy.send()
-                continue
-            break
-        proxy.client.unusable()
-        await asyncio.sleep(0.3)
-        sentence = proxy.client.unusable()
-        assert sentence is not None
-        assert f"{SLOTS} of the {SLOTS} connections of httpx's pool" in sentence
-        assert [record.levelno for record in caplog.records if "lost slots" in record.message] == [logging.ERROR]
+            loss = proxy.client.loss()
+            if loss is not None and loss.is_total:
+                break
+        assert loss is not None
+        assert f"{SLOTS} of the {SLOTS} connections of httpx's pool" in loss.sentence
+        logged = [record for record in caplog.records if f"{SLOTS} of the {SLOTS}" in record.message]
+        assert [record.levelno for record in logged] == [logging.ERROR]
         with pytest.raises(ProxyError) as raised:
             await proxy.send()
         assert raised.value.code == "pool_exhausted"
@@ -186,26 +186,85 @@ async def test_a_pool_that_is_only_full_is_not_called_wedged(name: str) -> None:
         tasks = [asyncio.create_task(proxy.send()) for _ in range(4)]
         for _ in range(4):
             await asyncio.sleep(0.1)
-            assert proxy.client.unusable() is None
+            assert proxy.client.loss() is None
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         assert sum(isinstance(outcome, ProxyError) for outcome in outcomes) == 2
 
 
+@pytest.mark.parametrize("name", ["httpx", "httpx2", "httpcore"])
+async def test_a_sound_pool_never_looks_as_if_it_had_lost_a_slot(name: str) -> None:
+    """Looked at in every turn of the loop: while requests wait, connect, are answered, cut, and left half read."""
+    chance = random.Random(5)
+
+    async def script(exchange: Exchange) -> None:
+        await asyncio.sleep(chance.uniform(0, 0.004))
+        if chance.random() < 0.2:
+            exchange.writer.close()
+        else:
+            await answer_ok(exchange)
+
+    def half_read(_: bytes) -> None:
+        if chance.random() < 0.2:
+            raise KeyError
+
+    async with raw_upstream(script) as upstream, direct(upstream.url, name, **SETTINGS) as proxy:
+
+        async def user() -> None:
+            for _ in range(8):
+                with suppress(ProxyError, KeyError):
+                    await proxy.send(on_chunk=half_read)
+
+        users = asyncio.gather(*[user() for _ in range(3 * SLOTS)])
+        while not users.done():
+            assert proxy.client.loss() is None
+            await asyncio.sleep(0)
+        await users
+        assert proxy.client.loss() is None
+
+
+@dataclass
+class FakeConnection:
+    """A connection of httpcore's that is in one state."""
+
+    state: str
+
+    def is_available(self) -> bool:
+        return self.state == "available"
+
+    def is_idle(self) -> bool:
+        return self.state == "idle"
+
+    def is_closed(self) -> bool:
+        return self.state == "closed"
+
+
+@dataclass
+class FakePool:
+    """What is asked of a pool of httpcore's."""
+
+    connections: list[FakeConnection]
+    queued: int
+
+    def __repr__(self) -> str:
+        return f"<AsyncConnectionPool [Requests: 0 active, {self.queued} queued | Connections: 0 active, 0 idle]>"
+
+
 @pytest.mark.parametrize(
-    ("requests", "connections", "calls", "lost"),
+    ("states", "queued", "calls", "lost"),
     [
-        ("0 active, 0 queued", "10 active, 0 idle", 0, 10),
-        ("10 active, 3 queued", "10 active, 0 idle", 13, 0),
-        ("10 active, 5 queued", "10 active, 0 idle", 6, 9),
-        ("0 active, 0 queued", "0 active, 5 idle", 0, 0),
+        ("active " * 10, 0, 0, 10),
+        ("active " * 10, 3, 13, 0),
+        ("active " * 10, 5, 6, 9),
+        ("idle idle", 0, 0, 0),
+        ("closed available active", 0, 0, 1),
     ],
 )
-def test_lost_slots_are_those_that_no_call_has(requests: str, connections: str, calls: int, lost: int) -> None:
-    """What is in use, less the calls that do not wait; and the pools' own words are still these."""
-    assert lost_slots(f"<AsyncConnectionPool [Requests: {requests} | Connections: {connections}]>", calls) == lost
-    import httpcore
-    import httpcore2
+def test_lost_slots_are_those_that_no_call_has(states: str, queued: int, calls: int, lost: int) -> None:
+    """What is in use, less the calls that do not wait. A closed connection, or one with room for a stream, is not."""
+    assert lost_slots(FakePool([FakeConnection(state) for state in states.split()], queued), calls) == lost
 
-    for core in (httpcore, httpcore2):
-        empty = "[Requests: 0 active, 0 queued | Connections: 0 active, 0 idle]"
-        assert empty in repr(core.AsyncConnectionPool())
+
+@pytest.mark.parametrize("core", ["httpcore", "httpcore2"])
+def test_the_pools_still_tell_how_many_requests_wait(core: str) -> None:
+    pool = importlib.import_module(core).AsyncConnectionPool()
+    assert "[Requests: 0 active, 0 queued | Connections: 0 active, 0 idle]" in repr(pool)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from proxy.clients.lost_slots import Loss
 from support.eventually import eventually
 from support.raw_http import Exchange, get, raw_upstream, roundtrip, split
 from support.servers import RunningProxy, free_port, part, running_proxy
@@ -123,14 +124,20 @@ async def test_any_worker_names_the_holders_of_all() -> None:
 
 
 async def test_a_wedged_pool_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
-    """/-/ready says 503 and the client's own sentence, though the upstream takes connections."""
+    """/-/ready says 503 and why, though the upstream takes connections; with slots left it says how many are lost."""
 
     async with raw_upstream() as upstream, running_proxy(upstream.url) as proxy:
         assert split(await roundtrip(proxy.port, get("/-/ready")))[0] == 200
-        monkeypatch.setattr("proxy.clients.httpcore_pool.PoolClient.unusable", lambda _: "10 of 10 are lost")
-        status, _, body = split(await roundtrip(proxy.port, get("/-/ready")))
-    assert status == 503
-    assert json.loads(body) == {"status": "not ready", "because": "10 of 10 are lost"}
+        answers = []
+        for lost in (4, 10):
+            loss = Loss(lost, 10, f"{lost} of 10 are lost")
+            monkeypatch.setattr("proxy.clients.httpcore_pool.PoolClient.loss", lambda _, loss=loss: loss)
+            status, _, body = split(await roundtrip(proxy.port, get("/-/ready")))
+            answers.append((status, json.loads(body)))
+    assert answers == [
+        (200, {"status": "ready", "lost_slots": 4}),
+        (503, {"status": "not ready", "because": "10 of 10 are lost", "lost_slots": 10}),
+    ]
 
 
 async def test_what_the_client_cannot_honour_is_told_where_the_settings_are() -> None:

@@ -45,11 +45,17 @@ def admin_router() -> APIRouter:
 
     @router.get("/ready")
     async def ready(request: Request) -> Response:
-        """Answer 200 if the pool can serve and the upstream takes a connection, else 503 and why."""
-        because = await _admin(request).not_ready_because()
+        """Answer 200 if the pool can serve and the upstream takes a connection, else 503 and why.
+
+        A pool that has lost some of its slots serves; `lost_slots` says how many.
+        """
+        admin = _admin(request)
+        loss = admin.loss()
+        lost = {} if loss is None else {"lost_slots": loss.slots}
+        because = loss.sentence if loss is not None and loss.is_total else await admin.upstream_fails_because()
         if because is None:
-            return JSONResponse({"status": "ready"})
-        return JSONResponse({"status": "not ready", "because": because}, status_code=503)
+            return JSONResponse({"status": "ready"} | lost)
+        return JSONResponse({"status": "not ready", "because": because} | lost, status_code=503)
 
     @router.get("/config")
     async def config(request: Request) -> Response:

@@ -18,6 +18,7 @@ from poolwatch.metrics import exposition
 from poolwatch.pool_report import PoolLimits, pool_document
 from poolwatch.worker_slots import SlotsFile, merged, slots
 from proxy import sniffio_import
+from proxy.clients.lost_slots import Loss
 from proxy.errors import CODES
 from proxy.forward.context import ForwardContext
 from proxy.reconfigure import CHANGEABLE
@@ -126,10 +127,12 @@ class Admin:
         # in a thread: a page of a thousand takes some 20 ms, and requests go on meanwhile
         return await asyncio.to_thread(ledger_reader.page_json, self._state_dir, since, limit, CODES)
 
-    async def not_ready_because(self) -> str | None:
-        """Return why no request could be forwarded now, or None if one could."""
-        if unusable := self._client.client.unusable():
-            return unusable
+    def loss(self) -> Loss | None:
+        """Return the slots that this worker's pool has lost, None if there are none."""
+        return self._client.client.loss()
+
+    async def upstream_fails_because(self) -> str | None:
+        """Return why the upstream takes no connection, or None if it does."""
         url = urlsplit(self._settings.upstream_url)
         port = url.port or (443 if url.scheme == "https" else 80)
         try:

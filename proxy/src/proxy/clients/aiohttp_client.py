@@ -122,7 +122,7 @@ class AiohttpClient:
             for known in self._connector.known.values()
         ]
 
-    def unusable(self) -> None:
+    def loss(self) -> None:
         """Its pool was never seen to lose a slot."""
 
     async def aclose(self) -> None:

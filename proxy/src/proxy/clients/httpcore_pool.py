@@ -23,7 +23,7 @@ from proxy.settings import Settings
 from .httpcore_backend import WatchedBackend
 from .httpcore_http2 import Call, missing_private_names
 from .httpcore_http2 import call as current_call
-from .lost_slots import LostSlots, lost_slots
+from .lost_slots import Loss, LostSlots, lost_slots
 from .transport import NEEDS_HTTPS, origin, unsendable
 from .tuned_backend import TunedBackend
 
@@ -75,7 +75,7 @@ class PoolClient:
             self._h2_errors = (H2Error,)
             self.errors += self._h2_errors
         self.calls = 0
-        self._lost = LostSlots(self._name, settings.max_connections, settings.pool_timeout_seconds, self._count_lost)
+        self._lost = LostSlots(self._name, settings.max_connections, lambda: lost_slots(self.pool, self.calls))
 
     def _open_pool(self) -> Any:
         """Return the pool, on `self.backend`."""
@@ -127,7 +127,7 @@ class PoolClient:
         error = self.of_the_pool(error)
         match error:
             case core.PoolTimeout():
-                self._lost.suspect()
+                self._lost.look()
                 code = "pool_exhausted"
             case core.ConnectTimeout():
                 code = "upstream_connect_timeout"
@@ -199,10 +199,9 @@ class PoolClient:
         opening = sum(connection.info() == "CONNECTING" for connection in self.pool.connections)
         return entries + [{"state": "connecting", "age_seconds": None, "requests": 0} for _ in range(opening)]
 
-    def unusable(self) -> str | None:
-        """Return a sentence if slots of the pool stay taken though no request holds them, and none is left."""
-        self._lost.suspect()
-        return self._lost.sentence()
+    def loss(self) -> Loss | None:
+        """Return the slots of the pool that are taken though no request holds them, None if there are none."""
+        return self._lost.look()
 
     async def next_piece(self, call: Call, pieces: AsyncIterator[bytes]) -> bytes | None:
         """Return the next piece of a stream's answer, None at its end."""
@@ -220,12 +219,8 @@ class PoolClient:
         while (piece := await self.next_piece(call, pieces)) is not None:
             yield piece
 
-    def _count_lost(self) -> int:
-        return lost_slots(repr(self.pool), self.calls)
-
     async def aclose(self) -> None:
         """Close every connection of the pool."""
-        self._lost.end()
         await self._close()
 
 
@@ -255,12 +250,14 @@ class PoolAnswer:
         """Give the connection back, or close it if the body was not read to its end or more came than belongs to it."""
         if self._open:
             self._open = False
-            self._client.calls -= 1
             if self._exchange is not None:
                 self._exchange.released()  # before the next request has the connection
-            if self._connection is not None and has_trailing_data(self._response):
-                await self._connection.aclose()
-        await self._response.aclose()
+            try:
+                if self._connection is not None and has_trailing_data(self._response):
+                    await self._connection.aclose()
+                await self._response.aclose()
+            finally:
+                self._client.calls -= 1
         if self._connection is not None and self._call is None:
             self._connection.busy = False
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from proxy.asgi import Headers
 from proxy.clients.cancellation import Scope
+from proxy.clients.lost_slots import Loss
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ class Client(Protocol):
     def connections(self) -> list[dict[str, object]] | None:
         """Return an entry for each connection (state, age_seconds, requests), or None if the library cannot tell."""
 
-    def unusable(self) -> str | None:
-        """Return one sentence if the pool can serve no request though none uses it, else None. Cheap."""
+    def loss(self) -> Loss | None:
+        """Return the slots of the pool that are taken though no request holds them, None if there are none. Cheap."""
 
     async def aclose(self) -> None:
         """Close every connection of the pool."""

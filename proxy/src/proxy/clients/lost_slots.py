@@ -4,74 +4,63 @@ httpcore 1.0.9 loses a slot when a request is cancelled between being given a co
 back (its issue 1093): every later request then waits for the pool time-out, for ever.
 """
 
-import asyncio
 import logging
 import re
 from collections.abc import Callable
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
-_COUNTS: Final = re.compile(r"(\d+) queued \| Connections: (\d+) active")
+_QUEUED: Final = re.compile(r"(\d+) queued \|")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Slots that a pool has lost, `slots` of `max_connections`, and one sentence about it."""
+
+    slots: int
+    max_connections: int
+    sentence: str
+
+    @property
+    def is_total(self) -> bool:
+        """Whether no slot is left, so that the pool can serve no request."""
+        return self.slots >= self.max_connections
 
 
 class LostSlots:
-    """The suspicion that a pool has lost slots. For a moment that looks so in a sound pool too: it has to last.
+    """Looks for lost slots of one pool, and logs it when there are more. `lost` counts them now."""
 
-    `lost` counts them now, `name` is the library's.
-    """
-
-    def __init__(self, name: str, max_connections: int, patience_seconds: float, lost: Callable[[], int]) -> None:
+    def __init__(self, name: str, max_connections: int, lost: Callable[[], int]) -> None:
         self._name = name
         self._max = max_connections
-        self._patience = patience_seconds
         self._lost = lost
         self._log = logging.getLogger("proxy")
-        self._timer: asyncio.TimerHandle | None = None
-        self._since: float | None = None
         self._logged = 0
 
-    def suspect(self) -> None:
-        """Look now, and if something is wrong look again after the pool time-out; if it still is, log it."""
-        if self._lost() == 0:
-            self._since = None
-        elif self._since is None:
-            loop = asyncio.get_running_loop()
-            self._since = loop.time()
-            self.end()
-            self._timer = loop.call_later(self._patience, self._confirm)
-
-    def sentence(self) -> str | None:
-        """Return a sentence about a pool that has no slot left, once that is certain."""
-        sure = self._since is not None and asyncio.get_running_loop().time() - self._since >= self._patience
-        lost = self._lost()
-        return self._words(lost) if sure and lost >= self._max else None
-
-    def end(self) -> None:
-        """Look no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _confirm(self) -> None:
-        lost = self._lost()
-        if lost > self._logged:
-            self._logged = lost
-            self._log.error("the pool has lost slots: %s", self._words(lost))
-        if lost < self._max:  # none, or it may get worse
-            self._since = None
-
-    def _words(self, lost: int) -> str:
-        return (
-            f"{lost} of the {self._max} connections of {self._name}'s pool are taken though no request holds them: "
+    def look(self) -> Loss | None:
+        """Return what is lost now, None in a sound pool."""
+        slots = self._lost()
+        if not slots:
+            return None
+        sentence = (
+            f"{slots} of the {self._max} connections of {self._name}'s pool are taken though no request holds them: "
             "they were lost when requests were cancelled. Restart the proxy, or set PROXY_QUEUE=gate"
         )
+        if slots > self._logged:
+            self._logged = slots
+            self._log.error("the pool has lost slots: %s", sentence)
+        return Loss(slots, self._max, sentence)
 
 
-def lost_slots(pool: str, calls: int) -> int:
-    """Return how many connections a pool has in use that none of its callers' `calls` uses.
+def lost_slots(pool: Any, calls: int) -> int:
+    """Return how many connections a pool of httpcore's has in use that none of its `calls` uses.
 
-    `pool` is the repr of an httpcore pool: public, and the one place where it tells its counts.
+    A call counts from before it enters the pool until its connection is given back: with no `await` in between, what
+    is in use beyond them is lost. A connection that is closed, idle or open for another stream is not in use: the
+    pool's next request clears it away or takes it. How many calls wait is told by the pool's repr only.
     """
-    counts = _COUNTS.search(pool)
-    if counts is None:
+    queued = _QUEUED.search(repr(pool))
+    if queued is None:
         return 0
-    queued, in_use = int(counts[1]), int(counts[2])
-    return max(in_use - max(calls - queued, 0), 0)
+    in_use = sum(not (each.is_available() or each.is_idle() or each.is_closed()) for each in pool.connections)
+    return max(in_use - max(calls - int(queued[1]), 0), 0)

@@ -169,7 +169,7 @@ class PyreqwestClient:
     def connections(self) -> None:
         """The library tells nothing of its connections."""
 
-    def unusable(self) -> None:
+    def loss(self) -> None:
         """The library tells nothing of its pool."""
 
     def _abandon(self, call: PyreqwestCall) -> None:

@@ -15,6 +15,7 @@ from poolwatch.trace import current
 from proxy.clients.cancellation import Scope
 from proxy.clients.fifo_semaphore import FifoSemaphore
 from proxy.clients.interface import Outbound
+from proxy.clients.lost_slots import Loss
 from proxy.errors import ProxyError
 from proxy.settings import Settings
 
@@ -68,9 +69,9 @@ class GatedClient:
         """Return an entry for each connection, or None if the library cannot tell."""
         return self._inner.connections()
 
-    def unusable(self) -> str | None:
-        """Return one sentence if the library's pool can serve no request though none uses it."""
-        return self._inner.unusable()
+    def loss(self) -> Loss | None:
+        """Return the slots that the library's pool has lost, None if there are none."""
+        return self._inner.loss()
 
     async def aclose(self) -> None:
         """Close every connection of the pool."""
