@@ -172,9 +172,11 @@ def test_failures_come_first() -> None:
     assert broken(settings, measured, proxy_cpu_ms=30.0, failed_share=0.1) == "failed_share"
 
 
-def test_what_no_assumption_explains_is_blamed_on_none() -> None:
+def test_what_no_assumption_explains_is_blamed_on_none_or_on_a_busy_machine() -> None:
     settings = reported()
-    assert broken(settings, Measured(throughput_rps=20.0, pool_wait_mean_ms=400.0, latency_mean_ms=1000.0)) is None
+    slow = Measured(throughput_rps=20.0, pool_wait_mean_ms=400.0, latency_mean_ms=1000.0)
+    assert broken(settings, slow) is None
+    assert broken(settings, slow, machine_busy_share=0.99) == "machine_busy_share"
 
 
 FAST = LatencyFigures(mean_ms=100, scv=0, strata_ms=((1.0, 100.0),))

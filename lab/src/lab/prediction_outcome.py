@@ -52,6 +52,8 @@ def measured_quantities(document: RunDocument) -> dict[Quantity, float]:
         found["upstream_ms"] = means["upstream"] / answered
     if "network" in means:
         found["travel_ms"] = sum(means.get(name, 0.0) for name in _TRAVEL)
+    if document.host is not None and document.host.busy_share is not None:
+        found["machine_busy_share"] = document.host.busy_share
     if document.series:
         found["users"] = sum(point.users for point in document.series) / len(document.series)
     return found

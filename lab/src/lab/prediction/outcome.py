@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from lab.prediction.correction import scaled
 from lab.prediction.predict import predict
-from lab.prediction.prediction import Assumption, BrokenAssumption, Measured, Quantity
+from lab.prediction.prediction import MACHINE_BUSY_SHARE, Assumption, BrokenAssumption, Measured, Quantity
 from lab.prediction.workload import Forecast, Workload
 
 THROUGHPUT_SHARE = 0.10
@@ -23,6 +23,7 @@ _WORDS: Mapping[Quantity, str] = {
     "upstream_ms": "the upstream took {measured:.4g} ms in the mean, {assumed:.4g} ms were assumed",
     "travel_ms": "connecting and round trips took {measured:.3g} ms a request, {assumed:.3g} ms were assumed",
     "failed_share": "{measured:.1%} of the requests failed, {assumed:.1%} were expected to",
+    "machine_busy_share": "{measured:.0%} of the machine was busy, less than {assumed:.0%} was assumed",
     "users": "{measured:.0f} users were there in the mean, {assumed:.0f} were assumed",
 }
 
@@ -44,7 +45,8 @@ def broken_assumption(
     """Return the assumption that broke first, None if the forecast held.
 
     `found` has what was measured of the assumed quantities. Failures come first, because other figures follow from
-    them. Else it is the assumption with whose measured value the forecast would have been nearest.
+    them. Else it is the assumption with whose measured value the forecast would have been nearest; the machine, if none
+    explains the difference and its cores were busy.
     """
     forecast = predict(work)
     failed = found.get("failed_share", forecast.failed_share)
@@ -59,6 +61,9 @@ def broken_assumption(
     }
     best = min(distances, key=lambda quantity: distances[quantity], default=None)
     if best is None or distances[best] > _EXPLAINS * _distance(forecast, measured):
+        busy = found.get("machine_busy_share", 0.0)
+        if busy > MACHINE_BUSY_SHARE:
+            return _broken("machine_busy_share", MACHINE_BUSY_SHARE, busy)
         return BrokenAssumption(quantity=None, words="no single assumption explains the difference")
     assumed = next(one.value for one in assumptions if one.quantity == best)
     return _broken(best, assumed, found[best])
@@ -76,7 +81,7 @@ def _with(work: Workload, quantity: Quantity, value: float) -> Workload | None:
         return replace(work, work=scaled(work.work, value / mean_ms)) if mean_ms else None
     if quantity == "users":
         return replace(work, users=round(value)) if value >= 1 else None
-    if quantity == "failed_share":
+    if quantity in ("failed_share", "machine_busy_share"):
         return None
     field = {"proxy_cpu_ms": "cpu_seconds", "generator_cpu_ms": "generator_cpu_seconds", "travel_ms": "travel_seconds"}
     seconds = {field[quantity]: max(value / 1e3, 0.0)}

@@ -9,7 +9,12 @@ from lab.prediction.from_settings import ReportedSettings, Unpredictable
 from lab.prediction.predict import predict
 from lab.prediction.workload import Forecast
 
-Quantity = Literal["proxy_cpu_ms", "generator_cpu_ms", "upstream_ms", "travel_ms", "failed_share", "users"]
+Quantity = Literal[
+    "proxy_cpu_ms", "generator_cpu_ms", "upstream_ms", "travel_ms", "failed_share", "users", "machine_busy_share"
+]
+
+MACHINE_BUSY_SHARE = 0.9
+"""From here on services wait for a core, which no forecast knows."""
 
 
 class _Part(BaseModel):
@@ -108,6 +113,11 @@ def assumptions_of(settings: ReportedSettings) -> tuple[Assumption, ...]:
             quantity="users",
             value=work.users,
             words=f"{work.users} users, each with its next request as soon as it has its answer",
+        ),
+        Assumption(
+            quantity="machine_busy_share",
+            value=MACHINE_BUSY_SHARE,
+            words=f"no service waits for a core: less than {MACHINE_BUSY_SHARE:.0%} of the machine is busy",
         ),
     )
 
