@@ -208,7 +208,7 @@ def emulator(p50: float, p99: float) -> EmulatorStats:
 
 
 @pytest.mark.parametrize(("part", "name"), [("link", "the link"), ("mock", "the mock upstream")])
-def test_a_emulator_that_is_mostly_late_is_the_limit_whatever_else_is(part: str, name: str) -> None:
+def test_an_emulator_that_is_mostly_late_is_the_limit_whatever_else_is(part: str, name: str) -> None:
     """The pool is full, but of requests that waited for the link or the mock themselves."""
     found = verdict(evidence={part: emulator(12.0, 40.0), "rtt_ms": 40.0})
     assert found.bottleneck == {"link": "link", "mock": "upstream"}[part]
@@ -216,7 +216,7 @@ def test_a_emulator_that_is_mostly_late_is_the_limit_whatever_else_is(part: str,
     assert "free core" in found.advice or "a core" in found.advice
 
 
-def test_a_emulator_that_is_late_now_and_then_is_said_beside_the_limit() -> None:
+def test_an_emulator_that_is_late_now_and_then_is_named_beside_the_limit() -> None:
     """And is the limit where there is no other."""
     late = {"link": emulator(0.1, 3.0), "rtt_ms": 40.0}
     beside = verdict(evidence=late)

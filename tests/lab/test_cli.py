@@ -188,7 +188,7 @@ def test_down_during_a_run_is_said(clone: FakeClone) -> None:
     assert err.splitlines() == ["the sandbox was taken down during the run"]
 
 
-def test_a_run_says_what_it_waits_for(clone: FakeClone) -> None:
+def test_a_run_names_what_it_waits_for(clone: FakeClone) -> None:
     """Off a terminal too: every few seconds the service, its own words, and for how long."""
     with clone.start("run", "--processes", "PROXY_CLIENT=never") as run:
         assert run.stderr is not None
@@ -457,7 +457,7 @@ def test_a_pattern_on_a_tuned_proxy_is_refused_before_the_run(variables: dict[st
         refuse_tuned_pattern(pattern)
 
 
-def test_the_audit_is_said_in_one_line() -> None:
+def test_the_audit_is_one_line() -> None:
     """Agreed, not agreed and incomplete are three different things."""
     wrong = AuditCheck(name="x", left=3, right=2, difference=1, message="the proxy lost one")
     base = RunDocument.model_validate(fake_services.document("r1", {}))

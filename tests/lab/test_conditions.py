@@ -30,7 +30,7 @@ ALL: Settings = {
 
 
 def test_a_profile_is_shown_with_all_it_comes_to() -> None:
-    """Not only what was set by itself: the link says what profile and settings amount to."""
+    """Not only what was set by itself: the link reports what profile and settings come to."""
     assert network_words({"NET_PROFILE": "transatlantic"}, ALL) == (
         "transatlantic, RTT 75 ms, jitter 3 ms, 0.5 % loss, 1000 Mbit/s down, idle drop after 3 s (rst), 2 % reset, "
         "partition 5s-10s (blackhole), accept delay 20 ms"
@@ -38,7 +38,7 @@ def test_a_profile_is_shown_with_all_it_comes_to() -> None:
 
 
 def test_conditions_that_are_off_are_not_shown() -> None:
-    """And what a link does not say is taken from its settings; one that says nothing has no name."""
+    """What a link does not report is taken from its settings; one that reports nothing has no name."""
     settings: Settings = {
         "NET_PROFILE": "same-host",
         "NET_RTT_MS": 2.5,
@@ -50,7 +50,7 @@ def test_conditions_that_are_off_are_not_shown() -> None:
     assert network_words({}) == "unknown"
 
 
-def test_the_upstream_is_told_where_it_is_more_than_its_latency() -> None:
+def test_the_upstream_is_described_where_it_is_more_than_its_latency() -> None:
     """Servers, places in line, faults; a rate only where rules go by it; a long list is cut."""
     known: dict[str, Any] = {"UPSTREAM_LATENCY": "constant(9ms)"}
     assert upstream_words(known) == upstream_words(None) == ""
@@ -69,7 +69,7 @@ def ends(start: dict[str, Any] | None, end: dict[str, Any] | None, *upstreams: d
     )
 
 
-def test_a_change_during_the_run_is_told_by_variable() -> None:
+def test_a_change_during_the_run_is_shown_by_variable() -> None:
     """Of every part; of one that was silent at one end nothing is known."""
     changed = ends(
         {"NET_RTT_MS": 0.0, "NET_SEED": 1},
@@ -114,7 +114,7 @@ def test_a_run_that_was_changed_is_compared_as_such() -> None:
     assert [(row.name, row.values) for row in result.settings] == [("NET_RTT_MS", [None, "unset, then 80"])]
 
 
-def test_who_was_struck_or_refused_is_compared_where_anybody_was() -> None:
+def test_injected_and_refused_requests_are_compared_where_there_were_any() -> None:
     """Else every comparison would have three rows of zeros."""
     whole = ends({}, {})
     calm = ran("calm", whole, link=EmulatorStats(injected={"loss": 0}), upstream=EmulatorStats(injected={}, refused=0))
@@ -164,7 +164,7 @@ def test_an_upstream_that_refuses_some_is_the_limit_before_the_pool() -> None:
     assert (few.bottleneck, "503 upstream queue_full 40" in few.because) == ("pool", True)
 
 
-def test_failures_are_told_with_those_who_were_struck_on_purpose() -> None:
+def test_failures_are_shown_with_those_injected_on_purpose() -> None:
     """By name of the fault or of the network's condition, the most frequent first; not if nothing failed."""
     mock, link = EmulatorStats(injected={"STATUS_503": 3, "SLICER": 9}), EmulatorStats(injected={"loss": 0, "idle": 2})
     assert injected_words(link, mock) == "link: idle drop 2; mock: SLICER 9, STATUS_503 3"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.backends.service_http import ServiceConfig
+from lab.backends.service_http import SettingsInForce
 from lab.backends.service_spec import ServiceSpec, Wires, port_numbers, process_environment
 from lab.backends.services import LINK, LOCUST, PROXY, SERVICES, UPSTREAM_MOCK
 from lab.backends.variables import RunVariables, merge, parse_assignments, read_env_file, without_empty
@@ -39,7 +39,7 @@ def test_precedence(
     assert without_empty(settings.load).get(NAME) == wins
 
 
-def test_env_file_is_taken_as_it_stands(tmp_path: Path) -> None:
+def test_env_file_is_taken_literally(tmp_path: Path) -> None:
     """Comments and quotes are understood, `$` is left alone, and other people's variables are left out."""
     file = tmp_path / ".env"
     file.write_text(
@@ -56,7 +56,7 @@ def test_env_file_is_taken_as_it_stands(tmp_path: Path) -> None:
     assert read_env_file(tmp_path / "none") == {}
 
 
-def test_a_line_of_env_that_says_nothing_is_a_mistake(tmp_path: Path) -> None:
+def test_a_line_of_env_without_a_variable_is_a_mistake(tmp_path: Path) -> None:
     """Every line that cannot be read is named with its number and its text; the file is not taken in part."""
     file = tmp_path / ".env"
     file.write_text("NET_RTT_MS=5\n\nPROXY MAX=3\nPROXY_CLIENT=httpx\n=5\n")
@@ -108,7 +108,7 @@ def test_only_real_differences_are_said() -> None:
 
 
 def _environment(spec: ServiceSpec, variables: dict[str, str], engine: str = "off") -> dict[str, str]:
-    wires = Wires(port_numbers(SERVICES, variables), Path("/clone/runs"), {"link": ServiceConfig(engine=engine)})
+    wires = Wires(port_numbers(SERVICES, variables), Path("/clone/runs"), {"link": SettingsInForce(engine=engine)})
     return spec.environment(variables, wires)
 
 

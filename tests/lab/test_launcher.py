@@ -243,7 +243,7 @@ def test_the_count_is_one_line_on_a_terminal(made: Copy) -> None:
     assert b"\r\x1b[Ksandbox: installing 1/1 tiny ..." in said
 
 
-def test_an_old_python_is_told_so(made: Copy, tmp_path: Path) -> None:
+def test_an_old_python_is_refused(made: Copy, tmp_path: Path) -> None:
     """A Python that is too old gets one line and exit 3, not a syntax error."""
     code = (
         f"import sys, runpy; sys.version_info = (3, 8, 1); sys.argv = ['sandbox'];"
@@ -255,7 +255,7 @@ def test_an_old_python_is_told_so(made: Copy, tmp_path: Path) -> None:
     assert len(old.stderr.splitlines()) == 1
 
 
-def test_a_python_without_venv_is_told_so(tmp_path: Path) -> None:
+def test_a_python_without_venv_is_refused(tmp_path: Path) -> None:
     """Debian without python3-venv: one line with what to install, exit 3, no half .venv."""
     copy = Copy(tmp_path)
     code = (

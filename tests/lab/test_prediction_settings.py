@@ -15,7 +15,7 @@ from lab.prediction.correction import Correction
 from lab.prediction.from_settings import ReportedSettings, Unpredictable
 from lab.prediction.outcome import broken_assumption
 from lab.prediction.predict import predict
-from lab.prediction.prediction import Measured, Prediction, Quantity, assumptions_of, prediction_of
+from lab.prediction.prediction import MeasuredFigures, Prediction, Quantity, assumptions_of, prediction_of
 from lab.prediction.promise import changed, promise, smallest
 from lab.prediction.words import forecast_rows, outcome_rows
 from lab.prediction_outcome import with_outcome
@@ -127,7 +127,7 @@ def test_what_the_model_does_not_cover_has_a_reason(settings: ReportedSettings, 
     assert outcome_rows(found) == []
 
 
-def broken(settings: ReportedSettings, measured: Measured, **found: float) -> Quantity | None:
+def broken(settings: ReportedSettings, measured: MeasuredFigures, **found: float) -> Quantity | None:
     """Return the quantity that broke; fail if none did."""
     quantities: dict[Quantity, float] = {one.quantity: one.value for one in assumptions_of(settings)}
     result = broken_assumption(settings.workload(), assumptions_of(settings), measured, {**quantities, **found})  # type: ignore[dict-item]
@@ -135,10 +135,10 @@ def broken(settings: ReportedSettings, measured: Measured, **found: float) -> Qu
     return result.quantity
 
 
-def as_measured(settings: ReportedSettings, **changed: Any) -> Measured:
+def as_measured(settings: ReportedSettings, **changed: Any) -> MeasuredFigures:
     """Return what would be measured if the workload had these fields."""
     found = predict(replace(settings.workload(), **changed))
-    return Measured(**{name: getattr(found, name) for name in Measured.model_fields})
+    return MeasuredFigures(**{name: getattr(found, name) for name in MeasuredFigures.model_fields})
 
 
 def test_a_forecast_that_held_has_no_broken_assumption() -> None:
@@ -174,7 +174,7 @@ def test_failures_come_first() -> None:
 
 def test_what_no_assumption_explains_is_blamed_on_none_or_on_a_busy_machine() -> None:
     settings = reported()
-    slow = Measured(throughput_rps=20.0, pool_wait_mean_ms=400.0, latency_mean_ms=1000.0)
+    slow = MeasuredFigures(throughput_rps=20.0, pool_wait_mean_ms=400.0, latency_mean_ms=1000.0)
     assert broken(settings, slow) is None
     assert broken(settings, slow, machine_busy_share=0.99) == "machine_busy_share"
 
@@ -210,7 +210,7 @@ def test_rows_of_a_forecast_and_of_its_outcome() -> None:
     rows = dict(forecast_rows(found))
     assert rows["throughput"].startswith("49.9 ")
     assert "0.4 ms of CPU a request in the proxy (pyreqwest, calibrated on" in rows["assumes"]
-    after = Prediction(**{**dict(found), "measured": Measured(throughput_rps=48.0)})
+    after = Prediction(**{**dict(found), "measured": MeasuredFigures(throughput_rps=48.0)})
     assert outcome_rows(after)[0][1].startswith("49.9/s (48.0/s), pool wait 200 ms (-)")
 
 

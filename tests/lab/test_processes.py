@@ -32,7 +32,7 @@ def _assert_nothing_left(clone: FakeClone, pids: list[int]) -> None:
     eventually_sync(lambda: not any(map(is_alive, pids)) and not clone.open_ports(), within=10)
 
 
-def test_up_starts_everything_and_says_where_it_is(clone: FakeClone) -> None:
+def test_up_starts_everything_and_prints_where_it_is(clone: FakeClone) -> None:
     """All services answer when `up` prints that they are ready, and it names the addresses and what to do next."""
     with clone.up() as up:
         assert clone.pids().keys() == ALL
@@ -175,7 +175,7 @@ async def test_the_same_reason_all_the_time_is_not_waited_out(clone: FakeClone) 
     assert time.monotonic() - began < 15
 
 
-def test_a_death_while_up_is_said_and_mended_by_the_next_run(clone: FakeClone) -> None:
+def test_a_service_that_died_is_reported_and_started_by_the_next_run(clone: FakeClone) -> None:
     """A service that dies later is named loudly, the others stay, and a run starts it again."""
     with clone.up() as up:
         before = clone.pids()

@@ -51,7 +51,7 @@ def test_conditions_have_a_row_each() -> None:
 
 
 def test_a_pattern_is_named_with_what_does_not_concern_it_and_what_it_has_lost() -> None:
-    """It makes its own client, whatever PROXY_CLIENT says; forwarding has no such word."""
+    """It makes its own client, whatever PROXY_CLIENT is; forwarding has no such word."""
     proxy = {"PROXY_CLIENT": "pyreqwest", "PROXY_QUEUE": "client"}
     start = PartSettings(load={"LAB_PATTERN": "forget_aclose"}, proxy=proxy)
     printed = summary(run_document(settings=SettingsAtEnds(start=start, end=start), pool=pool(leaked=10)))

@@ -36,7 +36,7 @@ NOTHING = replace(CONTAINER, no_tun="no NET_ADMIN", no_redirect="no NET_ADMIN")
 def test_choice(
     wish: RequestedEngine, rtt_ms: float | None, host: HostSupport, engine: str, redirect: bool, because: str
 ) -> None:
-    """Wish and surroundings decide on engine, redirection and reason."""
+    """The requested engine and what the host supports decide on engine, redirection and reason."""
     choice = choose(Settings(engine=wish, rtt_ms=rtt_ms), host)
     assert (choice.engine, choice.redirect) == (engine, redirect)
     assert because in choice.because

@@ -106,7 +106,7 @@ def test_a_request_after_an_answer_is_another_one() -> None:
     assert tracked.client(2, payload=1) == RESET
 
 
-def test_where_requests_are_not_seen_an_answer_that_acknowledges_more_stands_for_one() -> None:
+def test_where_requests_are_not_seen_an_answer_that_acknowledges_more_counts_as_one() -> None:
     """Its later segments acknowledge the same, and are not another one."""
     tracked = Tracked(Conditions(resets=0.5), both_ways=False)
     draws = iter([0.9, 0.1])

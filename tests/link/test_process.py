@@ -112,7 +112,7 @@ def test_by_default_nothing_is_emulated_and_nothing_listens_for_data() -> None:
     assert process.stop() == (0, "")
 
 
-def test_a_plain_process_takes_the_relay_and_says_why_and_what_it_measured(echo: int) -> None:
+def test_a_plain_process_takes_the_relay_and_reports_why_and_what_it_measured(echo: int) -> None:
     """Never tun on a machine's own network; configured and measured are shown, and data goes through."""
     process = Process(NET_RTT_MS="20", NET_UPSTREAM_PORT=str(echo))
     assert process.said.startswith(

@@ -31,7 +31,7 @@ def test_what_is_named_changes_and_the_rest_stays() -> None:
 
 @pytest.mark.parametrize("nothing", ["null", '""'])
 def test_null_or_an_empty_text_takes_a_value_back(nothing: str) -> None:
-    """To the profile's or the default, whatever the environment says."""
+    """To the profile's or the default, whatever the environment has."""
     wanted, named = changed(BEFORE, f'{{"NET_RTT_MS": {nothing}, "NET_PARTITION": {nothing}}}'.encode())
     assert (wanted.rtt_ms, wanted.partition, wanted.loss_pct, wanted.seed) == (None, "off", 1.0, 7)
     assert named == {"rtt_ms", "partition"}

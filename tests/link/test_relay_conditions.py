@@ -85,7 +85,7 @@ def near(count: int, tries: int, share: float) -> bool:
 
 
 @pytest.mark.timing
-async def test_loss_stalls_the_share_of_requests_that_the_formulas_say(say: Say) -> None:
+async def test_loss_stalls_the_share_of_requests_of_the_formulas(say: Say) -> None:
     """Of single segments each way at 5 % 9.75 % wait for a time-out, and of handshakes as many for a second."""
     loss, connections, requests = 0.05, 200, 10
     share = 1 - (1 - loss) ** 2

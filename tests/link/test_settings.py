@@ -40,7 +40,7 @@ def test_a_profile_is_added_in_one_place(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("name", PROFILES)
-def test_profile_stands_by_itself(name: str) -> None:
+def test_a_profile_needs_no_other_variable(name: str) -> None:
     """No profile contradicts itself."""
     assert Settings(profile=name).conditions.rtt == PROFILES[name].rtt_ms / 1e3
 
@@ -125,7 +125,7 @@ def link(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_check_is_silent_when_all_is_well() -> None:
-    """`--check` exits 0 and says nothing."""
+    """`--check` exits 0 and prints nothing."""
     done = link("--check", NET_RTT_MS="40")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

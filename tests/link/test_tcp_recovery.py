@@ -108,7 +108,7 @@ def rate(loss: float, rtt: float, size: int, seed: int) -> float:
     return size / now
 
 
-def test_a_long_transfer_is_capped_as_mathis_says(say: Callable[[str], None]) -> None:
+def test_a_long_transfer_is_capped_by_mathis_formula(say: Callable[[str], None]) -> None:
     """MSS/RTT * sqrt(3/(2p)) within a quarter from 0.1 to 2 %, and no more than it at 5 %, where time-outs add up.
 
     Mathis, Semke, Mahdavi, Ott: The macroscopic behavior of the TCP congestion avoidance algorithm (1997).

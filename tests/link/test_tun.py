@@ -61,7 +61,7 @@ def columns(netns: NetnsPair, cost: Cost) -> tuple[list[float], list[float]]:
 
 @pytest.mark.timing
 def test_it_measures_a_real_handshake_of_its_own(netns: NetnsPair) -> None:
-    """What `/-/config` says was timed: never below what is configured, and the packets were carried."""
+    """What `/-/config` reports was timed: never below what is configured, and the packets were carried."""
     netns.link(NET_RTT_MS="40")
     config = netns.control("config")
     assert config["engine"] == "tun"
@@ -181,6 +181,6 @@ def test_bandwidth_is_kept(netns: NetnsPair, way: str) -> None:
 
 
 def test_ctrl_c_ends_it_with_130(netns: NetnsPair) -> None:
-    """SIGINT is graceful and says so in its exit code."""
+    """SIGINT is graceful and has its own exit code."""
     process, _ = netns.link(NET_RTT_MS="40")
     assert netns.stop(process, signal.SIGINT) == 130

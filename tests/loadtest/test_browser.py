@@ -73,7 +73,7 @@ def test_failures_are_red_in_the_banner(web_ui: WebUi) -> None:
 
 
 @pytest.mark.browser
-def test_a_page_without_its_server_says_so(web_ui: WebUi) -> None:
+def test_a_page_without_its_server_shows_it(web_ui: WebUi) -> None:
     """Neither the status bar nor the list of runs stays as it was, or empty."""
     with Browser(1000, 700) as browser:
         browser.open(web_ui.url)

@@ -82,7 +82,7 @@ def env_example() -> str:
     lines = [
         "# Copy to .env and uncomment what you change; `docker compose up -d` then restarts only what it concerns.",
         "# An empty value counts as unset. Precedence: defaults < .env < the shell < VAR=value of ./sandbox run.",
-        "# Made from the Settings of the parts by tests/support/settings_table.py: what stands here is the default.",
+        "# Made from the Settings of the parts by tests/support/settings_table.py: the values are the defaults.",
         "",
         "# Compose's own: locust becomes a master, `docker compose up --scale locust-worker=2` gives it workers.",
         "#COMPOSE_PROFILES=workers",

@@ -120,7 +120,7 @@ async def test_the_end_does_not_wait_for_the_next_turn(run_mock: RunMock) -> Non
 
 @both_loops
 async def test_so_many_requests_and_then_it_hangs_up(run_mock: RunMock) -> None:
-    """The third of three says `Connection: close` and FIN follows; the server did it, and a new one begins anew."""
+    """The third of three has `Connection: close` and FIN follows; the server did it, and a new one begins anew."""
     async with run_mock(latency="constant(1ms)", max_requests_per_connection=3) as running:
         for _ in range(2):
             reader, writer = await running.send(REQUEST)

@@ -56,7 +56,7 @@ async def test_a_client_that_left_the_line_is_skipped() -> None:
 
 
 @pytest.mark.parametrize("leaves", [True, False])
-async def test_who_goes_while_being_let_in_gives_the_server_back(leaves: bool) -> None:
+async def test_a_client_that_leaves_while_entering_gives_the_server_back(leaves: bool) -> None:
     """Handed a server and gone in the same turn of the loop, by hanging up or by being cancelled."""
     capacity, client = Capacity(1), Client()
     assert await capacity.enter(Client())

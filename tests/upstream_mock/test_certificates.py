@@ -92,7 +92,7 @@ def test_a_directory_that_cannot_be_had(tmp_path: Path) -> None:
     )
 
 
-def test_the_process_says_so_with_exit_code_3(start_process: StartProcess) -> None:
+def test_the_process_ends_with_exit_code_3(start_process: StartProcess) -> None:
     """And --check, which writes nothing, does not know."""
     settings = {"UPSTREAM_TLS": "on", "UPSTREAM_TLS_DIRECTORY": "/dev/null/certificates"}
     code, out, err = start_process(**settings).end()
@@ -102,7 +102,7 @@ def test_the_process_says_so_with_exit_code_3(start_process: StartProcess) -> No
     assert start_process("--check", **settings).end() == (0, "", "")
 
 
-def test_the_process_says_whom_to_trust(start_process: StartProcess, tmp_path: Path) -> None:
+def test_the_process_prints_what_to_trust(start_process: StartProcess, tmp_path: Path) -> None:
     """The line at the start is https, and names the file that a client needs."""
     mock = start_process(UPSTREAM_TLS="1.3", UPSTREAM_HTTP2="true", UPSTREAM_TLS_DIRECTORY=tmp_path)
     line = mock.line()

@@ -46,7 +46,7 @@ def counts(started: int, completed: int, abandoned: int, in_flight: int = 0) -> 
 
 
 @both_loops
-async def test_200_at_once_of_whom_some_leave(run_mock: RunMock) -> None:
+async def test_200_clients_at_once_some_of_which_leave(run_mock: RunMock) -> None:
     """200 concurrent requests of two runs, 50 hang up and 30 reset while they wait: exact to the last one."""
     draw = random.Random(4)
     leaves = ["close"] * 50 + ["reset"] * 30 + ["stay"] * 120

@@ -45,7 +45,7 @@ def good(seen: Seen, *, length: int = 120) -> bool:
 
 
 def is_raw(fault: type[Fault], end: str = "FIN") -> Callable[[Seen], bool]:
-    """To the byte what the fault's file says."""
+    """To the byte what the fault's docstring describes."""
     assert issubclass(fault, RawAnswer)
     answer = fault.answer
     return lambda seen: seen == Seen(answer, end)
@@ -129,7 +129,7 @@ def test_every_fault_has_a_case() -> None:
 
 @both_loops
 async def test_the_bytes_of_every_fault(run_mock: RunMock, caplog: pytest.LogCaptureFixture) -> None:
-    """What is seen is what the fault says, what is counted is what was seen, and nothing is logged."""
+    """What is seen is what the fault describes, what is counted is what was seen, and nothing is logged."""
     async with run_mock(latency="constant(1ms)") as running:
         requests = [GET % (case.path.encode(), case.asks.encode()) for case in CASES]
         for case, seen in zip(CASES, await at_once(running.data, requests), strict=True):

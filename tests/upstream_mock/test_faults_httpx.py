@@ -38,7 +38,7 @@ GET_TABLE = {
 
 
 async def outcome(client: httpx.AsyncClient, asks: str, method: str = "GET", content: bytes | None = None) -> str:
-    """The status of an answer that was read to its end, or the exception and what it says."""
+    """The status of an answer that was read to its end, or the exception and its message."""
     try:
         answer = await client.request(method, "/work", params={"fault": asks}, content=content)
     except httpx.HTTPError as error:

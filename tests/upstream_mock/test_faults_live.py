@@ -218,7 +218,7 @@ def test_stalls_do_not_hold_the_end(start_process: StartProcess) -> None:
         assert time.monotonic() - began < 10
 
 
-def test_a_shut_door_does_not_hold_the_end(start_process: StartProcess) -> None:
+def test_a_paused_listener_does_not_delay_the_end(start_process: StartProcess) -> None:
     """SIGTERM with a connection in the backlog: the mock ends with 0, and it is reset."""
     mock = start_process(UPSTREAM_FAULT="STOP_ACCEPTING for=3600s")
     mock.line()
@@ -231,7 +231,7 @@ def test_a_shut_door_does_not_hold_the_end(start_process: StartProcess) -> None:
 
 
 @both_loops
-async def test_nobody_is_torn_when_the_door_shuts(run_mock: RunMock) -> None:
+async def test_pausing_the_listener_breaks_no_connection(run_mock: RunMock) -> None:
     """Paused and resumed a hundred times while connections come from outside: each that comes is answered."""
     async with run_mock(latency="constant(0ms)", fault="STOP_ACCEPTING every=10 for=1ms") as running:
         loop = asyncio.get_running_loop()

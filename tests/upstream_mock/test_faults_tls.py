@@ -188,7 +188,7 @@ async def test_faults_cannot_be_put_beside_http2(run_mock: RunMock, tmp_path: Pa
 
 @both_loops
 @pytest.mark.parametrize("tls", ["off", "on"])
-async def test_the_last_request_of_a_connection_can_be_struck(run_mock: RunMock, tmp_path: Path, tls: str) -> None:
+async def test_a_fault_applies_to_the_last_request_of_a_connection(run_mock: RunMock, tmp_path: Path, tls: str) -> None:
     """It counts like any other, and the connection was closed by the mock, whichever way its answer ended."""
     settings = {"max_requests_per_connection": 2, "tls": tls, "tls_directory": tmp_path}
     async with run_mock(latency="constant(0ms)", fault="LIMIT_DATA every=2 path=/work", **settings) as running:

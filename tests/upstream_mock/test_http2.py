@@ -106,7 +106,7 @@ async def test_a_hundred_at_once_share_one_connection(run_mock: RunMock, tmp_pat
 
 
 @both_loops
-async def test_who_speaks_http1_is_served_too(run_mock: RunMock, tmp_path: Path) -> None:
+async def test_a_client_of_http1_is_served_too(run_mock: RunMock, tmp_path: Path) -> None:
     """ALPN decides, connection by connection."""
     async with run_mock(latency="constant(0ms)", tls_directory=tmp_path, **SECURE) as running:
         trust = ssl.create_default_context(cafile=tmp_path / "ca.pem")
@@ -179,7 +179,7 @@ async def test_a_body_is_taken(run_mock: RunMock, tmp_path: Path) -> None:
 
 
 @both_loops
-async def test_after_so_many_requests_it_says_goaway(
+async def test_after_so_many_requests_it_sends_goaway(
     run_mock: RunMock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """What was asked before is answered, what comes after is refused unworked, and then the connection ends."""

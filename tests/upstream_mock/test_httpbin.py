@@ -23,7 +23,7 @@ async def client(run_mock: RunMock) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_get_and_headers(client: httpx.AsyncClient) -> None:
-    """/get says arguments (lists of what came twice), headers, origin and URL; /headers only those."""
+    """/get shows arguments (lists of what came twice), headers, origin and URL; /headers only those."""
     said = (await client.get("/get?a=1&b=2&b=3&c=", headers={"x-some-thing": "v"})).json()
     assert said["args"] == {"a": "1", "b": ["2", "3"], "c": ""} or said["args"] == {"a": "1", "b": ["2", "3"]}
     assert said["headers"]["X-Some-Thing"] == "v"
@@ -78,7 +78,7 @@ BODIES: list[tuple[str, bytes, dict[str, object]]] = [
 ]
 
 
-async def test_anything_says_the_body(client: httpx.AsyncClient) -> None:
+async def test_anything_shows_the_body(client: httpx.AsyncClient) -> None:
     """As text, as a form, as JSON where it is some, or as base64."""
     for path in ("/anything", "/post"):
         for content_type, sent, said in BODIES:
@@ -104,7 +104,7 @@ async def test_status(client: httpx.AsyncClient) -> None:
 
 
 async def test_delay(client: httpx.AsyncClient) -> None:
-    """At least so many seconds, and Server-Timing says so; every method."""
+    """At least so many seconds, and Server-Timing has it; every method."""
     for method in ("GET", "POST"):
         began = time.perf_counter()
         answer = await client.request(method, "/delay/0.05")
@@ -147,7 +147,7 @@ async def test_stream(client: httpx.AsyncClient) -> None:
 
 
 async def test_cookies(client: httpx.AsyncClient) -> None:
-    """Set one by one, followed to /cookies, which says them."""
+    """Set one by one, followed to /cookies, which shows them."""
     answer = await client.get("/cookies/set?a=1&b=2")
     assert answer.status_code == 302
     assert answer.headers["location"] == "/cookies"

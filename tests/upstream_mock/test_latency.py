@@ -244,7 +244,7 @@ def test_the_sequence_is_the_same_in_every_python() -> None:
     ],
 )
 def test_the_mean(text: str, mean: float, deviation: float, seed: int) -> None:
-    """Within four standard errors of what theory says."""
+    """Within four standard errors of theory."""
     error = 4 * deviation / math.sqrt(DRAWS)
     assert statistics.fmean(draws(text, seed)) == pytest.approx(mean, abs=error + 1e-12)
 

@@ -115,7 +115,7 @@ async def test_the_query_wins_over_the_header(run_mock: RunMock) -> None:
         assert (answer.status_code, answer.content) == (201, b"xxx")
         answer = await client.get("/work?status=201", headers={"x-upstream-bytes": "4"})
         assert (answer.status_code, answer.content) == (201, b"xxxx")
-        # An error that was drawn stands, unless a status was asked for.
+        # An error that was drawn counts, unless a status was asked for.
         assert (await client.get("/work?n=5&latencies=3", headers={"x-upstream-x": "1"})).status_code == 500
 
 
@@ -154,7 +154,7 @@ async def test_out_of_bounds(run_mock: RunMock) -> None:
 
 
 def scope(query: str, **headers: str) -> dict[str, object]:
-    """What ASGI says of a request."""
+    """A request as ASGI has it."""
     pairs = [(f"x-upstream-{name}".encode(), value.encode()) for name, value in headers.items()]
     return {"query_string": query.encode(), OPTIONS_KEY: pairs}
 
@@ -189,7 +189,7 @@ def test_what_the_environment_may_a_request_need_not_answer_for() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_is_a_plan_or_a_mistake(seed: int) -> None:
-    """Whatever stands in a query: no other exception, and no more than bounded numbers of anything."""
+    """Whatever a query holds: no other exception, and no more than bounded numbers of anything."""
     draw, payload = random.Random(seed), Payload(120)
     overrides = Overrides(payload, WorkResponse(payload))
     pieces = [*GOOD, *GOOD.values(), "=", "&", "%", "%00", "\xff", "(", ",", "pareto(1us,p99=60s)", "normal(", "p99="]

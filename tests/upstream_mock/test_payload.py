@@ -169,7 +169,7 @@ async def test_every_framing_carries_every_body(run_mock: RunMock, encoding: str
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
-async def test_the_environment_says_it_for_all(run_mock: RunMock, framing: str) -> None:
+async def test_the_environment_sets_it_for_all(run_mock: RunMock, framing: str) -> None:
     """The same by variables."""
     async with run_mock(latency=QUICK, payload_bytes=500, chunks=7, encoding="gzip", framing=framing) as running:
         for _ in range(2):

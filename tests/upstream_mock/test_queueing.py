@@ -134,7 +134,7 @@ def test_with_a_bound_it_is_erlangs_too(servers: int, load: float, room: int, sa
 
 
 def test_theory_agrees_with_itself() -> None:
-    """A bound that is never reached is none, and no room is Erlang's B, whose table says 0.1 of 2 at 0.5954 Erlang."""
+    """A bound that is never reached is none, and no room is Erlang's B, whose table has 0.1 of 2 at 0.5954 Erlang."""
     free, bound = Queue(16, 5, 4), Queue(16, 5, 4, 400)
     assert bound.mean_wait() == pytest.approx(free.mean_wait())
     assert bound.waiting() == pytest.approx(free.waiting())

@@ -214,7 +214,7 @@ def test_settings_are_frozen() -> None:
         Settings().port = 5  # type: ignore[misc]
 
 
-def test_every_field_says_what_it_means_and_what_is_allowed() -> None:
+def test_every_field_describes_what_it_means_and_what_is_allowed() -> None:
     """README's table is made from descriptions, the error lines from bounds or words."""
     table = help_table([Settings])
     for name, field in Settings.model_fields.items():

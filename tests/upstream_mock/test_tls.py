@@ -102,7 +102,7 @@ async def test_failures_have_their_reason(run_mock: RunMock, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
-async def test_a_resumed_session_is_told(run_mock: RunMock, tmp_path: Path, version: ssl.TLSVersion) -> None:
+async def test_a_resumed_session_is_reported(run_mock: RunMock, tmp_path: Path, version: ssl.TLSVersion) -> None:
     """A client that keeps its session shakes hands the short way."""
 
     def twice(port: int) -> list[bool | None]:
@@ -123,7 +123,7 @@ async def test_a_resumed_session_is_told(run_mock: RunMock, tmp_path: Path, vers
 
 
 @both_loops
-async def test_who_hung_up(run_mock: RunMock, tmp_path: Path) -> None:
+async def test_the_side_that_closed_is_logged(run_mock: RunMock, tmp_path: Path) -> None:
     """The client, the server after its last answer, the server when it was idle: distinguished as without TLS."""
     settings = {"max_requests_per_connection": 2, "keepalive_seconds": 0.2}
     async with run_mock(latency="constant(0ms)", tls="on", tls_directory=tmp_path, **settings) as running:
@@ -131,7 +131,7 @@ async def test_who_hung_up(run_mock: RunMock, tmp_path: Path) -> None:
         async with secure(running.data, context) as (reader, writer):  # it goes without a word
             writer.write(REQUEST % b"/work")
             await answer(reader)
-        async with secure(running.data, context) as (reader, writer):  # it says good-bye
+        async with secure(running.data, context) as (reader, writer):  # it sends close_notify
             writer.write(REQUEST % b"/work")
             await answer(reader)
             writer.close()
@@ -179,7 +179,7 @@ async def test_an_idle_connection_is_closed_though_the_client_does_not_look(run_
 
 
 @both_loops
-async def test_the_work_stops_when_the_caller_leaves(run_mock: RunMock, tmp_path: Path) -> None:
+async def test_the_work_stops_when_the_client_leaves(run_mock: RunMock, tmp_path: Path) -> None:
     """Through TLS too: abandoned, and the server is free for the next."""
     async with run_mock(latency="constant(60s)", capacity=1, tls="on", tls_directory=tmp_path) as running:
         async with secure(running.data, trusting(tmp_path)) as (_, writer):

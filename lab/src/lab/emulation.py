@@ -29,7 +29,7 @@ class PathMs(DocumentPart):
 
 
 class EmulatorStats(DocumentPart):
-    """How well an emulator kept up: the link, which stands for a network, or the mock, which stands for an upstream.
+    """How well an emulator kept up: the link, which emulates a network, or the mock, which emulates an upstream.
 
     `lateness_ms` is when events left minus when they were due, during the run. `cpu_cores` as in the document's own.
     `injected` counts what each network condition or fault was applied to, `refused` the requests that found the queue

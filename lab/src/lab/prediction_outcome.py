@@ -3,7 +3,7 @@
 from lab.prediction.calibration import IDLE_CORES
 from lab.prediction.from_settings import ReportedSettings
 from lab.prediction.outcome import broken_assumption
-from lab.prediction.prediction import Measured, Prediction, Quantity, prediction_of
+from lab.prediction.prediction import MeasuredFigures, Prediction, Quantity, prediction_of
 from lab.run_document import RunDocument
 
 _TRAVEL = ("connect", "tls", "network")
@@ -19,11 +19,11 @@ def with_outcome(settings: ReportedSettings, document: RunDocument) -> Predictio
     return prediction.model_copy(update={"measured": measured, "broken": broken})
 
 
-def _measured(document: RunDocument) -> Measured:
+def _measured(document: RunDocument) -> MeasuredFigures:
     totals, pool, cores = document.totals, document.pool, document.cpu_cores
     workers = _workers(document)
     proxy, generator = cores.get("proxy"), document.generator
-    return Measured(
+    return MeasuredFigures(
         throughput_rps=totals.succeeded_rps,
         latency_mean_ms=document.latency_ms.mean,
         latency_p99_ms=document.latency_ms.p99,

@@ -98,7 +98,7 @@ class PoolWorker(DocumentPart):
 
 
 class Closings(DocumentPart):
-    """Who closed the connections of the run, as the mock saw it: the proxy's client library, or the upstream.
+    """Which side closed the connections of the run, as the mock saw it: the proxy's client library, or the upstream.
 
     `idle` are those of the upstream's that had been idle for too long, `reset` those of the client's by a RST.
     """

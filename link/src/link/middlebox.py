@@ -1,7 +1,7 @@
 """Boxes on the way that track connections: a NAT or load balancer that forgets idle ones, a firewall that rejects.
 
 Pure: the time and the random numbers are arguments. Every engine asks it what happens to the packet that a connection
-has just sent. In the relay a packet is one read; where requests are not visible, their responses stand for them.
+has just sent. In the relay a packet is one read; where requests are not visible, their responses count instead.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The relay engine: a TCP relay that delays bytes as the link model says. Works on any system, without privileges.
+"""The relay engine: a TCP relay that delays bytes by the link model. Works on any system, without privileges.
 
 It cannot delay connect(), which the kernel completes by itself. The handshake's round trip is charged to the first
 bytes instead: the upstream sees a connection one round trip after it was made, so a fresh request costs two in all.

@@ -1,4 +1,4 @@
-"""One direction of one relayed connection: takes bytes and delivers them when the link model says."""
+"""One direction of one relayed connection: takes bytes and delivers them at the times of the link model."""
 
 import asyncio
 import contextlib
@@ -182,7 +182,7 @@ class RelayDirection:
 def reset(transport: asyncio.Transport) -> None:
     """Close with a RST instead of a FIN."""
     if transport.is_closing() and not transport.get_write_buffer_size():
-        return  # all is said; asyncio would call connection_lost twice where the last bytes went out after close()
+        return  # nothing to do; asyncio would call connection_lost twice where the last bytes went out after close()
     held: socket.socket | None = transport.get_extra_info("socket")
     if held is not None and not transport.is_closing():
         with contextlib.suppress(OSError):

@@ -50,7 +50,7 @@ CHANGEABLE = (
     "partition_mode",
     "accept_delay_ms",
 )
-"""The fields that can be changed while the link runs: all that say what is emulated."""
+"""The fields that can be changed while the link runs: all that set what is emulated."""
 
 
 class Settings(BaseSettings):

@@ -1,4 +1,4 @@
-"""The tun engine: real packets of a real TCP, read from a TUN device, delayed as the link model says, re-injected.
+"""The tun engine: real packets of a real TCP, read from a TUN device, delayed by the link model, re-injected.
 
 Routes send the upstream's replies here, and the requests too where the conditions concern them. connect() itself takes
 a round trip; slow start, retransmission and the restart after idling are the kernel's own.

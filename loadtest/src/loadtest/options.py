@@ -39,7 +39,7 @@ def add_options(parser: "LocustArgumentParser") -> None:
         env_var="LAB_PATTERN",
         default=FORWARD,
         choices=list(PATTERNS),
-        help="how the proxy calls the upstream: forwarding, or a calling pattern as people write it",
+        help="how the proxy calls the upstream: forwarding, or one of the common calling patterns",
     )
     # Not on the form: the recorder sets it, and the master sends it to the workers with its options.
     parser.add_argument(

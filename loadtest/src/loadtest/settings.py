@@ -100,11 +100,11 @@ class Settings(BaseSettings):
     )
     upstream_control_url: HttpUrl = Field(
         "http://127.0.0.1:8091",
-        description="Where the mock upstream tells its settings and counts; null in the run if nothing answers.",
+        description="Where the mock upstream reports its settings and counts; null in the run if nothing answers.",
     )
     net_control_url: HttpUrl = Field(
         "http://127.0.0.1:8092",
-        description="Where the link tells its settings and measurements; null in the run if nothing answers.",
+        description="Where the link reports its settings and measurements; null in the run if nothing answers.",
     )
     progress: bool = Field(
         False, description="Headless: print one JSON line a second on standard output, and nothing else there."
@@ -142,7 +142,7 @@ class LocustSettings(BaseSettings):
     mode_worker: bool = Field(False, description="Be a worker of the master at LOCUST_MASTER_NODE_HOST.")
     master_node_host: str = Field("127.0.0.1", description="Where a worker finds its master.")
     master_bind_port: Port = Field(
-        5557, description="Port a master listens on for its workers, who look for it at LOCUST_MASTER_NODE_PORT."
+        5557, description="Port a master listens on for its workers; a worker's is LOCUST_MASTER_NODE_PORT."
     )
     expect_workers: int = Field(1, ge=1, le=1000, description="Workers a headless master waits for before it starts.")
     expect_workers_max_wait: int = Field(

@@ -38,7 +38,7 @@ def _row(*phases: Phase) -> bytes:
 
 
 _KEPT: Final = _row(Phase.ADMISSION, Phase.POOL_WAIT, Phase.SEND, Phase.UPSTREAM, Phase.PROXY)
-_KEPT_UNTOLD: Final = _row(Phase.ADMISSION, Phase.POOL_WAIT, Phase.PROXY, Phase.OTHER)
+_KEPT_UNKNOWN: Final = _row(Phase.ADMISSION, Phase.POOL_WAIT, Phase.PROXY, Phase.OTHER)
 """The phases of most requests: those on a kept connection, by a client that tells when it sends and by one that does
 not. Written in one go they take half the time of one by one, on every request that is answered."""
 
@@ -71,5 +71,5 @@ def server_timing(spent_ns: Sequence[int]) -> bytes:
         if not other:
             return _KEPT % (admission / 1e6, pool_wait / 1e6, send / 1e6, upstream / 1e6, proxy / 1e6)
         if not (send or upstream):
-            return _KEPT_UNTOLD % (admission / 1e6, pool_wait / 1e6, proxy / 1e6, other / 1e6)
+            return _KEPT_UNKNOWN % (admission / 1e6, pool_wait / 1e6, proxy / 1e6, other / 1e6)
     return b", ".join([metric % (spent / 1e6) for metric, spent in zip(_METRICS, spent_ns, strict=True) if spent > 0])

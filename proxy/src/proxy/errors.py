@@ -49,7 +49,7 @@ _DETAIL: Final[dict[str, str]] = {
     "loop_detected": "the request has come through this proxy before",
     "http_version_not_supported": "the answer is too long for an HTTP/1.0 caller, as its length is not known before",
     "not_implemented": "the proxy does not speak that protocol",
-    "internal_error": "the proxy failed; its log says why",
+    "internal_error": "the proxy failed; its log has the reason",
     "tuned": "the proxy is tuned, so a calling pattern would not run as in everybody's app; set PROXY_TUNING=off or "
     "another PROXY_CLIENT and restart",
     "upstream_goaway": "the client library gave it up because the upstream ended its HTTP/2 connection (GOAWAY)",

@@ -48,7 +48,7 @@ class LogHistogram:
         return 0.0
 
     def buckets(self) -> dict[str, int]:
-        """Return upper bound in ms to count, without empty buckets: two of these tell what happened between them."""
+        """Return upper bound in ms to count, without empty buckets; see `difference`."""
         return {f"{_bound_ms(index + 1):.4g}": count for index, count in enumerate(self._counts) if count}
 
     def as_json(self) -> dict[str, object]:

@@ -20,7 +20,7 @@ _ENOUGH = 0.45
 """A name that shares less than this with the one given is no suggestion."""
 
 _MOST = 5
-"""A longer list helps nobody."""
+"""Names in one suggestion."""
 
 
 def nearest_names(name: str, known: Iterable[str], prefixes: Sequence[str]) -> list[str]:

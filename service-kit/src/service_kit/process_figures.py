@@ -1,4 +1,4 @@
-"""What the kernel counts for this process and its surroundings; None, or nothing, where it does not."""
+"""What the kernel counts for this process and its machine; None, or nothing, where it does not."""
 
 import os
 import resource
@@ -9,7 +9,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def open_descriptors() -> int:
-    """Return how many descriptors this process has open; 0 where the system does not tell."""
+    """Return how many descriptors this process has open; 0 where the system does not report it."""
     try:
         return sum(1 for _ in (_OWN / "fd").iterdir()) - 1  # one is of this listing
     except OSError:

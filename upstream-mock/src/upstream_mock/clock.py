@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class UnixClock:
-    """Pacer the monotonic clock's nanoseconds into Unix time, by the difference of the two at the start."""
+    """Converts the monotonic clock's nanoseconds into Unix time, by the difference of the two at the start."""
 
     offset_ns: int
 

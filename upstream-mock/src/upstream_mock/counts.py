@@ -1,4 +1,4 @@
-"""OutcomeCounts of requests, in total and for each run: started = completed + abandoned + in flight."""
+"""Counts of requests, in total and for each run: started = completed + abandoned + in flight."""
 
 import time
 from dataclasses import dataclass, field

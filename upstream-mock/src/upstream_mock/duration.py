@@ -1,4 +1,4 @@
-"""Durations as people write them: a number and a unit, `100ms`, `1.5s`, `250us`."""
+"""Durations as users write them: a number and a unit, `100ms`, `1.5s`, `250us`."""
 
 import re
 

@@ -134,7 +134,7 @@ class Http1Protocol(PlainHttp1Protocol):
     def unsent(self) -> int:
         """Bytes in the transport's buffer and, on Linux, in the kernel's."""
         unsent = 0
-        with contextlib.suppress(AttributeError, OSError):  # closed meanwhile, or a system that does not tell
+        with contextlib.suppress(AttributeError, OSError):  # closed meanwhile, or a system that does not report it
             unsent = self.transport.get_write_buffer_size()
             unsent += unacknowledged(self._socket)
         return unsent

@@ -46,7 +46,7 @@ class RequestLog:
         self._ended = self._forgotten = 0
         self._records = bytearray(_RECORD.size * entries)
         self._heads: dict[Head, int] = {}
-        # Of those whose flag says so: request id, idempotency key, and the head if it has no number.
+        # Of those with that flag: request id, idempotency key, and the head if it has no number.
         self._beside: list[tuple[bytes, bytes, Head | None] | None] = [None] * entries
 
     def __len__(self) -> int:

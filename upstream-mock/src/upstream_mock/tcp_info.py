@@ -34,5 +34,5 @@ def byte_counts(connection: socket.socket) -> tuple[int | None, int | None]:
 
 
 def unacknowledged(connection: socket.socket) -> int:
-    """Bytes in the socket's send queue (tcp(7), SIOCOUTQ); OSError if it is closed or the system does not tell."""
+    """Bytes in the socket's send queue (tcp(7), SIOCOUTQ); OSError if it is closed or the system does not report it."""
     return int.from_bytes(fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)

@@ -20,7 +20,7 @@ class LocustUi:
         return (await get_object(f"{self.url}/lab/health")).get("state") in _BUSY_STATES
 
     async def changed_services(self) -> list[str]:
-        """Return the services that were changed while they ran, by `PUT /-/config` say."""
+        """Return the services that were changed while they ran, for example by `PUT /-/config`."""
         names = (await get_object(f"{self.url}/lab/changed.json")).get("services")
         return [str(name) for name in names] if isinstance(names, list) else []
 

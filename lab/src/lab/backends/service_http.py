@@ -15,7 +15,7 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
-class ServiceConfig:
+class SettingsInForce:
     """A service's /-/config: settings in force ("" where unset), and whether they were changed since its start.
 
     `engine` is the link's.
@@ -31,11 +31,11 @@ async def get(url: str) -> tuple[int, bytes]:
     return await asyncio.to_thread(_get, url)
 
 
-async def get_config(url: str) -> ServiceConfig:
+async def get_config(url: str) -> SettingsInForce:
     """Return the settings in force; empty ones if there is no answer."""
     document = await get_object(url)
     settings = document.get("settings")
-    return ServiceConfig(
+    return SettingsInForce(
         settings={name: "" if value is None else str(value) for name, value in settings.items()}
         if isinstance(settings, dict)
         else {},

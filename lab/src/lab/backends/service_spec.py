@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.backends.service_http import ServiceConfig
+from lab.backends.service_http import SettingsInForce
 from lab.backends.variables import Variables, without_empty
 
 LOOPBACK = "127.0.0.1"
@@ -42,7 +42,7 @@ class Wires:
 
     ports: Mapping[str, int]
     runs: Path
-    configs: Mapping[str, ServiceConfig] = field(default_factory=dict)
+    configs: Mapping[str, SettingsInForce] = field(default_factory=dict)
 
 
 def no_wiring(_wires: Wires) -> Variables:

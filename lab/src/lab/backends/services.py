@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab.backends.service_http import ServiceConfig
+from lab.backends.service_http import SettingsInForce
 from lab.backends.service_spec import LOOPBACK, Port, ServiceSpec, Wires
 from lab.backends.variables import Variables
 
@@ -20,8 +20,8 @@ def _url(wires: Wires, port: Port) -> str:
     return f"http://{LOOPBACK}:{wires.ports[port.variable]}"
 
 
-def _config(wires: Wires, service: str) -> ServiceConfig:
-    return wires.configs.get(service, ServiceConfig())
+def _config(wires: Wires, service: str) -> SettingsInForce:
+    return wires.configs.get(service, SettingsInForce())
 
 
 def _wire_link(wires: Wires) -> Variables:

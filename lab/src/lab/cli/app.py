@@ -24,7 +24,7 @@ The loop:
 
 Settings: defaults < .env < the shell < VAR=value. A run restarts only what differs; the next one starts from the
 baseline again. Exit codes: 0 fine, 1 what was measured fell short: no request succeeded, or a test failed,
-2 bad usage or settings, 3 the surroundings failed (port taken, no engine, a service died), 130 Ctrl-C.
+2 bad usage or settings, 3 something that is needed failed (port taken, no engine, a service died), 130 Ctrl-C.
 """
 
 _COMMANDS = ("up", "down", "run", "predict", "runs", "compare", "test", "doctor")

@@ -29,7 +29,7 @@ class RunProgress:
         if self._live is not None:
             self._live.stop()
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """Show what is being done before figures come."""
         if self._live is not None:
             self._live.update(Text(text))

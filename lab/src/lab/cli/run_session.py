@@ -78,7 +78,7 @@ class RunSession:
     async def _load(self, backend: RunBackend, variables: RunVariables) -> FinishedRun:
         """Bring the services to these variables and make the load, with its progress shown."""
         with RunProgress(self._notes) as progress:
-            progress.say("bringing the services to these settings ...")
+            progress.message("bringing the services to these settings ...")
             applied = await _meanwhile(backend.apply(variables), _show_waiting(backend, progress))
             self._notes.print(what_differs(variables, applied), soft_wrap=True)
             command = await backend.locust_command(variables)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from lab.prediction.correction import scaled
 from lab.prediction.predict import predict
-from lab.prediction.prediction import MACHINE_BUSY_SHARE, Assumption, BrokenAssumption, Measured, Quantity
+from lab.prediction.prediction import MACHINE_BUSY_SHARE, Assumption, BrokenAssumption, MeasuredFigures, Quantity
 from lab.prediction.workload import Forecast, Workload
 
 THROUGHPUT_SHARE = 0.10
@@ -28,7 +28,7 @@ _WORDS: Mapping[Quantity, str] = {
 }
 
 
-def held(forecast: Forecast, measured: Measured) -> bool:
+def held(forecast: Forecast, measured: MeasuredFigures) -> bool:
     """Whether the forecast is as near as it is meant to be, in all that was measured."""
     rps, wait = measured.throughput_rps, measured.pool_wait_mean_ms
     near_rps = rps is None or abs(forecast.throughput_rps - rps) <= THROUGHPUT_SHARE * rps
@@ -39,7 +39,7 @@ def held(forecast: Forecast, measured: Measured) -> bool:
 def broken_assumption(
     work: Workload,
     assumptions: tuple[Assumption, ...],
-    measured: Measured,
+    measured: MeasuredFigures,
     found: Mapping[Quantity, float],
 ) -> BrokenAssumption | None:
     """Return the assumption that broke first, None if the forecast held.
@@ -88,7 +88,7 @@ def _with(work: Workload, quantity: Quantity, value: float) -> Workload | None:
     return replace(work, **seconds)  # type: ignore[arg-type]
 
 
-def _distance(forecast: Forecast, measured: Measured) -> float:
+def _distance(forecast: Forecast, measured: MeasuredFigures) -> float:
     """Return how far off a forecast is: throughput by its logarithm, the wait as a share of the latency."""
     off = 0.0
     if measured.throughput_rps:

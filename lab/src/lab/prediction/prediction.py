@@ -29,7 +29,7 @@ class Assumption(_Part):
     words: str
 
 
-class Measured(_Part):
+class MeasuredFigures(_Part):
     """What was measured of the forecast's figures; null: not reported."""
 
     throughput_rps: float | None = None
@@ -65,7 +65,7 @@ class Prediction(_Part):
     forecast: Forecast | None = None
     unpredictable: str | None = None
     assumptions: tuple[Assumption, ...] = ()
-    measured: Measured | None = None
+    measured: MeasuredFigures | None = None
     broken: BrokenAssumption | None = None
 
 

@@ -5,7 +5,7 @@ import { arrows, badge, element, figure } from './page.js';
 
 const link = (path, text, kind) => element('a', { href: new URL(`../${path}`, import.meta.url), class: kind }, text);
 
-/** Before the first run: three lines that say what to do. */
+/** Before the first run: three lines on what to do. */
 export function intro(live) {
   const connections = live.settings.find((one) => one.title === 'max connections');
   const pool = connections ? `${connections.value} pooled connections` : 'its pool of connections';

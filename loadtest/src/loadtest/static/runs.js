@@ -29,7 +29,7 @@ function row(run) {
     number(run.p50_ms),
     number(run.p99_ms),
     number(run.failures),
-    element('td', { class: 'because' }, badge(run.bottleneck, run.limit), run.because, run.changed ? element('b', {}, `; changed during the run: ${arrows(run.changed)}`) : null, run.network ? element('span', { class: 'surroundings' }, `Network: ${run.network}`) : null),
+    element('td', { class: 'because' }, badge(run.bottleneck, run.limit), run.because, run.changed ? element('b', {}, `; changed during the run: ${arrows(run.changed)}`) : null, run.network ? element('span', { class: 'conditions' }, `Network: ${run.network}`) : null),
   );
   box.addEventListener('change', () => {
     if (box.checked) chosen.add(run.id);

@@ -75,19 +75,19 @@ class AnyioScope:
 class TaskScope:
     """Cancels the task that entered it, once, as asyncio.timeout does."""
 
-    __slots__ = ("_cancelling", "_finishing", "_loop", "_task", "_timer", "_told", "cancel_called")
+    __slots__ = ("_cancelled_task", "_cancelling", "_finishing", "_loop", "_task", "_timer", "cancel_called")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._task: asyncio.Task[object] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._finishing = self._told = self.cancel_called = False
+        self._finishing = self._cancelled_task = self.cancel_called = False
 
     def cancel(self) -> None:
         """End the work where it waits."""
         self.cancel_called = True
-        if self._task is not None and not self._told and not self._finishing:
-            self._told = self._task.cancel()
+        if self._task is not None and not self._cancelled_task and not self._finishing:
+            self._cancelled_task = self._task.cancel()
 
     def cancel_after(self, seconds: float) -> None:
         """End the work when its time is up."""
@@ -112,7 +112,7 @@ class TaskScope:
         task, self._task = self._task, None
         if self._timer is not None:
             self._timer.cancel()
-        if not self._told or task is None:
+        if not self._cancelled_task or task is None:
             return False
         # somebody else may have cancelled the task too: then it goes on being cancelled
         return task.uncancel() <= self._cancelling and kind is asyncio.CancelledError

@@ -142,7 +142,7 @@ class PoolClient:
             case core.RemoteProtocolError():
                 code = _of_protocol(error)
             case h11.LocalProtocolError():
-                return ProxyError("bad_request", "the body is not as long as its Content-Length says")
+                return ProxyError("bad_request", "the body is not as long as its Content-Length")
             case _ if isinstance(error, self._h2_errors):
                 code = "upstream_protocol_error"
             case core.LocalProtocolError() if error.args and isinstance(error.args[0], self._h2_errors):

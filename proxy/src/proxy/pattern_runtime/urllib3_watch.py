@@ -89,9 +89,9 @@ class _WatchedPool(HTTPConnectionPool):
 
 def watched_pools(watch: Monitor, teller: Teller) -> PoolClasses:
     """Return the pools by scheme whose connections report to a watch."""
-    told = {"watch": watch, "teller": teller}
-    plain = type("WatchedConnection", (_Watched,), told)
-    secure = type("WatchedTlsConnection", (_Watched, HTTPSConnection), told)
+    attributes = {"watch": watch, "teller": teller}
+    plain = type("WatchedConnection", (_Watched,), attributes)
+    secure = type("WatchedTlsConnection", (_Watched, HTTPSConnection), attributes)
     return {
         "http": type("WatchedPool", (_WatchedPool,), {"ConnectionCls": plain, "teller": teller}),
         "https": type(

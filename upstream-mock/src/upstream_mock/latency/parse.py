@@ -35,7 +35,7 @@ def allowed() -> str:
 
 
 def parse_latency(text: str, *, by_request: bool = False) -> Distribution:
-    """The distribution that `text` describes; ValueError says in one line what is wrong with it.
+    """The distribution that `text` describes; a ValueError is one line about what is wrong with it.
 
     `by_request`: the text came with a request, which may not make the mock read files.
     """

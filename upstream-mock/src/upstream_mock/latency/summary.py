@@ -1,4 +1,4 @@
-"""A distribution in figures, as those who predict a run need it."""
+"""A distribution in figures: what a prediction is made from."""
 
 import math
 from dataclasses import dataclass

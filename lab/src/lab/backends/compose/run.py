@@ -99,7 +99,7 @@ class ComposeRun:
             await self._project.down()
 
     async def _changed_over_http(self) -> list[str]:
-        """Return the services that were changed while they ran, by `PUT /-/config` say: Compose cannot know that."""
+        """Return the services that were changed while they ran, as by `PUT /-/config`: Compose cannot know that."""
         url = None if self._own else await self.ui_url()
         return await LocustUi(url).changed_services() if url else []
 

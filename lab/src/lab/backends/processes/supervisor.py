@@ -10,7 +10,7 @@ from lab.backends.checkout import Checkout
 from lab.backends.control_socket import Applied, ServiceStatus
 from lab.backends.preflight import check_distinct, check_free
 from lab.backends.processes.service_process import ServiceProcess
-from lab.backends.service_http import ServiceConfig, get, get_config, unready_reason
+from lab.backends.service_http import SettingsInForce, get, get_config, unready_reason
 from lab.backends.service_spec import ServiceSpec, Wires, port_numbers
 from lab.backends.terminal import Terminal
 from lab.backends.variables import Variables
@@ -101,7 +101,7 @@ class Supervisor:
             await self._start(spec, environment)
         elif process.exit_code is not None or process.environment != environment:
             await self._restart(process, environment, applied)
-        elif (await _config(process)).changed:  # by `PUT /-/config` say: its environment does not tell
+        elif (await _config(process)).changed:  # for example by `PUT /-/config`, which its environment does not show
             applied.altered.append(spec.name)
             await self._restart(process, environment, applied)
         ready[spec.name].set()
@@ -158,5 +158,5 @@ class Supervisor:
         await self._followers[process.spec.name]
 
 
-async def _config(process: ServiceProcess) -> ServiceConfig:
+async def _config(process: ServiceProcess) -> SettingsInForce:
     return await get_config(process.spec.config_url(process.environment))

@@ -25,7 +25,7 @@ def allowed() -> str:
 
 
 def parse_rules(text: str, default_rate: float = 1.0) -> tuple[Rule, ...]:
-    """The rules of `text`, none if it is blank; ValueError says in one line what is wrong with the first bad one."""
+    """The rules of `text`, none if it is blank; a ValueError is one line about the first bad one."""
     if len(text) > MOST_CHARACTERS:
         raise ValueError(f"longer than {MOST_CHARACTERS} characters")
     pieces = [piece.strip() for piece in text.split(";") if piece.strip()]
@@ -41,7 +41,7 @@ def parse_rules(text: str, default_rate: float = 1.0) -> tuple[Rule, ...]:
 
 
 def rules_text(body: bytes, content_type: str) -> str:
-    """The rules in the body of PUT /-/faults; ValueError says in one line what is wrong with it.
+    """The rules in the body of PUT /-/faults; a ValueError is one line about what is wrong with it.
 
     JSON, by its content type, is `{"rules": ["NAME ...", ...]}`, as GET shows it, or one text in place of the list.
     Anything else is the text itself; an empty one, or an empty list, is no rules.
