@@ -1,4 +1,4 @@
-"""README and docs: short where they must be, no dead links, no command that nobody tries."""
+"""README and docs: short where they must be, no dead links, no files that are gone, no command that no test runs."""
 
 import re
 from pathlib import Path
@@ -27,3 +27,11 @@ def test_links_lead_to_files_that_exist(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name == "docs"], ids=lambda page: page.name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    """From the root, or as the end of a path within a package: `forward/headers.py`."""
+    files = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("*/src/**/*.py")]
+    for name in re.findall(r"`([\w.-]+/[\w./-]+\.\w+)`", page.read_text()):
+        assert (ROOT / name).exists() or any(path.endswith(f"/{name}") for path in files), f"{page.name}: {name}"

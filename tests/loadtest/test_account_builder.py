@@ -11,9 +11,9 @@ from lab.wire import Histogram, LinkStats, MockStats, PoolStats
 from lab.witnesses import ProxyWitness, UpstreamWitness, Witnesses
 from loadtest.account_builder import attribution_of, request_classes, slowest_mean, swallowed_share
 from loadtest.locust_stats import Counts
+from loadtest.process_deltas import closings_of, host_of, workers_of
 from loadtest.service_snapshots import Snapshot
 from loadtest.span import Moment, Span, span
-from loadtest.surroundings import closings_of, host_of, workers_of
 
 PHASES = ["pool_wait", "network", "upstream", "proxy"]
 WITNESSES = Witnesses(locust_requests=200, locust_failures=0)

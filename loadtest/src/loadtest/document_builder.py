@@ -27,9 +27,9 @@ from loadtest.account_builder import attribution_of
 from loadtest.emulator_stats import counted_in_all, link_stats, mock_stats
 from loadtest.locust_stats import Counts
 from loadtest.patterns import is_bounded
+from loadtest.process_deltas import closings_of, host_of, workers_of
 from loadtest.service_snapshots import Snapshot
 from loadtest.span import Moment, Span, span
-from loadtest.surroundings import closings_of, host_of, workers_of
 
 
 @dataclass(frozen=True)

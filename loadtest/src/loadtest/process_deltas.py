@@ -1,4 +1,4 @@
-"""What surrounded a span of time: the machine, each worker, who closed the connections. Pure, by differences."""
+"""What a run added to the processes' own figures: the machine, each worker, who closed the connections. Pure."""
 
 import os
 
