@@ -6,6 +6,7 @@ from support.raw_http import Exchange, half_closed, split, statuses
 REQUEST = b"GET /%d HTTP/1.1\r\nHost: proxy.test\r\n\r\n"
 POST = b"POST /3 HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: 2\r\n\r\nhi"
 CHUNKED = b"POST /3 HTTP/1.1\r\nHost: proxy.test\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+GARBAGE = b"excess\0\r\n"
 ASKED = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -43,6 +44,11 @@ async def test_a_quick_answer_comes_without_a_question(stand: Stand) -> None:
         for request in (REQUEST % 1, POST, CHUNKED, b"GET / HTTP/1.0\r\n\r\n"):
             assert split(await half_closed(proxy.port, request))[0] == 200
         assert statuses(await half_closed(proxy.port, b"".join(REQUEST % number for number in range(5)))) == [200] * 5
+        # with h11 the second is not read before the first one's answer
+        for cut in (GARBAGE, POST[:-1], POST.replace(b": 2", b": 9")):
+            assert statuses(await half_closed(proxy.port, POST + cut))[0] == 200
+        pool = await proxy.pool()
+        assert (pool["requests"]["in_flight"], pool["active"]) == (0, 0)
         for incomplete in (b"GET / HT", POST[:-1], CHUNKED[:-4]):
             assert await half_closed(proxy.port, incomplete) == b""
 

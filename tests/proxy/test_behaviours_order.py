@@ -20,6 +20,9 @@ async def test_garbage_behind_a_request_is_answered_after_it(stand: Stand) -> No
                 assert statuses(answers) == [200] * count + [400]
                 assert answers.count(b"\r\n\r\nok") == count
         assert len(upstream.exchanges) == 8
+        for head in (b"HEAD / HTTP/1.1\r\nA: \0\r\n\r\n", b"HEAD /\xff HTTP/1.1\r\n\r\n"):
+            status, headers, body = split(await roundtrip(proxy.port, head))
+            assert (status, body, dict(headers)[b"content-length"]) == (400, b"", b"0")
         closing = get("/last")
         assert statuses(await roundtrip(proxy.port, closing + GARBAGE)) == [200]
 

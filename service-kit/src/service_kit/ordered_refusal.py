@@ -28,6 +28,7 @@ class OrderedRefusals(asyncio.Protocol):
     pipeline: Any = ()
     _unset_keepalive_if_required: Any
     _refusal_status: int | None = None
+    _to_head = False
 
     def refuse(self, status: int | None) -> None:
         """Parse no more. Answer `status` when it is this answer's turn; None: only close then.
@@ -39,13 +40,15 @@ class OrderedRefusals(asyncio.Protocol):
         self.refusing = True
         self._refusal_status = status
         cycle = self.cycle
+        broken = cycle is not None and cycle.more_body and not cycle.response_complete
+        self._to_head = cycle.scope["method"] == "HEAD" if broken else self.may_be_head()
         if cycle is None:
             self.last_answer_sent()
         elif cycle.response_complete:
             if cycle.more_body:  # it was answered already
                 self._refusal_status = None
             self.last_answer_sent()
-        elif cycle.more_body:
+        elif broken:
             if self.pipeline and self.pipeline[0][0] is cycle:
                 self.pipeline.popleft()
             elif cycle.response_started:
@@ -62,9 +65,13 @@ class OrderedRefusals(asyncio.Protocol):
         self.cycle.message_event.set()
         self.end()
 
-    def refusal(self, status: int) -> bytes:
+    def may_be_head(self) -> bool:
+        """Whether what is refused may be a HEAD: the answer to it has no body, and says so."""
+        return False
+
+    def refusal(self, status: int, *, has_body: bool) -> bytes:
         """Return an answer with this status, whole."""
-        text = b"Invalid HTTP request received."
+        text = b"Invalid HTTP request received." if has_body else b""
         headers = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
         line = b"HTTP/1.1 %d %s\r\n" % (status, HTTPStatus(status).phrase.encode())
         head = line + headers + b"content-type: text/plain; charset=utf-8\r\n"
@@ -75,7 +82,7 @@ class OrderedRefusals(asyncio.Protocol):
         if self.ended or self.transport.is_closing():
             return
         if self._refusal_status is not None:
-            self.transport.write(self.refusal(self._refusal_status))
+            self.transport.write(self.refusal(self._refusal_status, has_body=not self._to_head))
         self.end()
 
     def end(self) -> None:

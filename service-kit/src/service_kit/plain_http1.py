@@ -23,6 +23,7 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._parse_again = False
         self._unparsed_bytes = 0
+        self._refused_data_has_head = False
 
     def data_received(self, data: bytes) -> None:
         if self.refusing:
@@ -36,6 +37,7 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
                 self._parse_again = False
                 self._parse_without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError:
+            self._refused_data_has_head = b"HEAD" in data
             self.send_400_response("Invalid HTTP request received.")
         if self._unparsed_bytes > MAX_UNPARSED_BYTES:
             self.refuse(431)
@@ -78,6 +80,10 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
             self.answering = following
         elif self.refusing:
             self.last_answer_sent()
+
+    def may_be_head(self) -> bool:
+        # the parser may still have the method of the request before: nobody else knows how far it came
+        return self._refused_data_has_head or self.parser.get_method() == b"HEAD"
 
     def send_400_response(self, msg: str) -> None:
         """What came is not HTTP."""

@@ -15,9 +15,9 @@ _AND_CLOSE: Final = frozenset({400, 408, 417, 431, 501, 505})
 """Where one side may not know where the next request begins."""
 
 
-def raw_error(error: ProxyError) -> bytes:
+def raw_error(error: ProxyError, *, has_body: bool) -> bytes:
     """Return an error as bytes, where the server has no request to answer."""
-    body = error.body(os.urandom(8).hex())
+    body = error.body(os.urandom(8).hex()) if has_body else b""
     headers = [*error.headers(body), (b"date", http_date(int(time.time()))), (b"connection", b"close")]
     line = b"HTTP/1.1 %d %s\r\n" % (error.status, HTTPStatus(error.status).phrase.encode())
     return line + b"".join(b"%s: %s\r\n" % header for header in headers) + b"\r\n" + body

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import h11
 from h11._receivebuffer import ReceiveBuffer
+from h11._state import MIGHT_SWITCH_PROTOCOL
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from proxy.forward.request_target import AUTHORITY_KEY, origin_form
@@ -35,12 +36,14 @@ class StrictBuffer(ReceiveBuffer):
     """h11's buffer, which hands lines over only if they have one meaning."""
 
     trailers = False
+    begins_with_head = False
 
     def maybe_extract_lines(self) -> list[bytearray] | None:
         """Extract a head, or trailers, once all of it is here."""
         if not self.trailers:
             while self._data.startswith(b"\r\n"):  # RFC 9112 section 2.2
                 del self._data[:2]
+            self.begins_with_head = self._data.startswith(b"HEAD")
             if bytes(self._data) in (b"", b"\r"):
                 return None
         raw = bytes(self._data)
@@ -60,6 +63,16 @@ class StrictConnection(h11.Connection):
         self._receive_buffer: StrictBuffer = StrictBuffer()
         self.authority: bytes | None = None
         self.status = 400
+
+    @property
+    def has_unread_requests(self) -> bool:
+        """Whether there are bytes behind a request that is not answered yet."""
+        return self.their_state in (h11.DONE, MIGHT_SWITCH_PROTOCOL) and bool(self._receive_buffer)
+
+    @property
+    def begins_with_head(self) -> bool:
+        """Whether the head that was read last is one of a HEAD."""
+        return self._receive_buffer.begins_with_head
 
     def next_event(self) -> Any:
         """Return h11's next event, a request's with its target in origin form."""
@@ -84,6 +97,7 @@ class H11Connection(CallerProtocol, H11Protocol):
     """One caller's connection."""
 
     conn: StrictConnection
+    _closed_side = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -105,12 +119,24 @@ class H11Connection(CallerProtocol, H11Protocol):
         self.begin_request()
         return False
 
+    def may_be_head(self) -> bool:
+        """Whether the head that was read last is one of a HEAD."""
+        return self.conn.begins_with_head
+
     def send_400_response(self, _: str) -> None:
         """What came is not HTTP."""
         self.refuse(self.conn.status)
 
+    def refuse(self, status: int | None) -> None:
+        """Refuse; but a FIN counts behind the whole requests that h11 has not read yet."""
+        self._closed_side = self._closed_side or status is None
+        if status is not None or not self.conn.has_unread_requests:
+            super().refuse(status)
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self._closed_side:
+            self.refuse(None)
         if self.refusing and self.cycle.response_complete:
             self.last_answer_sent()
 

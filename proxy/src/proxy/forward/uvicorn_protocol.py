@@ -69,9 +69,9 @@ class CallerProtocol(OrderedRefusals):
             over = len(self.connections) >= limit or len(self.tasks) >= limit
             self.app = overloaded if over else self.config.loaded_app
 
-    def refusal(self, status: int) -> bytes:
+    def refusal(self, status: int, *, has_body: bool) -> bytes:
         """Return the proxy's own error, whole."""
-        return raw_error(ProxyError(_CODES[status]))
+        return raw_error(ProxyError(_CODES[status]), has_body=has_body)
 
     def body_broken(self) -> None:
         """The rest of the body of a request that is being answered will not come.
