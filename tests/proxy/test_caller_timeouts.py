@@ -1,4 +1,5 @@
 import asyncio
+import json
 import math
 import socket
 import time
@@ -316,3 +317,28 @@ async def test_a_longer_body_waits_for_its_first_bytes_only() -> None:
         writer.write(b"x")
         assert split(await reader.read())[0] == 200
         writer.close()
+
+
+async def test_the_time_of_a_body_that_is_read_first_is_that_of_its_sending() -> None:
+    """Not of the proxy's own queue: the caller took it."""
+    async with opened(caller_body_timeout_seconds=10) as (_, proxy):
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(get("/", "Content-Length: 2", method="POST") + b"h")
+        await asyncio.sleep(SECONDS)
+        writer.write(b"i")
+        assert split(await reader.read())[0] == 200
+        writer.close()
+        page = json.loads(split(await roundtrip(proxy.port, get("/-/ledger?limit=5")))[2])
+        phases = page["entries"][0]["phases_ms"]
+        assert phases["send"] >= SECONDS * 1e3 * 0.9 > phases["admission"]
+
+
+@pytest.mark.parametrize("limit", [0, 65_536])
+async def test_a_total_time_out_in_a_body_is_the_callers(limit: int) -> None:
+    """The upstream has not been asked, or waits for the body, too."""
+    async with opened(total_timeout_seconds=SECONDS, caller_body_timeout_seconds=10, request_buffer_bytes=limit) as (
+        _,
+        proxy,
+    ):
+        upload = get("/", "Content-Length: 100", method="POST") + bytes(10)
+        assert_is_the_timeout(await roundtrip(proxy.port, upload, timeout=5))
