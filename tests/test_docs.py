@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from link.profiles import PROFILES
 from support.docs import PAGES, blocks
 from support.servers import ROOT
+from upstream_mock.faults.runtime.registry import discover
+from upstream_mock.latency.parse import distributions
 
 README_LINES = 160
 
@@ -35,3 +38,16 @@ def test_files_that_are_named_exist(page: Path) -> None:
     files = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("*/src/**/*.py")]
     for name in re.findall(r"`([\w.-]+/[\w./-]+\.\w+)`", page.read_text()):
         assert (ROOT / name).exists() or any(path.endswith(f"/{name}") for path in files), f"{page.name}: {name}"
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("upstream.md", {name for name in discover() if name != "STATUS"} | {"STATUS_400"}),
+        ("upstream.md", set(distributions())),
+        ("network.md", set(PROFILES)),
+    ],
+    ids=["faults", "distributions", "profiles"],
+)
+def test_the_docs_name_what_there_is(page: str, names: set[str]) -> None:
+    assert names - set(re.findall(r"`([\w-]+)", (ROOT / "docs" / page).read_text())) == set()

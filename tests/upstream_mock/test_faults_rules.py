@@ -30,7 +30,6 @@ def affected(text: str, count: int, *, elapsed: float = 0.0, path: str = "/work"
 
 def test_every_fault_has_its_class_name_and_a_docstring() -> None:
     found = discover()
-    assert len(found) == 22
     assert "STATUS_400 to STATUS_599" in spelled(found)
     for name, fault in found.items():
         assert fault.__doc__
