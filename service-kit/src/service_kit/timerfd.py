@@ -50,7 +50,7 @@ class TimerFd:
         _set(self._fd, max(1, at_ns))
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         self._loop.remove_reader(self._fd)
         os.close(self._fd)
 

@@ -71,6 +71,6 @@ class Client:
 
 
 def client_of(scope: MutableMapping[str, Any]) -> Client:
-    """The client of a request; under a server that does not set it, one that never leaves."""
+    """Return a request's client; where the server sets none, a client that never leaves."""
     client = scope.get(CLIENT_KEY)
     return client if isinstance(client, Client) else Client()

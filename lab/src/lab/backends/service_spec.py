@@ -51,7 +51,7 @@ def no_wiring(_wires: Wires) -> Variables:
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """A service: how it is started, what it gets, and by what it is known to be ready.
+    """A service: how it is started, which variables it gets, and how it shows that it is ready.
 
     `wiring` gives the variables that connect it to the others, unless the user sets them. `after` names the
     services that must be ready before it starts, because its wiring reads their /-/config (on the port of their

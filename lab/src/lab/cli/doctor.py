@@ -38,7 +38,7 @@ def doctor(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON and nothing else.")] = False,
 ) -> int:
-    """Say what this machine has, and what follows."""
+    """Show what this machine has, and what follows."""
     findings, follows = asyncio.run(_examine(workspace_of(context)))
     if as_json:
         print_json(json.dumps({"findings": [one.model_dump() for one in findings], "follows": follows}, indent=1))
