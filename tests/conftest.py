@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,10 +45,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """A file's tests stay in one process, for they share what they start; the end-to-end ones are all in the same."""
+    """A file's tests stay in one process, for they share what they start; the end-to-end ones are two such groups.
+
+    Those in Compose are one after the other, those as processes are, and all the others beside them.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "e2e" if nodeid.startswith("tests/e2e/") else nodeid.split("::", 1)[0]
+        file: str = nodeid.split("::", 1)[0]
+        if not file.startswith("tests/e2e/"):
+            return file
+        return "compose" if Path(file).name.startswith(("test_compose", "test_readme")) else "processes"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
@@ -55,9 +62,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     return ByFile(config, log)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let the end-to-end tests have the CPU first: they put loads on what they start."""
+    if "PYTEST_XDIST_WORKER" in os.environ and item.get_closest_marker("e2e") is None and os.nice(0) == 0:
+        os.nice(10)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what this machine cannot run, but never in CI."""
-    # the long ones first: with two workers the other one does all the rest meanwhile
+    # the longest groups first, so that no process is left alone with one at the end
     items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
     if os.environ.get("CI"):
         return

@@ -120,7 +120,7 @@ def _cpu_usec(identity: str) -> int:
 
 
 def test_ten_and_forty_connections(here: Clone, say: Say) -> None:
-    """The same as with processes: about 100 requests/s, then four times that or the CPU's limit."""
+    """The same as with processes."""
     ten_and_forty(here, say)
 
 

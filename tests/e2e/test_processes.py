@@ -48,111 +48,42 @@ def test_the_services_are_ready_when_up_says_so(here: Clone, up: Foreground, say
     assert here.proxy in up.output
 
 
-def test_ten_and_forty_connections(here: Clone, up: Foreground, say: Say) -> None:
-    """Ten give about 100 requests/s, forty four times that or the CPU's limit; the comparison names the setting."""
-    ten_and_forty(here, say)
-
-
-def test_the_next_run_starts_from_the_baseline_again(here: Clone, up: Foreground) -> None:
-    """What the last run set is gone, and only what differs was restarted."""
-    before = {row["pid"] for row in here.get(f"{here.proxy}/-/pool")["process"]["workers"]}
-    document = here.run_json("--users", "5", "--time", "2s")
-    assert document["settings"]["start"]["proxy"]["PROXY_MAX_CONNECTIONS"] == 10
-    after = {row["pid"] for row in here.get(f"{here.proxy}/-/pool")["process"]["workers"]}
-    assert before != after
-    again = here.run_json("--users", "5", "--time", "2s", "UPSTREAM_LATENCY=constant(50ms)")
-    assert {row["pid"] for row in here.get(f"{here.proxy}/-/pool")["process"]["workers"]} == after
-    assert again["settings"]["start"]["upstream"]["UPSTREAM_LATENCY"] == "constant(50ms)"
-
-
-def test_a_run_takes_back_what_was_put_while_the_services_ran(here: Clone, up: Foreground) -> None:
-    """The pool's limit and the mock's faults are those of the settings again, and the run names what it restarted."""
-    limit = b'{"PROXY_MAX_CONNECTIONS": 3}'
-    mock = f"http://127.0.0.1:{here.environment['UPSTREAM_CONTROL_PORT']}"
-    for url, body in ((f"{here.proxy}/-/config", limit), (f"{mock}/-/faults", b"STATUS_503")):
-        with urllib.request.urlopen(urllib.request.Request(url, body, method="PUT")) as answer:
-            assert answer.status == 200
-    document = here.run_json("--users", "5", "--time", "2s")
-    assert document["settings"]["start"]["proxy"]["PROXY_MAX_CONNECTIONS"] == 10
-    assert document["totals"]["failures"] == 0
+# As `up` has started them: these come before those that run with other settings.
 
 
 def test_a_run_from_the_ui_is_accounted_for(here: Clone, up: Foreground, say: Say) -> None:
     """Local, in the web UI's own process."""
-    here.run_json("--users", "1", "--time", "1s")  # back to the baseline
     document = here.ui_run(users=20, seconds=4)
     say(f"UI: {counts(document)}")
     assert document["mode"] == "ui"
     assert_accounted_for(document)
 
 
-def test_a_run_of_two_workers_is_accounted_for(here: Clone, up: Foreground, say: Say) -> None:
-    """A master and two workers, headless."""
-    document = here.run_json("--users", "20", "--time", "4s", "LOCUST_PROCESSES=2")
-    say(f"two workers: {counts(document)}")
-    assert_accounted_for(document)
-    assert document["generator"]["processes"] >= 2
+def test_a_run_that_is_interrupted_is_kept_and_marked(here: Clone, up: Foreground) -> None:
+    """Ctrl-C: exit 130, and the run is in the list."""
+    words = ("./sandbox", "run", "--time", "60s", "--users", "5", "--label", "cut")
+    with Foreground(here, *words) as running:
+        here.until(lambda: here.in_flight() > 0, 30)
+        before = here.answered()
+        here.until(lambda: here.answered() >= before + 50, 30)
+        assert running.stop() == 130, running.output
+    rows = json.loads(here.sandbox("runs", "--json").stdout)
+    assert [row["status"] for row in rows if row["label"] == "cut"] == ["interrupted"]
 
 
-def test_two_uvicorn_workers_are_one_pool_to_the_reader(here: Clone, up: Foreground) -> None:
-    """Their limits add up and so do their counts."""
-    document = here.run_json("--users", "20", "--time", "3s", "UVICORN_WORKERS=2")
-    assert document["pool"]["max"] == 20
-    assert_accounted_for(document)
-
-
-def test_the_relay_adds_its_round_trip(here: Clone, up: Foreground) -> None:
-    """40 ms on every request and one more on a new connection; the run document names the engine."""
-    document = here.run_json(
-        "--users", "4", "--time", "3s", "NET_RTT_MS=40", "UPSTREAM_LATENCY=constant(10ms)", "PROXY_MAX_CONNECTIONS=4"
-    )
-    assert_accounted_for(document)
-    assert document["network"]["engine"] == "relay"
-    assert document["latency_ms"]["p50"] >= 50
-    assert document["settings"]["start"]["network"]["NET_RTT_MS"] == 40
-
-
-@pytest.mark.parametrize(
-    "assignment",
-    [
-        "PROXY_MAX_CONNECTIONS=ten",
-        "PROXY_MAX_CONNECTIONS=-1",
-        "PROXY_MAX_CONNECTIONS=0",
-        "PROXY_MAX_KEEPALIVE_CONNECTIONS=11",
-        "PROXY_CLIENT=curl",
-        "UPSTREAM_LATENCY=about(100ms)",
-        "PROXY_UPSTREAM_URL=nowhere",
-        "PROXY_UPSTREAM_URL=ftp://a",
-        "NET_RTT_MS=-1",
-        "PROXY_PORT=99999",
-        "LOCUST_USERS=many",
-        "PROXY_NONSENSE=1",
-        "NONSENSE=1",
-    ],
-)
-def test_a_bad_setting_stops_the_run_before_anything_changes(here: Clone, up: Foreground, assignment: str) -> None:
-    """Exit 2, one line with variable and value, nothing restarted."""
-    before = here.get(f"{here.proxy}/-/pool")["process"]["workers"]
-    done = here.sandbox("run", "--time", "1s", assignment, expect=2)
-    name, value = assignment.split("=", 1)
-    lines = [line for line in done.stderr.splitlines() if name in line]
-    assert len(lines) == 1, done.stderr
-    assert value in lines[0]
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    after = here.get(f"{here.proxy}/-/pool")["process"]["workers"]
-    assert [row["pid"] for row in before] == [row["pid"] for row in after]
-
-
-def test_contradictory_network_settings_are_a_mistake(here: Clone, up: Foreground) -> None:
-    """An engine that is off cannot have a round-trip time."""
-    done = here.sandbox("run", "NET_ENGINE=off", "NET_RTT_MS=40", expect=2)
-    assert "NET_RTT_MS" in done.stderr
+def test_sigterm_during_a_run_answers_what_is_in_flight(here: Clone, up: Foreground) -> None:
+    """The proxy gets SIGTERM under load: its answers go out, and it exits 0."""
+    running = threading.Thread(target=lambda: here.ui_run(users=10, seconds=4))
+    running.start()
+    here.until(lambda: here.in_flight() >= 5, 20)
+    os.kill(here.get(f"{here.proxy}/-/pool")["process"]["workers"][0]["pid"], signal.SIGTERM)
+    running.join()
+    up.until(r"proxy.*(exit(ed)?( code)?|code) 0", 60 + time.monotonic() - up.began)
+    here.run_json("--users", "5", "--time", "1s")
 
 
 def test_an_upstream_killed_during_a_run_gives_502_and_comes_back(here: Clone, up: Foreground, say: Say) -> None:
     """Coded errors and not a hang while it is away; within a second of its return requests succeed again."""
-    here.run_json("--users", "1", "--time", "1s")
     found: dict[str, dict[str, Any]] = {}
     running = threading.Thread(target=lambda: found.update(document=here.ui_run(users=10, seconds=6)))
     running.start()
@@ -184,28 +115,98 @@ def test_an_upstream_killed_during_a_run_gives_502_and_comes_back(here: Clone, u
     here.run_json("--users", "5", "--time", "1s")  # the supervisor starts it again
 
 
-def test_a_run_that_is_interrupted_is_kept_and_marked(here: Clone, up: Foreground) -> None:
-    """Ctrl-C: exit 130, and the run is in the list."""
-    words = ("./sandbox", "run", "--time", "60s", "--users", "5", "--label", "cut")
-    with Foreground(here, *words) as running:
-        here.until(lambda: here.in_flight() > 0, 30)
-        before = here.answered()
-        here.until(lambda: here.answered() >= before + 50, 30)
-        assert running.stop() == 130, running.output
-    rows = json.loads(here.sandbox("runs", "--json").stdout)
-    assert [row["status"] for row in rows if row["label"] == "cut"] == ["interrupted"]
+# With other settings.
 
 
-def test_sigterm_during_a_run_answers_what_is_in_flight(here: Clone, up: Foreground) -> None:
-    """The proxy gets SIGTERM under load: its answers go out, and it exits 0."""
-    here.run_json("--users", "1", "--time", "1s")
-    running = threading.Thread(target=lambda: here.ui_run(users=10, seconds=4))
-    running.start()
-    here.until(lambda: here.in_flight() >= 5, 20)
-    os.kill(here.get(f"{here.proxy}/-/pool")["process"]["workers"][0]["pid"], signal.SIGTERM)
-    running.join()
-    up.until(r"proxy.*(exit(ed)?( code)?|code) 0", 60 + time.monotonic() - up.began)
-    here.run_json("--users", "5", "--time", "1s")
+def test_ten_and_forty_connections(here: Clone, up: Foreground, say: Say) -> None:
+    """Four times the connections, at least three times the throughput; the comparison names the setting."""
+    ten_and_forty(here, say)
+
+
+def test_the_next_run_starts_from_the_baseline_again(here: Clone, up: Foreground) -> None:
+    """What the last run set is gone, and only what differs was restarted."""
+    before = {row["pid"] for row in here.get(f"{here.proxy}/-/pool")["process"]["workers"]}
+    document = here.run_json("--users", "5", "--time", "2s")
+    assert document["settings"]["start"]["proxy"]["PROXY_MAX_CONNECTIONS"] == 10
+    after = {row["pid"] for row in here.get(f"{here.proxy}/-/pool")["process"]["workers"]}
+    assert before != after
+    again = here.run_json("--users", "5", "--time", "2s", "UPSTREAM_LATENCY=constant(50ms)")
+    assert {row["pid"] for row in here.get(f"{here.proxy}/-/pool")["process"]["workers"]} == after
+    assert again["settings"]["start"]["upstream"]["UPSTREAM_LATENCY"] == "constant(50ms)"
+
+
+def test_a_run_takes_back_what_was_put_while_the_services_ran(here: Clone, up: Foreground) -> None:
+    """The pool's limit and the mock's faults are those of the settings again, and the run names what it restarted."""
+    limit = b'{"PROXY_MAX_CONNECTIONS": 3}'
+    mock = f"http://127.0.0.1:{here.environment['UPSTREAM_CONTROL_PORT']}"
+    for url, body in ((f"{here.proxy}/-/config", limit), (f"{mock}/-/faults", b"STATUS_503")):
+        with urllib.request.urlopen(urllib.request.Request(url, body, method="PUT")) as answer:
+            assert answer.status == 200
+    document = here.run_json("--users", "5", "--time", "2s")
+    assert document["settings"]["start"]["proxy"]["PROXY_MAX_CONNECTIONS"] == 10
+    assert document["totals"]["failures"] == 0
+
+
+def test_a_run_of_two_workers_is_accounted_for(here: Clone, up: Foreground, say: Say) -> None:
+    """A master and two workers, headless."""
+    document = here.run_json("--users", "20", "--time", "4s", "LOCUST_PROCESSES=2")
+    say(f"two workers: {counts(document)}")
+    assert_accounted_for(document)
+    assert document["generator"]["processes"] >= 2
+
+
+def test_two_uvicorn_workers_are_one_pool_to_the_reader(here: Clone, up: Foreground) -> None:
+    """Their limits add up and so do their counts."""
+    document = here.run_json("--users", "20", "--time", "3s", "UVICORN_WORKERS=2")
+    assert document["pool"]["max"] == 20
+    assert_accounted_for(document)
+
+
+def test_the_relay_adds_its_round_trip(here: Clone, up: Foreground) -> None:
+    """40 ms on every request and one more on a new connection; the run document names the engine."""
+    document = here.run_json(
+        "--users", "4", "--time", "3s", "NET_RTT_MS=40", "UPSTREAM_LATENCY=constant(10ms)", "PROXY_MAX_CONNECTIONS=4"
+    )
+    assert_accounted_for(document)
+    assert document["network"]["engine"] == "relay"
+    assert document["latency_ms"]["p50"] >= 50
+    assert document["settings"]["start"]["network"]["NET_RTT_MS"] == 40
+
+
+@pytest.mark.parametrize(
+    "assignments",
+    [
+        (
+            *("PROXY_MAX_CONNECTIONS=ten", "PROXY_CLIENT=curl", "PROXY_PORT=99999", "PROXY_UPSTREAM_URL=nowhere"),
+            *("UPSTREAM_LATENCY=about(100ms)", "NET_RTT_MS=-1", "LOCUST_USERS=many"),
+        ),
+        ("PROXY_MAX_CONNECTIONS=0", "PROXY_UPSTREAM_URL=ftp://a"),
+        ("PROXY_MAX_KEEPALIVE_CONNECTIONS=11",),
+        ("PROXY_NONSENSE=1",),
+        ("NONSENSE=1",),
+    ],
+)
+def test_bad_settings_stop_the_run_before_anything_changes(
+    here: Clone, up: Foreground, assignments: tuple[str, ...]
+) -> None:
+    """Exit 2, one line for each with variable and value, nothing restarted."""
+    before = here.get(f"{here.proxy}/-/pool")["process"]["workers"]
+    done = here.sandbox("run", "--time", "1s", *assignments, expect=2)
+    for assignment in assignments:
+        name, value = assignment.split("=", 1)
+        lines = [line for line in done.stderr.splitlines() if name in line]
+        assert len(lines) == 1, done.stderr
+        assert value in lines[0]
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    after = here.get(f"{here.proxy}/-/pool")["process"]["workers"]
+    assert [row["pid"] for row in before] == [row["pid"] for row in after]
+
+
+def test_contradictory_network_settings_are_a_mistake(here: Clone, up: Foreground) -> None:
+    """An engine that is off cannot have a round-trip time."""
+    done = here.sandbox("run", "NET_ENGINE=off", "NET_RTT_MS=40", expect=2)
+    assert "NET_RTT_MS" in done.stderr
 
 
 def test_a_second_up_is_refused_in_one_line(here: Clone, up: Foreground) -> None:

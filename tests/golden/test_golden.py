@@ -15,6 +15,8 @@ import pytest
 
 from support.servers import environment
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 
 CHANGED = {

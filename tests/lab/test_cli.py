@@ -30,6 +30,8 @@ from support import fake_services
 from support.eventually import eventually_sync
 from support.fake_clone import FakeClone
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = {"up", "down", "run", "predict", "runs", "compare", "test", "doctor"}
 
 

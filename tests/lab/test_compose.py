@@ -14,6 +14,8 @@ from support.eventually import eventually_sync
 from support.fake_clone import FakeClone, is_alive
 from support.fake_docker import State, install
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def clone(tmp_path: Path) -> FakeClone:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 LAUNCHER = Path(__file__).parents[2] / "sandbox"
 PACKAGES = {
     "proxy": "proxy",

@@ -18,6 +18,8 @@ from support import fake_services
 from support.eventually import eventually_sync
 from support.fake_clone import FakeClone, is_alive
 
+pytestmark = pytest.mark.slow
+
 ALL = {"upstream-mock", "link", "proxy", "locust"}
 
 

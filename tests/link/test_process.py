@@ -25,6 +25,8 @@ from link.settings import CHANGEABLE, Settings
 from service_kit.settings_change import MAX_BODY_BYTES
 from support.eventually import eventually_sync
 
+pytestmark = pytest.mark.slow
+
 
 def free_ports(count: int) -> list[str]:
     """Return ports that nothing listens on."""

@@ -12,6 +12,8 @@ import pytest
 
 from support.netns_pair import PORT, NetnsPair
 
+pytestmark = pytest.mark.slow
+
 RTT = 0.04
 SLACK = 0.005
 """Seconds that the fastest may be above its round trips. Not the median: on a shared core the kernel's own estimates

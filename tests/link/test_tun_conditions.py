@@ -14,6 +14,8 @@ import pytest
 
 from support.netns_pair import NetnsPair, enter
 
+pytestmark = pytest.mark.slow
+
 RTT = 0.04
 
 Say = Callable[[str], None]

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from lab.run_document import RunDocument
 from support.locust import RunLocust
 from support.servers import free_port, part
+
+pytestmark = pytest.mark.slow
 
 
 def test_an_upstream_whose_queue_is_full_is_named_with_its_faults(run_locust: RunLocust, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from support.eventually import eventually_sync
 from support.locust import RunLocust, Target
 from support.servers import free_port
 
+pytestmark = pytest.mark.slow
+
 
 def only_run(folder: Path) -> RunDocument:
     """Return the one run that was saved."""

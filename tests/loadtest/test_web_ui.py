@@ -5,7 +5,11 @@ import io
 import os
 import signal
 
+import pytest
+
 from support.locust import WebUi
+
+pytestmark = pytest.mark.slow
 
 
 def test_runs_from_the_form_are_recorded_and_shown(web_ui: WebUi) -> None:

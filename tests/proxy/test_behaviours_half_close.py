@@ -1,7 +1,11 @@
 import asyncio
 
+import pytest
+
 from support.behaviours import Stand, behaviour
 from support.raw_http import Exchange, half_closed, split, statuses
+
+pytestmark = pytest.mark.slow
 
 REQUEST = b"GET /%d HTTP/1.1\r\nHost: proxy.test\r\n\r\n"
 POST = b"POST /3 HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: 2\r\n\r\nhi"

@@ -1,4 +1,8 @@
+import pytest
+
 from support.client_capabilities import TABLE, table
+
+pytestmark = pytest.mark.slow
 
 
 async def test_the_committed_table_is_what_the_clients_can_do() -> None:

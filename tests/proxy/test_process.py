@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from support.raw_http import get, roundtrip, split
 from support.servers import Part, check, free_port, part
+
+pytestmark = pytest.mark.slow
 
 
 @contextmanager

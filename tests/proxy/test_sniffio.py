@@ -11,6 +11,8 @@ import pytest
 
 from service_kit.listening import free_port
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 _WHEN_SERVING = """

@@ -5,6 +5,8 @@ from support.identity import mirror, users
 from support.raw_http import raw_upstream
 from support.servers import running_proxy
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])

@@ -17,6 +17,8 @@ from proxy.tuning import in_force, make_pyreqwest_threads_batch_work
 from support.raw_http import raw_upstream
 from support.servers import free_port, part
 
+pytestmark = pytest.mark.slow
+
 
 def policies(pid: int) -> dict[str, set[int]]:
     """The scheduling policies of a process's threads, by name."""

@@ -9,6 +9,8 @@ import pytest
 from upstream_mock.capacity import Capacity, QueueFullError
 from upstream_mock.client import Client
 
+pytestmark = pytest.mark.slow
+
 
 async def test_never_more_than_n_and_in_order_of_arrival() -> None:
     """30 clients, 3 servers: at most 3 at work, and they get in as they came."""

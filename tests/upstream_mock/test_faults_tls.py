@@ -16,6 +16,8 @@ import pytest
 from support.mock_upstream import RunMock, both_loops
 from upstream_mock.faults.runtime.registry import discover
 
+pytestmark = pytest.mark.slow
+
 ENDS = {
     "CONNECTION_RESET_BY_PEER": "RST",
     "LIMIT_DATA_RESET": "RST",

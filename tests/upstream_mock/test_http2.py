@@ -17,6 +17,8 @@ from support.mock_upstream import RunMock, both_loops
 from support.raw_http import roundtrip, split
 from support.servers import running_proxy
 
+pytestmark = pytest.mark.slow
+
 SECURE = {"tls": "on", "http2": True}
 
 

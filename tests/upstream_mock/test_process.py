@@ -12,6 +12,8 @@ import pytest
 
 from support.mock_upstream import StartProcess
 
+pytestmark = pytest.mark.slow
+
 
 def listens(port: int) -> bool:
     """Whether something listens."""

@@ -19,6 +19,8 @@ from upstream_mock.client import Client
 from upstream_mock.latency.distribution import LatencySampler
 from upstream_mock.latency.parse import parse_latency
 
+pytestmark = pytest.mark.slow
+
 CUSTOMERS, WARM_UP = 4000, 500
 
 

@@ -25,8 +25,8 @@ _CODES = {
 """pytest's exit codes in ours: that no tests were collected is a test that fell short."""
 
 _NO_TESTS = 5
-_BESIDE = ("-n", "2", "--no-loadscope-reorder", "--durations=15")
-"""The end-to-end tests one after the other in one process, beside them the others in a second one."""
+_BESIDE = ("-n", "4", "--no-loadscope-reorder", "--durations=15")
+"""Four processes, for two cores: two of them have the end-to-end tests, and tests mostly wait."""
 
 _ALONE = ("-n", "0")
 """For tests that assert on the wall clock, and once more for any test that failed."""
