@@ -1,8 +1,13 @@
 import asyncio
 import re
+import subprocess
+import sys
 
-from support.behaviours import Stand, behaviour
+import pytest
+
+from support.behaviours import PARSERS, Stand, behaviour
 from support.raw_http import Exchange, answer_ok, get, half_closed, roundtrip, split, statuses
+from support.servers import environment, running_proxy
 
 GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -118,3 +123,20 @@ async def test_every_answer_has_a_date(stand: Stand) -> None:
 
 async def _headers(port: int, request: bytes) -> list[tuple[bytes, bytes]]:
     return split(await roundtrip(port, request))[1]
+
+
+@pytest.mark.parametrize("http", PARSERS.values(), ids=PARSERS)
+async def test_beyond_the_limit_of_connections_the_proxy_answers_itself(http: str) -> None:
+    """UVICORN_LIMIT_CONCURRENCY, which counts the connection that asks."""
+    async with running_proxy("http://127.0.0.1:9", http=http, limit_concurrency=1) as proxy:
+        status, headers, _ = split(await roundtrip(proxy.port, get().replace(b"Connection: close\r\n", b"")))
+        assert (status, dict(headers)[b"x-proxy-error"]) == (503, b"overloaded")
+        assert {b"date", b"retry-after"} <= dict(headers).keys()
+
+
+def test_without_httptools_the_proxy_serves_by_h11() -> None:
+    """It is an optional package of uvicorn's."""
+    code = "import sys; sys.modules['httptools'] = None; import proxy.app, proxy.server; "
+    code += "print(proxy.server._protocol('auto', tuned=True))"
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=30)
+    assert done.stdout.strip() == PARSERS["h11"], done.stderr

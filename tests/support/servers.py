@@ -56,7 +56,11 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def running_proxy(
-    upstream_url: str, *, http: str = "proxy.forward.httptools_protocol:HttpToolsConnection", **settings: object
+    upstream_url: str,
+    *,
+    http: str = "proxy.forward.httptools_protocol:HttpToolsConnection",
+    limit_concurrency: int | None = None,
+    **settings: object,
 ) -> AsyncIterator[RunningProxy]:
     """Serve the proxy by uvicorn in this loop, with the proxy's own protocol or another one."""
     app = create_app(Settings(upstream_url=upstream_url, **settings), ServerSettings())  # type: ignore[arg-type] # checked by pydantic
@@ -64,6 +68,7 @@ async def running_proxy(
         app,
         port=0,
         http=http,
+        limit_concurrency=limit_concurrency,
         ws="none",
         log_level="critical",
         access_log=False,

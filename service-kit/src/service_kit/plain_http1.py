@@ -10,10 +10,10 @@ from typing import Any, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service_kit.ordered_refusal import OrderedRefusals
+from service_kit.ordered_refusal import MAX_UNPARSED_BYTES, OrderedRefusals
 
-MAX_UNPARSED_BYTES: Final = 131_072
-"""What may come without a head's end or a piece of a body in it; httptools keeps it in memory without a bound."""
+MAX_URL_BYTES: Final = 65_535
+"""httptools.parse_url takes no more."""
 
 
 class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
@@ -47,6 +47,9 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
         if self._parse_again:
             return
         self._unparsed_bytes = 0
+        if len(self.url) > MAX_URL_BYTES:
+            self.refuse(431)
+            raise ValueError("httptools cannot split it")
         if self.url[:1] != b"/" or b"#" in self.url:
             self.url = self.origin_form(self.url)
         self.begin_request()

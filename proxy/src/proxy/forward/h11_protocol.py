@@ -14,7 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from proxy.forward.request_target import AUTHORITY_KEY, origin_form
 from proxy.forward.uvicorn_protocol import CallerProtocol
-from service_kit.plain_http1 import MAX_UNPARSED_BYTES
+from service_kit.ordered_refusal import MAX_UNPARSED_BYTES
 
 _MALFORMED: Final = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """A bare line feed or carriage return, a folded line, a control character (RFC 9112 sections 2.2, 5.2)."""
