@@ -6,7 +6,7 @@ a connector, without which a session in use is not refused.
 
 from typing import Any
 
-from poolwatch.connection import Connection
+from poolwatch.network import Connection
 from poolwatch.trace import RequestTrace, current
 from poolwatch.watch import Label, Watch
 

@@ -48,6 +48,23 @@ METRIC_BOUNDS_MS: Final = [round(0.1 * 10 ** (step / 4), 4) for step in range(25
 """Four to the decade, 0.1 ms to 100 s: enough for a dashboard."""
 
 
+DURATION_BOUNDS_SECONDS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+"""OpenTelemetry's advice for `http.client.connection.duration`."""
+
+
+class Durations:
+    """How long the connections to one server lived: `counts` by DURATION_BOUNDS_SECONDS, the last for longer ones."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(DURATION_BOUNDS_SECONDS) + 1)
+        self.sum_seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one."""
+        self.sum_seconds += seconds
+        self.counts[sum(seconds > bound for bound in DURATION_BOUNDS_SECONDS)] += 1
+
+
 @dataclass(frozen=True)
 class Distribution:
     """Durations: how many, their sum in ms, and counts by upper bound in ms (empty buckets left out)."""

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from poolwatch.network import WatchedAsyncBackend, WatchedBackend
+from poolwatch.network import WatchedAsyncBackend
+from poolwatch.threaded_network import WatchedBackend
 from poolwatch.trace import current
 from poolwatch.watch import Label, Watch
 
@@ -94,8 +95,7 @@ def _watch_handler(transport: Any, watch: Watch) -> None:
             raise
         finally:
             current.reset(token)
-        with watch.lock:
-            trace.head_received()
+        watch.report(trace.head_received)
         stream = getattr(response.stream, "_httpcore_stream", response.stream)
         close = stream.close
 

@@ -1,12 +1,121 @@
-"""Network backends for httpcore and httpcore2 that report what happens, for event loops and for threads.
+"""The connections of a watched pool, and network backends for httpcore and httpcore2 that report them.
 
-They have the methods of the libraries' backends and need neither library: what the real backend does stays as it is.
+The backends have the methods of the libraries' own and need neither library: what the real backend does stays as it is.
+One is for event loops, one for threads.
 """
 
-from typing import Any
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Any, Final
 
-from poolwatch.connection import Connection, Connections
-from poolwatch.trace import current
+from poolwatch.counters import Cell
+from poolwatch.histogram import Durations
+from poolwatch.monitor import Monitor
+from poolwatch.trace import RequestTrace, current
+
+Report = Callable[..., None]
+"""Calls its first argument with the others: at once, under a lock, or soon in the thread that writes the counters."""
+
+Origin = tuple[str, int]
+
+_REQUEST_FRAMES: Final = (0, 1)
+"""DATA and HEADERS, RFC 9113 section 6."""
+
+
+def at_once(event: Callable[..., object], *arguments: object) -> None:
+    """Report where one thread does everything."""
+    event(*arguments)
+
+
+class Connections:
+    """The connections of a client: `open` those there are, `durations` how long the closed ones lived, by origin."""
+
+    def __init__(self, monitor: Monitor, report: Report = at_once) -> None:
+        self.monitor = monitor
+        self.report = report
+        self.open: dict[Connection, None] = {}
+        self.durations: dict[Origin, Durations] = {}
+
+    def opened(self, host: str, port: int) -> "Connection":
+        """Count a new connection."""
+        connection = Connection(self, (host, port))
+        self.report(self._add, connection)
+        return connection
+
+    def entries(self) -> list[dict[str, object]]:
+        """Return state, age_seconds and requests of each connection that is open."""
+        return [
+            {
+                "state": "active" if each.active else "idle",
+                "age_seconds": round(each.age_seconds, 3),
+                "requests": each.requests,
+            }
+            for each in list(self.open)
+        ]
+
+    def _add(self, connection: "Connection") -> None:
+        self.open[connection] = None
+        self.monitor.opened()
+
+
+class Connection:
+    """One connection. `active` requests use it now: more than one only with HTTP/2 (`multiplexed`)."""
+
+    def __init__(self, connections: Connections, origin: Origin) -> None:
+        self.origin = origin
+        self.requests = 0
+        self.active = 0
+        self.multiplexed = False
+        self._all = connections
+        self._opened_ns = perf_counter_ns()
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since it was opened."""
+        return (perf_counter_ns() - self._opened_ns) / 1e9
+
+    def used_by(self, trace: RequestTrace) -> None:
+        """Note that a request begins on it; for one that is over, or has begun already, nothing happens."""
+        if trace.carrier is not None:
+            return
+        trace.writing(self.requests > 0)
+        if not trace.granted:  # what follows a request that was given up
+            return
+        trace.carrier = self
+        self.requests += 1
+        self.active += 1
+        if self.multiplexed and self.active == 1:
+            self._all.monitor.cells[Cell.H2_BUSY] += 1
+
+    def left(self, _: RequestTrace, /) -> None:
+        """Note that a request has given it back."""
+        self.active -= 1
+        if self.multiplexed and self.active == 0 and self in self._all.open:
+            self._all.monitor.cells[Cell.H2_BUSY] -= 1
+
+    def secured(self, tls: Any) -> None:
+        """Note which protocol the TLS handshake has chosen."""
+        if tls is not None and tls.selected_alpn_protocol() == "h2" and not self.multiplexed:
+            self.multiplexed = True
+            self._all.report(self._count_http2)
+
+    def closed(self) -> None:
+        """Note that it is closed; once is counted."""
+        self._all.report(self._remove)
+
+    def _count_http2(self) -> None:
+        self._all.monitor.cells[Cell.H2_OPEN] += 1
+
+    def _remove(self) -> None:
+        if self not in self._all.open:
+            return
+        del self._all.open[self]
+        cells = self._all.monitor.cells
+        if self.multiplexed:
+            cells[Cell.H2_OPEN] -= 1
+            cells[Cell.H2_BUSY] -= self.active > 0
+        self._all.monitor.closed(self._opened_ns)
+        self._all.durations.setdefault(self.origin, Durations()).add(self.age_seconds)
 
 
 class WatchedAsyncBackend:
@@ -36,7 +145,11 @@ class WatchedAsyncBackend:
 
 
 class WatchedAsyncStream:
-    """One connection. Its first write for a request ends that request's wait."""
+    """One connection. Its first write for a request ends that request's wait.
+
+    Over HTTP/2 the task of a request also writes what belongs to none (windows, settings, the reset of a stream), and
+    what it reads may be anybody's: sent is what holds a frame of a request, and a head is reported by who reads it.
+    """
 
     def __init__(self, inner: Any, connection: Connection) -> None:
         self._inner = inner
@@ -54,9 +167,13 @@ class WatchedAsyncStream:
         if trace is None:
             await self._inner.write(buffer, timeout)
             return
-        self._connection.used_by(trace)
+        connection = self._connection
+        first = trace.carrier is not connection
+        if first:
+            connection.used_by(trace)
         await self._inner.write(buffer, timeout)
-        trace.sent()
+        if first or not connection.multiplexed or holds_request(buffer):
+            trace.sent()
 
     async def aclose(self) -> None:
         self._connection.closed()
@@ -72,89 +189,18 @@ class WatchedAsyncStream:
         finally:
             if trace is not None:
                 trace.secured()
-        _note_http2(self._inner, self._connection)
+        self._connection.secured(self._inner.get_extra_info("ssl_object"))
         return self
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
 
 
-class WatchedBackend:
-    """The same for threads: every report is made under one lock."""
-
-    def __init__(self, inner: Any, connections: Connections) -> None:
-        self._inner = inner
-        self._connections = connections
-        self.sleep = inner.sleep
-
-    def connect_tcp(self, host: str, port: int, *args: Any, **options: Any) -> "WatchedStream":
-        return self._connect(lambda: self._inner.connect_tcp(host, port, *args, **options), host, port)
-
-    def connect_unix_socket(self, path: str, *args: Any, **options: Any) -> "WatchedStream":
-        return self._connect(lambda: self._inner.connect_unix_socket(path, *args, **options), path, 0)
-
-    def _connect(self, connect: Any, host: str, port: int) -> "WatchedStream":
-        trace, lock = current.get(), self._connections.lock
-        if trace is not None:
-            with lock:
-                trace.connecting()
-        try:
-            stream = connect()
-        finally:
-            if trace is not None:
-                with lock:
-                    trace.connected()
-        return WatchedStream(stream, self._connections.opened(host, port), lock)
-
-
-class WatchedStream:
-    """One connection, used by one thread at a time."""
-
-    def __init__(self, inner: Any, connection: Connection, lock: Any) -> None:
-        self._inner = inner
-        self._connection = connection
-        self._lock = lock
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data: bytes = self._inner.read(max_bytes, timeout)
-        trace = current.get()
-        if data and trace is not None and not trace.received and not self._connection.multiplexed:
-            with self._lock:
-                trace.head_received()
-        return data
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        trace = current.get()
-        if trace is None:
-            self._inner.write(buffer, timeout)
-            return
-        with self._lock:
-            self._connection.used_by(trace)
-        self._inner.write(buffer, timeout)
-        trace.sent()
-
-    def close(self) -> None:
-        self._connection.closed()
-        self._inner.close()
-
-    def start_tls(self, *args: Any, **options: Any) -> "WatchedStream":
-        trace = current.get()
-        try:
-            self._inner = self._inner.start_tls(*args, **options)
-        except BaseException:
-            self._connection.closed()
-            raise
-        if trace is not None:
-            trace.secured()
-        with self._lock:
-            _note_http2(self._inner, self._connection)
-        return self
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
-
-
-def _note_http2(stream: Any, connection: Connection) -> None:
-    tls = stream.get_extra_info("ssl_object")
-    if tls is not None and tls.selected_alpn_protocol() == "h2" and not connection.multiplexed:
-        connection.speaks_http2()
+def holds_request(frames: bytes) -> bool:
+    """Say whether whole HTTP/2 frames hold headers or data."""
+    at = 0
+    while at + 9 <= len(frames):
+        if frames[at + 3] in _REQUEST_FRAMES:
+            return True
+        at += 9 + int.from_bytes(frames[at : at + 3], "big")
+    return False

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from poolwatch.connection import DURATION_BOUNDS_SECONDS, Origin
 from poolwatch.counters import Histogram, distribution
-from poolwatch.histogram import METRIC_BOUNDS_MS, cumulative
+from poolwatch.histogram import DURATION_BOUNDS_SECONDS, METRIC_BOUNDS_MS, cumulative
+from poolwatch.network import Origin
 from poolwatch.watch import Watch
 
 App = Callable[[Any, Any, Any], Awaitable[None]]

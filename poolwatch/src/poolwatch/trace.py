@@ -183,10 +183,15 @@ class RequestTrace:
         return self._since_ns - self.began_ns
 
     def attach(self) -> bool:
-        """Let a watched client report to this trace. False if it cannot: it has a connection, or is over."""
-        if self._attached or self._granted_ns or self._step >= BODY:
+        """Let a watched client report to this trace. False if it cannot: it has a connection, or is answered or over.
+
+        A call after another one waits for a connection anew.
+        """
+        if self._attached or self._granted_ns or self._step in (BODY, ENDED):
             return False
         self._attached = True
+        if self._step == DONE:
+            self._ask(_IN_PROXY)
         return True
 
     def detach(self, *, failed: bool = False) -> None:
@@ -220,11 +225,12 @@ class RequestTrace:
 
     def retrying(self) -> None:
         """Note that a try failed and another one begins: the connection is given up, the wait begins anew."""
-        if self._step < BODY:
-            self.released()
-            self.kept = False
-            self.tries += 1
-            self._ask(_IN_PROXY)
+        if self._step in (BODY, ENDED):
+            return
+        self.released()
+        self.kept = False
+        self.tries += 1
+        self._ask(_IN_PROXY)
 
     def sent_again(self) -> None:
         """Note that the client library sends the request once more by itself."""

@@ -3,13 +3,12 @@
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import Any, Final
 
-from poolwatch.connection import Connections
 from poolwatch.counters import Cell, Counters, Histogram, distribution
 from poolwatch.monitor import Monitor
+from poolwatch.network import Connections, Report, at_once
 from poolwatch.report import gauges, line
 from poolwatch.trace import RequestTrace, current
 
@@ -21,15 +20,14 @@ _POOL_TIMEOUTS: Final = ("PoolTimeout", "ConnectionTimeoutError")
 
 
 class Watch:
-    """What `observe` returns. `threads`: the client is used by threads, so every report is made under a lock."""
+    """What `observe` returns. `threads`: the client is used by threads, so all reports are made under one lock."""
 
     def __init__(
         self, limit: Callable[[], int | None], label: Label | None, held_seconds: float | None, *, threads: bool
     ) -> None:
         self.monitor = Monitor(Counters())
-        lock: AbstractContextManager[object] = threading.RLock() if threads else nullcontext()
-        self.lock = lock
-        self.connections = Connections(self.monitor, lock)
+        self.report = _locked() if threads else at_once
+        self.connections = Connections(self.monitor, self.report)
         self._limit = limit
         self._label = label
         self._held_seconds = held_seconds
@@ -79,35 +77,35 @@ class Watch:
 
     def begin(self, method: str, path: bytes, request_id: str, subject: object) -> tuple[RequestTrace, bool]:
         """Return the trace of a request and whether it is our own; one that is current already is joined."""
-        with self.lock:
-            trace = current.get()
-            if trace is not None and trace.attach():
-                return trace, False
-            trace = self.monitor.trace(method, path, request_id, subject)
-            trace.admitted()
-            self.monitor.cells[_RECEIVED] += 1
+        trace = current.get()
+        if trace is not None and trace.attach():
+            return trace, False
+        trace = self.monitor.trace(method, path, request_id, subject)
+        self.report(self._received, trace)
         if self._held_seconds is not None and self._timer is None:
             self._check_in(self._held_seconds)
         return trace, True
 
     def fail(self, trace: RequestTrace, own: bool, error: BaseException) -> None:
         """End a request that got no response; a pool time-out is counted and given the numbers as a note."""
-        with self.lock:
-            if type(error).__name__ in _POOL_TIMEOUTS and not trace.granted:
-                self.monitor.cells[Cell.TIMEOUTS] += own
-                error.add_note(self.words())
-            if own:
-                trace.end()
-            else:
-                trace.detach(failed=True)
+        self.report(self._failed, trace, own, error)
 
     def end(self, trace: RequestTrace, own: bool) -> None:
         """End a request whose response was closed."""
-        with self.lock:
-            if own:
-                trace.end()
-            else:
-                trace.detach()
+        self.report(trace.end if own else trace.detach)
+
+    def _received(self, trace: RequestTrace) -> None:
+        trace.admitted()
+        self.monitor.cells[_RECEIVED] += 1
+
+    def _failed(self, trace: RequestTrace, own: bool, error: BaseException) -> None:
+        if type(error).__name__ in _POOL_TIMEOUTS and not trace.granted:
+            self.monitor.cells[Cell.TIMEOUTS] += own
+            error.add_note(self.words())
+        if own:
+            trace.end()
+        else:
+            trace.detach(failed=True)
 
     def _holder(self, trace: RequestTrace) -> dict[str, Any]:
         return {
@@ -137,3 +135,13 @@ class Watch:
                 )
         if held:
             self._check_in(self._held_seconds / 2)
+
+
+def _locked() -> Report:
+    lock = threading.Lock()
+
+    def report(event: Callable[..., object], *arguments: object) -> None:
+        with lock:
+            event(*arguments)
+
+    return report

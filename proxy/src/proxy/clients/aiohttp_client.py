@@ -113,14 +113,7 @@ class AiohttpClient:
 
     def connections(self) -> list[dict[str, object]]:
         """Return an entry for each connection."""
-        return [
-            {
-                "state": "active" if known.busy else "idle",
-                "age_seconds": round(known.age_seconds, 3),
-                "requests": known.requests,
-            }
-            for known in self._connector.known.values()
-        ]
+        return self._connector.connections.entries()
 
     def loss(self) -> None:
         """Its pool was never seen to lose a slot."""

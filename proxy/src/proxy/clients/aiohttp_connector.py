@@ -6,7 +6,6 @@ are not used again, and what is opened and closed is counted.
 
 import asyncio
 import socket
-import time
 from contextvars import ContextVar
 from typing import Any
 
@@ -15,27 +14,13 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
 from poolwatch.monitor import Monitor
+from poolwatch.network import Connection as WatchedConnection
+from poolwatch.network import Connections
 from poolwatch.trace import RequestTrace, current
 from proxy.errors import ProxyError
 from proxy.settings import Settings
 
 from .transport import socket_options, ssl_context
-
-
-class Known:
-    """What is known of one connection."""
-
-    def __init__(self, opened_ns: int) -> None:
-        self.opened_ns = opened_ns
-        self.requests = 0
-        self.exchange: RequestTrace | None = None
-        self.busy = True
-        self._born = time.monotonic()
-
-    @property
-    def age_seconds(self) -> float:
-        """Seconds since it was opened."""
-        return time.monotonic() - self._born
 
 
 class _Wait:
@@ -52,11 +37,12 @@ _wait: ContextVar[_Wait] = ContextVar("wait")
 
 
 class WatchedConnector(aiohttp.TCPConnector):
-    """aiohttp's pool. `known` are its connections, whether held or idle."""
+    """aiohttp's pool. `connections` are those it has, whether held or idle."""
 
     def __init__(self, settings: Settings, watch: Monitor) -> None:
-        self.known: dict[ResponseHandler, Known] = {}
-        self._watch = watch
+        self.connections = Connections(watch)
+        self._known: dict[ResponseHandler, WatchedConnection] = {}
+        self._traces: dict[ResponseHandler, RequestTrace] = {}
         self._settings = settings
         self._options = socket_options(settings)
         context = ssl_context(settings)
@@ -81,15 +67,14 @@ class WatchedConnector(aiohttp.TCPConnector):
         except TimeoutError:
             late_connecting = wait is not None and wait.connecting
             raise ProxyError("upstream_connect_timeout" if late_connecting else "pool_exhausted") from None
-        exchange = current.get()
-        if exchange is not None:
+        trace = current.get()
+        if trace is not None:
             protocol = connection.protocol
             assert protocol is not None
-            known = self.known[protocol]
-            known.exchange = exchange
-            exchange.writing(kept=known.requests > 1)
+            self._known[protocol].used_by(trace)
+            self._traces[protocol] = trace
             if not req.body:
-                exchange.sent()
+                trace.sent()
         return connection
 
     async def _young(self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:
@@ -98,13 +83,11 @@ class WatchedConnector(aiohttp.TCPConnector):
             connection = await super().connect(req, traces, timeout)
             protocol = connection.protocol
             assert protocol is not None
-            known = self.known.get(protocol) or self._opened(protocol)
+            known = self._known.get(protocol) or self._opened(protocol)
             max_age = self._settings.max_connection_age_seconds
             too_old = max_age is not None and known.age_seconds > max_age
             # should_close: bytes came while it was idle, which would be read as the answer to this request
             if known.requests == 0 or not (too_old or protocol.should_close):
-                known.requests += 1
-                known.busy = True
                 return connection
             connection.close()
 
@@ -112,31 +95,28 @@ class WatchedConnector(aiohttp.TCPConnector):
         self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
     ) -> ResponseHandler:
         """Open a connection. The wait for the pool ends here, and another time-out begins."""
-        exchange = current.get()
+        trace = current.get()
         wait = _wait.get()
         wait.connecting = True
         wait.deadline.reschedule(self._loop.time() + self._settings.connect_timeout_seconds)
-        if exchange is not None:
-            exchange.connecting()
+        if trace is not None:
+            trace.connecting()
         try:
             return await super()._create_connection(req, traces, timeout)
         finally:
-            if exchange is not None:
-                exchange.connected()
+            if trace is not None:
+                trace.connected()
 
     def _release(self, key: Any, protocol: ResponseHandler, *, should_close: bool = False) -> None:
         """Take a connection back, and close it if as many as allowed are idle already."""
-        known = self.known.get(protocol)
-        if known is not None:
-            known.busy = False
-            if known.exchange is not None:
-                known.exchange.released()
-                known.exchange = None
+        trace = self._traces.pop(protocol, None)
+        if trace is not None:
+            trace.released()
         idle = sum(map(len, self._conns.values()))
         super()._release(key, protocol, should_close=should_close or idle >= self._settings.keepalive_connections)
 
-    def _opened(self, protocol: ResponseHandler) -> Known:
-        known = self.known[protocol] = Known(self._watch.opened())
+    def _opened(self, protocol: ResponseHandler) -> WatchedConnection:
+        known = self._known[protocol] = self.connections.opened("", 0)
         closed = protocol.closed
         if closed is not None:
             closed.add_done_callback(lambda done: self._closed_again(protocol, done))
@@ -151,13 +131,13 @@ class WatchedConnector(aiohttp.TCPConnector):
 
     def forget_all(self) -> None:
         """Count as closed what is closed with the pool; a connection that still has bytes to send reports it later."""
-        for protocol in list(self.known):
+        for protocol in list(self._known):
             self._forget(protocol)
 
     def _forget(self, protocol: ResponseHandler) -> None:
-        known = self.known.pop(protocol, None)
+        known = self._known.pop(protocol, None)
         if known is not None:
-            self._watch.closed(known.opened_ns)
+            known.closed()
 
     def _socket(self, address: Any) -> socket.socket:
         family, kind, protocol, _, _ = address

@@ -16,15 +16,21 @@ from typing import Any, Final, Protocol
 
 import anyio
 
-from poolwatch.trace import RequestTrace
+from poolwatch.trace import RequestTrace, current
 from proxy.errors import ProxyError
 from proxy.settings import Settings
 
 _CANCEL: Final = 8
 """The error code of a stream that is no longer wanted, RFC 9113 section 7."""
 
-call: Final[ContextVar["Call | None"]] = ContextVar("call", default=None)
+current_call: Final[ContextVar["Call | None"]] = ContextVar("call", default=None)
 """The call of the running task, where HTTP/2 is allowed."""
+
+
+def call_of_task() -> "Call | None":
+    """Return the running task's call; not an older one's, in the context that this task began with."""
+    call = current_call.get()
+    return call if call is not None and call.exchange is current.get() else None
 
 
 PRIVATE_NAMES: Final = ("_network_stream", "_h2_state", "_events", "_write_outgoing_data", "_connection_error")
@@ -45,9 +51,6 @@ class Carrier(Protocol):
     multiplexed: bool
     read_at: float
 
-    def left(self, request: "Call") -> None:
-        """Note that a request has ended on this connection."""
-
 
 class Call:
     """One request's call into the pool. It learns by itself whether it is a stream of an HTTP/2 connection."""
@@ -56,7 +59,6 @@ class Call:
         self.stream: Carrier | None = None
         self.exchange = exchange
         self.moved_at = 0.0
-        self.listening = False  # its task has begun to read frames
         self._pool = pool
         self._settings = settings
         self._stream_id = 0
@@ -72,12 +74,6 @@ class Call:
         """Note that its task has written frames: once its body is sent they are other streams' or for windows."""
         if self._upload is not None and not self._upload.ended:
             self.moved()
-
-    @property
-    def sending(self) -> bool:
-        """Whether what its task writes is its request, and not windows and settings of a connection it reads."""
-        uploading = self._upload is not None and not self._upload.ended
-        return uploading or not self.listening
 
     def moved(self) -> None:
         """Note that something was sent for it."""
@@ -148,8 +144,6 @@ class Call:
             self._stream_id = info["stream_id"]
             self._request = info["request"]
         elif name == "http2.response_closed.started":
-            if self.stream is not None:
-                self.stream.left(self)
             await self._reset()
 
     async def _reset(self) -> None:

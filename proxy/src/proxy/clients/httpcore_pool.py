@@ -8,24 +8,26 @@ import importlib.util
 import socket
 from collections.abc import AsyncIterator
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import h11
 
 from poolwatch.monitor import Monitor
+from poolwatch.network import Connections, WatchedAsyncBackend
 from poolwatch.trace import current
 from proxy.clients.cancellation import AnyioScope, Scope
 from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
 from proxy.settings import Settings
 
-from .httpcore_backend import WatchedBackend
-from .httpcore_http2 import Call, missing_private_names
-from .httpcore_http2 import call as current_call
+from .httpcore_backend import ForwardingBackend
+from .httpcore_http2 import Call, current_call, missing_private_names
 from .lost_slots import Loss, LostSlots, lost_slots
 from .transport import NEEDS_HTTPS, origin, unsendable
 from .tuned_backend import TunedBackend
+
+CONNECTING: Final[dict[str, object]] = {"state": "connecting", "age_seconds": None, "requests": 0}
 
 Received = tuple[Any, int, list[tuple[bytes, bytes]]]
 """The library's own response with its body unread, its status, its headers as they came."""
@@ -46,12 +48,8 @@ class PoolClient:
         self._origin = origin(settings)
         self._no_http2_because = _no_http2_because(self._name, core) if settings.http2 else ""
         self.http2 = settings.http2 and self._origin.secure and not self._no_http2_because
-        self.backend = (TunedBackend if settings.tuned else WatchedBackend)(
-            watch,
-            core.AnyIOBackend(),
-            max_age_seconds=settings.max_connection_age_seconds,
-            write_error=core.WriteError,
-        )
+        self._connections = Connections(watch)
+        self.backend = self._open_backend()
         self.pool: Any = self._open_pool()
         self._extensions = {
             "timeout": {
@@ -76,6 +74,14 @@ class PoolClient:
             self.errors += self._h2_errors
         self.calls = 0
         self._lost = LostSlots(self._name, settings.max_connections, lambda: lost_slots(self.pool, self.calls))
+
+    def _open_backend(self) -> Any:
+        settings, watched = self._settings, WatchedAsyncBackend(self.core.AnyIOBackend(), self._connections)
+        max_age = settings.max_connection_age_seconds
+        if settings.tuned:
+            return TunedBackend(watched, max_age, self.core.WriteError)
+        plain = max_age is None and settings.queue == "client" and not self.http2
+        return watched if plain else ForwardingBackend(watched, max_age)
 
     def _open_pool(self) -> Any:
         """Return the pool, on `self.backend`."""
@@ -105,8 +111,6 @@ class PoolClient:
             return await self._send_in_stream(call, outbound, body)
         except BaseException as error:
             self.calls -= 1
-            if call is not None and call.stream is not None:
-                call.stream.left(call)
             if isinstance(error, self.errors):
                 raise self.proxy_error(error) from error
             raise
@@ -188,16 +192,8 @@ class PoolClient:
 
     def connections(self) -> list[dict[str, object]]:
         """Return an entry for each connection; one that is only being opened has no age yet."""
-        entries: list[dict[str, object]] = [
-            {
-                "state": "active" if stream.busy else "idle",
-                "age_seconds": round(stream.age_seconds, 3),
-                "requests": stream.requests,
-            }
-            for stream in self.backend.streams
-        ]
         opening = sum(connection.info() == "CONNECTING" for connection in self.pool.connections)
-        return entries + [{"state": "connecting", "age_seconds": None, "requests": 0} for _ in range(opening)]
+        return self._connections.entries() + [CONNECTING] * opening
 
     def loss(self) -> Loss | None:
         """Return the slots of the pool that are taken though no request holds them, None if there are none."""
@@ -258,8 +254,6 @@ class PoolAnswer:
                 await self._response.aclose()
             finally:
                 self._client.calls -= 1
-        if self._connection is not None and self._call is None:
-            self._connection.busy = False
 
 
 def has_trailing_data(response: Any) -> bool:

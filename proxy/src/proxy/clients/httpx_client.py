@@ -16,9 +16,9 @@ import httpcore
 import httpx
 
 from poolwatch.monitor import Monitor
+from poolwatch.network import Connections, WatchedAsyncBackend
 from proxy.settings import Settings
 
-from .httpcore_backend import WatchedBackend
 from .httpcore_pool import PoolClient, Received
 from .interface import Outbound
 from .transport import no_cookies, socket_options, ssl_context
@@ -93,7 +93,8 @@ def watch_pool(transport: httpx.AsyncHTTPTransport, watch: Monitor) -> None:
     httpx has no parameter for httpcore's `network_backend`, so the pool that the transport has just made is given
     one before its first connection: the two private names here are all that is touched.
     """
-    transport._pool._network_backend = WatchedBackend(watch)
+    pool: Any = transport._pool
+    pool._network_backend = WatchedAsyncBackend(pool._network_backend, Connections(watch))
 
 
 def _body_type(library: Any) -> Callable[[Any], Any]:

@@ -19,11 +19,10 @@ import time
 from typing import Any, Final
 
 import anyio
-import httpcore
 
-from poolwatch.monitor import Monitor
+from poolwatch.trace import current
 
-from .httpcore_backend import WatchedBackend, WatchedStream
+from .httpcore_backend import ForwardingBackend, ForwardingStream
 
 POLL_SECONDS: Final = 0.05
 _NO: Final = re.compile(rb"HTTP/1\.[01] [345]")
@@ -31,35 +30,36 @@ _ENDS: Final = (b"", b"0\r\n\r\n")
 """What ends a body. It is always written: the library counts the request as whole then and keeps the connection."""
 
 
-class TunedBackend(WatchedBackend):
-    """Opens watched connections that share one epoll."""
+class TunedBackend(ForwardingBackend):
+    """Connections that share one epoll. `write_error` is what the pool expects of a write that fails."""
 
-    def __init__(
-        self,
-        watch: Monitor,
-        inner: Any = None,
-        *,
-        max_age_seconds: float | None = None,
-        write_error: type[Exception] = httpcore.WriteError,
-    ) -> None:
-        super().__init__(watch, inner, max_age_seconds=max_age_seconds, write_error=write_error)
+    def __init__(self, inner: Any, max_age_seconds: float | None, write_error: type[Exception]) -> None:
+        super().__init__(inner, max_age_seconds)
+        self._write_error = write_error
         self._readiness = Readiness()
 
-    def _watched(self, stream: Any) -> WatchedStream:
-        return TunedStream(self, stream)
+    def _stream(self, inner: Any) -> ForwardingStream:
+        return TunedStream(inner, self.max_age_seconds, self._write_error, self._readiness)
 
 
-class TunedStream(WatchedStream):
+class TunedStream(ForwardingStream):
     """One connection of a tuned pool."""
 
-    def __init__(self, backend: TunedBackend, inner: Any) -> None:
-        super().__init__(inner, backend._watch, backend.streams, backend._max_age_seconds)
-        self._write_error = backend.write_error
-        self._readiness = backend._readiness
+    def __init__(
+        self, inner: Any, max_age_seconds: float | None, write_error: type[Exception], readiness: "Readiness"
+    ) -> None:
+        super().__init__(inner, max_age_seconds)
+        self._write_error = write_error
+        self._readiness = readiness
         self._peer: Peer | None = None
+        self._served: object | None = None
 
-    async def _write_more(self, buffer: bytes, timeout: float | None) -> None:
-        if not await write_unless_refused(self._inner, buffer, timeout):
+    async def _write(self, buffer: bytes, timeout: float | None) -> None:
+        trace = current.get()
+        if trace is not self._served:  # the first piece of a request
+            self._served = trace
+            await self._inner.write(buffer, timeout)
+        elif not await write_unless_refused(self._inner, buffer, timeout):
             raise self._write_error("the upstream has answered already")  # the pool goes on to read the answer
 
     def _is_readable(self) -> bool:
