@@ -132,6 +132,16 @@ def test_the_figures_are_of_the_steady_part() -> None:
     assert "1.0 s with all users" in short.window.because
 
 
+def test_a_service_that_is_silent_in_the_middle_makes_the_figures_those_of_the_whole_run() -> None:
+    """Else they would be of different times."""
+    ends = Snapshot(1.0, pool=BEFORE), Snapshot(10.0, pool=AFTER)
+    whole = Span(Window(begin_seconds=0, end_seconds=9, steady=False), *ends, COUNTS, 0.3)
+    spawned, stopped = Moment(2.0, Snapshot(3.0, pool=BEFORE), Counts()), Moment(6.0, Snapshot(7.0), COUNTS)
+    found = span(whole, spawned, stopped)
+    assert (found.window.steady, found.window.end_seconds, found.after.pool) == (False, 9.0, AFTER)
+    assert found.window.because == "the proxy did not answer when it began or ended"
+
+
 def test_each_worker_has_a_row() -> None:
     """One has four times the requests; one came in the course of the run."""
 

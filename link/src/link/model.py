@@ -64,11 +64,16 @@ class Conditions:
 
 
 class Direction:
-    """One way through the link, with the stages that all connections share. They may be replaced at any time."""
+    """One way through the link, with the stages that all connections share. They may be replaced at any time.
+
+    Of the last packet: when it was on the wire (`sent`), and whether it was dropped because the queue was full.
+    """
 
     def __init__(self, stages: Sequence[Stage] = (), pipe: Serialiser | None = None):
         self.pipe = pipe
         self.dropped: dict[str, int] = {}
+        self.sent = 0.0
+        self.queue_full = False
         self._stages: tuple[Stage, ...] = (pipe, *stages) if pipe else tuple(stages)
 
     def become(self, other: "Direction") -> None:
@@ -79,13 +84,17 @@ class Direction:
 
     def through(self, at: float, size: int) -> float | None:
         """Return when a packet arrives; None if a stage dropped it."""
-        when = at
+        when = self.sent = at
+        pipe = self.pipe
         for stage in self._stages:
             left = stage.through(when, size)
             if left is None:
                 self.dropped[stage.why] = self.dropped.get(stage.why, 0) + 1
+                self.queue_full = stage is pipe
                 return None
             when = left
+            if stage is pipe:
+                self.sent = when
         return when
 
     def room_at(self, now: float) -> float:
@@ -97,7 +106,7 @@ class Lane:
     """One connection's packets in one direction: first in, first out, whatever the jitter."""
 
     def __init__(self, direction: Direction):
-        self._direction = direction
+        self.direction = direction
         self.last = 0.0
 
     def deadline(self, now: float, size: int, late: float = 0.0) -> float | None:
@@ -105,14 +114,14 @@ class Lane:
 
         `late` delays this packet, and so those after it.
         """
-        arrives = self._direction.through(now, size)
+        arrives = self.direction.through(now, size)
         if arrives is None:
             return None
         self.last = max(self.last, arrives + late)
         return self.last
 
     def room_at(self, now: float) -> float:
-        return self._direction.room_at(now)
+        return self.direction.room_at(now)
 
     def arrival(self, now: float, size: int, late: float = 0.0) -> float:
         """Return when bytes arrive that are sent as soon as there is room: for a relay, which cannot drop them."""

@@ -5,14 +5,18 @@ Pure: the time is an argument. Without a middlebox a packet costs a look-up and 
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from link.flow_table import FlowTable
 from link.middlebox import Middlebox, PacketVerdict
 from link.model import Conditions, Direction, Lane, directions
+from link.path_charge import LaneCharge, PathCharges
 from link.stages import DROPS, Delay
-from link.tcp_segment import TcpSegment, read, reset_onwards, reset_to_sender
+from link.tcp_segment import SYN, TcpSegment, read, reset_onwards, reset_to_sender
+
+_LONGEST_HEADER = 60
+"""Bytes of a TCP header at the most: a longer packet has payload."""
 
 MOST_ENTRIES = 4096
 """Entries kept before those without a packet in flight are removed."""
@@ -28,6 +32,7 @@ class PathEntry:
     lane: Lane
     from_upstream: bool
     probe: bool
+    charge: LaneCharge = field(default_factory=LaneCharge)
 
 
 class PacketPath:
@@ -45,6 +50,7 @@ class PacketPath:
         self._entries: dict[bytes, PathEntry] = {}
         self._limit = MOST_ENTRIES
         self._done = dict.fromkeys(DROPS, 0)
+        self.charges = PathCharges()
 
     def change(self, conditions: Conditions, now: float, since: float) -> None:
         """Emulate these conditions from now on, for open connections too; a partition counts from `since`."""
@@ -80,12 +86,31 @@ class PacketPath:
         if flows is not None and not entry.probe and (segment := read(packet)):
             return self._judged(flows, entry, packet, segment, now)
         due = entry.lane.deadline(now, len(packet))
+        if len(packet) > header + _LONGEST_HEADER or packet[header + 13] & SYN:
+            self._charge(entry, packet, header, now, due)
         return () if due is None else ((due, packet),)
+
+    def _charge(self, entry: PathEntry, packet: bytes, header: int, now: float, due: float | None) -> None:
+        """Charge a packet that has payload, or a SYN-ACK; the self-test pays nothing."""
+        if entry.probe:
+            return
+        charge, sequence = entry.charge, int.from_bytes(packet[header + 4 : header + 8])
+        if packet[header + 13] & SYN:
+            if entry.from_upstream and due is not None:
+                self.charges.opened(due - now)
+        elif due is None:
+            charge.dropped(sequence, now, queue_full=entry.lane.direction.queue_full)
+        else:
+            if charge.lost == sequence:
+                charge.sent_again(self.charges, now)
+            charge.passed(self.charges, now, entry.lane.direction.sent, due)
 
     def _judged(self, flows: FlowTable, entry: PathEntry, packet: bytes, segment: TcpSegment, now: float) -> Leaving:
         verdict, hold = flows.judge(segment, now, from_upstream=entry.from_upstream)
         if verdict is PacketVerdict.PASS:
             due = entry.lane.deadline(now, len(packet), hold)
+            if segment.payload or segment.opens:
+                self._charge(entry, packet, (packet[0] & 15) * 4, now, due)
             return () if due is None else ((due, packet),)
         resets = []
         if verdict in {PacketVerdict.REFUSE, PacketVerdict.RESET}:

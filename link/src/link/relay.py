@@ -107,7 +107,12 @@ class Relay:
         }
         down = self._bytes_down + sum(connection.down.bytes for connection in self._open)
         up = self._bytes_up + sum(connection.up.bytes for connection in self._open)
-        return {"connections": connections, "bytes": {"down": down, "up": up}, "affected_by": self._network.affected()}
+        return {
+            "connections": connections,
+            "bytes": {"down": down, "up": up},
+            "affected_by": self._network.affected(),
+            "path_ms": self._network.charges.as_json(),
+        }
 
     def _connection(self) -> Side:
         assert self._timers is not None

@@ -5,6 +5,7 @@ from random import Random
 
 from link.middlebox import Middlebox
 from link.model import MSS, Conditions, Direction, directions
+from link.path_charge import PathCharges
 from link.stages import DROPS
 from link.tcp_recovery import stall
 
@@ -16,6 +17,7 @@ class RelayConditions:
         self.conditions = Conditions()
         self.down, self.up = Direction(), Direction()
         self.box: Middlebox | None = None
+        self.charges = PathCharges()
         self.done = dict.fromkeys(DROPS, 0)
         self._rng = Random(seed)
         self._since = 0.0

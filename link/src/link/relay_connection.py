@@ -106,6 +106,7 @@ class RelayedConnection:
             self._refuse(self.client)
         elif not self._network.handshake_lost(now):
             self._opens = self.down.lane.arrival(now, ACK) + self._network.conditions.accept_delay
+            self._network.charges.opened(self._opens - now)
             self._timers.call_at(self._opens, self._dial)
         elif (again := syn_time_out(tries)) is not None:
             self._timers.call_at(now + again, lambda: self._knock(tries + 1))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from link.congestion_window import CongestionWindow
 from link.model import ACK, MSS, Lane, wire_size
+from link.path_charge import LaneCharge
 from link.relay_conditions import RelayConditions
 from link.tcp_recovery import again
 from service_kit.timer_queue import TimerQueue
@@ -32,6 +33,7 @@ class RelayDirection:
         self.bytes = 0
         self.ended = False
         self.lane = Lane(network.down if down else network.up)
+        self._charge = LaneCharge()
         self._down = down
         self._timers = timers
         self._network = network
@@ -105,6 +107,7 @@ class RelayDirection:
                 break  # the next acknowledgement pumps again
             room_at = self.lane.room_at(now)
             if room_at > now:
+                self._network.charges.bandwidth_queue += room_at - now
                 self._retrying = True
                 self._timers.call_at(room_at, self._retry)
                 break
@@ -124,7 +127,9 @@ class RelayDirection:
             self._tries = 0
             return False
         self._retrying = True
-        self._timers.call_at(now + again(self._network.conditions.rtt, self._tries), self._retry)
+        until = again(self._network.conditions.rtt, self._tries)
+        self._network.charges.retransmission += until
+        self._timers.call_at(now + until, self._retry)
         self._tries += 1
         return True
 
@@ -139,7 +144,9 @@ class RelayDirection:
         self._in_flight += 1
         if late := self._network.stall(size, more=bool(self._waiting)):
             self._window.lost(now)
-        self._travel(self.lane.arrival(now, wire_size(size), late), lambda: self._deliver(chunk, limited))
+        arrives = self.lane.arrival(now, wire_size(size), late)
+        self._charge.passed(self._network.charges, now, self.lane.direction.sent, arrives, late)
+        self._travel(arrives, lambda: self._deliver(chunk, limited))
 
     def _travel(self, when: float, arrive: Callable[[], None]) -> None:
         if self._in_flight == 1 and when <= time.monotonic():

@@ -106,7 +106,8 @@ class Tun:
             "failed": self._failed,
             "dropped_by": dropped,
         }
-        return {"packets": packets, "bytes": {"carried": self._bytes}}
+        charges = self._passage.charges.as_json()
+        return {"packets": packets, "bytes": {"carried": self._bytes}, "path_ms": charges}
 
     def _instead(self, variables: list[str]) -> str:
         if self._can_forward:

@@ -69,7 +69,7 @@ def _knowledge(
     charged = path.model_dump() if path else {}
     per_request = {name: ms / everything.count for name, ms in charged.items()}
     return Knowledge(
-        round_trips=per_request.get("propagation", 0.0),
+        round_trips=max(0.0, per_request.get("propagation", 0.0) - everything.mean_ms("tls")),
         loss=per_request.get("retransmission", 0.0),
         bandwidth_queue=per_request.get("bandwidth_queue", 0.0),
         handshake=max(0.0, per_request.get("handshake", 0.0) - everything.mean_ms("connect")),

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import gevent
 from gevent.event import Event
 from locust.env import Environment
 from locust.runners import MasterRunner
@@ -124,7 +125,7 @@ class Recorder:
         if self.current is not None:
             self.current.users = self.runner.target_user_count
             self.current.load_settings = {**self.current.load_settings, "LOCUST_USERS": self.current.users}
-            self.current.spawned = self._moment(self.current)
+            gevent.spawn(self._note_spawned, self.current)  # a master would read no reports of its workers meanwhile
 
     def reset_stats(self, **_: Any) -> None:
         """The RESET button: keep what Locust is about to forget."""
@@ -201,6 +202,9 @@ class Recorder:
         log.info("run %s: %d requests, saved to %s", run.id, counts.requests, path)
         self._progress.saved(run.id, path)
         return path
+
+    def _note_spawned(self, run: ActiveRun) -> None:
+        run.spawned = self._moment(run)
 
     def _moment(self, run: ActiveRun) -> Moment:
         return run.moment(self._counts, self._generator_cpu_seconds)

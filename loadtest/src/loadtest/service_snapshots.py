@@ -30,6 +30,9 @@ LEDGER_PAGE = 1000
 TIMEOUT_SECONDS = (1.0, 2.0)
 """Connect and read. A proxy at its CPU limit answers late, so reading has more."""
 
+PATIENCE_SECONDS = 4.0
+"""To read what a run's figures are counted from: one whose loop is blocked answers between two requests."""
+
 _Document = TypeVar("_Document", bound=WireModel)
 _Question = tuple[str, str, type[WireModel]]
 """Service, path and the document expected there."""
@@ -83,7 +86,7 @@ class Services:
 
     def counters(self, before: Snapshot) -> Snapshot:
         """Return that snapshot with all counters as now, in the course of a run."""
-        answers, _ = self._ask({name: _QUESTIONS[name] for name in _COUNTERS})
+        answers, _ = self._ask({name: _QUESTIONS[name] for name in _COUNTERS}, PATIENCE_SECONDS)
         return replace(before, at=time.monotonic(), host_cpu=host_cpu(), **answers)
 
     def conditions(self, before: Snapshot) -> Snapshot:
@@ -121,13 +124,15 @@ class Services:
                 return snapshot
             gevent.sleep(0.05)
 
-    def _ask(self, questions: Mapping[str, _Question]) -> tuple[dict[str, Any], dict[str, str]]:
+    def _ask(
+        self, questions: Mapping[str, _Question], read_seconds: float = TIMEOUT_SECONDS[1]
+    ) -> tuple[dict[str, Any], dict[str, str]]:
         """Return the parsed answers by name, and one note for each service that answered something unexpected."""
         notes: dict[str, str] = {}
 
         def ask(service: str, path: str, model: type[WireModel]) -> WireModel | None:
             try:
-                return self._get(service, path, model)
+                return self._get(service, path, model, read_seconds)
             except UnexpectedAnswer as error:
                 notes.setdefault(service, str(error))
                 return None
@@ -143,14 +148,18 @@ class Services:
         except UnexpectedAnswer:
             return None
 
-    def _get(self, service: str, path: str, model: type[_Document]) -> _Document | None:
+    def _get(
+        self, service: str, path: str, model: type[_Document], read_seconds: float = TIMEOUT_SECONDS[1]
+    ) -> _Document | None:
         """Return the answer, None without one. Raises UnexpectedAnswer."""
         try:
             # A connection kept from one second to the next, or over the whole run, is one that the other end may be
             # closing at this moment: the request on it fails, and a service that is well seems not to answer.
             with requests.Session() as session:
                 session.trust_env = False
-                answer = session.get(f"{self.urls[service]}{path}", timeout=TIMEOUT_SECONDS, allow_redirects=False)
+                answer = session.get(
+                    f"{self.urls[service]}{path}", timeout=(TIMEOUT_SECONDS[0], read_seconds), allow_redirects=False
+                )
                 content = answer.content
         except (requests.RequestException, OSError, ValueError):
             return None

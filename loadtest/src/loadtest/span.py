@@ -40,9 +40,24 @@ def span(whole: Span, spawned: Moment | None, stopped: Moment | None) -> Span:
     counts = stopped.counts.since(spawned.counts) if spawned and stopped else Counts()
     begin, end = (None if moment is None else moment.seconds for moment in (spawned, stopped))
     chosen = window(begin, end, counts.requests, whole.window.end_seconds)
+    if chosen.steady and (late := _silent(whole, spawned, stopped)):
+        because = f"the {' and '.join(late)} did not answer when it began or ended"
+        chosen = whole.window.model_copy(update={"because": because})
     if not chosen.steady or spawned is None or stopped is None:
         return Span(chosen, whole.before, whole.after, whole.counts, whole.generator_cpu_cores)
     return Span(chosen, spawned.snapshot, stopped.snapshot, counts, _cores(spawned, stopped))
+
+
+def _silent(whole: Span, *moments: Moment | None) -> list[str]:
+    """Return the services that answered before and after the run, and not at one of these moments of it."""
+    names = {"pool": "proxy", "upstream": "mock", "network": "link"}
+    ends = (whole.before, whole.after)
+    inside = [moment.snapshot for moment in moments if moment is not None]
+    return [
+        name
+        for answer, name in names.items()
+        if all(getattr(each, answer) for each in ends) and not all(getattr(each, answer) for each in inside)
+    ]
 
 
 def _cores(first: Moment, last: Moment) -> float | None:
