@@ -416,7 +416,7 @@ async def test_a_buffered_call_goes_on_for_nobody() -> None:
 
     async def script(exchange: Exchange) -> None:
         await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nso")
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.8)  # longer than a caller who closed its side within an answer is waited for
         await exchange.send(b"me")
 
     async with raw_upstream(script) as upstream, running_proxy(upstream.url) as proxy:

@@ -2,7 +2,6 @@
 
 import os
 import time
-from http import HTTPStatus
 from typing import Final
 
 from proxy.asgi import Scope, Send, header
@@ -15,29 +14,15 @@ _AND_CLOSE: Final = frozenset({400, 408, 417, 431, 501, 505})
 """Where one side may not know where the next request begins."""
 
 
-def raw_error(error: ProxyError, *, has_body: bool) -> bytes:
-    """Return an error as bytes, where the server has no request to answer."""
-    body = error.body(os.urandom(8).hex()) if has_body else b""
-    headers = [*error.headers(body), (b"date", http_date(int(time.time()))), (b"connection", b"close")]
-    line = b"HTTP/1.1 %d %s\r\n" % (error.status, HTTPStatus(error.status).phrase.encode())
-    return line + b"".join(b"%s: %s\r\n" % header for header in headers) + b"\r\n" + body
-
-
 async def send_error(
-    error: ProxyError,
-    scope: Scope,
-    send: Send,
-    *,
-    downstream: Downstream | None = None,
-    request_id: str = "",
-    close: bool = False,
+    error: ProxyError, scope: Scope, send: Send, *, downstream: Downstream | None = None, request_id: str = ""
 ) -> None:
     """Answer with an error. What is still to come of an upload is thrown away for a moment before the end."""
     request_id = request_id or request_id_of(header(scope["headers"], b"x-request-id"))
     body = error.body(request_id or os.urandom(8).hex())
     headers = [*error.headers(body), (b"date", http_date(int(time.time())))]
     mid_upload = downstream is not None and not downstream.whole
-    if close or mid_upload or error.status in _AND_CLOSE:
+    if mid_upload or error.status in _AND_CLOSE:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send(

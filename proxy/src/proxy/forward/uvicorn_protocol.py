@@ -6,11 +6,10 @@ caller that has closed only its sending side.
 
 from typing import Any, Final
 
-from proxy.asgi import Receive, Scope, Send
 from proxy.errors import ProxyError
 from proxy.forward.caller_timeouts import Caller
 from proxy.forward.downstream_connection import SCOPE_KEY, DownstreamConnection
-from proxy.forward.error_response import raw_error, send_error
+from proxy.forward.refusal import overloaded, raw_error
 from service_kit.ordered_refusal import OrderedRefusals
 
 LOOK_EVERY_SECONDS: Final = 0.1
@@ -116,8 +115,3 @@ class CallerProtocol(OrderedRefusals):
             self.transport.write(STILL_THERE)
             looks_left = 0  # a caller that does not read resets it
         self.loop.call_later(LOOK_EVERY_SECONDS, self._look, acknowledged, max(0, looks_left - 1))
-
-
-async def overloaded(scope: Scope, _: Receive, send: Send) -> None:
-    """Answer 503: UVICORN_LIMIT_CONCURRENCY is reached."""
-    await send_error(ProxyError("overloaded"), scope, send, close=True)
