@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import json
+import socket
+import struct
 import threading
 import time
 import urllib.request
@@ -15,8 +17,8 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import Request
 
 from proxy import patterns
-from proxy.pattern_runtime.call_in_loop import Teller
 from proxy.pattern_runtime.clients import Upstream
+from proxy.pattern_runtime.loop_reporter import LoopReporter
 from proxy.pattern_runtime.registry import discover
 from proxy.pattern_runtime.thread_limiter import thread_tokens
 from proxy.patterns import async_module_global, chunk_generator, chunk_generator_finally
@@ -236,7 +238,7 @@ async def test_threads_that_share_a_session_get_their_own_answers() -> None:
 async def test_threads_write_no_counter_themselves() -> None:
     """`cells[n] += 1` in two threads at once can lose one: every event of a thread happens in the loop's, in order."""
 
-    teller = Teller()
+    reporter = LoopReporter()
     seen: list[tuple[int, int]] = []
 
     def event(number: int) -> None:
@@ -244,11 +246,11 @@ async def test_threads_write_no_counter_themselves() -> None:
 
     def work() -> None:
         for number in range(100):
-            teller.tell(event, number)
+            reporter.report(event, number)
 
     await asyncio.to_thread(work)
     assert seen == [(number, threading.get_ident()) for number in range(100)]
-    teller.tell(event, 100)
+    reporter.report(event, 100)
     assert len(seen) == 101
 
 
@@ -425,7 +427,9 @@ async def test_a_buffered_call_goes_on_for_nobody() -> None:
             writer.write(get(f"/-/patterns/{name}/"))
             await until_pool(proxy, active=1)
             await asyncio.sleep(0.05)
-            writer.close()
+            own: socket.socket = writer.get_extra_info("socket")  # a FIN alone may be of a caller that still reads
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
             pool = await until_pool(proxy, active=0)
             assert pool["closed"] == closed
         await asyncio.sleep(0.01)

@@ -6,17 +6,24 @@ a connector, without which a session in use is not refused.
 
 from typing import Any
 
-from poolwatch.network import Connection
+from poolwatch.monitor import Monitor
+from poolwatch.network import Connection, Report
 from poolwatch.trace import RequestTrace, current
 from poolwatch.watch import Label, Watch
 
 
-def observe_aiohttp(session: Any, label: Label | None, held_seconds: float | None) -> Watch:
+def observe_aiohttp(
+    session: Any,
+    label: Label | None,
+    held_seconds: float | None,
+    monitor: Monitor | None = None,
+    report: Report | None = None,
+) -> Watch:
     """Watch the pool of a session. Raises ValueError."""
     connector = session.connector
     if connector is None or "connect" in vars(connector) or getattr(connector, "_conns", None):
         raise ValueError("the session is closed, in use or observed already; observe it once, before its first request")
-    watch = Watch(lambda: connector.limit or None, label, held_seconds, threads=False)
+    watch = Watch(lambda: connector.limit or None, label, held_seconds, threads=False, monitor=monitor, report=report)
     session.trace_configs.append(_hooks(watch))
     known: dict[Any, Connection] = {}
     connect = connector.connect

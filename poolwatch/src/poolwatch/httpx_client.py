@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from poolwatch.network import WatchedAsyncBackend
+from poolwatch.monitor import Monitor
+from poolwatch.network import Report, WatchedAsyncBackend
 from poolwatch.threaded_network import WatchedBackend
 from poolwatch.trace import current
 from poolwatch.watch import Label, Watch
@@ -16,7 +17,13 @@ from poolwatch.watch import Label, Watch
 _IN_USE = "the client is in use or observed already; observe it once, before its first request"
 
 
-def observe_httpx(client: Any, label: Label | None, held_seconds: float | None) -> Watch:
+def observe_httpx(
+    client: Any,
+    label: Label | None,
+    held_seconds: float | None,
+    monitor: Monitor | None = None,
+    report: Report | None = None,
+) -> Watch:
     """Watch all pools of a client, those of its mounts included. Raises ValueError."""
     transports = list(_transports(client))
     if not transports:
@@ -31,7 +38,7 @@ def observe_httpx(client: Any, label: Label | None, held_seconds: float | None) 
         return most if most < sys.maxsize else None
 
     threads = not hasattr(transports[0], "handle_async_request")
-    watch = Watch(limit, label, held_seconds, threads=threads)
+    watch = Watch(limit, label, held_seconds, threads=threads, monitor=monitor, report=report)
     for transport in transports:
         pool = transport._pool
         backend = WatchedBackend if threads else WatchedAsyncBackend
@@ -66,6 +73,8 @@ def _watch_async_handler(transport: Any, watch: Watch) -> None:
         finally:
             current.reset(token)
         trace.head_received()
+        if not own:
+            trace.upstream_headers = response.headers.raw
         stream = getattr(response.stream, "_httpcore_stream", response.stream)
         close = stream.aclose
 
@@ -96,6 +105,8 @@ def _watch_handler(transport: Any, watch: Watch) -> None:
         finally:
             current.reset(token)
         watch.report(trace.head_received)
+        if not own:
+            trace.upstream_headers = response.headers.raw
         stream = getattr(response.stream, "_httpcore_stream", response.stream)
         close = stream.close
 

@@ -37,10 +37,15 @@ class Monitor:
     can never tell: it sets them when it is made, and they are shown as null.
     """
 
-    def __init__(self, counters: Counters, finished: FinishedRequests | None = None) -> None:
+    def __init__(
+        self,
+        counters: Counters,
+        finished: FinishedRequests | None = None,
+        held: dict[RequestTrace, None] | None = None,
+    ) -> None:
         self.counters = counters
         self.cells = counters.cells
-        self.held: dict[RequestTrace, None] = {}
+        self.held: dict[RequestTrace, None] = {} if held is None else held
         self.always_unknown: tuple[Phase, ...] = ()
         self._finished = finished
         self._on_end = None if finished is None else finished.add

@@ -76,7 +76,7 @@ class RequestTrace:
     `always_unknown` are the phases that the client in use can never tell.
     `kept`: the connection had served another request before. `subject`: the client library's own request object.
     `tries`: how often a connection was asked for, or the client library sent it again by itself; `heads_sent`: how many
-    of the tries came as far as to send the request's head.
+    of the tries came as far as to send the request's head. `upstream_headers`: of the response.
     `given_id`: its id, empty as long as nobody gave or asked for one. `status`, `outcome`, `code`, `run`: what became
     of it, set by whoever made the trace.
     """
@@ -89,13 +89,13 @@ class RequestTrace:
         "_counters",
         "_granted_ns",
         "_held",
+        "_leaked",
         "_new_id",
         "_on_end",
         "_since_ns",
         "_step",
         "_token",
         "_unknown",
-        "_upstream_headers",
         "began_ns",
         "carrier",
         "code",
@@ -111,6 +111,7 @@ class RequestTrace:
         "status",
         "subject",
         "tries",
+        "upstream_headers",
     )
 
     def __init__(
@@ -132,9 +133,9 @@ class RequestTrace:
         self._new_id = new_id
         self._always_unknown = always_unknown
         self._unknown: tuple[Phase, ...] = ()
-        self._upstream_headers: Sequence[tuple[bytes, bytes]] = ()
+        self.upstream_headers: Sequence[tuple[bytes, bytes]] = ()
         self._granted_ns = self._asked_ns = 0
-        self._attached = self.kept = self.leak_logged = False
+        self._attached = self._leaked = self.kept = self.leak_logged = False
         self.carrier: Carrier | None = None
         self.method = method
         self.path = path
@@ -183,21 +184,25 @@ class RequestTrace:
         return self._since_ns - self.began_ns
 
     def attach(self) -> bool:
-        """Let a watched client report to this trace. False if it cannot: it has a connection, or is answered or over.
-
-        A call after another one waits for a connection anew.
-        """
+        """Let a watched client report to this trace. False if it has a connection, or is answered or over."""
         if self._attached or self._granted_ns or self._step in (BODY, ENDED):
             return False
         self._attached = True
+        return True
+
+    def ask_again(self) -> None:
+        """Note that one more call begins: after another one it waits for a connection anew."""
         if self._step == DONE:
             self._ask(_IN_PROXY)
-        return True
 
     def detach(self, *, failed: bool = False) -> None:
         """Note that the watched client is done. After a failure whoever made the trace may try again."""
         self._attached = False
-        if not failed:
+        if self._leaked:
+            self._leaked = False
+            self._cells[_LEAKED] -= 1
+            self.end()
+        elif not failed:
             self.released()
 
     def body_read(self) -> None:
@@ -317,7 +322,8 @@ class RequestTrace:
         self._to(BODY, _PHASE_OF_STEP[self._step])
         if self._on_end is None:
             return None
-        self._upstream_headers = upstream_headers
+        if upstream_headers:
+            self.upstream_headers = upstream_headers
         return server_timing(self.spent_ns)
 
     def body_done(self) -> None:
@@ -349,9 +355,13 @@ class RequestTrace:
             # a response given back before its head is passed on was read whole by then
             self._to(DONE, _IN_BODY if self._step == HEAD else _PHASE_OF_STEP[self._step])
 
-    def leaking(self, slots: int) -> None:
-        """Note that the request is over and still holds so many slots, or has given one of them back (-1)."""
-        self._cells[_LEAKED] += slots
+    def end_or_leak(self) -> None:
+        """Note that nothing more happens but that a watched client may still give back the connection: then it ends."""
+        if self._attached and self._granted_ns:
+            self._leaked = True
+            self._cells[_LEAKED] += 1
+        else:
+            self.end()
 
     def end(self) -> None:
         """Note that nothing more happens: give back what is held. Leaving the `with` does it."""
@@ -369,7 +379,7 @@ class RequestTrace:
         unknown = self._unknown + self._always_unknown
         waited_in, rest = (_IN_OTHER, _IN_OTHER) if _IN_UPSTREAM in unknown else (_IN_UPSTREAM, _IN_NETWORK)
         waited = spent[waited_in]
-        reported = reported_ns(self._upstream_headers)
+        reported = reported_ns(self.upstream_headers)
         if reported is not None:
             queued = min(reported[0], waited)
             worked = min(reported[1], waited - queued)

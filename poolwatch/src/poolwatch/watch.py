@@ -23,10 +23,19 @@ class Watch:
     """What `observe` returns. `threads`: the client is used by threads, so all reports are made under one lock."""
 
     def __init__(
-        self, limit: Callable[[], int | None], label: Label | None, held_seconds: float | None, *, threads: bool
+        self,
+        limit: Callable[[], int | None],
+        label: Label | None,
+        held_seconds: float | None,
+        *,
+        threads: bool,
+        monitor: Monitor | None = None,
+        report: Report | None = None,
     ) -> None:
-        self.monitor = Monitor(Counters())
-        self.report = _locked() if threads else at_once
+        # what is counted into another's figures is a part of its requests, and none of its own
+        self.monitor = Monitor(Counters()) if monitor is None else Monitor(monitor.counters, held=monitor.held)
+        self._counts_requests = monitor is None
+        self.report = at_once if not threads else report or _locked()
         self.connections = Connections(self.monitor, self.report)
         self._limit = limit
         self._label = label
@@ -79,6 +88,7 @@ class Watch:
         """Return the trace of a request and whether it is our own; one that is current already is joined."""
         trace = current.get()
         if trace is not None and trace.attach():
+            self.report(trace.ask_again)
             return trace, False
         trace = self.monitor.trace(method, path, request_id, subject)
         self.report(self._received, trace)
@@ -96,7 +106,7 @@ class Watch:
 
     def _received(self, trace: RequestTrace) -> None:
         trace.admitted()
-        self.monitor.cells[_RECEIVED] += 1
+        self.monitor.cells[_RECEIVED] += self._counts_requests
 
     def _failed(self, trace: RequestTrace, own: bool, error: BaseException) -> None:
         if type(error).__name__ in _POOL_TIMEOUTS and not trace.granted:

@@ -25,7 +25,7 @@ from proxy.forward.error_response import send_error
 from proxy.forward.handler import ForwardedRequest
 from proxy.forward.headers import is_own
 from proxy.http_date import http_date
-from proxy.pattern_runtime.apps import Bench
+from proxy.pattern_runtime.apps import PatternApps
 from proxy.pattern_runtime.routes import PatternRoutes
 from proxy.pattern_runtime.thread_limiter import limit_threads
 from proxy.reconfigure import ReplaceableClient
@@ -38,7 +38,7 @@ class State(TypedDict):
 
     forwarding: ForwardContext
     admin: Admin
-    bench: Bench
+    pattern_apps: PatternApps
 
 
 class ForwardingApp(FastAPI):
@@ -106,8 +106,8 @@ async def _opened(stack: AsyncExitStack, settings: Settings, server: ServerSetti
     client = ReplaceableClient(settings, watch, build_client)
     stack.push_async_callback(client.aclose)
     limit_threads(settings.thread_tokens)
-    bench = Bench(settings, watch, patterns)
-    stack.push_async_callback(bench.aclose)
+    pattern_apps = PatternApps(settings, watch, patterns)
+    stack.push_async_callback(pattern_apps.aclose)
     notices = SlotsFile(state_dir) if server.workers > 1 else None
     if notices is not None:
         stack.callback(notices.close)
@@ -117,7 +117,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, server: ServerSetti
     return State(
         forwarding=forwarding,
         admin=Admin(settings, server, state_dir, forwarding, sampler, notices),
-        bench=bench,
+        pattern_apps=pattern_apps,
     )
 
 

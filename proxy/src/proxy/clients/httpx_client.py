@@ -16,7 +16,6 @@ import httpcore
 import httpx
 
 from poolwatch.monitor import Monitor
-from poolwatch.network import Connections, WatchedAsyncBackend
 from proxy.settings import Settings
 
 from .httpcore_pool import PoolClient, Received
@@ -85,16 +84,6 @@ def httpx2_client(settings: Settings, watch: Monitor) -> HttpxClient:
     import httpx2
 
     return HttpxClient(settings, watch, httpx2, httpcore2)
-
-
-def watch_pool(transport: httpx.AsyncHTTPTransport, watch: Monitor) -> None:
-    """Put the watch under the pool of a transport, for who uses httpx's own client.
-
-    httpx has no parameter for httpcore's `network_backend`, so the pool that the transport has just made is given
-    one before its first connection: the two private names here are all that is touched.
-    """
-    pool: Any = transport._pool
-    pool._network_backend = WatchedAsyncBackend(pool._network_backend, Connections(watch))
 
 
 def _body_type(library: Any) -> Callable[[Any], Any]:

@@ -11,12 +11,12 @@ from poolwatch.monitor import Monitor
 from poolwatch.throttled_log import ThrottledLog
 from poolwatch.trace import current
 from proxy.pattern_runtime.clients import Upstream
-from proxy.pattern_runtime.errors import as_written
+from proxy.pattern_runtime.errors import pattern_error
 from proxy.pattern_runtime.registry import Pattern, discover
 from proxy.settings import Settings
 
 
-class OpenPattern:
+class RunningApp:
     """A pattern at work: its app, whose lifespan runs in a task of its own, as a server runs it."""
 
     def __init__(self, app: FastAPI) -> None:
@@ -45,7 +45,7 @@ class OpenPattern:
             self._state.set_exception(error)
 
 
-class Bench:
+class PatternApps:
     """The patterns there are and those at work. Each has a pool of its own, with the limits of the settings."""
 
     def __init__(self, settings: Settings, watch: Monitor, package: ModuleType) -> None:
@@ -56,7 +56,7 @@ class Bench:
         self._package = package
         self._patterns: dict[str, Pattern] | None = None
         self._upstream: Upstream | None = None
-        self._open: dict[str, OpenPattern] = {}
+        self._open: dict[str, RunningApp] = {}
 
     def patterns(self) -> dict[str, Pattern]:
         """Return the patterns by name."""
@@ -64,14 +64,14 @@ class Bench:
             self._patterns = discover(self._package)
         return self._patterns
 
-    def open(self, name: str) -> OpenPattern:
+    def open(self, name: str) -> RunningApp:
         """Return a pattern at work. Raises KeyError."""
         if name not in self._open:
             pattern = self.patterns()[name]
             self._upstream = self._upstream or Upstream(self._settings, self.watch)
             app = pattern.build(self._upstream)
             app.add_exception_handler(Exception, _answer_exception)
-            self._open[name] = OpenPattern(app)
+            self._open[name] = RunningApp(app)
         return self._open[name]
 
     async def aclose(self) -> None:
@@ -82,7 +82,7 @@ class Bench:
 
 async def _answer_exception(_: Request, error: Exception) -> Response:
     """Answer for a pattern's exception: 500 as FastAPI does, and nothing of what the exception says."""
-    failure = as_written(error)
+    failure = pattern_error(error)
     exchange = current.get()
     body = failure.body(exchange.request_id if exchange is not None else "")
     headers = {name.decode(): value.decode() for name, value in failure.headers(body)}

@@ -7,20 +7,19 @@ from poolwatch.monitor import CountedRequest
 from poolwatch.report import line
 from proxy.asgi import Message, Receive, Scope, Send, header
 from proxy.forward.headers import RUN_HEADER, request_id_of
-from proxy.pattern_runtime.apps import Bench
-from proxy.pattern_runtime.errors import AsWritten, as_written
-from proxy.pattern_runtime.leak_tracking import Holder
+from proxy.pattern_runtime.apps import PatternApps
+from proxy.pattern_runtime.errors import PatternError, pattern_error
 
 
-class Counted:
+class PatternCall:
     """A call of a pattern. It is counted once as received and once by what became of it.
 
     ANSWERED: the pattern's whole answer went out to a caller who was there. FAILED: the pattern raised, and its caller
     got 500. ABORTED: the caller left, or the answer was cut.
     """
 
-    def __init__(self, bench: Bench, name: str, scope: Scope, receive: Receive, send: Send) -> None:
-        self._bench = bench
+    def __init__(self, apps: PatternApps, name: str, scope: Scope, receive: Receive, send: Send) -> None:
+        self._apps = apps
         self._name = name
         self._scope = scope
         self._receive = receive
@@ -29,24 +28,25 @@ class Counted:
         self._gone = asyncio.Event()
         self._first: Message | None = None
         self._complete = False
-        self._failure: AsWritten | None = None
+        self._failure: PatternError | None = None
         request_id = request_id_of(header(scope["headers"], b"x-request-id"))
-        self._exchange = bench.watch.trace(scope["method"], scope["raw_path"], request_id)
-        self._holder = Holder(self._exchange)
+        self._trace = apps.watch.trace(scope["method"], scope["raw_path"], request_id)
 
     async def run(self) -> None:
         """Call the pattern and count."""
-        exchange = self._exchange
+        trace = self._trace
         run_id = header(self._scope["headers"], RUN_HEADER)
-        with CountedRequest(self._bench.watch.counters, exchange, run_id, ends=False):
-            exchange.admitted()
-            with self._holder:
+        with CountedRequest(self._apps.watch.counters, trace, run_id, ends=False):
+            trace.admitted()
+            try:
                 await self._call()
-                exchange.outcome = self._outcome()
+                trace.outcome = self._outcome()
+            finally:
+                trace.end_or_leak()
 
     async def _call(self) -> None:
         try:
-            pattern = self._bench.open(self._name)
+            pattern = self._apps.open(self._name)
             state = dict(await pattern.state())
             await self._watch_caller()
             await pattern.app(self._inner_scope(state), self._receive_for_pattern, self._send_for_pattern)
@@ -62,15 +62,15 @@ class Counted:
     def _outcome(self) -> Cell:
         if not self._complete:
             return Cell.ABORTED
-        return Cell.FAILED if self._failure is not None and self._exchange.status == 500 else Cell.ANSWERED
+        return Cell.FAILED if self._failure is not None and self._trace.status == 500 else Cell.ANSWERED
 
-    def _note(self, error: Exception) -> AsWritten:
-        watch, failure = self._bench.watch, as_written(error)
-        self._exchange.code = failure.code
+    def _note(self, error: Exception) -> PatternError:
+        watch, failure = self._apps.watch, pattern_error(error)
+        self._trace.code = failure.code
         watch.counters.count_error(failure.code)
         if failure.code == "pool_exhausted":
             watch.cells[Cell.TIMEOUTS] += 1
-        self._bench.log.warning(
+        self._apps.log.warning(
             "500 %s: %s raised %s; %s", failure.code, self._name, type(error).__name__, line(watch.cells)
         )
         return failure
@@ -103,8 +103,8 @@ class Counted:
 
     async def _send_for_pattern(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._exchange.status = message["status"]
-            timing = self._exchange.answering(self._holder.upstream_headers)
+            self._trace.status = message["status"]
+            timing = self._trace.answering()
             if timing is not None:
                 message = {**message, "headers": [*message["headers"], (b"server-timing", timing)]}
         last = message["type"] == "http.response.body" and not message.get("more_body", False)
@@ -112,4 +112,4 @@ class Counted:
             self._complete = not self._gone.is_set()
         await self._send(message)
         if last:
-            self._exchange.body_done()
+            self._trace.body_done()

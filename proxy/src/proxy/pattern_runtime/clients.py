@@ -1,22 +1,21 @@
 """What a pattern calls and with which clients: the proxy's settings in each library's own words.
 
-The clients are the libraries' own, as `httpx.AsyncClient(limits=..., timeout=...)` makes them, with the watch under
-their pool. Proxies of the environment are off, so that the traffic stays in the sandbox. PROXY_QUEUE, PROXY_RETRIES
+The clients are the libraries' own, as `httpx.AsyncClient(limits=..., timeout=...)` makes them, watched by
+poolwatch. Proxies of the environment are off, so that the traffic stays in the sandbox. PROXY_QUEUE, PROXY_RETRIES
 and whatever else the patterns' authors do not have is not applied.
 """
 
 import ssl
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 from starlette.requests import Request
 
+import poolwatch
 from poolwatch.monitor import Monitor
-from proxy.clients.httpx_client import watch_pool
-from proxy.pattern_runtime.call_in_loop import Teller
-from proxy.pattern_runtime.leak_tracking import LeasedSyncTransport, LeasedTransport
-from proxy.pattern_runtime.sync_backend import watch_sync_pool
+from poolwatch.network import Connections
+from proxy.pattern_runtime.loop_reporter import LoopReporter
 from proxy.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
 RUN_HEADER = "x-sandbox-run"
 
+_Client = TypeVar("_Client", httpx.AsyncClient, httpx.Client)
+
 
 class Upstream:
     """The service that patterns call. One for each worker, made in its loop."""
@@ -33,7 +34,7 @@ class Upstream:
     def __init__(self, settings: Settings, watch: Monitor) -> None:
         self._settings = settings
         self._watch = watch
-        self._teller = Teller()
+        self._reporter = LoopReporter()
         self.limits = httpx.Limits(
             max_connections=settings.max_connections,
             max_keepalive_connections=settings.keepalive_connections,
@@ -59,16 +60,19 @@ class Upstream:
 
     def async_client(self, **options: Any) -> httpx.AsyncClient:
         """Return `httpx.AsyncClient(limits=limits, timeout=timeout, **options)`, watched."""
-        transport = httpx.AsyncHTTPTransport(limits=self.limits, verify=self._verify(), trust_env=False)
-        watch_pool(transport, self._watch)
-        return httpx.AsyncClient(transport=LeasedTransport(transport), timeout=self.timeout, trust_env=False, **options)
+        return self._watched(httpx.AsyncClient(**self._options, **options))
 
     def sync_client(self, **options: Any) -> httpx.Client:
         """Return `httpx.Client(limits=limits, timeout=timeout, **options)`, watched."""
-        transport = httpx.HTTPTransport(limits=self.limits, verify=self._verify(), trust_env=False)
-        watch_sync_pool(transport, self._watch, self._teller)
-        leased = LeasedSyncTransport(transport, self._teller)
-        return httpx.Client(transport=leased, timeout=self.timeout, trust_env=False, **options)
+        return self._watched(httpx.Client(**self._options, **options))
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"limits": self.limits, "timeout": self.timeout, "verify": self._verify(), "trust_env": False}
+
+    def _watched(self, client: _Client) -> _Client:
+        poolwatch.observe(client, held_seconds=None, monitor=self._watch, report=self._reporter.report)
+        return client
 
     def session(self) -> "requests.Session":
         """Return `requests.Session()` with an `HTTPAdapter(pool_maxsize=...)` for its connections, watched."""
@@ -89,7 +93,7 @@ class Upstream:
     def _pool_classes(self) -> "PoolClasses":
         from proxy.pattern_runtime.urllib3_watch import watched_pools
 
-        return watched_pools(self._watch, self._teller)
+        return watched_pools(Connections(self._watch, self._reporter.report))
 
     def _verify(self) -> ssl.SSLContext | bool:
         # httpx makes a context for each client, which is the better part of a client's price; so does this

@@ -24,7 +24,7 @@ _CODE_BY_NAME: Final = {
 _LIBRARIES: Final = ("httpx", "httpcore", "requests", "urllib3")
 
 
-class AsWritten(ProxyError):
+class PatternError(ProxyError):
     """A pattern's exception as its callers see it: status 500, as FastAPI makes it, and the code that says why."""
 
     @property
@@ -33,17 +33,17 @@ class AsWritten(ProxyError):
         return 500
 
 
-def as_written(error: BaseException) -> AsWritten:
+def pattern_error(error: BaseException) -> PatternError:
     """Map what a pattern raised."""
     if not type(error).__module__.startswith(_LIBRARIES):
-        return AsWritten("internal_error")
+        return PatternError("internal_error")
     if "peer closed connection" in str(error) or "Server disconnected" in str(error):
-        return AsWritten("upstream_closed")  # httpcore tells "closed" from "not HTTP" by its text alone
+        return PatternError("upstream_closed")  # httpcore tells "closed" from "not HTTP" by its text alone
     raised = list(_causes(error))
     if any(isinstance(cause, socket.gaierror) for cause in raised):
-        return AsWritten("upstream_dns_error")
+        return PatternError("upstream_dns_error")
     names = {cls.__name__ for cause in raised for cls in type(cause).__mro__}
-    return AsWritten(next((code for name, code in _CODE_BY_NAME.items() if name in names), "internal_error"))
+    return PatternError(next((code for name, code in _CODE_BY_NAME.items() if name in names), "internal_error"))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -7,8 +7,8 @@ from poolwatch.monitor import CountedRequest
 from proxy.asgi import App, Receive, Scope, Send, header
 from proxy.errors import ProxyError
 from proxy.forward.headers import RUN_HEADER, request_id_of
-from proxy.pattern_runtime.apps import Bench
-from proxy.pattern_runtime.call import Counted
+from proxy.pattern_runtime.apps import PatternApps
+from proxy.pattern_runtime.call import PatternCall
 
 PREFIX = b"/-/patterns"
 
@@ -25,35 +25,35 @@ class PatternRoutes:
         if raw_path not in (PREFIX, PREFIX + b"/") and not raw_path.startswith(PREFIX + b"/"):
             await self._app(scope, receive, send)
             return
-        bench: Bench = scope["state"]["bench"]
+        apps: PatternApps = scope["state"]["pattern_apps"]
         named, slash, _ = raw_path[len(PREFIX) + 1 :].partition(b"/")
         name = named.decode("latin-1")
         if not name:
-            listed = [pattern.document() for pattern in bench.patterns().values()]
+            listed = [pattern.document() for pattern in apps.patterns().values()]
             await _answer({"patterns": listed}, 200, [], scope, send)
-        elif name in bench.patterns() and not slash and scope["method"] in ("GET", "HEAD"):
-            await _answer(bench.patterns()[name].whole_document(), 200, [], scope, send)
-        elif name not in bench.patterns():
-            await _refuse(bench, ProxyError("not_found", "no such pattern"), 404, scope, send)
-        elif bench.tuned:
-            await _refuse(bench, ProxyError("tuned"), 409, scope, send)
+        elif name in apps.patterns() and not slash and scope["method"] in ("GET", "HEAD"):
+            await _answer(apps.patterns()[name].whole_document(), 200, [], scope, send)
+        elif name not in apps.patterns():
+            await _refuse(apps, ProxyError("not_found", "no such pattern"), 404, scope, send)
+        elif apps.tuned:
+            await _refuse(apps, ProxyError("tuned"), 409, scope, send)
         elif scope["method"] != "GET":
-            await _refuse(bench, ProxyError("bad_request", "patterns are called by GET"), 405, scope, send)
+            await _refuse(apps, ProxyError("bad_request", "patterns are called by GET"), 405, scope, send)
         else:
-            await Counted(bench, name, scope, receive, send).run()
+            await PatternCall(apps, name, scope, receive, send).run()
 
 
-async def _refuse(bench: Bench, error: ProxyError, status: int, scope: Scope, send: Send) -> None:
+async def _refuse(apps: PatternApps, error: ProxyError, status: int, scope: Scope, send: Send) -> None:
     """Answer for what is no call of a pattern, with the names there are; counted, so that a load test adds up."""
     request_id = request_id_of(header(scope["headers"], b"x-request-id"))
-    exchange = bench.watch.trace(scope["method"], scope["raw_path"], request_id)
+    exchange = apps.watch.trace(scope["method"], scope["raw_path"], request_id)
     run_id = header(scope["headers"], RUN_HEADER)
-    with CountedRequest(bench.watch.counters, exchange, run_id, ends=False):
+    with CountedRequest(apps.watch.counters, exchange, run_id, ends=False):
         exchange.outcome = Cell.FAILED
-        bench.watch.counters.count_error(error.code)
+        apps.watch.counters.count_error(error.code)
     document = json.loads(error.body(exchange.request_id))
     document["error"]["status"] = status
-    document["patterns"] = list(bench.patterns())
+    document["patterns"] = list(apps.patterns())
     headers = [(b"x-proxy-error", error.code.encode())]
     if status == 405:
         headers.append((b"allow", b"GET"))

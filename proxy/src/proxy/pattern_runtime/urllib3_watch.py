@@ -1,20 +1,18 @@
 """The watch under requests: connections of urllib3 that report their opening, use and closing.
 
 urllib3 lets a pool manager name the pools it makes and a pool its connections; nothing private is touched. What it
-cannot tell: how long a TLS handshake took apart from connecting, and who waits for a connection, since without
-`pool_block` nobody ever waits.
+cannot tell: how long a TLS handshake took apart from connecting, and which request waits for a connection, since
+without `pool_block` none ever waits.
 """
 
-from time import perf_counter_ns
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from poolwatch.monitor import Monitor
+from poolwatch.network import Connection, Connections
 from poolwatch.trace import current
-from proxy.pattern_runtime.call_in_loop import Teller
 
 PoolClasses = dict[str, type[HTTPConnectionPool]]
 
@@ -33,68 +31,61 @@ class WatchedAdapter(HTTPAdapter):
 
 
 class _Watched(HTTPConnection):
-    watch: Monitor
-    teller: Teller
-    _opened_ns = 0
-    _served: object | None = None
+    connections: Connections
+    _opened: Connection | None = None
 
     def connect(self) -> None:
-        exchange = current.get()
-        if exchange is not None:
-            self.teller.tell(exchange.connecting)
+        trace, report = current.get(), self.connections.report
+        if trace is not None:
+            report(trace.connecting)
         try:
             super().connect()
         finally:
-            if exchange is not None:
-                self.teller.tell(exchange.connected)
-        self._opened_ns = perf_counter_ns()
-        self._served = None
-        self.teller.tell(self.watch.opened)
+            if trace is not None:
+                report(trace.connected)
+        self._opened = self.connections.opened(self.host, self.port or self.default_port)
 
     def send(self, data: Any) -> None:
         if self.sock is None and self.auto_open:
             self.connect()
-        exchange = current.get()
-        if exchange is not None and exchange is not self._served:
-            self.teller.tell(exchange.writing, self._served is not None)
-            self._served = exchange
+        trace, report = current.get(), self.connections.report
+        if trace is not None and self._opened is not None:
+            report(self._opened.used_by, trace)
         super().send(data)
-        if exchange is not None:
-            self.teller.tell(exchange.sent)
+        if trace is not None:
+            report(trace.sent)
 
     def getresponse(self) -> Any:
         response = super().getresponse()
-        exchange = current.get()
-        if exchange is not None:
-            self.teller.tell(exchange.head_received)
+        trace = current.get()
+        if trace is not None:
+            self.connections.report(trace.head_received)
         return response
 
     def close(self) -> None:
-        opened_ns, self._opened_ns = self._opened_ns, 0
-        if opened_ns:
-            self.teller.tell(self.watch.closed, opened_ns)
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.closed()
         super().close()
 
 
 class _WatchedPool(HTTPConnectionPool):
-    teller: Teller
+    connections: Connections
 
     def urlopen(self, *arguments: Any, **options: Any) -> Any:
         """Without `pool_block` no request waits for a connection."""
-        exchange = current.get()
-        if exchange is not None:
-            self.teller.tell(exchange.grant)
+        trace = current.get()
+        if trace is not None:
+            self.connections.report(trace.grant)
         return super().urlopen(*arguments, **options)
 
 
-def watched_pools(watch: Monitor, teller: Teller) -> PoolClasses:
-    """Return the pools by scheme whose connections report to a watch."""
-    attributes = {"watch": watch, "teller": teller}
-    plain = type("WatchedConnection", (_Watched,), attributes)
-    secure = type("WatchedTlsConnection", (_Watched, HTTPSConnection), attributes)
+def watched_pools(connections: Connections) -> PoolClasses:
+    """Return the pools by scheme whose connections are counted among these."""
+    watched = {"connections": connections}
+    plain = type("WatchedConnection", (_Watched,), watched)
+    secure = type("WatchedTlsConnection", (_Watched, HTTPSConnection), watched)
     return {
-        "http": type("WatchedPool", (_WatchedPool,), {"ConnectionCls": plain, "teller": teller}),
-        "https": type(
-            "WatchedTlsPool", (_WatchedPool, HTTPSConnectionPool), {"ConnectionCls": secure, "teller": teller}
-        ),
+        "http": type("WatchedPool", (_WatchedPool,), {"ConnectionCls": plain, **watched}),
+        "https": type("WatchedTlsPool", (_WatchedPool, HTTPSConnectionPool), {"ConnectionCls": secure, **watched}),
     }

@@ -1,4 +1,4 @@
-"""How threads tell the watch what happens.
+"""How threads report what happens.
 
 The counters are plain memory: `cells[n] += 1` in two threads at once loses one. Neither a lock nor cells of their own
 for threads are needed if threads write nothing: they hand each event to the event loop, which stays the only writer.
@@ -12,17 +12,17 @@ from collections.abc import Callable
 from contextlib import suppress
 
 
-class Teller:
-    """Calls back in the loop's own thread. Made in the loop."""
+class LoopReporter:
+    """Reports events in the loop's own thread. Made in the loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
 
-    def tell(self, event: Callable[..., object], *arguments: object) -> None:
+    def report(self, event: Callable[..., object], *arguments: object) -> None:
         """Call `event` at once if this is the loop's thread, else soon and there."""
         if threading.get_ident() == self._thread:
             event(*arguments)
         else:
-            with suppress(RuntimeError):  # the loop is closed: nobody reads the counters any more
+            with suppress(RuntimeError):  # the loop is closed: nothing reads the counters any more
                 self._loop.call_soon_threadsafe(event, *arguments)
