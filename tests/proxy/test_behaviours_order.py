@@ -130,7 +130,7 @@ async def test_beyond_the_limit_of_connections_the_proxy_answers_itself(http: st
     """UVICORN_LIMIT_CONCURRENCY, which counts the connection that asks."""
     async with running_proxy("http://127.0.0.1:9", http=http, limit_concurrency=1) as proxy:
         status, headers, _ = split(await roundtrip(proxy.port, get().replace(b"Connection: close\r\n", b"")))
-        assert (status, dict(headers)[b"x-proxy-error"]) == (503, b"overloaded")
+        assert (status, dict(headers)[b"x-proxy-error"]) == (503, b"server_overloaded")
         assert {b"date", b"retry-after"} <= dict(headers).keys()
 
 

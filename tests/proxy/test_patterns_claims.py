@@ -149,8 +149,9 @@ async def test_a_wait_for_a_thread_is_no_wait_for_a_connection(name: str) -> Non
             assert (after["waiting"], after["active"]) == (0, 0)
     few, enough = waits
     assert few["thread_wait"] > 900  # three wait not at all, three 50 ms each, three 100, three 150
-    assert few["thread_wait"] > 4 * few["pool_wait"]
     assert few["thread_wait"] > 4 * enough["thread_wait"]
+    # connections there are: what passes between a thread's beginning and its library's is the machine's, in both
+    assert few["pool_wait"] < enough["pool_wait"] + 0.5 * few["thread_wait"]
 
 
 async def test_a_client_for_each_request_costs_many_times_the_cpu() -> None:

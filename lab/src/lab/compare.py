@@ -57,6 +57,7 @@ _FIGURES: list[tuple[str, str, Callable[[RunDocument], float | None]]] = [
     ("throughput", "requests/s", lambda run: run.totals.succeeded_rps),
     ("p50", "ms", lambda run: run.latency_ms.p50),
     ("p99", "ms", lambda run: run.latency_ms.p99),
+    ("first byte, p50", "ms", lambda run: run.first_byte_ms.p50 if run.first_byte_ms else None),
     ("pool wait, mean", "ms", lambda run: run.pool.wait_ms.mean if run.pool else None),
     ("connections busy, mean", "", lambda run: run.pool.active_mean if run.pool else None),
     ("requests waiting, mean", "", lambda run: run.pool.waiting_mean if run.pool else None),

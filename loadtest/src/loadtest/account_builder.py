@@ -4,10 +4,12 @@ from collections.abc import Mapping
 
 from lab.account.attribution import Attribution, Measured, TimeMs, attribution
 from lab.account.division import Knowledge
+from lab.account.failures import Causes, FailureCount, failures
 from lab.account.request_classes import RequestClasses
 from lab.emulation import PathMs
 from lab.wire import Histogram, LinkStats, PoolStats
 from lab.witnesses import Witnesses
+from loadtest.service_snapshots import Snapshot
 from loadtest.span import Span
 from service_kit.histogram import difference, percentile
 
@@ -32,6 +34,21 @@ def attribution_of(span: Span, witnesses: Witnesses, *, bounded: bool) -> Attrib
     path = path_of(span.before.network, span.after.network)
     known = _knowledge(classes, path, start, end, swallowed_share(classes, witnesses), bounded=bounded)
     return attribution(Measured(users, proxy, _lag(start, end, span.seconds), classes), known)
+
+
+def failures_of(
+    errors: Mapping[str, int], before: Snapshot, after: Snapshot, witnesses: Witnesses
+) -> list[FailureCount]:
+    """Return the failures of the whole run by their owners."""
+    start, end = before.pool, after.pool
+    by_code: dict[str, int] = {}
+    swallowed = 0.0
+    if start is not None and end is not None:
+        by_code = {code: max(0, count - start.errors.get(code, 0)) for code, count in end.errors.items()}
+        swallowed = swallowed_share(request_classes(start, end), witnesses)
+    first, last = ((each.network and each.network.injected) or {} for each in (before, after))
+    network = {cause: count - first.get(cause, 0) for cause, count in last.items()}
+    return failures(errors, Causes(by_code, network, swallowed))
 
 
 def request_classes(start: PoolStats, end: PoolStats) -> RequestClasses:

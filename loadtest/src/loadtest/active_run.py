@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from loadtest.counter_deltas import cores_used
 from loadtest.locust_stats import Counts
 from loadtest.service_snapshots import Services, Snapshot
 from loadtest.span import Moment
+from service_kit.histogram import difference, percentile
 
 LONGEST_MESSAGE_SECONDS = 2.0
 """Longest plausible delivery time of a message from a master to its workers."""
@@ -85,6 +86,7 @@ class ActiveRun:
             failures=counts.failures - self.latest.failures,
             p50_ms=counts.percentile_since(self.latest, 0.50),
             p99_ms=counts.percentile_since(self.latest, 0.99),
+            first_byte_p50_ms=_p50(counts.first_bytes, self.latest.first_bytes),
             pool_active=pool and pool.active,
             pool_idle=pool and pool.idle,
             pool_waiting=pool and pool.waiting,
@@ -100,6 +102,13 @@ class ActiveRun:
         if pool is None or earlier is None or now - then < 0.2:
             return None
         return cores_used(earlier.process, pool.process, now - then)
+
+
+def _p50(now: Mapping[float, int], before: Mapping[float, int]) -> float | None:
+    try:
+        return percentile(difference(now, before), 0.50)
+    except ValueError:  # reset in between
+        return None
 
 
 class Progress:

@@ -14,6 +14,8 @@ import gevent
 from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_MISSING, MasterRunner, WorkerRunner
 
+from loadtest.first_bytes import KEY as FIRST_BYTES
+from loadtest.first_bytes import FirstBytes
 from loadtest.generator_health import ProcessHealth, ProcessReport
 
 KEY = "sandbox"
@@ -35,10 +37,12 @@ class Worker:
         self._health = health
         self._last = False
         self._began_at = 0.0
+        self._first_bytes: FirstBytes = getattr(environment, FIRST_BYTES)
 
     def test_start(self, **_: Any) -> None:
         """Begin a run: Locust starts the users next."""
         self._last = False
+        self._first_bytes.reset()
         self._began_at = time.time()
         self._health.begin()
 
@@ -46,7 +50,9 @@ class Worker:
         """Add this process's health to a report, and the run it belongs to."""
         report = self._health.report(warned=self._runner.cpu_warning_emitted)
         run_id = getattr(self._environment.parsed_options, "run_id", "")
-        data[KEY] = {"run_id": run_id, "began_at": self._began_at, "last": self._last, **report.words()}
+        first_bytes = self._first_bytes.report()
+        words = {"run_id": run_id, "began_at": self._began_at, "last": self._last, FIRST_BYTES: first_bytes}
+        data[KEY] = words | report.words()
 
     def test_stop(self, **_: Any) -> None:
         """Send what is left: no user is running any more, and Locust has not yet reported that to the master."""
@@ -71,6 +77,7 @@ class Workers:
     def __init__(self, runner: MasterRunner) -> None:
         self._runner = runner
         self._run_id = ""
+        self._first_bytes: FirstBytes = getattr(runner.environment, FIRST_BYTES)
         self._reports: dict[str, ProcessReport] = {}
         self._began_at: float | None = None
         self._part: set[str] = set()
@@ -92,6 +99,7 @@ class Workers:
         words = data.get(KEY)
         if isinstance(words, dict) and words.get("run_id") == self._run_id:
             self._part.add(client_id)
+            self._first_bytes.take(words[FIRST_BYTES])
             began_at = float(words["began_at"])
             self._began_at = began_at if self._began_at is None else min(began_at, self._began_at)
             self._reports[client_id] = ProcessReport.parse(words)

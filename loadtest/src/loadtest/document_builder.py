@@ -23,7 +23,7 @@ from lab.wire import LedgerEntry, LinkConfig, MockCapacity, ServiceConfig, Setti
 from lab.witnesses import Witnesses
 from lab.wording import network_of
 from loadtest import counter_deltas as deltas
-from loadtest.account_builder import attribution_of
+from loadtest.account_builder import attribution_of, failures_of
 from loadtest.emulator_stats import counted_in_all, link_stats, mock_stats
 from loadtest.locust_stats import Counts
 from loadtest.patterns import is_bounded
@@ -109,7 +109,9 @@ def _measured(seen: Observation) -> RunDocument:
         whole=_totals(seen.counts, seen.window_seconds, witnesses.proxy.retried if witnesses.proxy else None),
         totals=totals,
         latency_ms=counts.latency(),
+        first_byte_ms=counts.first_byte(),
         errors=dict(sorted(seen.counts.errors.items(), key=lambda error: -error[1])),
+        failures=failures_of(seen.counts.errors, seen.before, seen.after, witnesses),
         attribution=attribution_of(part, witnesses, bounded=is_bounded(seen.load_settings.get("LAB_PATTERN"))),
         phases_ms=phases,
         ledger=ledger if seen.ledger_entries is not None else None,

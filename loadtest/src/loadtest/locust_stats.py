@@ -40,9 +40,10 @@ class Counts:
     last_at: float | None = None
     response_times: Mapping[float, int] = field(default_factory=dict)
     errors: Mapping[str, int] = field(default_factory=dict)
+    first_bytes: Mapping[float, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, stats: "RequestStats") -> Self:
+    def of(cls, stats: "RequestStats", first_bytes: Mapping[float, int]) -> Self:
         total = stats.total
         errors: dict[str, int] = {}
         for error in list(stats.errors.values()):
@@ -56,6 +57,7 @@ class Counts:
             last_at=total.last_request_timestamp,
             response_times={float(key): count for key, count in total.response_times.items()},
             errors=errors,
+            first_bytes=dict(first_bytes),
         )
 
     def __add__(self, other: "Counts") -> "Counts":
@@ -66,6 +68,7 @@ class Counts:
             max_ms=max(self.max_ms, other.max_ms),
             last_at=max((at for at in (self.last_at, other.last_at) if at is not None), default=None),
             response_times=_sum(self.response_times, other.response_times),
+            first_bytes=_sum(self.first_bytes, other.first_bytes),
             errors=_sum(self.errors, other.errors),
         )
 
@@ -86,6 +89,7 @@ class Counts:
             max_ms=max(added, default=0.0),
             last_at=self.last_at,
             response_times=added,
+            first_bytes=difference(self.first_bytes, earlier.first_bytes),
             errors={kind: more for kind, count in self.errors.items() if (more := count - earlier.errors.get(kind, 0))},
         )
 
@@ -93,16 +97,25 @@ class Counts:
         """Return the distribution of response times; all null if there was no request."""
         if not self.requests:
             return LatencyMs()
-        times = self.response_times
-        return LatencyMs(
-            mean=round(self.total_ms / self.requests, 3),
-            p50=percentile(times, 0.50),
-            p90=percentile(times, 0.90),
-            p95=percentile(times, 0.95),
-            p99=percentile(times, 0.99),
-            max=round(self.max_ms, 3),
-            histogram=dict(sorted(times.items())),
-        )
+        return _latency(self.response_times, self.total_ms / self.requests, self.max_ms)
+
+    def first_byte(self) -> LatencyMs | None:
+        """Return when the first byte of an answer came; None without any."""
+        times = self.first_bytes
+        count = sum(times.values())
+        return _latency(times, sum(ms * each for ms, each in times.items()) / count, max(times)) if count else None
+
+
+def _latency(times: Mapping[float, int], mean_ms: float, max_ms: float) -> LatencyMs:
+    return LatencyMs(
+        mean=round(mean_ms, 3),
+        p50=percentile(times, 0.50),
+        p90=percentile(times, 0.90),
+        p95=percentile(times, 0.95),
+        p99=percentile(times, 0.99),
+        max=round(max_ms, 3),
+        histogram=dict(sorted(times.items())),
+    )
 
 
 def _sum(left: Mapping[_Key, int], right: Mapping[_Key, int]) -> dict[_Key, int]:

@@ -24,6 +24,8 @@ from lab.wire import Settings as VariableValues
 from loadtest.active_run import ActiveRun, Progress, Sampler
 from loadtest.distributed import Workers
 from loadtest.document_builder import Observation, document
+from loadtest.first_bytes import KEY as FIRST_BYTES
+from loadtest.first_bytes import FirstBytes
 from loadtest.generator_health import ProcessHealth, generator
 from loadtest.locust_stats import Counts
 from loadtest.options import correct, load_settings
@@ -42,6 +44,7 @@ class Recorder:
 
     def __init__(self, environment: Environment, settings: Settings, health: ProcessHealth) -> None:
         self.environment = environment
+        self._first_bytes: FirstBytes = getattr(environment, FIRST_BYTES)
         self.settings = settings
         self.store = RunStore(settings.runs_dir)
         self.current: ActiveRun | None = None
@@ -105,6 +108,7 @@ class Recorder:
         if (refusal := tuned_pattern(options.pattern, before.proxy_config)) is not None:
             log.warning(refusal)
             before = replace(before, notes={**before.notes, "pattern": refusal})
+        self._first_bytes.reset()
         self._health.begin()
         if self.workers is not None:
             self.workers.begin(options.run_id)
@@ -131,6 +135,7 @@ class Recorder:
         """The RESET button: keep what Locust is about to forget."""
         if self.current is not None:
             self.current.reset(self._counts())
+        self._first_bytes.reset()
 
     def test_stopping(self, **_: Any) -> None:
         """The users are being stopped; until the run is saved the recorder is not idle."""
@@ -214,7 +219,7 @@ class Recorder:
         return sum(report.cpu_seconds for report in reports)
 
     def _counts(self) -> Counts:
-        return Counts.of(self.environment.stats)
+        return Counts.of(self.environment.stats, self._first_bytes.times)
 
     def _run_time(self) -> float | None:
         if self.environment.web_ui is not None:

@@ -1,10 +1,15 @@
 """The closed-loop user: one request at a time, the next as soon as the answer is there."""
 
+import time
+from typing import Any
+
 import gevent
 from locust import FastHttpUser, constant, task
+from locust.env import Environment
 from locust.user.task import LOCUST_STATE_STOPPING
 
 from loadtest.failures import ERROR_HEADER, UPSTREAM_HEADER, RequestFailed, failure_name
+from loadtest.first_bytes import KEY as FIRST_BYTES
 from loadtest.patterns import target
 
 RUN_HEADER = "x-sandbox-run"
@@ -29,17 +34,36 @@ class ClosedLoopUser(FastHttpUser):
     network_timeout = 25.0
     wait_time = constant(0)
 
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        agent: Any = self.client.client
+        open_url, self._head_at = agent.urlopen, 0.0
+
+        def urlopen(*arguments: Any, **options: Any) -> Any:
+            response = open_url(*arguments, **options)
+            self._head_at = time.perf_counter()
+            return response
+
+        agent.urlopen = urlopen
+
+    def on_stop(self) -> None:
+        """Close the connection: a server that limits them counts those that are idle, too."""
+        self.client.client.clientpool.close()
+
     @task
     def request(self) -> None:
         """Make one request and name its outcome."""
         options = self.environment.parsed_options
         path = target(options.pattern, options.request_path)
+        began, self._head_at = time.perf_counter(), 0.0
         with self.client.get(path, headers={RUN_HEADER: options.run_id}, catch_response=True) as response:
             headers = response.headers or {}
             codes = headers.get(ERROR_HEADER), response.request_meta["exception"], headers.get(UPSTREAM_HEADER)
             name = failure_name(response.status_code, *codes)
             if name is not None:
                 response.failure(RequestFailed(name))
+        if self._head_at:
+            getattr(self.environment, FIRST_BYTES).add(1000 * (self._head_at - began))
         if response.status_code == 0:
             # A closed loop against a closed port would spin as fast as the CPU can.
             gevent.sleep(RECONNECT_PAUSE_SECONDS)

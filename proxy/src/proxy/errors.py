@@ -27,6 +27,7 @@ STATUS_BY_CODE: Final[dict[str, int]] = {
     "tuned": 409,
     "upstream_goaway": 502,
     "caller_timeout": 408,
+    "server_overloaded": 503,
 }
 """Every code the proxy answers with, and its status (DESIGN: reliability notes, section 4)."""
 
@@ -54,6 +55,7 @@ _DETAIL: Final[dict[str, str]] = {
     "another PROXY_CLIENT and restart",
     "upstream_goaway": "the client library gave it up because the upstream ended its HTTP/2 connection (GOAWAY)",
     "caller_timeout": "the caller sent or read nothing for too long, or too slowly",
+    "server_overloaded": "the server has as many connections or requests as it takes (UVICORN_LIMIT_CONCURRENCY)",
 }
 
 CODES: Final = tuple(STATUS_BY_CODE)

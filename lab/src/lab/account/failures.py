@@ -1,13 +1,117 @@
-"""Whose a failure is. Pure."""
+"""Whose the failures of a run are. Pure.
+
+Locust knows a failure by the code that the proxy or the upstream gave it, or by what broke. An answer that was cut
+after its head has no code: the proxy knows what cut it, so its counts by code tell the two apart.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from lab.account.places import Owner
 from lab.document_part import DocumentPart
 
 
 class FailureCount(DocumentPart):
-    """Failures of one kind in the run's window: the name they are counted by, whose they are, and what that means."""
+    """Failures of one kind: the name they are counted by, whose they are, and what that means."""
 
     kind: str
     count: int
     owner: Owner
     meaning: str
+
+
+_OF_CODE: dict[str, tuple[Owner, str]] = {
+    "pool_exhausted": ("proxy", "no connection of the pool became free within PROXY_POOL_TIMEOUT_SECONDS"),
+    "overloaded": ("proxy", "as many requests waited as PROXY_MAX_WAITING allows"),
+    "total_timeout": ("proxy", "the request took longer than PROXY_TOTAL_TIMEOUT_SECONDS"),
+    "internal_error": ("proxy", "the proxy failed; its log has the reason"),
+    "tuned": ("proxy", "a tuned proxy refuses calling patterns"),
+    "server_overloaded": ("proxy", "uvicorn had as many connections as UVICORN_LIMIT_CONCURRENCY allows"),
+    "caller_timeout": ("load", "the caller sent or read nothing for too long, or too slowly"),
+    "upstream_goaway": ("client_library", "it gave up all streams when the upstream ended its connection (GOAWAY)"),
+    "upstream_connect_error": ("upstream", "it took no connection"),
+    "upstream_closed": ("upstream", "it closed the connection before its answer was whole"),
+    "upstream_reset": ("upstream", "it reset the connection"),
+    "upstream_protocol_error": ("upstream", "its answer was not valid HTTP"),
+    "upstream_read_timeout": ("upstream", "it sent nothing for PROXY_READ_TIMEOUT_SECONDS"),
+    "upstream_dns_error": ("network", "the upstream's name could not be resolved"),
+    "upstream_connect_timeout": ("network", "no connection was opened within PROXY_CONNECT_TIMEOUT_SECONDS"),
+    "upstream_write_timeout": ("network", "the request was not taken within PROXY_WRITE_TIMEOUT_SECONDS"),
+}
+_THE_CALLERS: tuple[Owner, str] = ("load", "the request cannot be forwarded as it came")
+_THE_UPSTREAMS: tuple[Owner, str] = ("upstream", "its own answer, passed on")
+_NO_PROXY: tuple[Owner, str] = ("proxy", "it took no connection")
+_CUT: tuple[Owner, str] = ("proxy", "it cut the connection, and counted no reason")
+
+_BY_NETWORK: dict[str, tuple[str, str]] = {
+    "upstream_reset": ("reset", "the network reset the connection"),
+    "upstream_read_timeout": ("idle", "the network had forgotten the connection and dropped the answer"),
+    "upstream_closed": ("idle", "the network had forgotten the connection"),
+}
+"""What the link may have done instead: the cause it counts, and the meaning."""
+
+
+@dataclass(frozen=True)
+class Causes:
+    """What the services counted: the proxy's failed requests by code, and what the link did, by cause.
+
+    `swallowed_share`: which part of the requests without an answer the upstream had answered.
+    """
+
+    by_code: Mapping[str, int] = field(default_factory=dict)
+    network: Mapping[str, int] = field(default_factory=dict)
+    swallowed_share: float = 0.0
+
+
+def failures(errors: Mapping[str, int], causes: Causes) -> list[FailureCount]:
+    """Return Locust's errors with their owners, most frequent first."""
+    found: list[FailureCount] = []
+    answered = Counter[str]()
+    for kind, count in errors.items():
+        answered[_code(kind) or ""] += count
+    cut = {code: count - answered[code] for code, count in causes.by_code.items()}
+    for kind, count in errors.items():
+        code = _code(kind)
+        if code is not None:
+            found.append(_named(kind, count, *_owner(code, causes)))
+        elif kind.partition(" ")[2].startswith("upstream"):
+            found.append(_named(kind, count, *_THE_UPSTREAMS))
+        elif kind == "ConnectionRefusedError":
+            found.append(_named(kind, count, *_NO_PROXY))
+        else:
+            found += _cut(kind, count, cut, causes)
+    return sorted(found, key=lambda each: -each.count)
+
+
+def _cut(kind: str, count: int, cut: dict[str, int], causes: Causes) -> list[FailureCount]:
+    """Divide failures without a code among the codes that the proxy counted and could not answer with."""
+    found = []
+    for code in sorted(cut, key=lambda each: -cut[each]):
+        taken = min(count, cut[code])
+        if taken > 0:
+            owner, meaning = _owner(code, causes)
+            found.append(_named(f"{kind} after {code}", taken, owner, f"{meaning}; the answer's head was out"))
+            cut[code] -= taken
+            count -= taken
+    return [*found, _named(kind, count, *_CUT)] if count else found
+
+
+def _named(kind: str, count: int, owner: Owner, meaning: str) -> FailureCount:
+    return FailureCount(kind=kind, count=count, owner=owner, meaning=meaning)
+
+
+def _code(kind: str) -> str | None:
+    """Return the proxy's code in a name such as `503 pool_exhausted`; None for any other name."""
+    status, _, code = kind.partition(" ")
+    return code if status.isdigit() and code and not code.startswith("upstream ") and code != "upstream" else None
+
+
+def _owner(code: str, causes: Causes) -> tuple[Owner, str]:
+    if code == "upstream_read_timeout" and causes.swallowed_share > 0.5:
+        return "network", "it lost the answer that the upstream had given"
+    if code in _BY_NETWORK:
+        cause, meaning = _BY_NETWORK[code]
+        if causes.network.get(cause, 0) or causes.network.get("partition", 0):
+            return "network", meaning
+    return _OF_CODE.get(code, _THE_CALLERS)

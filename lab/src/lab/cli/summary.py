@@ -48,6 +48,9 @@ def _figures(document: RunDocument) -> Table:
         f"p50 {number(latency.p50)}, p90 {number(latency.p90)}, p99 {number(latency.p99)}, "
         f"max {number(latency.max)} ms",
     )
+    first = document.first_byte_ms
+    if first is not None and first.p50 is not None and first.p50 < 0.9 * (latency.p50 or 0.0):
+        table.add_row("", f"first byte: p50 {number(first.p50)}, p99 {number(first.p99)} ms")
     if pool is not None:
         table.add_row(
             "pool",

@@ -5,11 +5,14 @@ import os
 from collections import deque
 from urllib.parse import urlsplit
 
-from poolwatch.monitor import Monitor
+from poolwatch.counters import Cell
+from poolwatch.monitor import CountedRequest, Monitor
 from poolwatch.throttled_log import ThrottledLog
+from proxy.asgi import Scope, header
 from proxy.errors import ProxyError
 from proxy.forward.caller_clock import CallerLimits
 from proxy.forward.caller_timeouts import CallerTimeouts
+from proxy.forward.headers import RUN_HEADER, request_id_of
 from proxy.reconfigure import ReplaceableClient
 from proxy.settings import Settings
 
@@ -40,6 +43,16 @@ class ForwardContext:
             settings.caller_min_bytes_per_second,
         )
         self.callers = CallerTimeouts(limits, self.loop, self._note_caller_timeout)
+
+    def refused(self, scope: Scope, error: ProxyError) -> str:
+        """Count a request that the server refused before the app had it; return its id."""
+        headers = scope["headers"]
+        request_id = request_id_of(header(headers, b"x-request-id"))
+        trace = self.watch.trace(scope["method"], scope["raw_path"], request_id)
+        with CountedRequest(self.counters, trace, header(headers, RUN_HEADER)):
+            trace.outcome, trace.code, trace.status = Cell.FAILED, error.code, error.status
+            self.counters.count_error(error.code)
+        return trace.request_id
 
     def _note_caller_timeout(self, error: ProxyError) -> None:
         self.counters.count_error(error.code)

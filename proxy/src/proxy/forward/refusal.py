@@ -20,9 +20,9 @@ def raw_error(error: ProxyError, *, has_body: bool) -> bytes:
 
 
 async def overloaded(scope: Scope, _: Receive, send: Send) -> None:
-    """Answer 503: UVICORN_LIMIT_CONCURRENCY is reached."""
-    error = ProxyError("overloaded")
-    body = error.body(os.urandom(8).hex())
+    """Answer 503 and count it: UVICORN_LIMIT_CONCURRENCY is reached."""
+    error = ProxyError("server_overloaded")
+    body = error.body(scope["state"]["forwarding"].refused(scope, error))
     await send({"type": "http.response.start", "status": error.status, "headers": _headers(error, body)})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body, "more_body": False})
 

@@ -1,0 +1,43 @@
+"""Whose each failure is."""
+
+import pytest
+
+from lab.account.failures import Causes, failures
+from lab.account.places import Owner
+
+
+@pytest.mark.parametrize(
+    ("kind", "causes", "owner"),
+    [
+        ("503 pool_exhausted", Causes(), "proxy"),
+        ("503 overloaded", Causes(), "proxy"),
+        ("503 server_overloaded", Causes(), "proxy"),
+        ("503 upstream queue_full", Causes(), "upstream"),
+        ("500 upstream", Causes(), "upstream"),
+        ("502 upstream_goaway", Causes(), "client_library"),
+        ("408 caller_timeout", Causes(), "load"),
+        ("400 bad_request", Causes(), "load"),
+        ("502 upstream_reset", Causes(), "upstream"),
+        ("502 upstream_reset", Causes(network={"reset": 5}), "network"),
+        ("504 upstream_read_timeout", Causes(), "upstream"),
+        ("504 upstream_read_timeout", Causes(swallowed_share=0.9), "network"),
+        ("504 upstream_read_timeout", Causes(network={"idle": 0, "partition": 4}), "network"),
+        ("504 upstream_connect_timeout", Causes(), "network"),
+        ("ConnectionRefusedError", Causes(), "proxy"),
+        ("HTTPParseError", Causes(), "proxy"),
+    ],
+)
+def test_each_failure_has_one_owner(kind: str, causes: Causes, owner: Owner) -> None:
+    (found,) = failures({kind: 5}, causes)
+    assert (found.kind, found.count, found.owner) == (kind, 5, owner)
+
+
+def test_an_answer_cut_after_its_head_is_counted_by_what_cut_it() -> None:
+    """Of 25 read time-outs 5 were answers with a status; of 22 parse errors two have no reason of the proxy's."""
+    errors = {"HTTPParseError": 22, "504 upstream_read_timeout": 5}
+    found = failures(errors, Causes(by_code={"upstream_read_timeout": 25, "pool_exhausted": 0}))
+    assert [(each.kind, each.count, each.owner) for each in found] == [
+        ("HTTPParseError after upstream_read_timeout", 20, "upstream"),
+        ("504 upstream_read_timeout", 5, "upstream"),
+        ("HTTPParseError", 2, "proxy"),
+    ]
