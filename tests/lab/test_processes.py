@@ -320,7 +320,7 @@ def test_colours_on_a_terminal(clone: FakeClone) -> None:
         ) as up:
             os.close(end)
             said = b""
-            while b"is ready" not in said:
+            while b"is ready" not in said or b"proxy listens" not in said:  # in either order
                 said += os.read(terminal, 65536)
             up.terminate()
             up.wait(timeout=20)
