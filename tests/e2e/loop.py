@@ -17,7 +17,7 @@ def assert_accounted_for(document: dict[str, Any]) -> None:
     assert requests > 0
     assert witnesses["locust_requests"] == requests
     outcomes = {"received": requests, "answered": requests, "failed": 0, "aborted": 0}
-    tries = {"untried": 0, "tries": requests, "retried": 0, "sent": requests}
+    tries = {"untried": 0, "tries": requests, "retried": 0, "sent": requests, "responded": requests}
     assert witnesses["proxy"] == outcomes | tries, document
     assert witnesses["upstream"] == {"started": requests, "completed": requests, "abandoned": 0}
     assert document["audit"]["agreed"], document["audit"]

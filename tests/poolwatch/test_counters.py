@@ -34,6 +34,8 @@ def test_a_dead_worker_is_settled(tmp_path: Path) -> None:
         (Cell.IN_FLIGHT, 3),
         (Cell.RUN_RECEIVED, 10),
         (Cell.RUN_ANSWERED, 7),
+        (Cell.RUN_TRIES, 11),
+        (Cell.RUN_RETRIED, 2),
         (Cell.ACTIVE, 2),
         (Cell.WAITING, 1),
         (Cell.OPENED, 5),
@@ -44,6 +46,8 @@ def test_a_dead_worker_is_settled(tmp_path: Path) -> None:
     document = pool_document(worker_totals.read(tmp_path, CODES), PoolLimits(1, 10, 5))
     assert document["requests"] == {"received": 10, "answered": 7, "failed": 0, "aborted": 3, "in_flight": 0}
     assert document["run"]["in_flight"] == 0
+    run = document["run"]
+    assert run["tries"] == run["received"] - run["untried"] + run["retried"]
     assert (document["total"], document["opened"], document["closed"], document["waiting"]) == (0, 5, 5, 0)
     assert document["process"]["workers"][0]["alive"] is False
 

@@ -13,6 +13,7 @@ import h2.errors
 import h2.events
 import h2.exceptions
 import h2.settings
+import hyperframe.frame
 
 
 class Stream:
@@ -61,6 +62,12 @@ class Stream:
         """Reset the stream."""
         self.connection.state.reset_stream(self.number, h2.errors.ErrorCodes.REFUSED_STREAM)
         await self.connection.flush()
+
+    async def goaway(self, last: int, code: h2.errors.ErrorCodes = h2.errors.ErrorCodes.NO_ERROR) -> None:
+        """End the connection for streams above `last`; the others are to be answered. The frame is written by hand:
+        after its own GOAWAY the library h2 sends nothing any more."""
+        frame = hyperframe.frame.GoAwayFrame(0, last_stream_id=last, error_code=code)
+        await self.connection.write(frame.serialize())
 
 
 Script = Callable[[Stream], Awaitable[None]]
@@ -118,6 +125,10 @@ class _Connection:
 
     async def flush(self) -> None:
         self._writer.write(self.state.data_to_send())
+        await self._writer.drain()
+
+    async def write(self, data: bytes) -> None:
+        self._writer.write(data)
         await self._writer.drain()
 
     async def run(self) -> None:

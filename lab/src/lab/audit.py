@@ -14,9 +14,10 @@ def audit(witnesses: Witnesses) -> Audit:
     return Audit(agreed=not missing and all(check.difference == 0 for check in checks), checks=checks, missing=missing)
 
 
-def _check(name: str, left: int, right: int, when_more: str, when_fewer: str) -> AuditCheck:
+def _check(name: str, left: int, right: int, when_more: str, when_fewer: str, terms: str = "") -> AuditCheck:
+    """Compare the two sides; `terms` shows what the right one is made of."""
     difference = left - right
-    words = f"{left} = {right}" if difference == 0 else when_more if difference > 0 else when_fewer
+    words = f"{left} = {terms or right}" if difference == 0 else when_more if difference > 0 else when_fewer
     return AuditCheck(name=name, left=left, right=right, difference=difference, message=words.format(n=abs(difference)))
 
 
@@ -55,37 +56,42 @@ def _requests(witnesses: Witnesses) -> list[AuditCheck]:
     if proxy is not None and proxy.tries is not None:
         checks.append(_tries(proxy, proxy.tries))
     if proxy is not None and upstream is not None:
-        if proxy.sent is not None:
-            checks.append(_heads(proxy, proxy.sent, upstream.started, silent=witnesses.proxy_connections is None))
-        checks.append(_answers(proxy.answered, proxy.failed + proxy.aborted, upstream.completed))
+        if proxy.sent is not None and proxy.responded is not None:
+            checks.append(_heads(proxy.sent, proxy.responded, upstream.started))
+        checks.append(_answers(proxy.answered, _unanswered(proxy), upstream.completed))
     return checks
 
 
+def _unanswered(proxy: ProxyWitness) -> int:
+    """Return how many tries came to no answer that was delivered, those that another try followed included."""
+    return proxy.failed + proxy.aborted + (proxy.retried or 0)
+
+
 def _tries(proxy: ProxyWitness, tries: int) -> AuditCheck:
+    untried, retried = proxy.untried or 0, proxy.retried or 0
     return _check(
         "proxy's tries = received - refused before a try + retried",
         tries,
-        proxy.received - (proxy.untried or 0) + (proxy.retried or 0),
+        proxy.received - untried + retried,
         "the proxy tried {n} times more than its requests and retries account for",
         "{n} requests or retries of the proxy were never tried",
+        f"{proxy.received} - {untried} + {retried}",
     )
 
 
-def _heads(proxy: ProxyWitness, sent: int, started: int, *, silent: bool) -> AuditCheck:
-    """Check that what the proxy sent is what the upstream started.
+def _heads(sent: int, responded: int, started: int) -> AuditCheck:
+    """Check that the upstream started each try whose head the proxy sent.
 
-    A head may be lost with its connection: as many as there were tries without an answer. Of a client library that is
-    `silent` of its connections a try that failed may have been started all the same.
+    A head may be lost with its connection, but none that was responded to.
     """
-    unanswered = max((proxy.tries or 0) - proxy.answered, 0)
-    lost = min(max(sent - started, 0), unanswered)
-    unseen = min(max(started - sent, 0), unanswered) if silent else 0
+    lost = min(max(sent - started, 0), sent - responded)
     return _check(
-        "proxy sent = upstream started",
-        sent - lost + unseen,
+        "upstream started = tries that sent a head - lost on the way",
         started,
-        "{n} requests that the proxy sent were never started by the upstream",
+        sent - lost,
         "the upstream started {n} requests more than the proxy sent",
+        "{n} requests that were responded to were never started by the upstream",
+        f"{sent} - {lost}",
     )
 
 
@@ -93,7 +99,7 @@ def _answers(answered: int, unanswered: int, completed: int) -> AuditCheck:
     """Check that each answer the proxy delivered was completed upstream.
 
     An upstream answer may be written out in full and still be lost on the way, so up to `unanswered` completed
-    requests more than answers are explained by the proxy's own failures and aborts.
+    requests more than answers are explained by the proxy's own failures, aborts and retries.
     """
     explained = min(max(completed - answered, 0), unanswered)
     return _check(
@@ -113,7 +119,7 @@ def _connections(witnesses: Witnesses) -> list[AuditCheck]:
     proxy, upstream = witnesses.proxy_connections, witnesses.upstream_connections
     if proxy is not None and upstream is not None:
         # A connection whose request was aborted before it was sent carried none, and the upstream does not count it.
-        aborted = witnesses.proxy.failed + witnesses.proxy.aborted if witnesses.proxy else 0
+        aborted = _unanswered(witnesses.proxy) if witnesses.proxy else 0
         unused = min(max(proxy.opened - upstream.opened, 0), aborted)
         checks.append(
             _check(

@@ -114,6 +114,7 @@ class PoolRun(WireModel):
     tries: int | None = None
     retried: int | None = None
     sent: int | None = None
+    responded: int | None = None
     active_max: int | None = None
     waiting_max: int | None = None
 

@@ -8,8 +8,9 @@ from lab.document_part import DocumentPart
 class ProxyWitness(DocumentPart):
     """The proxy's count of the run's requests: received = answered + failed + aborted.
 
-    tries = received - untried + retried: `untried` were refused before the client library was asked. `sent` tries came
-    as far as to send a head; a library that does not tell counts those whose answer came. Null: not counted.
+    tries = received - untried + retried: `untried` were refused before the client library was asked. The head of `sent`
+    tries went out, or may have with a library that does not tell; `responded` of them got a byte at least of an answer.
+    Null: not counted.
     """
 
     received: int
@@ -20,6 +21,7 @@ class ProxyWitness(DocumentPart):
     tries: int | None = None
     retried: int | None = None
     sent: int | None = None
+    responded: int | None = None
 
 
 class UpstreamWitness(DocumentPart):

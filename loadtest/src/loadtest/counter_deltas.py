@@ -96,7 +96,7 @@ def proxy_witness(before: Snapshot, after: Snapshot, run_id: str) -> ProxyWitnes
     if run.id == run_id:
         return ProxyWitness(**run.model_dump(include=set(ProxyWitness.model_fields)))
     if run.id is None or (before.pool is not None and run.id == before.pool.run.id):
-        return ProxyWitness(received=0, answered=0, failed=0, aborted=0, untried=0, tries=0, retried=0, sent=0)
+        return ProxyWitness(**dict.fromkeys(ProxyWitness.model_fields, 0))
     return None
 
 

@@ -42,10 +42,11 @@ class Cell(enum.IntEnum):
     RUN_ANSWERED = enum.auto()
     RUN_FAILED = enum.auto()
     RUN_ABORTED = enum.auto()
-    RUN_UNTRIED = enum.auto()  # refused before the client was asked
+    RUN_UNTRIED = enum.auto()  # requests refused before the client was asked
     RUN_TRIES = enum.auto()
     RUN_RETRIED = enum.auto()
     RUN_SENT = enum.auto()  # tries whose head went out
+    RUN_RESPONDED = enum.auto()  # those of them of whose answer something came
     RUN_ACTIVE_MAX = enum.auto()
     RUN_WAITING_MAX = enum.auto()
 

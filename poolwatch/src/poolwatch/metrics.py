@@ -79,6 +79,7 @@ class _Totals(Collector):
         for code, count in self._totals.errors.items():
             errors.add_metric([code], count)
         yield errors
+        yield CounterMetricFamily("proxy_retries", "Tries after a request's first.", self._totals[Cell.RETRIED])
         yield GaugeMetricFamily("http_server_active_requests", "Requests in the proxy.", self._totals[Cell.IN_FLIGHT])
 
     def _durations(self) -> Iterator[Metric]:

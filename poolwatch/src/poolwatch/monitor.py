@@ -10,11 +10,7 @@ from poolwatch.phases import Phase
 from poolwatch.trace import RequestTrace, current
 
 _RECEIVED: Final = int(Cell.RECEIVED)
-_RETRIED: Final = int(Cell.RETRIED)
 _RUN_RECEIVED: Final = int(Cell.RUN_RECEIVED)
-_RUN_RETRIED: Final = int(Cell.RUN_RETRIED)
-_RUN_SENT: Final = int(Cell.RUN_SENT)
-_RUN_TRIES: Final = int(Cell.RUN_TRIES)
 _RUN_UNTRIED: Final = int(Cell.RUN_UNTRIED)
 _RUN_OF_OUTCOME: Final = int(Cell.RUN_ANSWERED) - int(Cell.ANSWERED)
 _IN_FLIGHT: Final = int(Cell.IN_FLIGHT)
@@ -124,14 +120,6 @@ class CountedRequest:
         outcome = self._trace.outcome
         cells[_IN_FLIGHT] -= 1
         cells[outcome] += 1
-        tries = self._trace.tries
-        if tries > 1:
-            cells[_RETRIED] += tries - 1
         if self._of_run:
             cells[outcome + _RUN_OF_OUTCOME] += 1
-            cells[_RUN_TRIES] += tries
-            cells[_RUN_SENT] += self._trace.heads_sent
-            if tries == 0:
-                cells[_RUN_UNTRIED] += 1
-            elif tries > 1:
-                cells[_RUN_RETRIED] += tries - 1
+            cells[_RUN_UNTRIED] += self._trace.tries == 0

@@ -101,7 +101,7 @@ def _run(totals: Totals) -> dict[str, Any]:
         "id": totals.run_id,
         **outcomes,
         "in_flight": in_flight,
-        **{name: run[Cell[f"RUN_{name.upper()}"]] for name in ("untried", "tries", "retried", "sent")},
+        **{name: run[Cell[f"RUN_{name.upper()}"]] for name in ("untried", "tries", "retried", "sent", "responded")},
         "active_max": run[Cell.RUN_ACTIVE_MAX],
         "waiting_max": run[Cell.RUN_WAITING_MAX],
     }

@@ -39,7 +39,12 @@ _CONNECTING: Final = int(Cell.CONNECTING)
 _HOLD_COUNT: Final = int(Cell.HOLD_COUNT)
 _HOLD_NS: Final = int(Cell.HOLD_NS)
 _LEAKED: Final = int(Cell.LEAKED)
+_RETRIED: Final = int(Cell.RETRIED)
 _REUSED: Final = int(Cell.REUSED)
+_RUN_RESPONDED: Final = int(Cell.RUN_RESPONDED)
+_RUN_RETRIED: Final = int(Cell.RUN_RETRIED)
+_RUN_SENT: Final = int(Cell.RUN_SENT)
+_RUN_TRIES: Final = int(Cell.RUN_TRIES)
 _WAIT: Final = int(Histogram.WAIT)
 _WAITING: Final = int(Cell.WAITING)
 _WAITING_MAX: Final = int(Cell.RUN_WAITING_MAX)
@@ -75,8 +80,8 @@ class RequestTrace:
     `held` has the traces that hold a connection, oldest first; `on_end` takes the trace when it is over;
     `always_unknown` are the phases that the client in use can never tell.
     `kept`: the connection had served another request before. `subject`: the client library's own request object.
-    `tries`: how often a connection was asked for, or the client library sent it again by itself; `heads_sent`: how many
-    of the tries came as far as to send the request's head. `upstream_headers`: of the response.
+    `tries`: how often a connection was asked for, or the client library sent it again by itself. `upstream_headers`: of
+    the response.
     `given_id`: its id, empty as long as nobody gave or asked for one. `status`, `outcome`, `code`, `run`: what became
     of it, set by whoever made the trace.
     """
@@ -88,10 +93,12 @@ class RequestTrace:
         "_cells",
         "_counters",
         "_granted_ns",
+        "_head_sent",
         "_held",
         "_leaked",
         "_new_id",
         "_on_end",
+        "_responded",
         "_since_ns",
         "_step",
         "_token",
@@ -100,7 +107,6 @@ class RequestTrace:
         "carrier",
         "code",
         "given_id",
-        "heads_sent",
         "kept",
         "leak_logged",
         "method",
@@ -135,7 +141,7 @@ class RequestTrace:
         self._unknown: tuple[Phase, ...] = ()
         self.upstream_headers: Sequence[tuple[bytes, bytes]] = ()
         self._granted_ns = self._asked_ns = 0
-        self._attached = self._leaked = self.kept = self.leak_logged = False
+        self._attached = self._leaked = self._head_sent = self._responded = self.kept = self.leak_logged = False
         self.carrier: Carrier | None = None
         self.method = method
         self.path = path
@@ -143,7 +149,7 @@ class RequestTrace:
         self.subject = subject
         self.code = ""
         self.run = b""
-        self.outcome = self.status = self.tries = self.heads_sent = 0
+        self.outcome = self.status = self.tries = 0
         self.spent_ns = _NO_TIME.copy()
         self._step = ARRIVED
         self.began_ns = self._since_ns = perf_counter_ns()
@@ -193,6 +199,7 @@ class RequestTrace:
     def ask_again(self) -> None:
         """Note that one more call begins: after another one it waits for a connection anew."""
         if self._step == DONE:
+            self._begin_retry()
             self._ask(_IN_PROXY)
 
     def detach(self, *, failed: bool = False) -> None:
@@ -214,6 +221,8 @@ class RequestTrace:
         """Note that the request is worked on: from here on it waits for a connection."""
         if self._step == ARRIVED:
             self.tries = 1
+            if self.run:
+                self._cells[_RUN_TRIES] += 1
             self._ask(_IN_ADMISSION)
 
     def awaiting_thread(self) -> None:
@@ -234,13 +243,20 @@ class RequestTrace:
             return
         self.released()
         self.kept = False
-        self.tries += 1
+        self._begin_retry()
         self._ask(_IN_PROXY)
 
-    def sent_again(self) -> None:
-        """Note that the client library sends the request once more by itself."""
-        self.tries += 1
-        self.heads_sent += 1
+    def head_sent(self, *, again: bool = False) -> None:
+        """Note that the request's head goes out, or may have; counted once a try. `writing` implies it.
+
+        `again`: the client library sends the request once more by itself.
+        """
+        if again:
+            self._begin_retry()
+        if not self._head_sent:
+            self._head_sent = True
+            if self.run:
+                self._cells[_RUN_SENT] += 1
 
     def grant(self) -> None:
         """Note that it holds a slot now. `connecting` and `writing` imply it."""
@@ -289,7 +305,7 @@ class RequestTrace:
             if self._step == CONNECTING:
                 self.connected()
             self._to(SENDING, _IN_PROXY)
-            self.heads_sent += 1
+            self.head_sent()
             self.kept = kept
             if kept:
                 self._cells[_REUSED] += 1
@@ -301,13 +317,17 @@ class RequestTrace:
 
     def head_received(self) -> None:
         """Note that the first bytes of the response are there."""
+        if not self._responded:  # a short answer is read, and its connection released, before it is noted
+            self._responded = True
+            if self.run:
+                self._cells[_RUN_RESPONDED] += 1
         if self._step == SENT:
             self._unknown = ()
             self._to(HEAD, _IN_UPSTREAM)
         elif self._step < SENT:
             self.grant()
             self.connected()
-            self.heads_sent += 1
+            self.head_sent()
             knows_nothing = self._step == GRANTED
             self._unknown = _ALL_UNKNOWN if knows_nothing else _SEND_UNKNOWN
             self._to(HEAD, _IN_OTHER if knows_nothing else _IN_UPSTREAM)
@@ -391,6 +411,14 @@ class RequestTrace:
         for phase in unknown:
             if spent[phase] == 0:
                 spent[phase] = UNKNOWN
+
+    def _begin_retry(self) -> None:
+        self.tries += 1
+        self._head_sent = self._responded = False
+        self._cells[_RETRIED] += 1
+        if self.run:
+            self._cells[_RUN_TRIES] += 1
+            self._cells[_RUN_RETRIED] += 1
 
     def _ask(self, phase_before: int) -> None:
         cells = self._cells

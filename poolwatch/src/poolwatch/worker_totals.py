@@ -99,6 +99,8 @@ def _settled(dead: WorkerCounts) -> WorkerCounts:
     cells = list(dead.cells)
     cells[Cell.ABORTED] += cells[Cell.IN_FLIGHT]
     cells[Cell.RUN_ABORTED] = cells[Cell.RUN_RECEIVED] - cells[Cell.RUN_ANSWERED] - cells[Cell.RUN_FAILED]
+    tried = cells[Cell.RUN_TRIES] - cells[Cell.RUN_RETRIED]
+    cells[Cell.RUN_UNTRIED] = cells[Cell.RUN_RECEIVED] - tried
     cells[Cell.CLOSED] = cells[Cell.OPENED]
     for gauge in _GAUGES:
         cells[gauge] = 0

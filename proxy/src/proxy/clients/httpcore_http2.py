@@ -139,8 +139,9 @@ class Call:
     async def trace(self, name: str, info: dict[str, Any]) -> None:
         """Take what the pool tells of a request on its way: its public `trace` extension."""
         if name == "http2.send_request_headers.started":
-            if self._stream_id and self.exchange is not None:
-                self.exchange.sent_again()  # the pool found that the connection takes no more streams
+            if self.exchange is not None:
+                # again: the pool found that the connection takes no more streams
+                self.exchange.head_sent(again=self._stream_id != 0)
             self._stream_id = info["stream_id"]
             self._request = info["request"]
         elif name == "http2.response_closed.started":

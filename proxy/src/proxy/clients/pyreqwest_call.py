@@ -6,6 +6,7 @@ and the kernel's, seen with pyreqwest 0.15.1: the lock pins it and the tests hol
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Final
 
 from pyreqwest.exceptions import PoolTimeoutError, PyreqwestError
 from pyreqwest.request import StreamRequest
@@ -15,6 +16,9 @@ from poolwatch.trace import current
 from proxy.errors import ProxyError
 
 from .request_body import Upload
+
+_UNSENT: Final = {"pool_exhausted", "upstream_connect_error", "upstream_connect_timeout", "upstream_dns_error"}
+"""Codes of a call that never had a connection."""
 
 
 class PyreqwestCall:
@@ -47,13 +51,17 @@ class PyreqwestCall:
         except asyncio.CancelledError:
             if self._upload is not None:
                 self._upload.give_up()
+            self._note_sent()
             self._abandon(self)
             raise
         except PyreqwestError as error:
             self._let_go()
+            failure = proxy_error(error)
+            if failure.code not in _UNSENT:
+                self._note_sent()
             if self._upload is not None and self._upload.failure is not None:
                 raise self._upload.failure from None
-            raise proxy_error(error) from error
+            raise failure from error
         except BaseException:
             self._let_go()
             raise
@@ -86,6 +94,11 @@ class PyreqwestCall:
         self._entered = True
         if not head.done():
             head.set_result(response)
+
+    def _note_sent(self) -> None:
+        """Note that the head may have gone out: the library does not tell."""
+        if self._exchange is not None:
+            self._exchange.head_sent()
 
     def _let_go(self) -> None:
         if not self._ended:

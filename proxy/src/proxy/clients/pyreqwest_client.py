@@ -159,7 +159,11 @@ class PyreqwestClient:
         elif settings.http2:
             sentences["PROXY_HTTP2"] = NEEDS_HTTPS
         if settings.retries:
-            sentences["PROXY_RETRIES"] = "pyreqwest does not tell whether a connection was reused: nothing is repeated."
+            sentences["PROXY_RETRIES"] = (
+                "pyreqwest does not tell whether a connection was reused: nothing is repeated, but what it repeats by "
+                "itself, uncounted: requests that the upstream has not begun (a connection closed before a byte of it "
+                "was written; in HTTP/2 a refused stream, or one behind a GOAWAY)."
+            )
         if settings.max_connection_age_seconds is not None:
             sentences["PROXY_MAX_CONNECTION_AGE_SECONDS"] = "pyreqwest does not tell how old a connection is."
         if settings.ca_file is not None:
