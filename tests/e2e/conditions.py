@@ -98,7 +98,12 @@ def failures_between(document: dict[str, Any], first: float, last: float) -> tup
     return inside, document["whole"]["failures"] - inside
 
 
-def assert_not_blamed(document: dict[str, Any]) -> None:
-    """The verdict is the pool; on a machine so busy that the mock or the link lagged behind, it is that instead."""
+def assert_pool_limited(document: dict[str, Any]) -> None:
+    """Half of the ten users wait for a connection, and no condition or fault is blamed.
+
+    The verdict may be none: with the client's own cost five connections are busy for nine tenths of the time or a
+    little less. On a busy machine it may be that the mock or the link was late.
+    """
     verdict = document["verdict"]
-    assert verdict["bottleneck"] == "pool" or "was late" in verdict["because"], verdict
+    assert document["pool"]["waiting_mean"] > 3, document["pool"]
+    assert verdict["bottleneck"] in ("pool", "none") or "was late" in verdict["because"], verdict

@@ -8,7 +8,7 @@ import pytest
 from e2e.conditions import (
     TLS_LOAD,
     UPSTREAM,
-    assert_not_blamed,
+    assert_pool_limited,
     bounds,
     bring_up,
     change_network,
@@ -40,7 +40,7 @@ def test_https_in_compose(here: Clone, say: Say) -> None:
     document = here.run_json(*TLS_LOAD, "UPSTREAM_TLS=on")
     say(f"https in Compose: {counts(document)}, tls {document['phases_ms']['tls']['mean']:.2f} ms in the mean")
     assert_accounted_for(document)
-    assert_not_blamed(document)
+    assert_pool_limited(document)
     assert document["phases_ms"]["tls"]["mean"] > 0
     assert document["settings"]["start"]["proxy"]["PROXY_UPSTREAM_URL"] == f"https://{UPSTREAM}:8001"
 

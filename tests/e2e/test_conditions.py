@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from e2e.conditions import TLS_LOAD, assert_not_blamed, bounds, failures_between
+from e2e.conditions import TLS_LOAD, assert_pool_limited, bounds, failures_between
 from e2e.loop import Say, assert_accounted_for, counts
 
 from support.clone import Clone, Foreground, clone
@@ -100,7 +100,7 @@ def test_https_as_processes_changes_nothing_but_a_phase(local: Clone, say: Say) 
     say(f"http: {counts(plain)}; https: {counts(https)}, tls {https['phases_ms']['tls']['mean']:.2f} ms in the mean")
     for document in (plain, https):
         assert_accounted_for(document)
-        assert_not_blamed(document)
+        assert_pool_limited(document)
     assert plain["phases_ms"]["tls"]["mean"] == 0
     assert https["phases_ms"]["tls"]["mean"] > 0
 

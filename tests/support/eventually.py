@@ -8,7 +8,8 @@ from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
-PAUSE = 0.005
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.05
+"""A pause is half as long again as the one before: a check may be a request, which loads what is waited for."""
 
 
 @overload
@@ -17,20 +18,22 @@ async def eventually(check: Callable[[], Awaitable[T]], within: float = 5.0) -> 
 async def eventually(check: Callable[[], T], within: float = 5.0) -> T: ...
 async def eventually(check: Callable[[], Any], within: float = 5.0) -> Any:
     """Return the first true value of `check`, which may be a coroutine function; fail after `within` seconds."""
-    deadline = time.monotonic() + within
+    deadline, pause = time.monotonic() + within, FIRST_PAUSE_SECONDS
     while True:
         found = check()
         value = await found if inspect.isawaitable(found) else found
         if value:
             return value
         assert time.monotonic() < deadline, f"still {value!r} after {within:g} s"
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(pause)
+        pause = min(1.5 * pause, LONGEST_PAUSE_SECONDS)
 
 
 def eventually_sync(check: Callable[[], T], within: float = 5.0) -> T:
     """Return the first true value of `check`; fail after `within` seconds. For tests without an event loop."""
-    deadline = time.monotonic() + within
+    deadline, pause = time.monotonic() + within, FIRST_PAUSE_SECONDS
     while not (value := check()):
         assert time.monotonic() < deadline, f"still {value!r} after {within:g} s"
-        time.sleep(PAUSE)
+        time.sleep(pause)
+        pause = min(1.5 * pause, LONGEST_PAUSE_SECONDS)
     return value
