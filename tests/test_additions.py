@@ -1,4 +1,4 @@
-"""What docs/architecture.md says of additions: a pattern and a verdict rule need one file, or one function.
+"""What docs/architecture.md says of additions: a pattern and a verdict rule need one file.
 
 Faults and distributions are in tests/upstream_mock, network profiles in tests/link.
 """
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from lab import verdict
-from lab.evidence import Evidence
-from lab.run_document import Generator, LatencyMs, Totals, Verdict
+from lab.run_document import Totals
+from lab.verdict import rules
+from lab.verdict.judge import judge
 from proxy import patterns
-from support.documents import pool
+from support.documents import run_document
 from support.raw_http import get, raw_upstream, roundtrip, split
 from support.servers import running_proxy
 
@@ -53,24 +53,29 @@ async def test_a_pattern_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (status, body) == (200, b'"work"')
 
 
-def test_a_verdict_rule_is_one_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    def too_few(seen: Evidence) -> Verdict | None:
-        few = seen.totals.requests < 10
-        return Verdict(bottleneck="none", because="fewer than ten requests", advice="Run longer.") if few else None
+RULE = '''"""Runs of few requests."""
 
-    monkeypatch.setattr(verdict, "RULES", (too_few, *verdict.RULES))
-    found = {
-        requests: verdict.judge(
-            Evidence(
-                totals=Totals(requests=requests, failures=0, rps=1.0),
-                latency_ms=LatencyMs(mean=200.0),
-                pool=pool(),
-                cpu_cores={"proxy": 0.3, "upstream": 0.1, "link": None, "generator": 0.1},
-                generator=Generator(),
-                users=20,
-            )
-        ).because
-        for requests in (9, 1000)
-    }
-    assert found[9] == "fewer than ten requests"
-    assert "waited" in found[1000]
+from lab.conclusion import Advice, Finding
+from lab.verdict.facts import Facts
+
+
+def find(facts: Facts) -> Finding | None:
+    if facts.run.totals.requests >= 10:
+        return None
+    return Finding(
+        bottleneck="generator", owner="load", share=1.0, because="fewer than ten", advice=Advice(words="Run longer.")
+    )
+'''
+
+
+def test_a_verdict_rule_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "few_requests.py").write_text(RULE)
+    monkeypatch.setattr(rules, "__path__", [*rules.__path__, str(tmp_path)])
+    try:
+        few, many = (
+            judge(run_document(totals=Totals(requests=requests, failures=0, rps=1.0))) for requests in (9, 1000)
+        )
+    finally:
+        sys.modules.pop("lab.verdict.rules.few_requests", None)
+    assert (few.because, few.advice.words) == ("fewer than ten", "Run longer.")
+    assert many.because != "fewer than ten"

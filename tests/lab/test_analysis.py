@@ -1,17 +1,12 @@
-from collections.abc import Mapping
-from typing import Any
-
 import pytest
 
 from lab.audit import audit
 from lab.compare import compare
 from lab.emulation import DistributionMs, EmulatorStats, Network
-from lab.evidence import Evidence
-from lab.run_document import Generator, LatencyMs, PartSettings, RunDocument, SettingsAtEnds, Totals, Verdict
-from lab.verdict import judge
+from lab.run_document import PartSettings, RunDocument, SettingsAtEnds, Totals
 from lab.witnesses import ConnectionWitness, ProxyWitness, UpstreamWitness, Witnesses
 from lab.wording import network_line
-from support.documents import pool, run_document
+from support.documents import run_document
 
 WHOLE = Witnesses(
     locust_requests=100,
@@ -76,16 +71,6 @@ def test_a_connection_whose_request_was_given_up_is_explained() -> None:
     assert audit(WHOLE.model_copy(update={"proxy_connections": more, "proxy": aborted})).agreed
 
 
-def test_slots_that_are_never_given_back_come_before_the_failures_they_cause() -> None:
-    """Requests that wait for them fail by it; a pool whose slots all came back is judged as ever."""
-    failed: dict[str, Any] = {"totals": Totals(requests=50, failures=40, rps=5.0), "errors": {"500 pool_exhausted": 40}}
-    found = verdict(leaked=10, evidence=failed)
-    assert found.bottleneck == "pool"
-    assert found.because.startswith("10 of 10 connections are held by requests that are over")
-    assert "aclose" in found.advice
-    assert verdict(evidence=failed).bottleneck == "failures"
-
-
 def test_a_silent_witness_means_not_agreed() -> None:
     """What is missing is not taken for right."""
     result = audit(Witnesses(locust_requests=100, locust_failures=0))
@@ -93,155 +78,11 @@ def test_a_silent_witness_means_not_agreed() -> None:
     assert result.missing == ["proxy", "upstream"]
 
 
-def verdict(
-    *,
-    cpu: float | None = 0.3,
-    generator_cpu: float = 0.2,
-    evidence: Mapping[str, Any] | None = None,
-    **of_pool: Any,
-) -> Verdict:
-    seen: dict[str, Any] = {
-        "totals": Totals(requests=1000, failures=0, rps=100.0),
-        "latency_ms": LatencyMs(mean=200.0),
-        "pool": pool(**of_pool),
-        "cpu_cores": {"proxy": cpu, "upstream": 0.1, "link": None, "generator": generator_cpu},
-        "generator": Generator(),
-        "users": 20,
-    }
-    return judge(Evidence(**{**seen, **(evidence or {})}))
-
-
-def test_a_full_pool_with_waiting_requests_is_the_bottleneck() -> None:
-    """And the advice is a number to copy: what was busy or waiting, at most twice the limit."""
-    found = verdict()
-    assert found.bottleneck == "pool"
-    assert "waited 98 ms of 200 ms (49%)" in found.because
-    assert "PROXY_MAX_CONNECTIONS=20" in found.advice
-
-
-def test_a_pool_timeout_is_the_pool_even_if_the_mean_looks_idle() -> None:
-    """A burst is enough."""
-    assert verdict(active_mean=2.0, timeouts=3).bottleneck == "pool"
-
-
-def test_a_process_without_cpu_comes_first() -> None:
-    """More connections would not help then."""
-    found = verdict(cpu=0.97)
-    assert found.bottleneck == "cpu"
-    assert "the proxy used 0.97 cores" in found.because
-    assert "More connections will not help" in found.advice
-
-
-def test_a_core_is_counted_for_each_worker() -> None:
-    """Two workers on one core between them are not at their limit."""
-    assert verdict(cpu=0.97, evidence={"workers": 2}).bottleneck == "pool"
-    assert verdict(cpu=1.9, evidence={"workers": 2}).bottleneck == "cpu"
-
-
-def test_locust_at_its_limit_is_said_to_be_it() -> None:
-    """Else the pool would be blamed for the generator."""
-    assert "Locust used 0.95 cores" in verdict(generator_cpu=0.95).because
-    assert verdict(generator_cpu=0.95, evidence={"generator": Generator(processes=3)}).bottleneck == "pool"
-
-
-def test_nothing_in_the_way_is_none() -> None:
-    """Connections to spare, and no wait."""
-    found = verdict(active_mean=4.0, waiting_mean=0.0, wait_ms=DistributionMs(count=1000, mean=0.1))
-    assert found.bottleneck == "none"
-    assert "4.0 of 10 connections were busy" in found.because
-
-
-def test_connections_that_are_not_kept_are_mentioned() -> None:
-    """Whatever the verdict: a pool is there to reuse them."""
-    assert "96% of the requests opened a new connection" in verdict(opened=960).because
-    assert "opened a new connection" not in verdict(opened=10).because
-
-
-IDLE: dict[str, Any] = {"active_mean": 1.0, "waiting_mean": 0.0, "wait_ms": DistributionMs(count=1000, mean=0.1)}
-
-
-def test_time_that_the_proxy_knows_nothing_of_is_a_blocked_loop() -> None:
-    """Users wait, the pool is idle and no CPU is used: requests lay before the loop."""
-    blocked = verdict(**IDLE, evidence={"in_proxy_ms": 15.8})
-    assert blocked.bottleneck == "loop"
-    assert "only 16 ms" in blocked.because
-    assert verdict(**IDLE, evidence={"in_proxy_ms": 190.0}).bottleneck == "none"
-
-
-def test_a_queue_in_the_upstream_is_the_upstreams() -> None:
-    """More connections would lengthen it; without a limit of servers there is no such queue."""
-    queue = {"upstream_queue_ms": 120.0, "upstream_servers": 8}
-    found = verdict(**IDLE, evidence=queue)
-    assert found.bottleneck == "upstream"
-    assert "120 ms of 200 ms (60%) for one of the upstream's 8 servers" in found.because
-    assert verdict(**IDLE, evidence=queue | {"upstream_servers": None}).bottleneck == "none"
-    assert verdict(evidence=queue | {"upstream_queue_ms": 30.0}).bottleneck == "pool"
-
-
-def test_a_run_of_failures_measured_failures() -> None:
-    """Whatever the other figures are; a few failures are mentioned beside them."""
-    failed: dict[str, Any] = {
-        "totals": Totals(requests=1000, failures=1000, rps=900.0),
-        "errors": {"502 upstream_connect_error": 1000},
-    }
-    found = verdict(evidence=failed)
-    assert found.bottleneck == "failures"
-    assert found.because == "1000 of 1000 requests failed (502 upstream_connect_error 1000)"
-    few = verdict(evidence={"totals": Totals(requests=1000, failures=3, rps=100.0), "errors": {"500 upstream": 3}})
-    assert few.bottleneck == "pool"
-    assert few.because.endswith("3 of 1000 requests failed (500 upstream 3)")
-
-
-def test_requests_that_gave_up_in_the_queue_are_the_pools_and_no_throughput() -> None:
-    """The advice counts what succeeded."""
-    gave_up: dict[str, Any] = {
-        "totals": Totals(requests=1000, failures=850, rps=180.0),
-        "errors": {"503 pool_exhausted": 850},
-    }
-    found = verdict(timeouts=850, evidence=gave_up)
-    assert found.bottleneck == "pool"
-    assert "instead of 27," in found.advice
+MEASURED = {"warm_request_ms": {"p50": 75.31, "n": 10}}
 
 
 def emulator(p50: float, p99: float) -> EmulatorStats:
-    return EmulatorStats(engine="tun", lateness_ms=DistributionMs(count=5000, p50=p50, p99=p99), cpu_cores=0.2)
-
-
-@pytest.mark.parametrize(("part", "name"), [("link", "the link"), ("mock", "the mock upstream")])
-def test_an_emulator_that_is_mostly_late_is_the_limit_whatever_else_is(part: str, name: str) -> None:
-    """The pool is full, but of requests that waited for the link or the mock themselves."""
-    found = verdict(evidence={part: emulator(12.0, 40.0), "rtt_ms": 40.0})
-    assert found.bottleneck == {"link": "link", "mock": "upstream"}[part]
-    assert found.because.startswith(f"{name} was late: p50 12.0 ms, where ")
-    assert "free core" in found.advice or "a core" in found.advice
-
-
-def test_an_emulator_that_is_late_now_and_then_is_named_beside_the_limit() -> None:
-    """And is the limit where there is no other."""
-    late = {"link": emulator(0.1, 3.0), "rtt_ms": 40.0}
-    beside = verdict(evidence=late)
-    assert beside.bottleneck == "pool"
-    assert beside.because.endswith("; the link was late: p99 3.0 ms, where 2.0 ms would do")
-    alone = verdict(**IDLE, evidence=late)
-    assert (alone.bottleneck, alone.because) == ("link", "the link was late: p99 3.0 ms, where 2.0 ms would do")
-
-
-def test_how_late_is_late_depends_on_what_is_stood_for() -> None:
-    """Two milliseconds, or a twentieth of the round trip, or of the latency outside the pool."""
-    assert verdict(**IDLE, evidence={"link": emulator(0.1, 3.0), "rtt_ms": 80.0}).bottleneck == "none"
-    assert verdict(**IDLE, evidence={"mock": emulator(0.1, 9.0)}).bottleneck == "none"
-    assert verdict(**IDLE, evidence={"mock": emulator(0.1, 11.0)}).bottleneck == "upstream"
-    assert verdict(**IDLE, evidence={"link": EmulatorStats(engine="off"), "mock": EmulatorStats()}).bottleneck == "none"
-
-
-def test_a_link_without_cpu_is_named() -> None:
-    """Above 85 % of its core it is the limit, late or not."""
-    cores = {"proxy": 0.3, "upstream": 0.1, "link": 0.9, "generator": 0.2}
-    found = verdict(evidence={"cpu_cores": cores})
-    assert (found.bottleneck, found.because.startswith("the link used 0.90 cores")) == ("cpu", True)
-
-
-MEASURED = {"warm_request_ms": {"p50": 75.31, "n": 10}}
+    return EmulatorStats(lateness_ms=DistributionMs(count=100, p50=p50, p99=p99))
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,12 @@
 
 from typing import Any
 
-import pytest
-
 from lab.compare import compare
 from lab.emulation import EmulatorStats
-from lab.evidence import Evidence
-from lab.run_document import Generator, LatencyMs, PartSettings, RunDocument, SettingsAtEnds, Totals, Verdict
-from lab.verdict import judge
+from lab.run_document import PartSettings, RunDocument, SettingsAtEnds
 from lab.wire import Settings
 from lab.wording import changed_words, changes, fault_words, injected_words, network_words, upstream_words
-from support.documents import pool, run_document
+from support.documents import run_document
 
 ALL: Settings = {
     "rtt_ms": 75.0,
@@ -127,49 +123,8 @@ def test_injected_and_refused_requests_are_compared_where_there_were_any() -> No
     assert "refused by the upstream's queue" not in outcomes
 
 
-def verdict(failures: int, errors: dict[str, int], **more: Any) -> Verdict:
-    """The verdict on a thousand requests, 200 ms each, with a full pool."""
-    evidence: dict[str, Any] = {
-        "totals": Totals(requests=1000, failures=failures, rps=100.0),
-        "latency_ms": LatencyMs(mean=200.0),
-        "pool": pool(),
-        "cpu_cores": {"proxy": 0.3},
-        "generator": Generator(),
-        "users": 20,
-        "errors": errors,
-    }
-    return judge(Evidence(**(evidence | more)))
-
-
-FULL = "503 upstream queue_full"
-
-
-@pytest.mark.parametrize("cores", [0.3, 0.95])
-def test_an_upstream_that_refuses_most_is_the_limit_and_nothing_else(cores: float) -> None:
-    """Not the failures, nor the CPU that refused users spend by asking again at once; it is written once."""
-    found = verdict(700, {FULL: 700}, upstream_servers=4, upstream_places=3, cpu_cores={"proxy": cores})
-    assert found.bottleneck == "upstream"
-    assert found.because == (
-        "the upstream refused 700 of 1000 requests (503 upstream queue_full): all its servers (UPSTREAM_CAPACITY=4) "
-        "were busy and its queue (UPSTREAM_QUEUE=3) was full"
-    )
-
-
-def test_an_upstream_that_refuses_some_is_the_limit_before_the_pool() -> None:
-    """From a twentieth on; below it the pool speaks, and refusals are mentioned."""
-    some = verdict(80, {FULL: 60, "500 upstream": 20})
-    assert some.bottleneck == "upstream"
-    assert some.because.endswith("80 of 1000 requests failed (503 upstream queue_full 60, 500 upstream 20)")
-    few = verdict(40, {FULL: 40})
-    assert (few.bottleneck, "503 upstream queue_full 40" in few.because) == ("pool", True)
-
-
 def test_failures_are_shown_with_those_injected_on_purpose() -> None:
-    """By name of the fault or of the network's condition, the most frequent first; not if nothing failed."""
+    """By name of the fault or of the network's condition, the most frequent first."""
     mock, link = EmulatorStats(injected={"STATUS_503": 3, "SLICER": 9}), EmulatorStats(injected={"loss": 0, "idle": 2})
     assert injected_words(link, mock) == "link: idle drop 2; mock: SLICER 9, STATUS_503 3"
     assert injected_words(None, None) == ""
-    failed = verdict(900, {"503 upstream": 900}, mock=mock)
-    assert failed.bottleneck == "failures"
-    assert failed.because.endswith("; injected on purpose: mock: SLICER 9, STATUS_503 3")
-    assert "purpose" not in verdict(0, {}, mock=mock).because

@@ -30,11 +30,11 @@ def test_an_upstream_whose_queue_is_full_is_named_with_its_faults(run_locust: Ru
     refused = run.errors["503 upstream queue_full"]
     assert refused > run.totals.requests / 2
     assert run.verdict.bottleneck == "upstream"
-    assert f"the upstream refused {refused} of {run.totals.requests} requests" in run.verdict.because
-    assert "all its servers (UPSTREAM_CAPACITY=1) were busy" in run.verdict.because
+    assert f"the upstream refused {refused} of {run.totals.requests} requests" in str(run.verdict)
+    assert "all its servers (UPSTREAM_CAPACITY=1) were busy" in str(run.verdict)
     assert run.upstream is not None
     assert run.upstream.refused == refused
     assert run.upstream.injected == {"STATUS_418": run.errors["418 upstream"]}
-    assert f"injected on purpose: mock: STATUS_418 {run.errors['418 upstream']}" in run.verdict.because
+    assert f"injected on purpose: mock: STATUS_418 {run.errors['418 upstream']}" in str(run.verdict)
     assert run.settings.start.upstream is not None
     assert run.settings.start.upstream["UPSTREAM_FAULT"] == "STATUS_418 every=10"

@@ -74,6 +74,8 @@ POOL_AFTER = pool(
         "waiting_max": 10,
     },
     process={"cpu_seconds": 4.0, "workers": [{"pid": 7}]},
+    phases_ms={"total": {"count": 980, "sum": 196_000.0, "histogram": {"200.0": 980}}},
+    by_total={"phases": ["pool_wait", "upstream"], "rows": [[200.0, 980, 98_000.0, 98_000.0, 0.0, 0, 0.0, 0]]},
 )
 
 BEFORE = Snapshot(
@@ -176,7 +178,7 @@ def test_how_late_the_link_and_the_mock_were_is_of_the_run_alone() -> None:
         assert (part.lateness_ms.count, part.lateness_ms.p50, part.lateness_ms.p99) == (1000, 0.1, 0.5)
     assert run.link is not None
     assert (run.link.engine, run.upstream and run.upstream.cpu_cores) == ("relay", 0.05)
-    assert "late" not in run.verdict.because
+    assert "late" not in str(run.verdict)
     assert RunDocument.model_validate_json(run.model_dump_json()) == run
 
 
@@ -193,11 +195,11 @@ def test_quantiles_without_a_histogram_are_the_runs_only_if_it_was_the_first() -
     assert (later.lateness_ms.count, later.lateness_ms.p99) == (100, None)
 
 
-def test_a_late_link_is_in_the_verdict() -> None:
-    """Here beside the pool, which was full."""
-    run = late({"histogram": {}}, {"histogram": {"0.1": 900, "8.5": 100}})
+def test_a_late_link_is_a_caveat() -> None:
+    """Beside the pool, which was full."""
+    run = late({"histogram": {}}, {"count": 1000, "sum": 8_590.0, "histogram": {"0.1": 900, "85": 100}})
     assert run.verdict.bottleneck == "pool"
-    assert "the link was late: p99 8.5 ms" in run.verdict.because
+    assert [caveat.about for caveat in run.verdict.caveats if "late" in caveat.because] == ["upstream", "network"]
 
 
 @pytest.mark.parametrize("before", [{"count": 9, "histogram": {"0.1": 9}}, {"count": 9}, None])

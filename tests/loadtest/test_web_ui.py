@@ -50,9 +50,13 @@ def test_a_run_without_a_label_has_one_name_everywhere(web_ui: WebUi) -> None:
     name = f"{run['started_at'][5:10]} {run['started_at'][11:16]} {run['id'][-4:]}"
     live = web_ui.json("/lab/live.json")
     assert live["last"]["name"] == name
-    assert live["last"]["advice"] == run["verdict"]["advice"] != ""
+    assert live["last"]["advice"] == run["verdict"]["advice"]["words"] != ""
     (row,) = web_ui.json("/lab/runs.json")
-    assert (row["name"], row["advice"], row["limit"]) == (name, run["verdict"]["advice"], live["last"]["limit"])
+    assert (row["name"], row["advice"], row["limit"]) == (
+        name,
+        run["verdict"]["advice"]["words"],
+        live["last"]["limit"],
+    )
     assert web_ui.json(f"/lab/compare.json?run={run['id']}&run={run['id']}")["runs"] == [name, name]
 
 

@@ -1,10 +1,14 @@
 """Run documents for tests, made of plain figures."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from lab.account.attribution import Attribution, PlaceTime, TimeMs
+from lab.account.places import PLACES, Place
+from lab.conclusion import Advice, Verdict
 from lab.emulation import DistributionMs
-from lab.run_document import Generator, LatencyMs, PartSettings, Pool, RunDocument, SettingsAtEnds, Totals, Verdict
+from lab.run_document import Generator, LatencyMs, PartSettings, Pool, RunDocument, SettingsAtEnds, Totals
 from lab.witnesses import Audit, Witnesses
 
 STARTED = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -23,6 +27,23 @@ def pool(**changes: Any) -> Pool:
         "wait_ms": DistributionMs(count=1000, mean=98.0, p50=99.0, p99=120.0),
     }
     return Pool(**(figures | changes))
+
+
+def account(places: Mapping[Place, float]) -> Attribution:
+    """An account of requests that all spent the same milliseconds at these places."""
+    whole = sum(places.values())
+    rows = [
+        PlaceTime(
+            place=place,
+            kind=PLACES[place].kind,
+            owner=PLACES[place].owner,
+            ms=TimeMs(mean=ms, p50=ms, p99=ms, slowest=ms),
+            share=round(ms / whole, 4),
+            share_of_slowest=round(ms / whole, 4),
+        )
+        for place, ms in sorted(places.items(), key=lambda item: -item[1])
+    ]
+    return Attribution(users_ms=TimeMs(mean=whole, p50=whole, p99=whole, slowest=whole), places=rows)
 
 
 def run_document(run_id: str = "20261120T120000Z-0001", **changes: Any) -> RunDocument:
@@ -48,7 +69,7 @@ def run_document(run_id: str = "20261120T120000Z-0001", **changes: Any) -> RunDo
         "witnesses": Witnesses(locust_requests=1000, locust_failures=0),
         "audit": Audit(agreed=True, checks=[]),
         "generator": Generator(),
-        "verdict": Verdict(bottleneck="pool", because="because", advice="advice"),
+        "verdict": Verdict(bottleneck="pool", because="because", advice=Advice(words="advice")),
         "series": [],
     }
     return RunDocument(**(figures | changes))

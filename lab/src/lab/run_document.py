@@ -12,13 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from lab.account.attribution import Attribution
 from lab.account.failures import FailureCount
 from lab.account.window import RunPart, Window
+from lab.conclusion import UNJUDGED, Verdict
 from lab.document_part import DocumentPart
 from lab.emulation import DistributionMs, EmulatorStats, Network
 from lab.prediction.prediction import Prediction
 from lab.wire import PythonProcess, Settings
 from lab.witnesses import Audit, Witnesses
-
-Bottleneck = Literal["pool", "cpu", "upstream", "link", "loop", "failures", "none"]
 
 
 class PartSettings(DocumentPart):
@@ -158,14 +157,6 @@ class Generator(DocumentPart):
     cpu_warning: bool = False
 
 
-class Verdict(DocumentPart):
-    """What limited the run, the figures that say so, and what to change."""
-
-    bottleneck: Bottleneck
-    because: str
-    advice: str
-
-
 class SeriesPoint(DocumentPart):
     """One second of the run. `requests` and `failures` happened in it; the pool's gauges are samples."""
 
@@ -229,6 +220,6 @@ class RunDocument(BaseModel):
     link: EmulatorStats | None = None
     upstream: EmulatorStats | None = None
     prediction: Prediction | None = None
-    verdict: Verdict
+    verdict: Verdict = UNJUDGED
     series: list[SeriesPoint]
     notes: list[str] = Field(default_factory=list)

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
-from lab.run_document import Bottleneck, RunDocument
+from lab.conclusion import Bottleneck
+from lab.run_document import RunDocument
 from lab.wording import changed_words, network_line
 
 LABEL_RULE = "up to 60 characters on one line"
@@ -77,7 +78,7 @@ def summarise(document: RunDocument) -> RunSummary:
         failures=document.totals.failures,
         bottleneck=document.verdict.bottleneck,
         because=document.verdict.because,
-        advice=document.verdict.advice,
+        advice=document.verdict.advice.words,
         changed=changed_words(document.settings),
         network=network_line(document.network, None) or "",
     )

@@ -5,16 +5,24 @@ from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
+from lab.conclusion import Advice, Bottleneck, Metric
 from lab.emulation import EmulatorStats, Network
-from lab.run_document import Bottleneck, PartSettings, SettingsAtEnds
+from lab.run_document import PartSettings, SettingsAtEnds
 from lab.wire import LinkConfig, Settings
 
 LIMITS: Mapping[Bottleneck, str] = {
     "pool": "the pool",
-    "cpu": "CPU",
+    "leak": "connections that were never closed",
+    "admission": "the proxy's admission",
+    "threads": "threads",
+    "loop": "a blocked event loop",
+    "cpu": "one process's CPU",
+    "machine": "the machine's CPU",
+    "generator": "Locust",
+    "pattern": "the calling pattern",
+    "connect": "new connections",
+    "network": "the network",
     "upstream": "the upstream",
-    "link": "the link",
-    "loop": "the event loop",
     "failures": "failures",
     "none": "nothing in the proxy",
 }
@@ -24,6 +32,22 @@ LIMITS: Mapping[Bottleneck, str] = {
 def limit_label(bottleneck: Bottleneck) -> str:
     """Return the few words of a verdict's badge."""
     return {"failures": "Requests failed", "none": "No limit reached"}.get(bottleneck, f"Limit: {LIMITS[bottleneck]}")
+
+
+_METRICS: Mapping[Metric, str] = {
+    "succeeded_rps": "requests/s",
+    "latency_mean_ms": "ms in the mean",
+    "latency_p99_ms": "ms at p99",
+    "failed_share": "of the requests fail",
+}
+
+
+def promise_words(advice: Advice) -> str:
+    """Return what the advice promises in a line; empty if it promises nothing."""
+    promise = advice.promise
+    if promise is None or promise.after is None or promise.after == promise.before:
+        return ""
+    return f"{promise.before:g} -> up to {promise.after:g} {_METRICS[promise.metric]}, if {promise.assumes}"
 
 
 def run_name(label: str, started_at: datetime, run_id: str) -> str:

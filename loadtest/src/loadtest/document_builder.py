@@ -13,13 +13,11 @@ from typing import Literal
 
 from lab.account.window import Window
 from lab.audit import audit
-from lab.emulation import EmulatorStats
-from lab.evidence import Evidence
 from lab.prediction.from_settings import ReportedSettings
 from lab.prediction_outcome import with_outcome
-from lab.run_document import Generator, PartSettings, PhaseMs, Pool, RunDocument, SeriesPoint, SettingsAtEnds, Totals
-from lab.verdict import judge
-from lab.wire import LedgerEntry, LinkConfig, MockCapacity, ServiceConfig, Settings
+from lab.run_document import Generator, PartSettings, RunDocument, SeriesPoint, SettingsAtEnds, Totals
+from lab.verdict.judge import judge
+from lab.wire import LedgerEntry, ServiceConfig, Settings
 from lab.witnesses import Witnesses
 from lab.wording import network_of
 from loadtest import counter_deltas as deltas
@@ -61,6 +59,7 @@ class Observation:
 def document(seen: Observation) -> RunDocument:
     """Build the run document: counts, differences of counters, audit, verdict, and what was to be expected."""
     measured = _measured(seen)
+    measured = measured.model_copy(update={"verdict": judge(measured)})
     settings = reported_settings(seen.before, seen.load_settings)
     return measured.model_copy(update={"prediction": settings and with_outcome(settings, measured)})
 
@@ -125,7 +124,6 @@ def _measured(seen: Observation) -> RunDocument:
         network=network_of(config) if config else None,
         link=link,
         upstream=mock,
-        verdict=judge(_evidence(seen, part, totals, generator, pool, cores, phases, link, mock)),
         series=[each.model_copy(update={"part": part.window.part(each.t_seconds)}) for each in seen.series],
         notes=list(dict.fromkeys([*seen.before.notes.values(), *seen.after.notes.values()])),
     )
@@ -155,44 +153,6 @@ def part_settings(snapshot: Snapshot, load: Settings) -> PartSettings:
     if upstream is not None and snapshot.upstream_faults is not None:
         upstream = upstream | {"UPSTREAM_FAULT": "; ".join(snapshot.upstream_faults.rules) or None}
     return PartSettings(load=load, proxy=proxy, network=network, upstream=upstream)
-
-
-def _evidence(
-    seen: Observation,
-    part: Span,
-    totals: Totals,
-    generator: Generator,
-    pool: Pool | None,
-    cores: dict[str, float | None],
-    phases: dict[str, PhaseMs | None] | None,
-    link: EmulatorStats | None,
-    mock: EmulatorStats | None,
-) -> Evidence:
-    after = part.after
-    capacity = after.upstream.capacity if after.upstream else MockCapacity()
-    total = (phases or {}).get("total")
-    return Evidence(
-        totals=totals,
-        latency_ms=part.counts.latency(),
-        pool=pool,
-        cpu_cores=cores,
-        generator=generator,
-        users=seen.users,
-        workers=max(1, after.pool.workers) if after.pool else 1,
-        errors=part.counts.errors,
-        in_proxy_ms=total.mean if total else None,
-        upstream_queue_ms=deltas.upstream_queue_ms(part.before, after),
-        upstream_servers=capacity.servers,
-        upstream_places=capacity.queue,
-        link=link,
-        mock=mock,
-        rtt_ms=_rtt_ms(seen.after.network_config),
-    )
-
-
-def _rtt_ms(config: LinkConfig | None) -> float:
-    rtt_ms = config.configured.get("rtt_ms") if config else None
-    return float(rtt_ms) if isinstance(rtt_ms, int | float) else 0.0
 
 
 def _witnesses(seen: Observation) -> Witnesses:

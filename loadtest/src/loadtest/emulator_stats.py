@@ -62,7 +62,9 @@ def _lateness(start: Lateness | None, end: Lateness | None) -> DistributionMs | 
         added = difference(end.histogram, start.histogram or {})
     except ValueError:  # restarted meanwhile
         return None
-    return DistributionMs(count=sum(added.values()), p50=percentile(added, 0.5), p99=percentile(added, 0.99))
+    count = sum(added.values())
+    mean = round(sum(float(bound) * events for bound, events in added.items()) / count, 4) if count else None
+    return DistributionMs(count=count, mean=mean, p50=percentile(added, 0.5), p99=percentile(added, 0.99))
 
 
 def _injected(start: Mapping[str, int] | None, end: Mapping[str, int] | None) -> dict[str, int] | None:

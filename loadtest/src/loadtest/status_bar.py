@@ -104,7 +104,7 @@ def last_words(document: RunDocument) -> dict[str, object]:
         "bottleneck": document.verdict.bottleneck,
         "limit": limit_label(document.verdict.bottleneck),
         "because": _because(document),
-        "advice": document.verdict.advice,
+        "advice": document.verdict.advice.words,
         "requests": document.totals.requests,
         "failed": failed_words(document),
         "rps": document.totals.rps,

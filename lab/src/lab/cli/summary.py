@@ -9,7 +9,7 @@ from rich.text import Text
 from lab.cli.console import number
 from lab.prediction.words import outcome_rows
 from lab.run_document import RunDocument
-from lab.wording import changed_words, injected_words, network_line, upstream_words
+from lab.wording import changed_words, injected_words, network_line, promise_words, upstream_words
 
 FORWARD = "forward"
 UNUSED_BY_PATTERNS = {"PROXY_CLIENT": "httpx", "PROXY_QUEUE": "client"}
@@ -105,7 +105,15 @@ def _conclusions(document: RunDocument) -> Table:
     verdict = document.verdict
     table = _two_columns()
     table.add_row(Text("verdict", style="bold"), Text(f"{verdict.bottleneck}: {verdict.because}"))
-    table.add_row("", Text(verdict.advice))
+    table.add_row("", Text(verdict.advice.words))
+    if promise := promise_words(verdict.advice):
+        table.add_row("", Text(promise))
+    for line in verdict.advice.env_lines:
+        table.add_row("", Text(line, style="bold"))
+    for finding in verdict.also:
+        table.add_row("also", Text(f"{finding.bottleneck} ({finding.share:.0%}): {finding.because}"))
+    for caveat in verdict.caveats:
+        table.add_row("but", Text(caveat.because))
     table.add_row(Text("audit", style="bold"), Text(audit_line(document)))
     for note in document.notes:
         table.add_row("note", Text(note))

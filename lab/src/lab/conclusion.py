@@ -1,0 +1,103 @@
+"""What is concluded from a run: the verdict, its advice as data, and the caveats that stand beside it."""
+
+from typing import Any, Literal
+
+from pydantic import Field, JsonValue, field_validator
+
+from lab.account.places import Kind, Owner, Place
+from lab.document_part import DocumentPart
+
+Bottleneck = Literal[
+    "none",
+    "failures",
+    "pool",
+    "leak",
+    "admission",
+    "threads",
+    "loop",
+    "cpu",
+    "machine",
+    "generator",
+    "pattern",
+    "connect",
+    "network",
+    "upstream",
+]
+"""What most of the avoidable time waited for. `cpu` is one process at its limit, `machine` all cores."""
+
+Metric = Literal["succeeded_rps", "latency_mean_ms", "latency_p99_ms", "failed_share"]
+
+
+class Promise(DocumentPart):
+    """What one metric of the run is to become by the advice. `after` is null where that cannot be known."""
+
+    metric: Metric
+    before: float
+    after: float | None
+    assumes: str
+
+
+class Advice(DocumentPart):
+    """What to change: words, and the variables to set where variables do it."""
+
+    words: str
+    set: dict[str, JsonValue] = Field(default_factory=dict)
+    promise: Promise | None = None
+
+    @property
+    def env_lines(self) -> list[str]:
+        """The lines to paste into .env."""
+        return [f"{name}={value}" for name, value in self.set.items()]
+
+
+class Finding(DocumentPart):
+    """What took a share of the users' time that another setting could spare, and whose it is.
+
+    `share` is of the users' time in the mean; of failures, leaks and the like, of the requests.
+    """
+
+    bottleneck: Bottleneck
+    place: Place | None = None
+    kind: Kind | None = None
+    owner: Owner
+    share: float
+    because: str
+    advice: Advice
+
+
+class Caveat(DocumentPart):
+    """Why the run's figures are not quite those of what was set. `share` of the users' time; null where unknown."""
+
+    about: Literal["upstream", "network", "generator", "machine", "window", "failures", "injected", "settings"]
+    because: str
+    share: float | None = None
+
+
+class Verdict(DocumentPart):
+    """What limited the run, the figures that show it, and what to change.
+
+    `also`: what else took a tenth or more, in order of weight.
+    """
+
+    bottleneck: Bottleneck
+    place: Place | None = None
+    kind: Kind | None = None
+    owner: Owner | None = None
+    because: str
+    advice: Advice
+    also: list[Finding] = Field(default_factory=list)
+    caveats: list[Caveat] = Field(default_factory=list)
+
+    @field_validator("advice", mode="before")
+    @classmethod
+    def _of_version_1(cls, advice: Any) -> Any:
+        return {"words": advice} if isinstance(advice, str) else advice
+
+    @field_validator("bottleneck", mode="before")
+    @classmethod
+    def _named_in_version_1(cls, bottleneck: Any) -> Any:
+        return "network" if bottleneck == "link" else bottleneck
+
+
+UNJUDGED = Verdict(bottleneck="none", because="not judged", advice=Advice(words=""))
+"""The verdict of a run that is still being put together."""

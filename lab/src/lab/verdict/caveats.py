@@ -1,0 +1,64 @@
+"""What makes a run's figures other than those of what was set: beside the verdict, in proportion."""
+
+from lab.account.places import Place
+from lab.conclusion import Caveat
+from lab.emulation import EmulatorStats
+from lab.verdict.facts import CPU_FULL, Facts
+from lab.wording import injected_words
+
+WORTH_A_WORD = 0.02
+"""Share of the users' time from which on an emulator's lateness is mentioned."""
+
+_EMULATORS = {"upstream": "the mock upstream", "network": "the emulated network"}
+
+
+def caveats(facts: Facts) -> list[Caveat]:
+    run = facts.run
+    found = [
+        _late(facts, "upstream", run.upstream),
+        _late(facts, "network", run.link),
+        _window(facts),
+        _full(facts),
+        _failures(facts),
+    ]
+    if run.totals.failures and (injected := injected_words(run.link, run.upstream)):
+        found.append(Caveat(about="injected", because=f"injected on purpose: {injected}"))
+    return [caveat for caveat in found if caveat is not None]
+
+
+def _late(facts: Facts, about: str, stats: EmulatorStats | None) -> Caveat | None:
+    late = stats.lateness_ms.mean if stats and stats.lateness_ms else None
+    if not late or not facts.users_ms or late < WORTH_A_WORD * facts.users_ms:
+        return None
+    share = min(late / facts.users_ms, 1.0)
+    because = f"{_EMULATORS[about]} was late by {late:.1f} ms in the mean, {share:.0%} of the users' time"
+    return Caveat(about=about, because=because, share=round(share, 4))
+
+
+def _window(facts: Facts) -> Caveat | None:
+    window = facts.run.window
+    if window is None or window.steady:
+        return None
+    return Caveat(about="window", because=f"ramp and end are averaged in: {window.because}")
+
+
+def _full(facts: Facts) -> Caveat | None:
+    host = facts.run.host
+    if facts.cpu_share("generator") >= CPU_FULL:
+        because = f"Locust had no CPU left ({facts.run.cpu_cores.get('generator') or 0:.2f} cores)"
+        return Caveat(about="generator", because=because, share=facts.share(Place.CALLER_SIDE))
+    if host is not None and host.busy_share is not None and host.busy_share >= 0.95:
+        others = max(host.cores * host.busy_share - facts.own_cores, 0.0)
+        because = f"all {host.cores} cores were busy, {others:.1f} of them with other work than the sandbox's"
+        return Caveat(about="machine", because=because)
+    return None
+
+
+def _failures(facts: Facts) -> Caveat | None:
+    totals = facts.run.totals
+    if not totals.failures:
+        return None
+    kinds = sorted(facts.run.errors.items(), key=lambda row: -row[1])[:3]
+    words = ", ".join(f"{kind} {count}" for kind, count in kinds)
+    because = f"{totals.failures} of {totals.requests} requests failed" + (f" ({words})" if words else "")
+    return Caveat(about="failures", because=because, share=round(facts.failed_share, 4))

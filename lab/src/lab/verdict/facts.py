@@ -1,0 +1,138 @@
+"""The figures of a run that the rules read."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from lab.account.places import PLACES, Place
+from lab.conclusion import Advice, Bottleneck, Finding
+from lab.run_document import RunDocument
+from lab.wording import PARTS
+
+TENTH = 0.1
+"""Share of the users' time from which on something is worth a word."""
+
+FULL = 0.9
+"""Mean utilisation above which a resource counts as full: requests come and go, so none is full all the time."""
+
+CPU_FULL = 0.85
+"""A Python process has one core at most; above this share of it, it is the limit."""
+
+_HOLDING = (
+    Place.DNS,
+    Place.CONNECT,
+    Place.TLS,
+    Place.SEND,
+    Place.UPSTREAM_QUEUE,
+    Place.UPSTREAM_WORK,
+    Place.ROUND_TRIPS,
+    Place.LOSS,
+    Place.BANDWIDTH_QUEUE,
+    Place.BODY,
+    Place.PROXY_CPU,
+    Place.NOT_REPORTED,
+)
+"""Where a request is while it holds a connection."""
+
+_CLIENT_PER_REQUEST = frozenset({"async_per_request", "requests_per_call", "requests_in_async"})
+"""Calling patterns without a pool that outlives a request."""
+
+QUEUES = (Place.POOL_WAIT, Place.THREAD_WAIT, Place.ADMISSION)
+"""Where requests wait in the proxy for those before them. How long, is decided by what comes after."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One run, read with defaults for what was not measured."""
+
+    run: RunDocument
+
+    def share(self, *places: Place) -> float:
+        """Return which part of the users' time in the mean was spent at these places."""
+        return self.ms(*places) / self.users_ms if self.users_ms else 0.0
+
+    def ms(self, *places: Place) -> float:
+        """Return the mean time at these places; without an account of the run only the pool's own wait is known."""
+        account, pool = self.run.attribution, self.run.pool
+        if account is None:
+            return (pool.wait_ms.mean or 0.0) if pool and Place.POOL_WAIT in places else 0.0
+        return sum(account.mean_ms(place) for place in places)
+
+    def part(self, *places: Place) -> str:
+        """Return the time at these places in words: `405 of 510 ms (79 %)`."""
+        return f"{self.ms(*places):.0f} of {self.users_ms:.0f} ms ({self.share(*places):.0%})"
+
+    def number(self, variable: str, default: float = 0.0) -> float:
+        """Return a numeric setting as it was in force at the start; the default if it is unset or no number."""
+        value = self.setting(variable)
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
+
+    def setting(self, variable: str) -> object:
+        start = self.run.settings.start
+        return next((part[variable] for name in PARTS if variable in (part := getattr(start, name) or {})), None)
+
+    @property
+    def users_ms(self) -> float:
+        return self.run.latency_ms.mean or 0.0
+
+    @property
+    def rps(self) -> float:
+        return self.run.totals.succeeded_rps
+
+    @property
+    def failed_share(self) -> float:
+        totals = self.run.totals
+        return totals.failures / totals.requests if totals.requests else 0.0
+
+    @cached_property
+    def workers(self) -> int:
+        rows = self.run.pool.workers if self.run.pool else []
+        return max(1, len(rows), int(self.number("UVICORN_WORKERS", 1)))
+
+    @property
+    def pattern(self) -> str | None:
+        """The calling pattern in use; None if requests were forwarded."""
+        name = self.setting("LAB_PATTERN")
+        return None if name in (None, "", "forward") else str(name)
+
+    @property
+    def pattern_opens_each_time(self) -> bool:
+        """Whether the calling pattern makes a client for each request."""
+        return self.pattern in _CLIENT_PER_REQUEST
+
+    def cpu_share(self, part: str) -> float:
+        """Return how much of the CPU that a part's processes can use they used: one core each."""
+        processes = {"proxy": self.workers, "generator": self.run.generator.processes}.get(part, 1)
+        return (self.run.cpu_cores.get(part) or 0.0) / processes
+
+    @property
+    def own_cores(self) -> float:
+        """Cores that the sandbox's own processes used."""
+        return sum(cores or 0.0 for cores in self.run.cpu_cores.values())
+
+    @property
+    def churn(self) -> float:
+        """New connections per request."""
+        pool, requests = self.run.pool, self.run.totals.requests
+        return min((pool.opened or 0) / requests, 1.0) if pool and requests else 0.0
+
+    def caused(self, *places: Place) -> float:
+        """Return the share of the users' time spent at these places, and waiting for requests that were there.
+
+        What makes a connection be held longer makes all requests wait longer for one: its part of the time that
+        connections were held is its part of the waiting before the pool.
+        """
+        held = self.ms(*_HOLDING)
+        return self.share(*places) + (self.share(*QUEUES) * self.ms(*places) / held if held else 0.0)
+
+    def finding(self, bottleneck: Bottleneck, place: Place, share: float, because: str, advice: Advice) -> Finding:
+        """Return a finding at a place, with the kind and owner of that place."""
+        facts = PLACES[place]
+        return Finding(
+            bottleneck=bottleneck,
+            place=place,
+            kind=facts.kind,
+            owner=facts.owner,
+            share=round(min(share, 1.0), 4),
+            because=because,
+            advice=advice,
+        )

@@ -1,0 +1,59 @@
+"""How much more throughput each resource beside the pool would bear: what a promise has to keep to."""
+
+from typing import NamedTuple
+
+from lab.account.places import Place
+from lab.conclusion import Bottleneck
+from lab.verdict.facts import Facts
+
+CLOSE = 1.15
+"""A resource that bears less than this times the throughput is a limit of its own: more connections hardly help."""
+
+_OWN = 0.8
+"""Share of the machine's cores that the sandbox itself must use before the machine counts as its limit."""
+
+
+class Headroom(NamedTuple):
+    """A resource, and how many times the throughput of the run it would bear."""
+
+    resource: Bottleneck
+    times: float
+
+
+def headrooms(facts: Facts) -> list[Headroom]:
+    """Return the resources whose utilisation is known, the fullest first."""
+    used = {
+        "cpu": facts.cpu_share("proxy"),
+        "generator": facts.cpu_share("generator"),
+        "machine": _machine(facts),
+        "upstream": upstream_utilisation(facts),
+        "network": bandwidth_utilisation(facts),
+    }
+    found = [Headroom(name, 1 / share) for name, share in used.items() if share > 0]  # type: ignore[arg-type]
+    return sorted(found, key=lambda each: each.times)
+
+
+def closest(facts: Facts) -> Headroom:
+    """Return the resource that bears the least."""
+    return next(iter(headrooms(facts)), Headroom("none", float("inf")))
+
+
+def upstream_utilisation(facts: Facts) -> float:
+    """Return the mean share of the upstream's servers at work (utilisation law, U = X S / c); 0 without a limit."""
+    servers = facts.number("UPSTREAM_CAPACITY")
+    return facts.run.totals.rps * facts.ms(Place.UPSTREAM_WORK) / 1000 / servers if servers else 0.0
+
+
+def bandwidth_utilisation(facts: Facts) -> float:
+    """Return the share of the narrower direction that bodies took; 0 where nothing bounds it."""
+    limits = (("NET_BW_DOWN_MBIT", "UPSTREAM_PAYLOAD_BYTES"), ("NET_BW_UP_MBIT", "LAB_BODY_BYTES"))
+    mbit_each = [(facts.number(limit), facts.number(size) * 8 / 1e6) for limit, size in limits]
+    return max((facts.rps * mbit / limit for limit, mbit in mbit_each if limit), default=0.0)
+
+
+def _machine(facts: Facts) -> float:
+    """Return how busy all cores were, where it was the sandbox that kept them busy."""
+    host = facts.run.host
+    if host is None or host.busy_share is None or facts.own_cores < _OWN * host.cores * host.busy_share:
+        return 0.0
+    return host.busy_share

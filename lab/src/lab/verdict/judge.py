@@ -1,0 +1,58 @@
+"""Chooses the verdict among what the rules find."""
+
+from lab.account.places import PLACES
+from lab.conclusion import Advice, Finding, Verdict
+from lab.run_document import RunDocument
+from lab.verdict.caveats import caveats
+from lab.verdict.facts import TENTH, Facts
+from lab.verdict.rules import rules
+
+FIRST = ("leak", "failures")
+"""What explains whatever else is found: connections that are gone, and requests that did not do their work."""
+
+
+def judge(run: RunDocument) -> Verdict:
+    """Return the verdict over a run whose own verdict is not read."""
+    facts = Facts(run)
+    if not run.totals.requests:
+        return _none("no request was made", Advice(words="Run it with users and for longer."))
+    found = [finding for rule in rules() if (finding := rule(facts)) is not None and finding.share >= TENTH]
+    ordered = sorted(found, key=lambda finding: (finding.bottleneck not in FIRST, -finding.share))
+    if not ordered:
+        verdict = _free(facts)
+    else:
+        main, *others = ordered
+        verdict = _of(main).model_copy(update={"also": others})
+    return verdict.model_copy(update={"caveats": caveats(facts)})
+
+
+def _of(finding: Finding) -> Verdict:
+    return Verdict(**finding.model_dump(exclude={"share"}))
+
+
+def _none(because: str, advice: Advice) -> Verdict:
+    return Verdict(bottleneck="none", because=because, advice=advice)
+
+
+def _free(facts: Facts) -> Verdict:
+    """Say where the time went where nothing could be spared of it: the sentence that the shares give."""
+    account = facts.run.attribution
+    if account is None or not account.places:
+        return _none(
+            "the proxy's account of the requests could not be read",
+            Advice(words="See whether the proxy answers at /-/pool and /-/ledger."),
+        )
+    first, *rest = account.places
+    others = "".join(f", {PLACES[each.place].meaning} {each.share:.0%}" for each in rest[:3] if each.share >= 0.02)
+    pool = facts.run.pool
+    busy = f"; {pool.active_mean or 0:.1f} of {pool.max} connections were busy" if pool else ""
+    because = (
+        f"of {facts.users_ms:.0f} ms {first.share:.0%} were spent {PLACES[first.place].meaning}{others}; no queue took "
+        f"a tenth of it{busy}"
+    )
+    words = {
+        "upstream": "Only a quicker upstream makes this quicker. More users would show the next limit.",
+        "network": "Only fewer round trips make this quicker. More users would show the next limit.",
+    }.get(first.owner, "More users would show the next limit.")
+    found = {"place": first.place, "kind": first.kind, "owner": first.owner}
+    return _none(because, Advice(words=words)).model_copy(update=found)

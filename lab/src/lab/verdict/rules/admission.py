@@ -1,0 +1,33 @@
+"""Requests that the proxy did not admit yet: PROXY_MAX_IN_FLIGHT, smaller than its pool or than the load."""
+
+from lab.account.places import Place
+from lab.conclusion import Advice, Finding, Promise
+from lab.verdict.facts import TENTH, Facts
+from lab.verdict.headroom import closest
+
+
+def find(facts: Facts) -> Finding | None:
+    share, limit = facts.share(Place.ADMISSION), int(facts.number("PROXY_MAX_IN_FLIGHT"))
+    if share < TENTH or not limit:
+        return None
+    pool = facts.run.pool
+    wanted = max(limit + 1, round(limit / max(1 - share, 0.05)))  # Little's law: as many as are there on average
+    if pool is not None:
+        wanted = max(limit + 1, min(wanted, pool.max // facts.workers))
+    times = min(wanted / limit, closest(facts).times)
+    return facts.finding(
+        "admission",
+        Place.ADMISSION,
+        share,
+        f"requests waited {facts.part(Place.ADMISSION)} until the proxy admitted them: PROXY_MAX_IN_FLIGHT={limit}",
+        Advice(
+            words=f"Let more of them in: PROXY_MAX_IN_FLIGHT={wanted} (now {limit}).",
+            set={"PROXY_MAX_IN_FLIGHT": wanted},
+            promise=Promise(
+                metric="succeeded_rps",
+                before=round(facts.rps, 1),
+                after=round(facts.rps * times, 1),
+                assumes="the upstream takes as long as now, and CPU lasts",
+            ),
+        ),
+    )

@@ -1,0 +1,48 @@
+"""New connections: what opening them takes, and who closed those that were there."""
+
+from lab.account.places import Place
+from lab.conclusion import Advice, Finding, Promise
+from lab.verdict.facts import FULL, TENTH, Facts
+from lab.verdict.headroom import bandwidth_utilisation
+
+_OPENING = (Place.DNS, Place.CONNECT, Place.TLS)
+
+_THEIRS = Advice(
+    words="The upstream closes them: keep-alive settings of the client change nothing. Its own must allow more "
+    "(UPSTREAM_KEEPALIVE_SECONDS longer than the client's, UPSTREAM_MAX_REQUESTS_PER_CONNECTION, UPSTREAM_FRAMING)."
+)
+
+
+def find(facts: Facts) -> Finding | None:
+    share = facts.caused(*_OPENING)
+    pool = facts.run.pool
+    if share < TENTH or pool is None or facts.churn < TENTH or facts.pattern_opens_each_time:
+        return None
+    if bandwidth_utilisation(facts) >= FULL:  # the handshakes wait for it, too
+        return None
+    opening = facts.part(*_OPENING)
+    because = f"{facts.churn:.0%} of the requests opened a new connection, which took {opening}"
+    closings = facts.run.closings
+    by_upstream = closings is not None and closings.by_upstream > closings.by_client
+    if closings is not None:
+        because += f"; the upstream closed {closings.by_upstream}, the client {closings.by_client}"
+    advice = _THEIRS if by_upstream else _ours(facts, pool.max // facts.workers)
+    return facts.finding("connect", Place.CONNECT, share, because, advice)
+
+
+def _ours(facts: Facts, connections: int) -> Advice:
+    keep = int(facts.number("PROXY_MAX_KEEPALIVE_CONNECTIONS"))
+    spared = facts.users_ms - facts.ms(*_OPENING) / max(facts.churn, TENTH) * facts.churn
+    promise = Promise(
+        metric="latency_mean_ms",
+        before=round(facts.users_ms, 1),
+        after=round(max(spared, 0.0), 1),
+        assumes="a connection that is kept costs nothing to open",
+    )
+    if keep >= connections:
+        return Advice(words="Keep them for longer: PROXY_KEEPALIVE_EXPIRY_SECONDS is shorter than the pauses.")
+    return Advice(
+        words=f"Keep as many as may be open: PROXY_MAX_KEEPALIVE_CONNECTIONS={connections} (now {keep}).",
+        set={"PROXY_MAX_KEEPALIVE_CONNECTIONS": connections},
+        promise=promise,
+    )

@@ -1,0 +1,25 @@
+"""An event loop that did not get to the requests, although there was CPU left."""
+
+from lab.account.places import Place
+from lab.conclusion import Advice, Finding
+from lab.verdict.facts import CPU_FULL, Facts
+
+BLOCKED_SHARE = 0.3
+"""Share of the users' time before the proxy's first step above which something must have held the loop."""
+
+
+def find(facts: Facts) -> Finding | None:
+    share = facts.share(Place.EVENT_LOOP)
+    if share < BLOCKED_SHARE or facts.cpu_share("proxy") >= CPU_FULL:
+        return None
+    return facts.finding(
+        "loop",
+        Place.EVENT_LOOP,
+        share,
+        f"requests waited {facts.part(Place.EVENT_LOOP)} until the proxy's event loop got to them, which used "
+        f"{facts.cpu_share('proxy'):.2f} of a core",
+        Advice(
+            words="Something blocks the event loop: a synchronous call in an `async def`. Await it by an AsyncClient, "
+            "or use `def`, which runs in a thread."
+        ),
+    )

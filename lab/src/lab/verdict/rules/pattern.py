@@ -1,0 +1,26 @@
+"""The calling pattern itself: what it does for each request could be done once."""
+
+from lab.account.places import Place
+from lab.conclusion import Advice, Finding
+from lab.verdict.facts import TENTH, Facts
+
+_OPENING = (Place.DNS, Place.CONNECT, Place.TLS, Place.PROXY_CPU, Place.EVENT_LOOP, Place.NOT_REPORTED)
+
+
+def find(facts: Facts) -> Finding | None:
+    if not facts.pattern_opens_each_time:
+        return None
+    share = facts.share(*_OPENING)
+    if share < TENTH:
+        return None
+    return facts.finding(
+        "pattern",
+        Place.CONNECT,
+        share,
+        f"the pattern {facts.pattern} makes a client for each request: {facts.churn:.0%} of them opened a connection, "
+        f"and {facts.part(*_OPENING)} went to opening, importing and closing; nothing bounds how many are open",
+        Advice(
+            words="One client for the whole app, made in its lifespan: LAB_PATTERN=async_lifespan_state.",
+            set={"LAB_PATTERN": "async_lifespan_state"},
+        ),
+    )

@@ -1,0 +1,34 @@
+"""`def` endpoints that waited for a thread: anyio's limiter has 40 for all of them."""
+
+from lab.account.places import Place
+from lab.conclusion import Advice, Finding, Promise
+from lab.verdict.facts import TENTH, Facts
+from lab.verdict.headroom import closest
+
+
+def find(facts: Facts) -> Finding | None:
+    share, tokens = facts.share(Place.THREAD_WAIT), int(facts.number("PROXY_THREAD_TOKENS", 40))
+    if share < TENTH:
+        return None
+    wanted = max(tokens + 1, round(tokens / max(1 - share, 0.05)))
+    if facts.run.users:
+        wanted = min(wanted, max(facts.run.users, tokens + 1))
+    times = min(wanted / tokens, closest(facts).times)
+    return facts.finding(
+        "threads",
+        Place.THREAD_WAIT,
+        share,
+        f"requests waited {facts.part(Place.THREAD_WAIT)} for one of {tokens} threads (PROXY_THREAD_TOKENS), while "
+        f"{(facts.run.pool.active_mean or 0) if facts.run.pool else 0:.1f} connections were busy",
+        Advice(
+            words=f"More threads, PROXY_THREAD_TOKENS={wanted} (now {tokens}), or `async def` with an AsyncClient, "
+            "which needs none.",
+            set={"PROXY_THREAD_TOKENS": wanted},
+            promise=Promise(
+                metric="succeeded_rps",
+                before=round(facts.rps, 1),
+                after=round(facts.rps * times, 1),
+                assumes="the upstream takes as long as now, and CPU lasts",
+            ),
+        ),
+    )

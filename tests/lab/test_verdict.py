@@ -1,0 +1,257 @@
+"""Each rule over a made account of a run: what it finds, what it says, and where it stays silent."""
+
+from typing import Any
+
+import pytest
+
+from lab.account.failures import FailureCount
+from lab.account.places import Place
+from lab.account.window import Window
+from lab.conclusion import Verdict
+from lab.emulation import DistributionMs, EmulatorStats
+from lab.run_document import Closings, Generator, Host, LatencyMs, PartSettings, PoolWorker, SettingsAtEnds, Totals
+from lab.verdict.judge import judge
+from support.documents import account, pool, run_document
+
+IDLE = {"proxy": 0.3, "upstream": 0.1, "link": None, "generator": 0.2}
+
+
+def verdict(places: dict[Place, float], *, settings: dict[str, Any] | None = None, **changes: Any) -> Verdict:
+    """Judge a run of 20 users against a pool of ten that spent these milliseconds at these places."""
+    users_ms = sum(places.values())
+    proxy = {"PROXY_MAX_CONNECTIONS": 10, "PROXY_MAX_KEEPALIVE_CONNECTIONS": 5} | (settings or {})
+    both = PartSettings(load={"LOCUST_USERS": 20}, proxy=proxy, network={}, upstream={})
+    figures: dict[str, Any] = {
+        "attribution": account(places),
+        "latency_ms": LatencyMs(mean=users_ms, p50=users_ms, p99=users_ms),
+        "settings": SettingsAtEnds(start=both, end=both),
+        "cpu_cores": IDLE,
+    }
+    return judge(run_document(**(figures | changes)))
+
+
+WAITING = {Place.POOL_WAIT: 98.0, Place.UPSTREAM_WORK: 100.0, Place.PROXY_CPU: 2.0}
+FREE = {Place.POOL_WAIT: 1.0, Place.UPSTREAM_WORK: 100.0, Place.PROXY_CPU: 4.0}
+HALF_BUSY = pool(active_mean=5.0, waiting_mean=0.0)
+
+
+def test_a_full_pool_that_requests_wait_for() -> None:
+    """As many connections as requests hold one or wait, and what that promises."""
+    found = verdict(WAITING)
+    assert (found.bottleneck, found.place, found.kind, found.owner) == ("pool", Place.POOL_WAIT, "queue", "proxy")
+    assert "98 of 200 ms (49%)" in found.because
+    assert found.advice.set == {"PROXY_MAX_CONNECTIONS": 20}
+    assert found.advice.promise is not None
+    assert found.advice.promise.after == pytest.approx(200, rel=0.05)
+    assert found.also == []
+
+
+def test_one_full_worker_is_enough() -> None:
+    """15.7 of 20 connections in the mean hide full workers beside idle ones."""
+    rows = [
+        PoolWorker(pid=pid, requests=100, active_mean=mean, waiting_mean=2, wait_mean_ms=40, timeouts=0, cpu_cores=0.2)
+        for pid, mean in ((1, 5.0), (2, 4.9), (3, 3.0), (4, 2.8))
+    ]
+    uneven = pool(max=20, active_mean=15.7, waiting_mean=4.0, workers=rows)
+    found = verdict({Place.POOL_WAIT: 40.0, Place.UPSTREAM_WORK: 100.0}, pool=uneven)
+    assert found.bottleneck == "pool"
+    assert found.advice.set == {"PROXY_MAX_CONNECTIONS": 6}, "a worker's, not all workers'"
+
+
+def test_more_connections_are_promised_as_far_as_the_cpu_bears_them() -> None:
+    found = verdict(WAITING, cpu_cores=IDLE | {"proxy": 0.7})
+    assert found.bottleneck == "pool"
+    assert found.advice.promise is not None
+    assert found.advice.promise.after == pytest.approx(100 / 0.7, rel=0.02)
+
+
+def test_threads_and_admission_are_not_the_pool() -> None:
+    threads = {Place.THREAD_WAIT: 400.0, Place.UPSTREAM_WORK: 105.0}
+    found = verdict(threads, settings={"PROXY_THREAD_TOKENS": 4, "LAB_PATTERN": "httpx_sync_shared"}, pool=HALF_BUSY)
+    assert found.bottleneck == "threads"
+    assert found.advice.set == {"PROXY_THREAD_TOKENS": 19}
+    admission = {Place.ADMISSION: 400.0, Place.UPSTREAM_WORK: 105.0}
+    found = verdict(admission, settings={"PROXY_MAX_IN_FLIGHT": 4}, pool=pool(max=20, active_mean=4.0))
+    assert found.bottleneck == "admission"
+    assert found.advice.set == {"PROXY_MAX_IN_FLIGHT": 19}
+
+
+def test_an_upstream_that_cannot_do_more_at_once() -> None:
+    """Its servers are all busy, so the waiting before the pool is its, too; more connections change nothing."""
+    found = verdict(WAITING, settings={"UPSTREAM_CAPACITY": 10})
+    assert found.bottleneck == "upstream"
+    assert found.advice.set == {}
+    assert found.advice.promise is not None
+    assert found.advice.promise.before == found.advice.promise.after
+    queued = {Place.POOL_WAIT: 50.0, Place.UPSTREAM_QUEUE: 100.0, Place.UPSTREAM_WORK: 50.0}
+    assert verdict(queued, settings={"UPSTREAM_CAPACITY": 5}).bottleneck == "upstream"
+
+
+def test_bandwidth_is_not_a_small_pool() -> None:
+    """48 of 50 Mbit/s: the bodies hold the connections."""
+    places = {Place.POOL_WAIT: 300.0, Place.BODY: 250.0, Place.BANDWIDTH_QUEUE: 50.0, Place.UPSTREAM_WORK: 20.0}
+    totals = Totals(requests=240, failures=0, rps=30.0)
+    found = verdict(places, settings={"UPSTREAM_PAYLOAD_BYTES": 200_000, "NET_BW_DOWN_MBIT": 50}, totals=totals)
+    assert (found.bottleneck, found.place, found.owner) == ("network", Place.BANDWIDTH_QUEUE, "network")
+
+
+def test_loss_and_distance_are_the_networks() -> None:
+    far = {Place.ROUND_TRIPS: 200.0, Place.UPSTREAM_WORK: 10.0}
+    assert verdict(far, pool=HALF_BUSY).place == Place.ROUND_TRIPS
+    lossy = {Place.ROUND_TRIPS: 40.0, Place.LOSS: 30.0, Place.UPSTREAM_WORK: 100.0}
+    assert verdict(lossy, pool=HALF_BUSY).place == Place.LOSS
+
+
+CHURNING = {Place.CONNECT: 80.0, Place.ROUND_TRIPS: 80.0, Place.UPSTREAM_WORK: 100.0}
+
+
+@pytest.mark.parametrize(
+    ("by_client", "by_upstream", "advice"),
+    [(990, 5, {"PROXY_MAX_KEEPALIVE_CONNECTIONS": 10}), (5, 990, {})],
+)
+def test_new_connections_and_who_closed_the_old(by_client: int, by_upstream: int, advice: dict[str, int]) -> None:
+    """The client's limit is ours to raise; an upstream that closes needs another cure."""
+    closings = Closings(by_client=by_client, by_upstream=by_upstream, idle=0, reset=0)
+    found = verdict(CHURNING, pool=pool(opened=990, active_mean=5.0), closings=closings)
+    assert found.bottleneck == "connect"
+    assert found.advice.set == advice
+    assert ("UPSTREAM_KEEPALIVE_SECONDS" in found.advice.words) == (not advice)
+
+
+def test_a_client_for_each_request_is_the_patterns() -> None:
+    places = {Place.PROXY_CPU: 40.0, Place.CONNECT: 10.0, Place.UPSTREAM_WORK: 100.0}
+    found = verdict(places, settings={"LAB_PATTERN": "async_per_request"}, pool=pool(opened=1000))
+    assert found.bottleneck == "pattern"
+
+
+def test_a_blocked_loop() -> None:
+    found = verdict({Place.EVENT_LOOP: 300.0, Place.UPSTREAM_WORK: 100.0}, pool=HALF_BUSY)
+    assert found.bottleneck == "loop"
+
+
+def test_one_process_without_cpu() -> None:
+    """Also where requests wait for connections that nothing hands out: 6.6 of 50 busy, 180 waiting."""
+    places = {Place.POOL_WAIT: 400.0, Place.PROXY_CPU: 30.0, Place.UPSTREAM_WORK: 20.0}
+    idle = pool(max=50, active_mean=6.6, waiting_mean=179.9)
+    found = verdict(places, pool=idle, cpu_cores=IDLE | {"proxy": 0.98}, host=Host(cores=2, busy_share=0.7))
+    assert (found.bottleneck, found.owner) == ("cpu", "proxy")
+    assert found.advice.set == {"UVICORN_WORKERS": 2}
+
+
+def test_all_cores_taken_by_the_sandbox() -> None:
+    """Two workers, no process of which has its core to itself."""
+    cores = {"proxy": 1.2, "upstream": 0.1, "link": None, "generator": 0.65}
+    places = {Place.EVENT_LOOP: 200.0, Place.PROXY_CPU: 30.0, Place.UPSTREAM_WORK: 20.0}
+    found = verdict(
+        places, settings={"UVICORN_WORKERS": 2}, cpu_cores=cores, host=Host(cores=2, busy_share=0.99), pool=HALF_BUSY
+    )
+    assert (found.bottleneck, found.owner) == ("machine", "machine")
+
+
+def test_a_machine_that_others_keep_busy_is_a_caveat() -> None:
+    """The first experiment reads right on it: a full pool is a full pool."""
+    found = verdict(WAITING, host=Host(cores=2, busy_share=1.0))
+    assert found.bottleneck == "pool"
+    assert [caveat.about for caveat in found.caveats] == ["machine"]
+
+
+def test_locust_without_cpu() -> None:
+    found = verdict(
+        {Place.CALLER_SIDE: 150.0, Place.UPSTREAM_WORK: 20.0}, cpu_cores=IDLE | {"generator": 0.97}, pool=HALF_BUSY
+    )
+    assert found.bottleneck == "generator"
+    assert verdict(WAITING, cpu_cores=IDLE | {"generator": 0.97}).bottleneck == "pool"
+
+
+def test_slots_that_are_never_given_back_come_first() -> None:
+    failed = Totals(requests=50, failures=40, rps=5.0)
+    found = verdict(WAITING, pool=pool(leaked=10), totals=failed, errors={"503 pool_exhausted": 40})
+    assert found.bottleneck == "leak"
+
+
+def test_failures_by_owner() -> None:
+    """The proxy's own limits carry the proxy's name, a library's GOAWAY the library's."""
+    for kind, owner in (("503 uvicorn limit_concurrency", "proxy"), ("502 upstream_goaway", "client_library")):
+        counts = [FailureCount(kind=kind, count=990, owner=owner, meaning="as it is meant")]
+        found = verdict(WAITING, totals=Totals(requests=1000, failures=990, rps=900.0), failures=counts)
+        assert (found.bottleneck, found.owner) == ("failures", owner)
+        assert "as it is meant" in found.because
+
+
+def test_a_stand_in_that_is_late_is_a_caveat_in_proportion() -> None:
+    late = EmulatorStats(lateness_ms=DistributionMs(count=100, mean=6.0, p50=5.0, p99=12.0))
+    found = verdict(WAITING, upstream=late)
+    assert found.bottleneck == "pool"
+    assert [(caveat.about, caveat.share) for caveat in found.caveats] == [("upstream", 0.03)]
+    assert verdict(WAITING, upstream=EmulatorStats(lateness_ms=DistributionMs(count=1, mean=1.0))).caveats == []
+
+
+def test_a_run_too_short_says_so() -> None:
+    short = Window(begin_seconds=0, end_seconds=1, steady=False, because="it ran for 1.0 s with all users")
+    assert "1.0 s" in verdict(WAITING, window=short).caveats[0].because
+
+
+def test_none_says_where_the_time_went() -> None:
+    found = verdict(FREE, pool=HALF_BUSY)
+    assert (found.bottleneck, found.place, found.owner) == ("none", Place.UPSTREAM_WORK, "upstream")
+    assert "95% were spent being worked on by the upstream" in found.because
+
+
+def test_a_run_without_requests() -> None:
+    assert verdict(FREE, totals=Totals(requests=0, failures=0, rps=0.0)).because == "no request was made"
+
+
+def test_what_else_took_a_tenth_is_beside_it() -> None:
+    places = {Place.POOL_WAIT: 98.0, Place.UPSTREAM_WORK: 40.0, Place.ROUND_TRIPS: 30.0, Place.LOSS: 30.0}
+    found = verdict(places)
+    assert found.bottleneck == "pool"
+    assert [(finding.bottleneck, finding.place) for finding in found.also] == [("network", Place.LOSS)]
+    assert found.also[0].share == pytest.approx((30 + 98 * 0.3) / 198, abs=0.01), "with its part of the wait"
+
+
+def test_generator_of_several_processes() -> None:
+    found = verdict(
+        {Place.CALLER_SIDE: 150.0, Place.UPSTREAM_WORK: 20.0},
+        cpu_cores=IDLE | {"generator": 1.0},
+        generator=Generator(processes=2),
+        pool=HALF_BUSY,
+    )
+    assert found.bottleneck == "none"
+
+
+FULL = "503 upstream queue_full"
+
+
+def refused(count: int, **more: Any) -> Verdict:
+    totals = Totals(requests=1000, failures=count, rps=100.0)
+    failures = [FailureCount(kind=FULL, count=count, owner="upstream", meaning="")]
+    settings = {"UPSTREAM_CAPACITY": 4, "UPSTREAM_QUEUE": 3}
+    return verdict(WAITING, settings=settings, totals=totals, errors={FULL: count}, failures=failures, **more)
+
+
+@pytest.mark.parametrize("cores", [0.3, 0.95])
+def test_an_upstream_that_refuses_most_is_the_limit_and_nothing_else(cores: float) -> None:
+    """Not the failures, nor the CPU that refused users spend by asking again at once; it is written once."""
+    found = refused(700, cpu_cores={"proxy": cores})
+    assert found.bottleneck == "upstream"
+    assert found.because == (
+        "the upstream refused 700 of 1000 requests (503 upstream queue_full): all its servers (UPSTREAM_CAPACITY=4) "
+        "were busy and its queue (UPSTREAM_QUEUE=3) was full"
+    )
+
+
+def test_an_upstream_that_refuses_a_few_is_not_the_limit_by_that() -> None:
+    assert refused(60).bottleneck == "upstream"
+    few = verdict(WAITING, totals=Totals(requests=1000, failures=40, rps=100.0), errors={FULL: 40})
+    assert few.bottleneck == "pool"
+    assert few.caveats[0].because == "40 of 1000 requests failed (503 upstream queue_full 40)"
+
+
+def test_failures_are_beside_those_injected_on_purpose() -> None:
+    mock = EmulatorStats(injected={"STATUS_503": 3, "SLICER": 9})
+    failed = verdict(
+        WAITING, totals=Totals(requests=1000, failures=900, rps=1.0), errors={"503 upstream": 900}, upstream=mock
+    )
+    assert failed.bottleneck == "failures"
+    assert failed.caveats[-1].because == "injected on purpose: mock: SLICER 9, STATUS_503 3"
+    assert verdict(WAITING, upstream=mock).caveats == []
