@@ -28,7 +28,7 @@ Bottleneck = Literal[
 Metric = Literal["succeeded_rps", "latency_mean_ms", "latency_p99_ms", "failed_share"]
 
 
-class Promise(DocumentPart):
+class AdvicePromise(DocumentPart):
     """What one metric of the run is to become by the advice. `after` is null where that cannot be known."""
 
     metric: Metric
@@ -42,7 +42,7 @@ class Advice(DocumentPart):
 
     words: str
     set: dict[str, JsonValue] = Field(default_factory=dict)
-    promise: Promise | None = None
+    promise: AdvicePromise | None = None
 
     @property
     def env_lines(self) -> list[str]:

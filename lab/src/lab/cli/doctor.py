@@ -23,7 +23,7 @@ from service_kit.listening import is_free
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-class Finding(BaseModel):
+class Fact(BaseModel):
     """One thing that was examined: what was found, whether it is enough, and what follows if not."""
 
     model_config = ConfigDict(frozen=True)
@@ -53,12 +53,12 @@ def doctor(
     return 0
 
 
-async def _examine(workspace: Workspace) -> tuple[list[Finding], str]:
+async def _examine(workspace: Workspace) -> tuple[list[Fact], str]:
     status = await inspect(workspace)
     compose = ComposeProject(workspace.checkout.root, status.settings)
     why_not = await compose.why_not()
     findings = [
-        Finding(name="Python", found=f"{platform.python_version()} ({sys.executable})", good=True),
+        Fact(name="Python", found=f"{platform.python_version()} ({sys.executable})", good=True),
         _venv(workspace.checkout.root),
         await _docker(compose, why_not),
         _cores(),
@@ -81,52 +81,52 @@ async def _examine(workspace: Workspace) -> tuple[list[Finding], str]:
     return findings, f"`./sandbox up` will {how}{taken}."
 
 
-def _venv(root: Path) -> Finding:
+def _venv(root: Path) -> Fact:
     stamps = [name for name in ("sandbox", "dev") if (root / ".venv" / f".{name}.stamp").is_file()]
     found = f"{root / '.venv'}: {', '.join(stamps) or 'nothing'} installed"
     follows = "" if "dev" in stamps else "./sandbox test will install what the tests need"
-    return Finding(name=".venv", found=found, good=bool(stamps), follows=follows)
+    return Fact(name=".venv", found=found, good=bool(stamps), follows=follows)
 
 
-async def _docker(compose: ComposeProject, why_not: str | None) -> Finding:
+async def _docker(compose: ComposeProject, why_not: str | None) -> Fact:
     engine, version = await compose.engine_version(), await compose.compose_version()
     if why_not:
-        return Finding(name="Docker", found=why_not, good=False, follows="everything runs as local processes")
-    return Finding(name="Docker", found=f"engine {engine}, Compose {version}", good=True)
+        return Fact(name="Docker", found=why_not, good=False, follows="everything runs as local processes")
+    return Fact(name="Docker", found=f"engine {engine}, Compose {version}", good=True)
 
 
-def _cores() -> Finding:
+def _cores() -> Fact:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     follows = "" if cores >= 4 else "Locust, proxy and upstream compete for them: runs get limited by CPU early"
-    return Finding(name="CPU cores", found=str(cores), good=cores >= 2, follows=follows)
+    return Fact(name="CPU cores", found=str(cores), good=cores >= 2, follows=follows)
 
 
-def _memory() -> Finding:
+def _memory() -> Fact:
     try:
         gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     except (ValueError, OSError):
-        return Finding(name="memory", found="unknown", good=True)
-    return Finding(name="memory", found=f"{gigabytes:.1f} GiB", good=gigabytes >= 2)
+        return Fact(name="memory", found="unknown", good=True)
+    return Fact(name="memory", found=f"{gigabytes:.1f} GiB", good=gigabytes >= 2)
 
 
-def _tun() -> Finding:
+def _tun() -> Fact:
     there = Path("/dev/net/tun").exists()
     found = "/dev/net/tun is there" if there else "no /dev/net/tun"
-    return Finding(name="tun", found=found, good=there, follows="" if there else "outside Docker the link is a relay")
+    return Fact(name="tun", found=found, good=there, follows="" if there else "outside Docker the link is a relay")
 
 
-def _browser() -> Finding:
+def _browser() -> Fact:
     browser = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
     follows = "" if browser else "only the browser test needs one"
-    return Finding(name="chromium", found=browser or "none", good=browser is not None, follows=follows)
+    return Fact(name="chromium", found=browser or "none", good=browser is not None, follows=follows)
 
 
-def _settings(status: SandboxStatus) -> list[Finding]:
-    wrong = [Finding(name="settings", found=mistake, good=False) for mistake in status.mistakes]
-    return wrong or [Finding(name="settings", found=".env and the shell: no mistake", good=True)]
+def _settings(status: SandboxStatus) -> list[Fact]:
+    wrong = [Fact(name="settings", found=mistake, good=False) for mistake in status.mistakes]
+    return wrong or [Fact(name="settings", found=".env and the shell: no mistake", good=True)]
 
 
-def _ports(status: SandboxStatus) -> list[Finding]:
+def _ports(status: SandboxStatus) -> list[Fact]:
     variables = status.settings
     taken = [
         _taken(service, port, port.number(variables), port.number(variables) in status.held)
@@ -134,9 +134,9 @@ def _ports(status: SandboxStatus) -> list[Finding]:
         if not is_free(port.host(variables), port.number(variables))
     ]
     numbers = ", ".join(str(port.number(variables)) for _, port in status.ports)
-    return taken or [Finding(name="ports", found=f"{numbers} are free", good=True)]
+    return taken or [Fact(name="ports", found=f"{numbers} are free", good=True)]
 
 
-def _taken(service: str, port: Port, number: int, ours: bool) -> Finding:
+def _taken(service: str, port: Port, number: int, ours: bool) -> Fact:
     follows = "by the sandbox itself" if ours else f"by another program; set {port.variable} to a free port"
-    return Finding(name="port", found=f"{number} ({service}) is in use", good=ours, follows=follows)
+    return Fact(name="port", found=f"{number} ({service}) is in use", good=ours, follows=follows)

@@ -1,7 +1,7 @@
 """Requests that the proxy did not admit yet: PROXY_MAX_IN_FLIGHT, smaller than its pool or than the load."""
 
 from lab.account.places import Place
-from lab.conclusion import Advice, Finding, Promise
+from lab.conclusion import Advice, AdvicePromise, Finding
 from lab.verdict.facts import TENTH, Facts
 from lab.verdict.headroom import closest
 
@@ -23,7 +23,7 @@ def find(facts: Facts) -> Finding | None:
         Advice(
             words=f"Let more of them in: PROXY_MAX_IN_FLIGHT={wanted} (now {limit}).",
             set={"PROXY_MAX_IN_FLIGHT": wanted},
-            promise=Promise(
+            promise=AdvicePromise(
                 metric="succeeded_rps",
                 before=round(facts.rps, 1),
                 after=round(facts.rps * times, 1),

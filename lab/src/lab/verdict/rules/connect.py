@@ -1,7 +1,7 @@
 """New connections: what opening them takes, and who closed those that were there."""
 
 from lab.account.places import Place
-from lab.conclusion import Advice, Finding, Promise
+from lab.conclusion import Advice, AdvicePromise, Finding
 from lab.verdict.facts import FULL, TENTH, Facts
 from lab.verdict.headroom import bandwidth_utilisation
 
@@ -33,7 +33,7 @@ def find(facts: Facts) -> Finding | None:
 def _ours(facts: Facts, connections: int) -> Advice:
     keep = int(facts.number("PROXY_MAX_KEEPALIVE_CONNECTIONS"))
     spared = facts.users_ms - facts.ms(*_OPENING) / max(facts.churn, TENTH) * facts.churn
-    promise = Promise(
+    promise = AdvicePromise(
         metric="latency_mean_ms",
         before=round(facts.users_ms, 1),
         after=round(max(spared, 0.0), 1),

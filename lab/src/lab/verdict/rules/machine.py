@@ -1,7 +1,7 @@
 """All cores of the machine taken, by the sandbox's own processes."""
 
 from lab.account.places import Place
-from lab.conclusion import Advice, Finding, Promise
+from lab.conclusion import Advice, AdvicePromise, Finding
 from lab.verdict.facts import QUEUES, Facts
 from lab.verdict.headroom import headrooms
 
@@ -26,7 +26,7 @@ def find(facts: Facts) -> Finding | None:
             words="No setting of the proxy gives more: send less, spend less on each request (PROXY_CLIENT=pyreqwest), "
             "or give it more cores.",
             set={"PROXY_CLIENT": "pyreqwest"} if facts.setting("PROXY_CLIENT") != "pyreqwest" else {},
-            promise=Promise(
+            promise=AdvicePromise(
                 metric="succeeded_rps", before=round(facts.rps, 1), after=None, assumes="other work per request"
             ),
         ),

@@ -48,7 +48,7 @@ def _distance(facts: Facts) -> Finding | None:
         return None
     because = f"{facts.part(Place.ROUND_TRIPS)} were spent on the way to the upstream and back"
     words = (
-        "Make fewer round trips: keep connections alive, ask for more at once, or stand nearer. More users at once "
+        "Make fewer round trips: keep connections alive, ask for more at once, or be nearer. More users at once "
         "cost nothing on the way."
     )
     return facts.finding("network", Place.ROUND_TRIPS, share, because, Advice(words=words))

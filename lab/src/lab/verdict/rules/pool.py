@@ -3,7 +3,7 @@
 import math
 
 from lab.account.places import Place
-from lab.conclusion import Advice, Finding, Promise
+from lab.conclusion import Advice, AdvicePromise, Finding
 from lab.run_document import Pool
 from lab.verdict.facts import TENTH, Facts
 from lab.verdict.headroom import CLOSE, closest
@@ -49,7 +49,7 @@ def _advice(facts: Facts, pool: Pool) -> Advice:
     return Advice(
         words=words,
         set=settings,
-        promise=Promise(
+        promise=AdvicePromise(
             metric="succeeded_rps",
             before=round(facts.rps, 1),
             after=round(facts.rps * times, 1),

@@ -1,7 +1,7 @@
 """`def` endpoints that waited for a thread: anyio's limiter has 40 for all of them."""
 
 from lab.account.places import Place
-from lab.conclusion import Advice, Finding, Promise
+from lab.conclusion import Advice, AdvicePromise, Finding
 from lab.verdict.facts import TENTH, Facts
 from lab.verdict.headroom import closest
 
@@ -24,7 +24,7 @@ def find(facts: Facts) -> Finding | None:
             words=f"More threads, PROXY_THREAD_TOKENS={wanted} (now {tokens}), or `async def` with an AsyncClient, "
             "which needs none.",
             set={"PROXY_THREAD_TOKENS": wanted},
-            promise=Promise(
+            promise=AdvicePromise(
                 metric="succeeded_rps",
                 before=round(facts.rps, 1),
                 after=round(facts.rps * times, 1),

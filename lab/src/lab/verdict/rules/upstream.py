@@ -1,7 +1,7 @@
 """An upstream that cannot do more at once: what waits for it does not get quicker by more connections."""
 
 from lab.account.places import Place
-from lab.conclusion import Advice, Finding, Promise
+from lab.conclusion import Advice, AdvicePromise, Finding
 from lab.verdict.facts import FULL, QUEUES, TENTH, Facts
 from lab.verdict.headroom import upstream_utilisation
 from lab.verdict.rules.failures import QUEUE_FULL
@@ -29,7 +29,7 @@ def find(facts: Facts) -> Finding | None:
         f"all {servers} servers of the upstream (UPSTREAM_CAPACITY) were busy: requests waited "
         f"{facts.part(Place.UPSTREAM_QUEUE)} for one, and {facts.ms(*QUEUES):.0f} ms in the proxy for those before them"
     )
-    promise = Promise(
+    promise = AdvicePromise(
         metric="succeeded_rps",
         before=round(facts.rps, 1),
         after=round(facts.rps, 1),
