@@ -1,5 +1,7 @@
 """Does the proxy hold what its callers or its upstream do not take? Downloads to readers that stall, uploads likewise.
 
+    python -m soak.memory        (in tests/)
+
 Each side reads nothing for a while and then at a bounded rate; meanwhile the resident memory of the proxy's process is
 looked at. Exit 1 if it grows by more than the bound.
 """
@@ -10,9 +12,6 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "proxy" / "src"))
 
 from support.behaviours import CLIENTS
 from support.raw_http import Exchange, get, raw_upstream, roundtrip

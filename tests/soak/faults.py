@@ -1,5 +1,7 @@
 """Every fault of the table, many times, with each client: does each request end as expected, and in time?
 
+    python -m soak.faults        (in tests/)
+
 A proxy of its own for each fault and client, as a process; the upstream and the callers are raw sockets in this one.
 Exit 1 if a request ended otherwise or late, or if a slot is still held five seconds afterwards.
 """
@@ -11,11 +13,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "proxy" / "src"))
 
 from support.behaviours import CLIENTS
 from support.faults import TIMEOUTS, Fault, faults, outcome_of

@@ -1,5 +1,7 @@
 """Two hundred users, fifty requests each, own cookies, credentials and bodies: no value may reach a foreign user.
 
+    python -m soak.identity        (in tests/)
+
 By IP and by host name, with each client. Exit 1 if one did.
 """
 
@@ -7,10 +9,6 @@ import argparse
 import asyncio
 import sys
 import time
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "proxy" / "src"))
 
 from support.behaviours import CLIENTS
 from support.identity import mirror, users
