@@ -1,6 +1,6 @@
 """Ordinary requests beside callers that are slow: does one of them fail, and is anything left over afterwards?
 
-    python bench/slow_callers.py [--client httpx] [--queue gate] [--parser h11] [--callers 300] [--seconds 30]
+    python -m soak.slow_callers [--client httpx] [--queue gate] [--parser h11] [--callers 300] [--seconds 30]
 
 So many callers of each kind at a time, on the default pool of 10: `head` sends a line each 5 s, `body` 10 bytes/s of
 10 kB, `reader` takes 100 bytes/s of a 16 kB answer through a small receive buffer. One that is cut comes again. No
@@ -14,7 +14,6 @@ import itertools
 import json
 import socket
 import statistics
-import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -22,9 +21,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "proxy" / "src"))
 
 from support.behaviours import CLIENTS
 from support.raw_http import Exchange, get, raw_upstream, roundtrip, split
@@ -91,7 +87,7 @@ async def read_slowly(caller: socket.socket, path: str) -> None:
     """Take 100 bytes/s."""
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(caller, get(path))
-    while await loop.sock_recv(caller, 100):  # noqa: ASYNC110 # its pace, not a poll
+    while await loop.sock_recv(caller, 100):  # its pace, not a poll
         await asyncio.sleep(1)
 
 
