@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BufferedReader
 
+TO_HEAD = b"x-to-head"
+"""Marks an answer that has no body, whatever its length says."""
+
 
 @dataclass
 class NumberingUpstream:
@@ -43,8 +46,9 @@ class NumberingUpstream:
                     self.malformed.append(head)
                     return
                 self.whole.append(number)
-                body = b"" if head.startswith(b"HEAD ") else b"ok"
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Number: %d\r\n\r\n%b" % (number, body))
+                body, mark = (b"", TO_HEAD + b": 1\r\n") if head.startswith(b"HEAD ") else (b"ok", b"")
+                fields = b"Content-Length: 2\r\nX-Number: %d\r\n%b" % (number, mark)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n%b\r\n%b" % (fields, body))
 
 
 def _head(stream: BufferedReader) -> bytes:

@@ -149,7 +149,7 @@ async def test_a_wait_for_a_thread_is_no_wait_for_a_connection(name: str) -> Non
             assert (after["waiting"], after["active"]) == (0, 0)
     few, enough = waits
     assert few["thread_wait"] > 900  # three wait not at all, three 50 ms each, three 100, three 150
-    assert few["thread_wait"] > 4 * enough["thread_wait"]
+    assert few["thread_wait"] > 2 * enough["thread_wait"]  # a thread that is free still has to be woken
     # connections there are: what passes between a thread's beginning and its library's is the machine's, in both
     assert few["pool_wait"] < enough["pool_wait"] + 0.5 * few["thread_wait"]
 
