@@ -326,3 +326,22 @@ def test_counts_that_shrank_are_not_of_the_run() -> None:
     tun = document(seen(before=replace(BEFORE, network=before), after=replace(AFTER, network=after)))
     assert tun.link is not None
     assert tun.link.injected == {"loss": 7}
+
+
+@pytest.mark.parametrize(
+    ("proxy", "pattern", "counted"),
+    [
+        ({}, "forward", "connections"),
+        ({"PROXY_HTTP2": True, "PROXY_UPSTREAM_URL": "https://mock:1"}, "forward", "requests"),
+        ({"PROXY_HTTP2": True, "PROXY_UPSTREAM_URL": "http://mock:1"}, "forward", "connections"),
+        ({}, "requests_per_call", "requests"),
+    ],
+)
+def test_requests_that_share_connections_are_not_called_connections(
+    proxy: dict[str, Any], pattern: str, counted: str
+) -> None:
+    """Over HTTP/2, and where each call has a pool of its own, more are busy than there are connections."""
+    before = replace(BEFORE, proxy_config=ProxyConfig(settings=proxy))
+    run = document(seen(before=before, load_settings={"LAB_PATTERN": pattern}))
+    assert run.pool is not None
+    assert (run.pool.active_are, run.pool.open_at_end) == (counted, 5)

@@ -67,7 +67,9 @@ class Pool(DocumentPart):
 
     `opened`, `reused` and `closed` are null where the client library does not report its connections.
     `active_mean` and `waiting_mean` are time averages by Little's law (time held, or waited, over the window's length).
-    `leaked` connections are held, at the end, by requests that are over.
+    `leaked` connections are held, at the end, by requests that are over. `active_are` requests, and not connections,
+    over HTTP/2, where many share one, and with a calling pattern that bounds no connections; `open_at_end` are always
+    connections.
     """
 
     max: int
@@ -81,6 +83,8 @@ class Pool(DocumentPart):
     waiting_mean: float | None = None
     leaked: int = 0
     wait_ms: DistributionMs
+    active_are: Literal["connections", "requests"] = "connections"
+    open_at_end: int | None = None
     workers: list["PoolWorker"] = Field(default_factory=list)
 
 

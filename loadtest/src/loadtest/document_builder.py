@@ -80,7 +80,8 @@ def _measured(seen: Observation) -> RunDocument:
     generator = seen.generator.model_copy(update={"achieved_rps": totals.rps, "cpu_cores": part.generator_cpu_cores})
     pool = deltas.pool_of(before, after, seconds)
     if pool is not None:
-        pool = pool.model_copy(update={"workers": workers_of(part)})
+        more = {"workers": workers_of(part), "active_are": _active_are(seen), "open_at_end": _open_at_end(after)}
+        pool = pool.model_copy(update=more)
     cores = deltas.cpu_cores(before, after, generator.cpu_cores)
     link = counted_in_all(link_stats(before, after, cores["link"]), link_stats(seen.before, seen.after, None))
     mock = counted_in_all(mock_stats(before, after, cores["upstream"]), mock_stats(seen.before, seen.after, None))
@@ -134,6 +135,18 @@ def _span(seen: Observation) -> Span:
     window = Window(begin_seconds=0.0, end_seconds=seen.window_seconds, steady=False)
     whole = Span(window, seen.before, seen.after, seen.counts, seen.generator.cpu_cores)
     return span(whole, seen.spawned, seen.stopped)
+
+
+def _active_are(seen: Observation) -> Literal["connections", "requests"]:
+    config = seen.before.proxy_config or seen.after.proxy_config
+    proxy = config.settings if config else {}
+    multiplexed = bool(proxy.get("PROXY_HTTP2")) and str(proxy.get("PROXY_UPSTREAM_URL", "")).startswith("https:")
+    bounded = is_bounded(seen.load_settings.get("LAB_PATTERN"))
+    return "requests" if multiplexed or not bounded else "connections"
+
+
+def _open_at_end(after: Snapshot) -> int | None:
+    return after.pool.total if after.pool else None
 
 
 def _totals(counts: Counts, seconds: float, retries: int | None) -> Totals:
