@@ -2,7 +2,6 @@
 
 import asyncio
 import tempfile
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -17,14 +16,10 @@ from poolwatch.worker_slots import SlotsFile
 from proxy import patterns
 from proxy.admin.routes import admin_router, nothing_there
 from proxy.admin.service import Admin
-from proxy.asgi import Message, Receive, Scope, Send, header
 from proxy.clients.registry import build_client
-from proxy.errors import CODES, ProxyError
+from proxy.errors import CODES
 from proxy.forward.context import ForwardContext
-from proxy.forward.error_response import send_error
-from proxy.forward.handler import ForwardedRequest
-from proxy.forward.headers import is_own
-from proxy.http_date import http_date
+from proxy.forward.handler import ForwardingApp
 from proxy.pattern_runtime.apps import PatternApps
 from proxy.pattern_runtime.routes import PatternRoutes
 from proxy.pattern_runtime.thread_limiter import limit_threads
@@ -39,36 +34,6 @@ class State(TypedDict):
     forwarding: ForwardContext
     admin: Admin
     pattern_apps: PatternApps
-
-
-class ForwardingApp(FastAPI):
-    """FastAPI for the proxy's own paths; everything else goes to the upstream without passing its middleware."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Route on the raw path, before anything decodes it."""
-        if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
-            return
-        try:
-            own = is_own(scope["raw_path"])
-        except ProxyError as error:
-            await send_error(error, scope, send)
-            return
-        if own:
-            await super().__call__(scope, receive, dated(send))
-        else:
-            await ForwardedRequest(scope["state"]["forwarding"], scope, receive, send).run()
-
-
-def dated(send: Send) -> Send:
-    """Add a Date to an answer that has none."""
-
-    async def send_dated(message: Message) -> None:
-        if message["type"] == "http.response.start" and not header(message.get("headers", ()), b"date"):
-            message["headers"] = [*message.get("headers", ()), (b"date", http_date(int(time.time())))]
-        await send(message)
-
-    return send_dated
 
 
 def create_app(settings: Settings, server: ServerSettings, *, when_open: Callable[[], object] | None = None) -> FastAPI:

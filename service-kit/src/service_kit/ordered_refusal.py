@@ -4,6 +4,7 @@ uvicorn writes its 400 at once: into an answer that is under way, or in place of
 """
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -22,6 +23,10 @@ class OrderedRefusals(asyncio.Protocol):
     """No further bytes are parsed."""
     ended: bool = False
     """The last answer of this connection is written."""
+    before_request: Callable[[], None] | None = None
+    """Called when a head is here and its scope is not yet given to the app."""
+    received_bytes: int = 0
+    """What came before anything was refused."""
     transport: Any
     flow: Any
     loop: Any

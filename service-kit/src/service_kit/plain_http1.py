@@ -30,6 +30,7 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         self._unparsed_bytes += len(data)
+        self.received_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -52,7 +53,8 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
             raise ValueError("httptools cannot split it")
         if self.url[:1] != b"/" or b"#" in self.url:
             self.url = self.origin_form(self.url)
-        self.begin_request()
+        if self.before_request is not None:
+            self.before_request()
         super().on_headers_complete()
         if not self.pipeline:
             self.answering = self.cycle
@@ -63,9 +65,6 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
     def origin_form(self, target: bytes) -> bytes:
         """Return a target that does not begin with a slash as it is to be parsed. Raises ValueError: 400."""
         return target
-
-    def begin_request(self) -> None:
-        """The head is here, and `scope` is not yet given to the app."""
 
     def on_body(self, body: bytes) -> None:
         self._unparsed_bytes = 0
@@ -101,6 +100,7 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
             return
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self.received_bytes -= len(plain) + len(rest)  # counted already
         self.data_received(plain + rest)
 
     def _head(self, without: bytes = b"") -> bytes:

@@ -43,7 +43,7 @@ class HttpcoreClient(PoolClient):
         response = await self.pool.handle_async_request(request)
         return response, response.status, response.headers
 
-    def _pieces(self, response: Any) -> AsyncIterator[bytes]:
+    def raw_pieces(self, response: Any) -> AsyncIterator[bytes]:
         return aiter(response.stream)
 
     async def _close(self) -> None:

@@ -91,7 +91,7 @@ class PoolClient:
         """Send and return the library's response, its body unread. May raise `self.errors`."""
         raise NotImplementedError
 
-    def _pieces(self, response: Any) -> AsyncIterator[bytes]:
+    def raw_pieces(self, response: Any) -> AsyncIterator[bytes]:
         """Return the response's body as it comes, nothing decoded."""
         raise NotImplementedError
 
@@ -206,12 +206,8 @@ class PoolClient:
         call.give_up_silent()
         raise ProxyError("upstream_read_timeout")
 
-    def pieces(self, response: Any, call: Call | None) -> AsyncIterator[bytes]:
-        """Return the body's bytes as they come, nothing decoded."""
-        pieces = self._pieces(response)
-        return pieces if call is None else self._pieces_in_time(call, pieces)
-
-    async def _pieces_in_time(self, call: Call, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def pieces_in_time(self, call: Call, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield the pieces of a stream's answer, each within the read time-out."""
         while (piece := await self.next_piece(call, pieces)) is not None:
             yield piece
 
@@ -237,7 +233,8 @@ class PoolAnswer:
     async def body(self) -> AsyncIterator[bytes]:
         """Yield the body's bytes as they come, nothing decoded. Raises ProxyError if they stop too early."""
         try:
-            async for piece in self._client.pieces(self._response, self._call):
+            pieces = self._client.raw_pieces(self._response)
+            async for piece in pieces if self._call is None else self._client.pieces_in_time(self._call, pieces):
                 yield piece
         except self._client.errors as error:
             raise self._client.proxy_error(error) from error

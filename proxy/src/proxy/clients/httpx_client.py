@@ -31,7 +31,7 @@ class HttpxClient(PoolClient):
     ) -> None:
         self._lib: Any = library
         self._body = _body_type(library)
-        self._no_body = self._body(_Nothing())
+        self._no_body = _no_body(library)
         super().__init__(core, library, settings, watch)
         self.errors = (self._lib.TransportError, *self.errors)
         self._url = self._lib.URL(self._origin.url)
@@ -64,7 +64,7 @@ class HttpxClient(PoolClient):
         response = await self._client.send(request, stream=True)
         return response, response.status_code, response.headers.raw
 
-    def _pieces(self, response: Any) -> AsyncIterator[bytes]:
+    def raw_pieces(self, response: Any) -> AsyncIterator[bytes]:
         # not aiter_raw(), which gives the connection to a waiting request at its end: before it is known that nothing
         # came behind the answer, and where a cancelled task loses the slot
         return aiter(response.stream)
@@ -99,9 +99,12 @@ def _body_type(library: Any) -> Callable[[Any], Any]:
     return Body
 
 
-class _Nothing:
-    """No body, which is not the same as no stream: without one httpx adds headers."""
+def _no_body(library: Any) -> Any:
+    """Return an empty stream, which is not the same as no stream: without one httpx adds headers."""
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        return
-        yield b""
+    class NoBody(library.AsyncByteStream):  # type: ignore[misc] # of httpx or of httpx2
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            return
+            yield b""
+
+    return NoBody()

@@ -26,6 +26,8 @@ class ServerProtocol(Protocol):
     flow: Any
     cycle: Any
     refusing: bool
+    received_bytes: int
+    timeout_keep_alive_task: Any
 
     def refuse(self, status: int) -> None:
         """Answer with this status after the answers that are due, and close."""
@@ -78,10 +80,9 @@ class Caller:
         "_callers",
         "_cycle",
         "_downstream",
+        "_head_after",
         "_head_since",
-        "_in_head",
         "_protocol",
-        "_received",
     )
 
     def __init__(self, callers: CallerTimeouts, protocol: ServerProtocol, downstream: DownstreamConnection) -> None:
@@ -89,22 +90,11 @@ class Caller:
         self._callers = callers
         self._protocol = protocol
         self._downstream = downstream
-        self._received = 0
         self._cycle: Any = None
-        self._in_head = True
+        self._head_after: Any = None
         self._head_since: float | None = None
         self._body = ByteClock(limits.body_seconds, limits.min_bytes_per_second)
         self._answer = ByteClock(limits.write_seconds, limits.min_bytes_per_second)
-
-    def received(self, count: int) -> None:
-        """Note bytes that the parser has taken. Between two requests they belong to a head that is not whole yet."""
-        self._received += count
-        cycle = self._protocol.cycle
-        if cycle is not None and not cycle.response_complete:
-            self._in_head = False
-        elif not self._in_head:
-            self._in_head = True
-            self._head_since = None
 
     def lost(self) -> None:
         """The connection is gone."""
@@ -116,13 +106,20 @@ class Caller:
             self._cut()
         elif self._protocol.refusing or self._protocol.transport.is_closing():
             return
-        elif self._in_head:
-            if self._head_since is None:
-                self._head_since = now
+        elif self._is_in_head():
+            if self._head_since is None or self._head_after is not self._protocol.cycle:
+                self._head_since, self._head_after = now, self._protocol.cycle
             elif now - self._head_since >= self._callers.limits.head_seconds:
                 self._refuse("the request's head was not whole in time")
-        elif self._owes_body() and self._body.is_late(now, self._received, math.inf):
-            self._end_body()
+        else:
+            self._head_since = None
+            if self._owes_body() and self._body.is_late(now, self._protocol.received_bytes, math.inf):
+                self._end_body()
+
+    def _is_in_head(self) -> bool:
+        """Whether a head is not whole yet: no request is worked on, and uvicorn does not wait for the next to begin."""
+        protocol = self._protocol
+        return (protocol.cycle is None or protocol.cycle.response_complete) and protocol.timeout_keep_alive_task is None
 
     def _reads_too_slowly(self, now: float) -> bool:
         kept = self._protocol.transport.get_write_buffer_size()
@@ -156,7 +153,7 @@ class Caller:
 
     def _refuse(self, detail: str) -> None:
         """Answer 408 in the place of a request that the app does not have, or does not forward."""
-        if not self._received:  # opened ahead of its first request, such a connection expects no answer
+        if not self._protocol.received_bytes:  # opened ahead of its first request, such a connection expects no answer
             self._protocol.transport.close()
             return
         error = ProxyError(CODE, detail)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-SCOPE_KEY: Final = "proxy.downstream"
-"""Where the server's protocol class puts it in a request's scope."""
+STATE_KEY: Final = "proxy.downstream"
+"""Where the server's protocol class puts it in a request's state."""
 
 _CLOSE: Final = 7
 _CLOSE_WAIT: Final = 8

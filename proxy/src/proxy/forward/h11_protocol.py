@@ -110,13 +110,15 @@ class H11Connection(CallerProtocol, H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self.refusing:
+            self.received_bytes += len(data)
             super().data_received(data)
 
     def _should_upgrade(self) -> bool:
         # uvicorn asks when the scope is there and before it starts the request
         if self.conn.authority is not None:
             self.scope[AUTHORITY_KEY] = self.conn.authority
-        self.begin_request()
+        if self.before_request is not None:
+            self.before_request()
         return False
 
     def may_be_head(self) -> bool:

@@ -6,6 +6,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import Final
 
+from fastapi import FastAPI
+
 from poolwatch.counters import Cell
 from poolwatch.monitor import CountedRequest
 from poolwatch.report import line
@@ -16,9 +18,9 @@ from proxy.errors import ProxyError
 from proxy.forward import headers as rules
 from proxy.forward.context import ForwardContext
 from proxy.forward.downstream import ClientDisconnected, Downstream
-from proxy.forward.downstream_connection import SCOPE_KEY
+from proxy.forward.downstream_connection import STATE_KEY
 from proxy.forward.error_response import send_error
-from proxy.http_date import http_date
+from proxy.http_date import dated, http_date
 
 HTTP_1_0_BYTES: Final = 1 << 20
 """The longest answer of unknown length that an HTTP/1.0 caller gets: it is read whole, so that its length is known."""
@@ -29,6 +31,25 @@ IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE
 _CUT: Final = frozenset({"upstream_closed", "upstream_reset", "upstream_goaway"})
 
 _MAY_BE_THE_CALLERS: Final = frozenset({"upstream_read_timeout", "total_timeout"})
+
+
+class ForwardingApp(FastAPI):
+    """FastAPI for the proxy's own paths; everything else goes to the upstream without passing its middleware."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Route on the raw path, before anything decodes it."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        try:
+            own = rules.is_own(scope["raw_path"])
+        except ProxyError as error:
+            await send_error(error, scope, send)
+            return
+        if own:
+            await super().__call__(scope, receive, dated(send))
+        else:
+            await ForwardedRequest(scope["state"]["forwarding"], scope, receive, send).run()
 
 
 class ForwardedRequest:
@@ -43,7 +64,7 @@ class ForwardedRequest:
         self._send = send
         self._in_use = in_use = context.client.in_use
         self._cancel_scope = in_use.client.cancel_scope(context.loop)
-        self._connection = scope.get(SCOPE_KEY)
+        self._connection = scope["state"].get(STATE_KEY)
         self._downstream = Downstream(receive, self._cancel_scope.cancel, self._connection)
         self._started = False
 

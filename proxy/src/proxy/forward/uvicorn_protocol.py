@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from proxy.errors import ProxyError
 from proxy.forward.caller_timeouts import Caller
-from proxy.forward.downstream_connection import SCOPE_KEY, DownstreamConnection
+from proxy.forward.downstream_connection import STATE_KEY, DownstreamConnection
 from proxy.forward.refusal import overloaded, raw_error
 from service_kit.ordered_refusal import OrderedRefusals
 
@@ -25,7 +25,7 @@ _CODES: Final = {400: "bad_request", 408: "caller_timeout", 431: "headers_too_la
 
 
 class CallerProtocol(OrderedRefusals):
-    """Mixed into a protocol class of uvicorn's; each request's scope has its `DownstreamConnection`.
+    """Mixed into a protocol class of uvicorn's; each request's state has its `DownstreamConnection`.
 
     The connection is under the worker's time-outs for callers, if the app has some in its state.
     """
@@ -38,20 +38,19 @@ class CallerProtocol(OrderedRefusals):
     limit_concurrency: int | None
     app_state: dict[str, Any]
     caller: Caller | None = None
+    timeout_keep_alive_task: Any
     _half_closed = False
 
     def connection_made(self, transport: Any) -> None:
         """Accepted."""
         self.downstream = DownstreamConnection(None, transport.get_extra_info("socket"))
+        self.app_state = {**self.app_state, STATE_KEY: self.downstream}
         self._max_concurrency, self.limit_concurrency = self.limit_concurrency, None
+        if self._max_concurrency is not None:
+            self.before_request = self._limit_concurrency
         super().connection_made(transport)
         if "forwarding" in self.app_state:
             self.caller = self.app_state["forwarding"].callers.add(self, self.downstream)
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.caller is not None:
-            self.caller.received(len(data))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The caller is gone, or was cut off."""
@@ -60,13 +59,11 @@ class CallerProtocol(OrderedRefusals):
         if self.caller is not None:
             self.caller.lost()
 
-    def begin_request(self) -> None:
-        """The head is here, and `scope` is not yet given to the app."""
-        self.scope[SCOPE_KEY] = self.downstream
+    def _limit_concurrency(self) -> None:
+        """Do what uvicorn does with UVICORN_LIMIT_CONCURRENCY, but by an error of our own."""
         limit = self._max_concurrency
-        if limit is not None:
-            over = len(self.connections) >= limit or len(self.tasks) >= limit
-            self.app = overloaded if over else self.config.loaded_app
+        over = limit is not None and (len(self.connections) >= limit or len(self.tasks) >= limit)
+        self.app = overloaded if over else self.config.loaded_app
 
     def refusal(self, status: int, *, has_body: bool) -> bytes:
         """Return the proxy's own error, whole."""
