@@ -172,6 +172,35 @@ async def test_what_failed_has_its_place_too() -> None:
     assert (pool["active"], pool["waiting"]) == (0, 0)
 
 
+async def test_what_was_refused_before_admission_waited_for_none() -> None:
+    """All the time of a request that has no single meaning is the proxy's own."""
+
+    async with raw_upstream() as upstream, running_proxy(upstream.url, max_in_flight=1) as proxy:
+        refused = await roundtrip(proxy.port, b"GET /x HTTP/1.1\r\nHost: a b\r\n\r\n")
+        (entry,) = await entries_of(proxy)
+    assert split(refused)[0] == 400
+    assert adds_up(entry)
+    phases = entry["phases_ms"]
+    assert phases.pop("proxy") > 0
+    assert set(phases.values()) == {0}
+
+
+async def test_what_left_the_queue_for_admission_waited_there() -> None:
+    go_on = asyncio.Event()
+
+    async def script(exchange: Exchange) -> None:
+        await go_on.wait()
+        await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    settings: dict[str, Any] = {"max_in_flight": 1, "total_timeout_seconds": 0.3}
+    async with raw_upstream(script) as upstream, running_proxy(upstream.url, **settings) as proxy:
+        answers = await asyncio.gather(roundtrip(proxy.port, get("/1")), roundtrip(proxy.port, get("/2")))
+        entries = {entry["path"]: entry["phases_ms"] for entry in await entries_of(proxy)}
+    assert {split(answer)[0] for answer in answers} == {504}
+    (waited,) = [phases for phases in entries.values() if phases["admission"] > 100]
+    assert waited["pool_wait"] == waited["upstream"] == 0
+
+
 async def test_a_second_try_adds_to_the_first() -> None:
     """A kept connection that was closed under a request: two waits, one entry that sums up, no slot left over."""
 
@@ -381,7 +410,7 @@ def moments(watch: Monitor, *steps: str) -> dict[str, int]:
         # all there is to tell
         (
             (),
-            "admitted connecting connected securing secured writing sent head_received answering body_done",
+            "admitted connecting connected secured writing sent head_received answering body_done",
             {"UPSTREAM_QUEUE", "NETWORK"},
             {"ADMISSION", "POOL_WAIT", "CONNECT", "TLS", "SEND", "UPSTREAM", "BODY", "PROXY"},
         ),

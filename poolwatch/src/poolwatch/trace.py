@@ -12,15 +12,16 @@ from typing import Final, Protocol
 from poolwatch.counters import Cell, Counters, Histogram
 from poolwatch.phases import UNKNOWN, Phase, reported_ns, server_timing
 
-ARRIVED, THREADING, ASKED, GRANTED, CONNECTING, CONNECTED, SECURING, SENDING, SENT, HEAD, BODY, DONE, ENDED = range(13)
+ARRIVED, QUEUED, THREADING, ASKED, GRANTED, CONNECTING, CONNECTED = range(7)
+SENDING, SENT, HEAD, BODY, DONE, ENDED = range(7, 13)
 _PHASES: Final = (
+    Phase.PROXY,
     Phase.ADMISSION,
     Phase.THREAD_WAIT,
     Phase.POOL_WAIT,
     Phase.OTHER,
     Phase.CONNECT,
     Phase.PROXY,
-    Phase.TLS,
     Phase.SEND,
     Phase.UPSTREAM,
     Phase.PROXY,
@@ -217,9 +218,14 @@ class RequestTrace:
         if self._step == ARRIVED:
             self._to(ARRIVED, _IN_SEND)
 
+    def queued(self) -> None:
+        """Note that the request waits for its admission. Without it, what fails before `admitted` waited for none."""
+        if self._step == ARRIVED:
+            self._to(QUEUED, _IN_ADMISSION)
+
     def admitted(self) -> None:
         """Note that the request is worked on: from here on it waits for a connection."""
-        if self._step == ARRIVED:
+        if self._step <= QUEUED:
             self.tries = 1
             if self.run:
                 self._cells[_RUN_TRIES] += 1
@@ -260,7 +266,7 @@ class RequestTrace:
 
     def grant(self) -> None:
         """Note that it holds a slot now. `connecting` and `writing` imply it."""
-        if self._step == ARRIVED:
+        if self._step <= QUEUED:
             self.admitted()
         if self._asked_ns and not self._granted_ns:  # a library may go on for a request that was given up
             now = self._granted_ns = self._to(GRANTED, _IN_POOL_WAIT)
@@ -287,14 +293,9 @@ class RequestTrace:
             self._to(CONNECTED, _IN_CONNECT)
             self._cells[_CONNECTING] -= 1
 
-    def securing(self) -> None:
-        """Note that the TLS handshake begins; without it, it began with the end of connecting."""
-        if self._step == CONNECTED:
-            self._to(SECURING, _IN_PROXY)
-
     def secured(self) -> None:
-        """Note that the TLS handshake ended."""
-        if self._step in (CONNECTED, SECURING):
+        """Note that the TLS handshake ended, which began with the end of connecting."""
+        if self._step == CONNECTED:
             self._to(CONNECTED, _IN_TLS)
 
     def writing(self, kept: bool) -> None:

@@ -110,7 +110,7 @@ class WatchedConnector(aiohttp.TCPConnector):
     def _release(self, key: Any, protocol: ResponseHandler, *, should_close: bool = False) -> None:
         """Take a connection back, and close it if as many as allowed are idle already."""
         trace = self._traces.pop(protocol, None)
-        if trace is not None:
+        if trace is not None and (trace.received or not should_close):  # one that failed before is the handler's
             trace.released()
         idle = sum(map(len, self._conns.values()))
         super()._release(key, protocol, should_close=should_close or idle >= self._settings.keepalive_connections)

@@ -67,6 +67,7 @@ class ForwardedRequest:
         self._connection = scope["state"].get(STATE_KEY)
         self._downstream = Downstream(receive, self._cancel_scope.cancel, self._connection)
         self._started = False
+        self._answer: Answer | None = None
 
     async def run(self) -> None:
         """Forward, count, and answer for what went wrong."""
@@ -144,10 +145,11 @@ class ForwardedRequest:
             self._exchange.body_read()
         admission = context.admission
         if admission is not None:
+            self._exchange.queued()
             await admission.enter()
         try:
             self._exchange.admitted()
-            answer = await self._ask(self._in_use.client, outbound)
+            answer = self._answer = await self._ask(self._in_use.client, outbound)
             try:
                 await self._pass_on(answer)
             finally:
@@ -163,12 +165,10 @@ class ForwardedRequest:
 
     async def _ask(self, client: Client, outbound: Outbound) -> Answer:
         """Send the request, once more if its connection turned out to be closed and a repetition does no harm."""
-        if outbound.has_body:
-            return await client.send(outbound, self._downstream.body())
         again = self._context.retries
         while True:
             try:
-                return await client.send(outbound, None)
+                return await client.send(outbound, self._downstream.body() if outbound.has_body else None)
             except ProxyError as error:
                 if again == 0 or not may_repeat(outbound) or not was_stale(error, self._exchange):
                     raise
@@ -201,7 +201,8 @@ class ForwardedRequest:
     async def _fail(self, error: ProxyError) -> Cell:
         context, exchange = self._context, self._exchange
         pool = line(context.counters.cells)
-        exchange.released()
+        if self._answer is None:  # else closing that has given the connection back
+            exchange.released()
         exchange.code = error.code
         context.counters.count_error(error.code)
         if error.code == "pool_exhausted":
