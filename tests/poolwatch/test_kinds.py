@@ -111,7 +111,7 @@ async def test_the_page_has_json_metrics_and_a_line_a_connection() -> None:
             assert (await reader.get("/other")).status_code == 404
         port = upstream.url.rpartition(":")[2]
         server = f'server_address="127.0.0.1",server_port="{port}"'
-        assert f'http_client_open_connections{{http_connection_state="idle",{server}}} 1\n' in text
+        assert f'http_client_open_connections{{http_connection_state="idle",{server}}} 1.0\n' in text
         from prometheus_client.parser import text_string_to_metric_families
 
         assert {family.name for family in text_string_to_metric_families(text)} >= {"http_client_open_connections"}

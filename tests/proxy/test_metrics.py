@@ -36,7 +36,8 @@ async def test_the_metrics_parse_and_agree_with_the_pool() -> None:
         assert split(await roundtrip(proxy.port, get("/hang")))[0] == 504
         pool = await proxy.pool()
         samples, families = await samples_of(proxy)
-    agree(pool, samples)
+    port = upstream.url.rpartition(":")[2]
+    agree(pool, samples, ("127.0.0.1", port))
     assert {
         "http_client_open_connections",
         "http_client_connection_duration_seconds",
@@ -49,9 +50,9 @@ async def test_the_metrics_parse_and_agree_with_the_pool() -> None:
     } <= families
 
 
-def agree(pool: dict[str, Any], samples: dict[tuple[str, tuple[str, ...]], float]) -> None:
+def agree(pool: dict[str, Any], samples: dict[tuple[str, tuple[str, ...]], float], server: tuple[str, str]) -> None:
     for state in ("active", "idle"):
-        assert samples["http_client_open_connections", (state,)] == pool[state]
+        assert samples["http_client_open_connections", (state, *server)] == pool[state]
     for name in ("opened", "closed", "reused", "timeouts"):
         assert samples[f"proxy_pool_{name}_total", ()] == pool[name]
     for outcome in ("answered", "failed", "aborted"):
@@ -60,12 +61,13 @@ def agree(pool: dict[str, Any], samples: dict[tuple[str, tuple[str, ...]], float
     for code, count in pool["errors"].items():
         assert samples["proxy_errors_total", (code,)] == count
     assert samples["proxy_errors_total", ("upstream_read_timeout",)] == 1
-    assert samples["http_client_connection_duration_seconds_count", ()] == pool["closed"] >= 1
+    assert samples["http_client_connection_duration_seconds_count", server] == pool["closed"] >= 1
     queue = "http_client_request_time_in_queue_seconds"
-    assert samples[f"{queue}_count", ()] == samples[f"{queue}_bucket", ("+Inf",)] == pool["wait_ms"]["count"] == 13
-    assert abs(samples[f"{queue}_sum", ()] - pool["wait_ms"]["sum"] / 1000) < 1e-9
-    for kind in ("http_client", "http_server"):
-        assert samples[f"{kind}_request_duration_seconds_count", ()] == 13
+    assert samples[f"{queue}_count", server] == pool["wait_ms"]["count"] == 13
+    assert samples[f"{queue}_bucket", ("+Inf", *server)] == 13
+    assert abs(samples[f"{queue}_sum", server] - pool["wait_ms"]["sum"] / 1000) < 1e-9
+    assert samples["http_client_request_duration_seconds_count", server] == 13
+    assert samples["http_server_request_duration_seconds_count", ()] == 13
     for phase in PHASES:
         told = pool["phases_ms"][phase]
         assert samples["proxy_request_phase_duration_seconds_count", (phase,)] == told["count"]
@@ -73,6 +75,25 @@ def agree(pool: dict[str, Any], samples: dict[tuple[str, tuple[str, ...]], float
     assert samples["proxy_threads", ("allowed",)] == 40
     assert samples["proxy_event_loop_lag_seconds_count", ()] > 0
     assert [value > 0 for (name, _), value in samples.items() if name == "proxy_worker_cpu_seconds_total"] == [True]
+
+
+async def test_metrics_of_connections_carry_what_opentelemetry_requires() -> None:
+    """Server's address and port on every http.client metric; how long connections lived up to 300 s."""
+
+    async with raw_upstream(script) as upstream, running_proxy(upstream.url, max_connections=1) as proxy:
+        await roundtrip(proxy.port, get("/"))
+        text = split(await roundtrip(proxy.port, get("/-/metrics")))[2].decode()
+    port = upstream.url.rpartition(":")[2]
+    bounds = set()
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if family.name.startswith("http_client_"):
+                assert (sample.labels["server_address"], sample.labels["server_port"]) == ("127.0.0.1", port)
+            if sample.name == "http_client_connection_duration_seconds_bucket":
+                bounds.add(sample.labels["le"])
+            if sample.name == "http_client_open_connections":
+                assert sample.labels["http_connection_state"] in ("active", "idle")
+    assert {"0.01", "60", "300", "+Inf"} <= bounds
 
 
 async def test_buckets_only_grow() -> None:

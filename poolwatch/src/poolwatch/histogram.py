@@ -13,10 +13,10 @@ _BITS: Final = 7
 _LINEAR: Final = 1 << _BITS
 """Below so many microseconds there is a bucket for each of them."""
 
-_DOUBLINGS: Final = 20
+_DOUBLINGS: Final = 22
 
 BUCKETS: Final = _LINEAR * (_DOUBLINGS + 1)
-"""From 0 to 134 s; the last one takes what is longer, too."""
+"""From 0 to 536 s; the last one takes what is longer, too."""
 
 
 def bucket_of(nanoseconds: int) -> int:

@@ -1,141 +1,98 @@
-"""Metrics in Prometheus' text format, by OpenTelemetry's names where it has them. True sums over the workers.
+"""Metrics in Prometheus' text format, and those of a client's pool by OpenTelemetry's names.
 
 Names: OpenTelemetry's semantic conventions for HTTP metrics (`http.client.open_connections`,
-`http.client.connection.duration`, `http.client.request.duration`), .NET's `http.client.request.time_in_queue` for the
-wait; in Prometheus' spelling, with the unit at the end. `proxy_` is before what has no such name.
-
-It needs the package prometheus-client.
+`http.client.connection.duration`), in Prometheus' spelling, with the unit at the end; .NET's
+`http.client.request.time_in_queue` for the wait. With the attributes that the conventions require of a connection.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
+from poolwatch.histogram import DURATION_BOUNDS_SECONDS, METRIC_BOUNDS_MS, Distribution, Durations, cumulative
+from poolwatch.network import Origin
 
-from poolwatch.counters import Cell, Histogram
-from poolwatch.histogram import METRIC_BOUNDS_MS, cumulative
-from poolwatch.phases import NAMES
-from poolwatch.pool_report import PoolLimits
-from poolwatch.report import gauges
-from poolwatch.worker_totals import Totals
+Labels = Mapping[str, str]
+Buckets = Sequence[tuple[str, float]]
+"""Cumulative counts by upper bound in seconds, +Inf last."""
 
-
-def exposition(totals: Totals, limits: PoolLimits, *, ledger: bool, connections_known: bool = True) -> str:
-    """Return all metrics as text; without `connections_known` those of connections are left out."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Totals(totals, limits, ledger, connections_known))
-    return generate_latest(registry).decode()
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+NONE: Final[Labels] = {}
 
 
-class _Totals(Collector):
-    def __init__(self, totals: Totals, limits: PoolLimits, ledger: bool, connections_known: bool) -> None:
-        self._totals = totals
-        self._limits = limits
-        self._ledger = ledger
-        self._connections_known = connections_known
+class MetricsText:
+    """Collects families, each with its help and type."""
 
-    def collect(self) -> Iterator[Metric]:
-        yield from self._pool()
-        yield from self._requests()
-        yield from self._durations()
-        yield from self._workers_own()
+    def __init__(self) -> None:
+        self._lines: list[str] = []
 
-    def _pool(self) -> Iterator[Metric]:
-        now = gauges(self._totals)
-        connections = GaugeMetricFamily(
+    def __str__(self) -> str:
+        return "".join(f"{line}\n" for line in self._lines)
+
+    def gauge(self, name: str, text: str, samples: Iterable[tuple[Labels, float]]) -> None:
+        """Add figures that go up and down."""
+        self._family(name, "gauge", text)
+        self._lines += [_sample(name, labels, value) for labels, value in samples]
+
+    def counter(self, name: str, text: str, samples: Iterable[tuple[Labels, float]]) -> None:
+        """Add figures that only grow; the name's `_total` is added."""
+        self._family(f"{name}_total", "counter", text)
+        self._lines += [_sample(f"{name}_total", labels, value) for labels, value in samples]
+
+    def histogram(self, name: str, text: str, samples: Iterable[tuple[Labels, Buckets, float]]) -> None:
+        """Add durations by their distribution: buckets and the sum in seconds; the name's `_seconds` is added."""
+        name = f"{name}_seconds"
+        self._family(name, "histogram", text)
+        for labels, buckets, total in samples:
+            self._lines += [_sample(f"{name}_bucket", {**labels, "le": bound}, count) for bound, count in buckets]
+            self._lines.append(_sample(f"{name}_count", labels, buckets[-1][1]))
+            self._lines.append(_sample(f"{name}_sum", labels, total))
+
+    def open_connections(self, connections: Iterable[tuple[Origin, str, int]]) -> None:
+        """Add the connections there are, by server and by state, active or idle."""
+        self.gauge(
             "http_client_open_connections",
-            "Connections to the upstream that are held by a request (active) or kept for the next (idle).",
-            labels=["http_connection_state"],
+            "Connections that are held by a request (active) or kept for the next (idle).",
+            [({"http_connection_state": state, **server(origin)}, count) for origin, state, count in connections],
         )
-        connections.add_metric(["active"], now["active"])
-        if self._connections_known:
-            connections.add_metric(["idle"], now["idle"])
-        yield connections
-        yield GaugeMetricFamily(
-            "proxy_pool_max_connections",
-            "Connections that the pools of all workers may hold.",
-            self._limits.max_connections,
+
+    def connection_duration(self, durations: Iterable[tuple[Origin, Buckets, float]]) -> None:
+        """Add how long the connections to each server lived."""
+        self.histogram(
+            "http_client_connection_duration",
+            "How long connections lived; counted when they are closed.",
+            [(server(origin), buckets, total) for origin, buckets, total in durations],
         )
-        yield GaugeMetricFamily("proxy_pool_waiting", "Requests that wait for a connection.", now["waiting"])
-        yield GaugeMetricFamily(
-            "proxy_pool_abandoned", "Slots of requests that were given up.", self._totals[Cell.ABANDONED]
+
+    def time_in_queue(self, waits: Distribution, labels: Labels = NONE) -> None:
+        """Add the waits for a connection."""
+        self.histogram(
+            "http_client_request_time_in_queue",
+            "Time requests waited for a connection of the pool.",
+            [(labels, cumulative(waits, METRIC_BOUNDS_MS), waits.sum_ms / 1e3)],
         )
-        for name, text, cell in (
-            ("opened", "Connections opened.", Cell.OPENED),
-            ("closed", "Connections closed.", Cell.CLOSED),
-            ("reused", "Requests sent on a connection that had served another.", Cell.REUSED),
-            ("timeouts", "Requests that got no connection in time.", Cell.TIMEOUTS),
-        ):
-            if self._connections_known or cell == Cell.TIMEOUTS:
-                yield CounterMetricFamily(f"proxy_pool_{name}", text, self._totals[cell])
 
-    def _requests(self) -> Iterator[Metric]:
-        requests = CounterMetricFamily("proxy_requests", "Requests by what became of them.", labels=["outcome"])
-        for outcome, cell in (("answered", Cell.ANSWERED), ("failed", Cell.FAILED), ("aborted", Cell.ABORTED)):
-            requests.add_metric([outcome], self._totals[cell])
-        yield requests
-        errors = CounterMetricFamily("proxy_errors", "Errors the proxy answered for, by code.", labels=["error_type"])
-        for code, count in self._totals.errors.items():
-            errors.add_metric([code], count)
-        yield errors
-        yield CounterMetricFamily("proxy_retries", "Tries after a request's first.", self._totals[Cell.RETRIED])
-        yield GaugeMetricFamily("http_server_active_requests", "Requests in the proxy.", self._totals[Cell.IN_FLIGHT])
+    def _family(self, name: str, kind: str, text: str) -> None:
+        self._lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
 
-    def _durations(self) -> Iterator[Metric]:
-        for name, text, histogram in (
-            (
-                "http_client_request_time_in_queue",
-                "Time requests waited for a connection of the pool.",
-                Histogram.WAIT,
-            ),
-            (
-                "http_client_connection_duration",
-                "How long connections to the upstream lived; counted when they are closed.",
-                Histogram.CONNECTION,
-            ),
-            ("proxy_event_loop_lag", "By how much the event loop ran late.", Histogram.LOOP_LAG),
-        ):
-            yield self._histogram(name, text, {(): histogram})
-        if self._ledger:
-            yield self._histogram(
-                "http_server_request_duration", "Time requests spent in the proxy.", {(): Histogram.TOTAL}
-            )
-            yield self._histogram(
-                "http_client_request_duration",
-                "The same from their admission on: queue, connection, upstream, body.",
-                {(): Histogram.REQUEST},
-            )
-            yield self._histogram(
-                "proxy_request_phase_duration",
-                "Where that time went; a request counts in each phase that the client can tell.",
-                {(name,): Histogram(phase) for phase, name in enumerate(NAMES)},
-                labels=["phase"],
-            )
 
-    def _workers_own(self) -> Iterator[Metric]:
-        threads = GaugeMetricFamily(
-            "proxy_threads",
-            "Threads for `def` endpoints: those at work, those allowed, and calls that wait for one.",
-            labels=["state"],
-        )
-        for state, cell in (
-            ("busy", Cell.THREADS_BUSY),
-            ("allowed", Cell.THREADS_TOTAL),
-            ("waiting", Cell.THREADS_WAITING),
-        ):
-            threads.add_metric([state], self._totals[cell])
-        yield threads
-        cpu = CounterMetricFamily("proxy_worker_cpu_seconds", "CPU time of each worker.", labels=["pid"])
-        for worker in self._totals.workers:
-            cpu.add_metric([str(worker.pid)], worker[Cell.CPU_NS] / 1e9)
-        yield cpu
+def server(origin: Origin) -> Labels:
+    """Return the attributes that every metric of a connection has."""
+    return {"server_address": origin[0], "server_port": str(origin[1])}
 
-    def _histogram(
-        self, name: str, text: str, histograms: Mapping[tuple[str, ...], Histogram], labels: Sequence[str] = ()
-    ) -> Metric:
-        metric = HistogramMetricFamily(f"{name}_seconds", text, labels=labels)
-        for values, histogram in histograms.items():
-            durations = self._totals.distribution(histogram)
-            metric.add_metric(values, cumulative(durations, METRIC_BOUNDS_MS), sum_value=durations.sum_ms / 1e3)
-        return metric
+
+def duration_buckets(durations: Durations | Distribution) -> Buckets:
+    """Return how many connections lived up to each of OpenTelemetry's bounds."""
+    if isinstance(durations, Distribution):
+        return cumulative(durations, [bound * 1e3 for bound in DURATION_BOUNDS_SECONDS])
+    counts = [sum(durations.counts[: number + 1]) for number in range(len(durations.counts))]
+    bounds = [*(f"{bound:g}" for bound in DURATION_BOUNDS_SECONDS), "+Inf"]
+    return list(zip(bounds, map(float, counts), strict=True))
+
+
+def _sample(name: str, labels: Labels, value: float) -> str:
+    shown = ",".join(f'{key}="{_escaped(text)}"' for key, text in sorted(labels.items()))
+    return f"{name}{{{shown}}} {float(value)!r}" if shown else f"{name} {float(value)!r}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

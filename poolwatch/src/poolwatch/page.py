@@ -1,7 +1,6 @@
 """A watched pool as an ASGI app, to be mounted: JSON, Prometheus text, a line a connection.
 
-Metrics have OpenTelemetry's names where it has them, in Prometheus' spelling. The text is written here, so that
-prometheus-client is not needed.
+Waits are of the client as a whole, not by server, as the limit is.
 """
 
 import json
@@ -10,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from poolwatch.counters import Histogram, distribution
-from poolwatch.histogram import DURATION_BOUNDS_SECONDS, METRIC_BOUNDS_MS, cumulative
+from poolwatch.metrics import CONTENT_TYPE, NONE, MetricsText, duration_buckets, server
 from poolwatch.network import Origin
 from poolwatch.watch import Watch
 
@@ -28,7 +27,7 @@ def page(watch: Watch) -> App:
         if path == "":
             kind, text = "application/json", json.dumps(watch.snapshot(), indent=1) + "\n"
         elif path == "metrics":
-            kind, text = "text/plain; version=0.0.4; charset=utf-8", metrics(watch)
+            kind, text = CONTENT_TYPE, metrics(watch)
         elif path == "connections":
             text = "".join(f"{each}\n" for each in connection_lines(watch))
         else:
@@ -52,40 +51,25 @@ def connection_lines(watch: Watch) -> list[str]:
 
 def metrics(watch: Watch) -> str:
     """Return the pool's metrics in Prometheus' text format."""
-    now = watch.snapshot()
-    states = Counter((each.origin, "active" if each.active else "idle") for each in list(watch.connections.open))
-    lines = ["# TYPE http_client_open_connections gauge"]
-    for (origin, state), count in sorted(states.items()):
-        lines.append(f'http_client_open_connections{{http_connection_state="{state}",{_server(origin)}}} {count}')
-    lines.append("# TYPE http_client_active_requests gauge")
+    now, text = watch.snapshot(), MetricsText()
+    states: Counter[tuple[Origin, str]] = Counter()
     active: Counter[Origin] = Counter()
     for each in list(watch.connections.open):
+        states[each.origin, "active" if each.active else "idle"] += 1
         active[each.origin] += each.active
-    for origin, count in sorted(active.items()):
-        lines.append(f"http_client_active_requests{{{_server(origin)}}} {count}")
-    lines.append("# TYPE http_client_connection_duration_seconds histogram")
-    for origin, durations in sorted(watch.connections.durations.items()):
-        total = 0
-        bounds = [f"{bound:g}" for bound in DURATION_BOUNDS_SECONDS] + ["+Inf"]
-        for bound, count in zip(bounds, durations.counts, strict=True):
-            total += count
-            lines.append(f'http_client_connection_duration_seconds_bucket{{le="{bound}",{_server(origin)}}} {total}')
-        lines.append(f"http_client_connection_duration_seconds_sum{{{_server(origin)}}} {durations.sum_seconds}")
-        lines.append(f"http_client_connection_duration_seconds_count{{{_server(origin)}}} {total}")
-    wait = distribution(watch.monitor.cells, Histogram.WAIT)
-    lines.append("# TYPE http_client_request_time_in_queue_seconds histogram")
-    buckets = cumulative(wait, METRIC_BOUNDS_MS)
-    lines += [f'http_client_request_time_in_queue_seconds_bucket{{le="{le}"}} {count:g}' for le, count in buckets]
-    lines.append(f"http_client_request_time_in_queue_seconds_sum {wait.sum_ms / 1e3}")
-    lines.append(f"http_client_request_time_in_queue_seconds_count {buckets[-1][1]:g}")
-    for name, kind in (("waiting", "gauge"), ("opened", "counter"), ("reused", "counter"), ("timeouts", "counter")):
-        full = f"poolwatch_{name}" + ("_total" if kind == "counter" else "")
-        lines += [f"# TYPE {full} {kind}", f"{full} {now[name]}"]
+    text.open_connections([(*place, count) for place, count in sorted(states.items())])
+    requests = [(server(origin), count) for origin, count in sorted(active.items())]
+    text.gauge("http_client_active_requests", "Requests that hold a connection.", requests)
+    lived = sorted(watch.connections.durations.items())
+    text.connection_duration([(origin, duration_buckets(each), each.sum_seconds) for origin, each in lived])
+    text.time_in_queue(distribution(watch.monitor.cells, Histogram.WAIT))
+    text.gauge("poolwatch_waiting", "Requests that wait for a connection.", [(NONE, now["waiting"])])
+    for name, sentence in (
+        ("opened", "Connections opened."),
+        ("reused", "Requests sent on a connection that had served another."),
+        ("timeouts", "Requests that got no connection in time."),
+    ):
+        text.counter(f"poolwatch_{name}", sentence, [(NONE, now[name])])
     if now["max"] is not None:
-        lines += ["# TYPE poolwatch_max_connections gauge", f"poolwatch_max_connections {now['max']}"]
-    return "\n".join(lines) + "\n"
-
-
-def _server(origin: Origin) -> str:
-    host = origin[0].replace("\\", "\\\\").replace('"', '\\"')
-    return f'server_address="{host}",server_port="{origin[1]}"'
+        text.gauge("poolwatch_max_connections", "Connections that the pool may hold.", [(NONE, now["max"])])
+    return str(text)

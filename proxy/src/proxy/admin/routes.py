@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from poolwatch.ledger_reader import BadCursor
+from poolwatch.metrics import CONTENT_TYPE
 from proxy.admin.service import Admin
 from proxy.errors import ProxyError
 from service_kit.settings_change import ChangeRefused, read_body
@@ -78,7 +79,7 @@ def admin_router() -> APIRouter:
     @router.get("/metrics")
     async def metrics(request: Request) -> PlainTextResponse:
         """Return the metrics, summed over the workers."""
-        return PlainTextResponse(await _admin(request).metrics(), media_type="text/plain; version=0.0.4")
+        return PlainTextResponse(await _admin(request).metrics(), media_type=CONTENT_TYPE)
 
     @router.get("/ledger")
     async def ledger(

@@ -14,8 +14,9 @@ import uvicorn
 from poolwatch import ledger_reader, worker_totals
 from poolwatch.counters import Cell
 from poolwatch.ledger import TICK_SECONDS
-from poolwatch.metrics import exposition
+from poolwatch.network import Origin
 from poolwatch.pool_report import PoolLimits, pool_document
+from poolwatch.worker_metrics import worker_metrics
 from poolwatch.worker_slots import SlotsFile, merged, slots
 from proxy import sniffio_import
 from proxy.clients.lost_slots import Loss
@@ -112,11 +113,18 @@ class Admin:
         settings = self._settings
         return PoolLimits(workers, workers * settings.max_connections, workers * settings.keepalive_connections)
 
+    @property
+    def _upstream(self) -> Origin:
+        url = urlsplit(self._settings.upstream_url)
+        return url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+
     async def metrics(self) -> str:
         """Return the metrics in Prometheus' text format."""
         await self._others_entered()
         known = self._connections_known
-        return exposition(self._totals(), self._limits, ledger=self._settings.ledger, connections_known=known)
+        return worker_metrics(
+            self._totals(), self._limits, self._upstream, ledger=self._settings.ledger, connections_known=known
+        )
 
     async def ledger(self, since: str | None, limit: int) -> bytes | None:
         """Return a page of finished requests as JSON, None if none are kept. Raises ledger_reader.BadCursor."""
@@ -133,11 +141,9 @@ class Admin:
 
     async def upstream_fails_because(self) -> str | None:
         """Return why the upstream takes no connection, or None if it does."""
-        url = urlsplit(self._settings.upstream_url)
-        port = url.port or (443 if url.scheme == "https" else 80)
         try:
             async with asyncio.timeout(READY_WITHIN_SECONDS):
-                _, writer = await asyncio.open_connection(url.hostname, port)
+                _, writer = await asyncio.open_connection(*self._upstream)
         except TimeoutError:
             return f"the upstream did not take a connection within {READY_WITHIN_SECONDS:g} s"
         except socket.gaierror:
