@@ -1,13 +1,9 @@
-"""Threads, aiohttp, notes, labels, the page, and an environment that has nothing else of ours."""
+"""Threads, aiohttp, notes, labels, the page."""
 
 import asyncio
 import logging
 import re
-import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -17,8 +13,6 @@ import pytest
 
 import poolwatch
 from support.raw_http import Exchange, raw_upstream
-
-ROOT = Path(__file__).parents[2]
 
 
 async def slowly(exchange: Exchange) -> None:
@@ -125,23 +119,3 @@ async def test_a_failed_connection_leaves_nothing_behind() -> None:
         now = watch.snapshot()
         assert [now[name] for name in ("active", "waiting", "connecting", "opened", "timeouts")] == [0, 0, 0, 0, 0]
         assert now["holders"] == []
-
-
-def test_it_needs_nothing_else(tmp_path: Path) -> None:
-    """No dependency and nothing of ours: imported with the standard library alone."""
-    code = "import poolwatch, sys; print(sorted(m for m in sys.modules if m in ('httpcore', 'anyio', 'proxy')))"
-    source = str(ROOT / "poolwatch/src")
-    command = [sys.executable, "-S", "-P", "-c", f"import sys; sys.path.insert(0, {source!r}); {code}"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
-    assert done.stdout.strip() == "[]", done.stderr
-
-
-@pytest.mark.e2e
-def test_it_installs_into_an_empty_environment(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True, timeout=120)
-    python = str(tmp_path / "venv/bin/python")
-    source = shutil.copytree(ROOT / "poolwatch", tmp_path / "poolwatch")  # pip builds where the source is
-    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", str(source), "httpx"]
-    subprocess.run(pip, check=True, timeout=280)
-    code = "import httpx, poolwatch; print(poolwatch.observe(httpx.AsyncClient()).snapshot()['max'])"
-    assert subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60).stdout.strip() == "100"

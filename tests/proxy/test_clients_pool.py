@@ -225,3 +225,16 @@ async def test_an_https_upstream_is_trusted_by_its_authority_only(name: str, que
                 await proxy.send()
             assert raised.value.code == "upstream_connect_error"
         assert len(heads) == 2
+
+
+async def test_an_aiohttp_without_the_private_names_says_what_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with direct("http://127.0.0.1:1", "aiohttp") as proxy:
+        assert proxy.client.unsupported() == {}
+    monkeypatch.setattr(
+        "proxy.clients.aiohttp_client.missing_private_names", lambda *_: {"_conns", "_retry_connection"}
+    )
+    async with raw_upstream() as upstream, direct(upstream.url, "aiohttp") as proxy:
+        said = proxy.client.unsupported()
+        assert (await proxy.send())[0] == 200
+    assert set(said) == {"PROXY_MAX_KEEPALIVE_CONNECTIONS", "PROXY_RETRIES"}
+    assert "has no _retry_connection: it may repeat a request once by itself." in said["PROXY_RETRIES"]

@@ -1,9 +1,10 @@
 """Observing aiohttp's session: its public trace hooks, and its connector's public `connect`.
 
-Two names are not documented: `closed` of a connection's protocol, without which no closing is counted, and `_conns` of
-a connector, without which a session in use is not refused.
+Two names are not documented: `closed` of a connection's protocol, without which no closing is counted, which is logged
+once, and `_conns` of a connector, without which a session in use is not refused.
 """
 
+import logging
 from typing import Any
 
 from poolwatch.monitor import Monitor
@@ -38,6 +39,8 @@ def observe_aiohttp(
             closed = getattr(protocol, "closed", None)
             if closed is not None:
                 closed.add_done_callback(lambda _: known.pop(protocol).closed() if protocol in known else None)
+            elif len(known) == 1 and not hasattr(protocol, "closed"):
+                logging.getLogger("poolwatch").warning("this aiohttp does not report that a connection was closed")
         trace = current.get()
         if trace is not None:
             used.used_by(trace)

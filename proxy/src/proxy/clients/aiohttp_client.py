@@ -1,7 +1,7 @@
 """aiohttp: one shared session, with everything off that a proxy must not do.
 
 Silent repeating of a request whose kept connection turned out to be closed is off by a private switch; there is no
-public one.
+public one. All private names are listed in `aiohttp_connector`.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
 from proxy.settings import Settings
 
-from .aiohttp_connector import WatchedConnector
+from .aiohttp_connector import PRIVATE_NAMES, WatchedConnector, missing_private_names
 from .request_body import Upload
 from .transport import header_text, origin, path_text, unsendable
 
@@ -56,7 +56,9 @@ class AiohttpClient:
                 ceil_threshold=3600,
             ),
         )
-        self._session._retry_connection = False
+        self._lacks = missing_private_names(self._connector, self._session)
+        if "_retry_connection" not in self._lacks:
+            self._session._retry_connection = False
 
     async def send(self, outbound: Outbound, body: AsyncIterator[bytes] | None) -> "AiohttpAnswer":
         """Send a request and return when the answer's head is there. Raises ProxyError."""
@@ -109,7 +111,14 @@ class AiohttpClient:
 
     def unsupported(self) -> dict[str, str]:
         """Return a sentence for each variable that is set and cannot be honoured."""
-        return {"PROXY_HTTP2": "aiohttp has no HTTP/2; HTTP/1.1 is spoken instead."} if self._settings.http2 else {}
+        sentences = {
+            variable: f"aiohttp {aiohttp.__version__} has no {name}: {consequence}"
+            for name, (variable, consequence) in PRIVATE_NAMES.items()
+            if name in self._lacks
+        }
+        if self._settings.http2:
+            sentences["PROXY_HTTP2"] = "aiohttp has no HTTP/2; HTTP/1.1 is spoken instead."
+        return sentences
 
     def connections(self) -> list[dict[str, object]]:
         """Return an entry for each connection."""

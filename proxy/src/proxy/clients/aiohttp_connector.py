@@ -7,7 +7,7 @@ are not used again, and what is opened and closed is counted.
 import asyncio
 import socket
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -21,6 +21,21 @@ from proxy.errors import ProxyError
 from proxy.settings import Settings
 
 from .transport import socket_options, ssl_context
+
+
+PRIVATE_NAMES: Final = {
+    "_conns": ("PROXY_MAX_KEEPALIVE_CONNECTIONS", "as many connections are kept as there are."),
+    "_release": ("PROXY_MAX_KEEPALIVE_CONNECTIONS", "as many connections are kept as there are."),
+    "_create_connection": ("PROXY_CONNECT_TIMEOUT_SECONDS", "connecting ends with PROXY_POOL_TIMEOUT_SECONDS."),
+    "_retry_connection": ("PROXY_RETRIES", "it may repeat a request once by itself."),
+}
+"""Those of a connector or a session that are touched, and what is lost without each."""
+
+
+def missing_private_names(connector: aiohttp.BaseConnector, session: aiohttp.ClientSession) -> set[str]:
+    """Return those of PRIVATE_NAMES that this aiohttp does not have; a class of ours that has one does not count."""
+    theirs = vars(connector).keys() | set(dir(aiohttp.TCPConnector)) | set(dir(session))
+    return PRIVATE_NAMES.keys() - theirs
 
 
 class _Wait:
@@ -112,7 +127,7 @@ class WatchedConnector(aiohttp.TCPConnector):
         trace = self._traces.pop(protocol, None)
         if trace is not None and (trace.received or not should_close):  # one that failed before is the handler's
             trace.released()
-        idle = sum(map(len, self._conns.values()))
+        idle = sum(map(len, getattr(self, "_conns", {}).values()))
         super()._release(key, protocol, should_close=should_close or idle >= self._settings.keepalive_connections)
 
     def _opened(self, protocol: ResponseHandler) -> WatchedConnection:
