@@ -22,7 +22,6 @@ from proxy.settings import Settings
 
 from .transport import socket_options, ssl_context
 
-
 PRIVATE_NAMES: Final = {
     "_conns": ("PROXY_MAX_KEEPALIVE_CONNECTIONS", "as many connections are kept as there are."),
     "_release": ("PROXY_MAX_KEEPALIVE_CONNECTIONS", "as many connections are kept as there are."),
