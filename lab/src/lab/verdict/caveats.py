@@ -21,7 +21,7 @@ def caveats(facts: Facts) -> list[Caveat]:
         _full(facts),
         _failures(facts),
     ]
-    if run.totals.failures and (injected := injected_words(run.link, run.upstream)):
+    if facts.whole.failures and (injected := injected_words(run.link, run.upstream)):
         found.append(Caveat(about="injected", because=f"injected on purpose: {injected}"))
     return [caveat for caveat in found if caveat is not None]
 
@@ -55,7 +55,7 @@ def _full(facts: Facts) -> Caveat | None:
 
 
 def _failures(facts: Facts) -> Caveat | None:
-    totals = facts.run.totals
+    totals = facts.whole
     if not totals.failures:
         return None
     kinds = sorted(facts.run.errors.items(), key=lambda row: -row[1])[:3]

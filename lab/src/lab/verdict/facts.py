@@ -5,7 +5,7 @@ from functools import cached_property
 
 from lab.account.places import PLACES, Place
 from lab.conclusion import Advice, Bottleneck, Finding
-from lab.run_document import RunDocument
+from lab.run_document import RunDocument, Totals
 from lab.wording import PARTS
 
 TENTH = 0.1
@@ -79,8 +79,13 @@ class Facts:
         return self.run.totals.succeeded_rps
 
     @property
+    def whole(self) -> Totals:
+        """What all of the run counted, ramp and end included: failures by kind are of that."""
+        return self.run.whole or self.run.totals
+
+    @property
     def failed_share(self) -> float:
-        totals = self.run.totals
+        totals = self.whole
         return totals.failures / totals.requests if totals.requests else 0.0
 
     @cached_property

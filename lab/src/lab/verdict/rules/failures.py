@@ -21,22 +21,22 @@ _ADVICE = {
 
 
 def find(facts: Facts) -> Finding | None:
-    run = facts.run
+    run, whole = facts.run, facts.whole
     kinds = [failure for failure in run.failures if failure.kind not in (POOL_EXHAUSTED, QUEUE_FULL)]
-    count = run.totals.failures - sum(run.errors.get(kind, 0) for kind in (POOL_EXHAUSTED, QUEUE_FULL))
-    if not run.totals.requests or count < FAILING_SHARE * run.totals.requests:
+    count = whole.failures - sum(run.errors.get(kind, 0) for kind in (POOL_EXHAUSTED, QUEUE_FULL))
+    if not whole.requests or count < FAILING_SHARE * whole.requests:
         return None
     words = ", ".join(f"{failure.kind} {failure.count}" for failure in kinds[:3])
     worst = max(kinds, key=lambda failure: failure.count, default=None)
     owner = worst.owner if worst else "upstream"
-    because = f"{count} of {run.totals.requests} requests failed" + (f" ({words})" if words else "")
+    because = f"{count} of {whole.requests} requests failed" + (f" ({words})" if words else "")
     if worst and worst.meaning:
         because += f": {worst.meaning}"
     promise = AdvicePromise(metric="failed_share", before=round(facts.failed_share, 4), after=None, assumes="not known")
     return Finding(
         bottleneck="failures",
         owner=owner,
-        share=round(count / run.totals.requests, 4),
+        share=round(count / whole.requests, 4),
         because=because,
         advice=Advice(words=_ADVICE[owner], promise=promise),
     )

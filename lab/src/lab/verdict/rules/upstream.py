@@ -12,7 +12,7 @@ REFUSED_SHARE = 0.05
 
 def find(facts: Facts) -> Finding | None:
     servers = facts.setting("UPSTREAM_CAPACITY")
-    refused, requests = facts.run.errors.get(QUEUE_FULL, 0), facts.run.totals.requests
+    refused, requests = facts.run.errors.get(QUEUE_FULL, 0), facts.whole.requests
     if refused >= REFUSED_SHARE * requests:
         because = (
             f"the upstream refused {refused} of {requests} requests ({QUEUE_FULL}): all its servers (UPSTREAM_CAPACITY="
