@@ -62,3 +62,18 @@ async def test_who_leaves_with_its_turn_already_given_passes_it_on() -> None:
     assert order == [1]
     admission.leave()
     assert (admission.in_flight, admission.waiting) == (0, 0)
+
+
+async def test_one_that_times_out_as_the_first_leaves_is_passed_over() -> None:
+    """Cancelled, and not yet gone: the turn goes to the next, and the cancelled one ends as cancelled."""
+
+    admission = AdmissionQueue(1, None)
+    await admission.enter()
+    tasks, order = await _queue(admission, 2)
+    tasks[0].cancel()
+    admission.leave()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError, type(None)]
+    assert order == [1]
+    admission.leave()
+    assert (admission.in_flight, admission.waiting) == (0, 0)

@@ -198,7 +198,8 @@ async def test_what_left_the_queue_for_admission_waited_there() -> None:
         entries = {entry["path"]: entry["phases_ms"] for entry in await entries_of(proxy)}
     assert {split(answer)[0] for answer in answers} == {504}
     (waited,) = [phases for phases in entries.values() if phases["admission"] > 100]
-    assert waited["pool_wait"] == waited["upstream"] == 0
+    # both end together, so that the turn may come in the last moment
+    assert waited["pool_wait"] + waited["upstream"] < waited["admission"] / 10
 
 
 async def test_a_second_try_adds_to_the_first() -> None:

@@ -88,9 +88,9 @@ class AdmissionQueue:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if not turn.cancelled():
                 self.leave()
-            else:
+            elif turn in self._queue:  # `leave` passes over one that was cancelled in the same moment
                 self._queue.remove(turn)
             raise
 
