@@ -78,8 +78,10 @@ async def test_what_is_written_while_an_answer_is_awaited_is_not_the_request(lib
     """The task that waits acknowledges settings and opens windows meanwhile."""
 
     async def script(stream: Stream) -> None:
+        await stream.body()  # the wait begins when all of the request is there
         await asyncio.sleep(0.1)
-        await ok(stream)
+        await stream.head(200, ("content-length", "2"))
+        await stream.send(b"ok", end=True)
 
     outer = Monitor(Counters())
     async with asyncio.timeout(10), h2_upstream(ca, script) as upstream, over_h2(library, ca) as client:
