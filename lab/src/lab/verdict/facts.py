@@ -33,7 +33,7 @@ _HOLDING = (
 )
 """Where a request is while it holds a connection."""
 
-_CLIENT_PER_REQUEST = frozenset({"async_per_request", "requests_per_call", "requests_in_async"})
+_CLIENT_PER_REQUEST = frozenset({"async_per_request", "requests_per_call"})
 """Calling patterns without a pool that outlives a request."""
 
 QUEUES = (Place.POOL_WAIT, Place.THREAD_WAIT, Place.ADMISSION)
