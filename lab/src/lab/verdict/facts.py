@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from lab.account.places import PLACES, Place
-from lab.conclusion import Advice, Bottleneck, Finding
+from lab.conclusion import Advice, AdvicePromise, Bottleneck, Finding
 from lab.run_document import RunDocument, Totals
 from lab.wording import PARTS
 
@@ -128,6 +128,22 @@ class Facts:
         """
         held = self.ms(*_HOLDING)
         return self.share(*places) + (self.share(*QUEUES) * self.ms(*places) / held if held else 0.0)
+
+    @staticmethod
+    def enough(now: int, waiting_share: float) -> int:
+        """Return how many places requests need of which there are `now`, all taken, and that share of their time waits.
+
+        As many as hold one or wait for one on average (Little's law); more than now, and at most twenty times as many.
+        """
+        return max(now + 1, round(now / max(1 - waiting_share, 0.05)))
+
+    def throughput_promise(
+        self, times: float | None, assumes: str = "the upstream takes as long as now, and CPU lasts"
+    ) -> AdvicePromise:
+        """Return the promise of so many times the throughput; None: it cannot be known."""
+        before = round(self.rps, 1)
+        after = None if times is None else round(self.rps * times, 1)
+        return AdvicePromise(metric="succeeded_rps", before=before, after=after, assumes=assumes)
 
     def finding(self, bottleneck: Bottleneck, place: Place, share: float, because: str, advice: Advice) -> Finding:
         """Return a finding at a place, with the kind and owner of that place."""

@@ -1,7 +1,7 @@
 """Requests that the proxy did not admit yet: PROXY_MAX_IN_FLIGHT, smaller than its pool or than the load."""
 
 from lab.account.places import Place
-from lab.conclusion import Advice, AdvicePromise, Finding
+from lab.conclusion import Advice, Finding
 from lab.verdict.facts import TENTH, Facts
 from lab.verdict.headroom import closest
 
@@ -11,7 +11,7 @@ def find(facts: Facts) -> Finding | None:
     if share < TENTH or not limit:
         return None
     pool = facts.run.pool
-    wanted = max(limit + 1, round(limit / max(1 - share, 0.05)))  # Little's law: as many as are there on average
+    wanted = facts.enough(limit, share)
     if pool is not None:
         wanted = max(limit + 1, min(wanted, pool.max // facts.workers))
     times = min(wanted / limit, closest(facts).times)
@@ -23,11 +23,6 @@ def find(facts: Facts) -> Finding | None:
         Advice(
             words=f"Let more of them in: PROXY_MAX_IN_FLIGHT={wanted} (now {limit}).",
             set={"PROXY_MAX_IN_FLIGHT": wanted},
-            promise=AdvicePromise(
-                metric="succeeded_rps",
-                before=round(facts.rps, 1),
-                after=round(facts.rps * times, 1),
-                assumes="the upstream takes as long as now, and CPU lasts",
-            ),
+            promise=facts.throughput_promise(times),
         ),
     )

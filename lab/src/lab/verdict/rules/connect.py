@@ -32,7 +32,7 @@ def find(facts: Facts) -> Finding | None:
 
 def _ours(facts: Facts, connections: int) -> Advice:
     keep = int(facts.number("PROXY_MAX_KEEPALIVE_CONNECTIONS"))
-    spared = facts.users_ms - facts.ms(*_OPENING) / max(facts.churn, TENTH) * facts.churn
+    spared = facts.users_ms - facts.ms(*_OPENING)
     promise = AdvicePromise(
         metric="latency_mean_ms",
         before=round(facts.users_ms, 1),

@@ -1,7 +1,7 @@
 """One process at the limit of its core: the proxy's, or one that stands for the world around it."""
 
 from lab.account.places import Place
-from lab.conclusion import Advice, AdvicePromise, Finding
+from lab.conclusion import Advice, Finding
 from lab.verdict.facts import CPU_FULL, QUEUES, TENTH, Facts
 
 _OWN = (Place.EVENT_LOOP, Place.PROXY_CPU, Place.NOT_REPORTED)
@@ -29,8 +29,6 @@ def find(facts: Facts) -> Finding | None:
         Advice(
             words=words,
             set={"UVICORN_WORKERS": workers} if free else {"PROXY_CLIENT": "pyreqwest"},
-            promise=AdvicePromise(
-                metric="succeeded_rps", before=round(facts.rps, 1), after=None, assumes="other work per request"
-            ),
+            promise=facts.throughput_promise(None, "other work per request"),
         ),
     )

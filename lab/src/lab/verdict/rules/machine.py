@@ -1,7 +1,7 @@
 """All cores of the machine taken, by the sandbox's own processes."""
 
 from lab.account.places import Place
-from lab.conclusion import Advice, AdvicePromise, Finding
+from lab.conclusion import Advice, Finding
 from lab.verdict.facts import QUEUES, Facts
 from lab.verdict.headroom import headrooms
 
@@ -26,8 +26,6 @@ def find(facts: Facts) -> Finding | None:
             words="No setting of the proxy gives more: send less, spend less on each request (PROXY_CLIENT=pyreqwest), "
             "or give it more cores.",
             set={"PROXY_CLIENT": "pyreqwest"} if facts.setting("PROXY_CLIENT") != "pyreqwest" else {},
-            promise=AdvicePromise(
-                metric="succeeded_rps", before=round(facts.rps, 1), after=None, assumes="other work per request"
-            ),
+            promise=facts.throughput_promise(None, "other work per request"),
         ),
     ).model_copy(update={"owner": "machine"})

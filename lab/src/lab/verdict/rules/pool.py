@@ -3,7 +3,7 @@
 import math
 
 from lab.account.places import Place
-from lab.conclusion import Advice, AdvicePromise, Finding
+from lab.conclusion import Advice, Finding
 from lab.run_document import Pool
 from lab.verdict.facts import TENTH, Facts
 from lab.verdict.headroom import CLOSE, closest
@@ -49,10 +49,5 @@ def _advice(facts: Facts, pool: Pool) -> Advice:
     return Advice(
         words=words,
         set=settings,
-        promise=AdvicePromise(
-            metric="succeeded_rps",
-            before=round(facts.rps, 1),
-            after=round(facts.rps * times, 1),
-            assumes="the upstream takes as long as now, and CPU lasts",
-        ),
+        promise=facts.throughput_promise(times),
     )

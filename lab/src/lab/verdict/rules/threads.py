@@ -1,7 +1,7 @@
 """`def` endpoints that waited for a thread: anyio's limiter has 40 for all of them."""
 
 from lab.account.places import Place
-from lab.conclusion import Advice, AdvicePromise, Finding
+from lab.conclusion import Advice, Finding
 from lab.verdict.facts import TENTH, Facts
 from lab.verdict.headroom import closest
 
@@ -10,7 +10,7 @@ def find(facts: Facts) -> Finding | None:
     share, tokens = facts.share(Place.THREAD_WAIT), int(facts.number("PROXY_THREAD_TOKENS", 40))
     if share < TENTH:
         return None
-    wanted = max(tokens + 1, round(tokens / max(1 - share, 0.05)))
+    wanted = facts.enough(tokens, share)
     if facts.run.users:
         wanted = min(wanted, max(facts.run.users, tokens + 1))
     times = min(wanted / tokens, closest(facts).times)
@@ -24,11 +24,6 @@ def find(facts: Facts) -> Finding | None:
             words=f"More threads, PROXY_THREAD_TOKENS={wanted} (now {tokens}), or `async def` with an AsyncClient, "
             "which needs none.",
             set={"PROXY_THREAD_TOKENS": wanted},
-            promise=AdvicePromise(
-                metric="succeeded_rps",
-                before=round(facts.rps, 1),
-                after=round(facts.rps * times, 1),
-                assumes="the upstream takes as long as now, and CPU lasts",
-            ),
+            promise=facts.throughput_promise(times),
         ),
     )

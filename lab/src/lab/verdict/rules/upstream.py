@@ -1,7 +1,7 @@
 """An upstream that cannot do more at once: what waits for it does not get quicker by more connections."""
 
 from lab.account.places import Place
-from lab.conclusion import Advice, AdvicePromise, Finding
+from lab.conclusion import Advice, Finding
 from lab.verdict.facts import FULL, QUEUES, TENTH, Facts
 from lab.verdict.headroom import upstream_utilisation
 from lab.verdict.rules.failures import QUEUE_FULL
@@ -29,12 +29,7 @@ def find(facts: Facts) -> Finding | None:
         f"all {servers} servers of the upstream (UPSTREAM_CAPACITY) were busy: requests waited "
         f"{facts.part(Place.UPSTREAM_QUEUE)} for one, and {facts.ms(*QUEUES):.0f} ms in the proxy for those before them"
     )
-    promise = AdvicePromise(
-        metric="succeeded_rps",
-        before=round(facts.rps, 1),
-        after=round(facts.rps, 1),
-        assumes="more connections change nothing; only a quicker or wider upstream does",
-    )
+    promise = facts.throughput_promise(1, "more connections change nothing; only a quicker or wider upstream does")
     words = (
         "Don't add connections: they only lengthen the upstream's queue. It has to do more at once, or to be asked "
         "less; a pool no larger than that keeps the queue in the proxy, where it can be seen and bounded."
