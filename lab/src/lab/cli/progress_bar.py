@@ -34,6 +34,10 @@ class RunProgress:
         if self._live is not None:
             self._live.update(Text(text))
 
+    def differs(self, text: str) -> None:
+        """Show what the run's settings differ in, and what was restarted for them: this line stays."""
+        self._console.print(text, soft_wrap=True)
+
     def wait(self, text: str) -> None:
         """Show what is being waited for: off a terminal too, a line each time."""
         if self._live is not None:

@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from lab.backends.variables import Variables, parse_assignments
-from lab.cli.console import notes
+from lab.backends.workspace import Mode, Workspace
+from lab.cli.console import notes, print_json, results
 from lab.cli.options import DockerOption, ProcessesOption, requested_mode, workspace_of
-from lab.cli.run_session import RunSession
+from lab.cli.run_session import TAKEN_DOWN, RunSession
+from lab.cli.summary import print_summary
 from lab.store import LABEL_RULE, is_label
-from service_kit.exits import ExitCode, UsageError
+from service_kit.exits import ExitCode, UnavailableError, UsageError
 
 
 def run(
@@ -40,10 +42,24 @@ def run(
     add_options(assignments, users, rate, time, label)
     workspace = workspace_of(context)
     try:
-        return asyncio.run(RunSession(workspace, assignments, as_json).run(requested_mode(docker, processes)))
+        return asyncio.run(run_once(workspace, assignments, requested_mode(docker, processes), as_json))
     except asyncio.CancelledError:  # Ctrl-C before the load began
         notes().print("interrupted; nothing was recorded")
         return ExitCode.INTERRUPTED
+
+
+async def run_once(workspace: Workspace, assignments: Variables, requested: Mode | None, as_json: bool) -> int:
+    """Make one run, print it and return the exit code."""
+    async with RunSession.opened(workspace, requested) as session:
+        outcome = await session.run(assignments)
+    document = outcome.document
+    if document is not None and as_json:
+        print_json(document.model_dump_json(indent=1))
+    elif document is not None:
+        print_summary(results(), document, workspace.checkout.runs / f"{document.id}.json")
+    if outcome.taken_down:
+        raise UnavailableError(TAKEN_DOWN)
+    return outcome.exit_code
 
 
 def add_options(

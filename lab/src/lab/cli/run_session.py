@@ -1,11 +1,12 @@
-"""One `run` from taking the lock to the summary."""
+"""Runs from taking the lock to their documents."""
 
 import asyncio
 import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lab.backends.control_socket import Applied
@@ -16,9 +17,10 @@ from lab.backends.run_backend import RunBackend
 from lab.backends.selection import mode_to_start, run_backend, running_mode
 from lab.backends.variables import RunVariables, Variables
 from lab.backends.workspace import MODE_WORDS, Mode, Workspace
-from lab.cli.console import notes, print_json, results
+from lab.cli.console import notes
 from lab.cli.progress_bar import RunProgress
-from lab.cli.summary import FORWARD, print_summary
+from lab.cli.summary import FORWARD
+from lab.run_document import RunDocument
 from service_kit.exits import ExitCode, UnavailableError, UsageError
 
 T = TypeVar("T")
@@ -26,100 +28,113 @@ T = TypeVar("T")
 _ANOTHER_RUN = "another run of this clone is on ({note}); one at a time"
 _LOOK_EVERY_SECONDS = 1.0
 _WAITING_EVERY_SECONDS = 3.0
-_TAKEN_DOWN = "the sandbox was taken down during the run"
+TAKEN_DOWN = "the sandbox was taken down during the run"
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended. `document` is None where nothing was recorded; `taken_down`: the services went away."""
+
+    exit_code: int
+    document: RunDocument | None = None
+    taken_down: bool = False
 
 
 class RunSession:
-    """One run on the services that are up, or on ones of its own."""
+    """Runs, one after the other, on the services that are up, or on ones that are started for them."""
 
-    def __init__(self, workspace: Workspace, assignments: Variables, as_json: bool) -> None:
+    def __init__(self, workspace: Workspace, backend: RunBackend) -> None:
         self._workspace = workspace
-        self._assignments = assignments
-        self._as_json = as_json
+        self._backend = backend
         self._notes = notes()
         self._interrupted = False
         self._taken_down = False
 
-    async def run(self, requested: Mode | None) -> int:
-        self._on_interrupt(_cancel_this_task())
-        checkout = self._workspace.checkout
-        with checkout.locked("run", f"pid {os.getpid()}", _ANOTHER_RUN):
-            running = await running_mode(self._workspace)
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls, workspace: Workspace, requested: Mode | None) -> AsyncIterator["RunSession"]:
+        """Give a session in the mode that is up, else in the one to start; end at exit what was started for it."""
+        _on_interrupt(_cancel_this_task())
+        checkout = workspace.checkout
+        with contextlib.ExitStack() as locks:
+            locks.enter_context(checkout.locked("run", f"pid {os.getpid()}", _ANOTHER_RUN))
+            running = await running_mode(workspace)
             if running and requested and requested != running:
                 raise UsageError(f"--{requested}: the sandbox is up, {MODE_WORDS[running]}; ./sandbox down first")
-            if running:
-                return await self._on(run_backend(self._workspace, running, own=False))
-            mode = await mode_to_start(self._workspace, requested)
-            with checkout.locked("up", f"for one run, pid {os.getpid()}", ALREADY_UP):
-                return await self._on(run_backend(self._workspace, mode, own=True))
+            mode = running or await mode_to_start(workspace, requested)
+            if not running:
+                locks.enter_context(checkout.locked("up", f"for one run, pid {os.getpid()}", ALREADY_UP))
+            backend = run_backend(workspace, mode, own=not running)
+            try:
+                yield cls(workspace, backend)
+            finally:
+                await backend.close()
 
-    async def _on(self, backend: RunBackend) -> int:
-        variables = RunVariables(self._workspace.baseline(await backend.shell_of_up()), self._assignments)
+    async def run(self, assignments: Variables, progress: RunProgress | None = None) -> RunOutcome:
+        """Bring the services to the baseline and these assignments and make one run. Raises ExitError.
+
+        A Ctrl-C while the load is on stops it and keeps what was measured; before, it is an asyncio.CancelledError.
+        """
+        if self._interrupted:
+            return RunOutcome(ExitCode.INTERRUPTED)
+        _on_interrupt(_cancel_this_task())
+        backend = self._backend
+        variables = RunVariables(self._workspace.baseline(await backend.shell_of_up()), assignments)
         refuse_tuned_pattern(variables.load)
         await _refuse_if_busy(await backend.ui_url())
-        try:
-            finished = await self._load(backend, variables)
-            self._taken_down = not self._interrupted and (self._taken_down or not await backend.is_up())
-            if not finished.run_id:
-                return self._not_recorded(finished)
-            document = await backend.fetch(finished)
-        finally:
-            await backend.close()
-        if self._as_json:
-            print_json(document.model_dump_json(indent=1))
-        else:
-            print_summary(results(), document, self._workspace.checkout.runs / f"{document.id}.json")
-        if self._taken_down:
-            raise UnavailableError(_TAKEN_DOWN)
+        finished = await self._load(variables, progress or RunProgress(self._notes))
+        self._taken_down = not self._interrupted and (self._taken_down or not await backend.is_up())
+        if not finished.run_id:
+            return self._not_recorded(finished)
+        document = await backend.fetch(finished)
+        code = ExitCode.OK
         if finished.exit_code == ExitCode.INTERRUPTED or document.status == "interrupted":
-            return ExitCode.INTERRUPTED
-        return ExitCode.FELL_SHORT if document.totals.failures == document.totals.requests > 0 else ExitCode.OK
+            code = ExitCode.INTERRUPTED
+        elif document.totals.failures == document.totals.requests > 0:
+            code = ExitCode.FELL_SHORT
+        return RunOutcome(code, document, self._taken_down)
 
-    async def _load(self, backend: RunBackend, variables: RunVariables) -> FinishedRun:
+    async def _load(self, variables: RunVariables, shown: RunProgress) -> FinishedRun:
         """Bring the services to these variables and make the load, with its progress shown."""
-        with RunProgress(self._notes) as progress:
+        backend = self._backend
+        with shown as progress:
             progress.message("bringing the services to these settings ...")
             applied = await _meanwhile(backend.apply(variables), _show_waiting(backend, progress))
-            self._notes.print(what_differs(variables, applied), soft_wrap=True)
+            progress.differs(what_differs(variables, applied))
             command = await backend.locust_command(variables)
             locust = await LocustRun.start(command, self._workspace.checkout.root)
-            self._on_interrupt(lambda: self._interrupt(locust))
-            return await _meanwhile(locust.follow(progress.show), self._watch(backend, locust))
+            _on_interrupt(lambda: self._interrupt(locust))
+            return await _meanwhile(locust.follow(progress.show), self._watch(locust))
 
-    async def _watch(self, backend: RunBackend, locust: LocustRun) -> None:
+    async def _watch(self, locust: LocustRun) -> None:
         """End the run when its services are taken away; what was measured before is kept."""
-        if not backend.watched:
+        if not self._backend.watched:
             return
-        while await backend.is_up():  # noqa: ASYNC110 (there is nothing to wait on)
+        while await self._backend.is_up():  # noqa: ASYNC110 (there is nothing to wait on)
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
         if not self._interrupted:
             self._taken_down = True
             locust.interrupt()
 
-    def _not_recorded(self, finished: FinishedRun) -> int:
-        """Print why nothing was recorded and return the exit code, or raise ExitError."""
+    def _not_recorded(self, finished: FinishedRun) -> RunOutcome:
+        """Print why nothing was recorded, or raise ExitError."""
         if self._taken_down:
-            raise UnavailableError(f"{_TAKEN_DOWN}; nothing was recorded")
+            raise UnavailableError(f"{TAKEN_DOWN}; nothing was recorded")
         if finished.exit_code in (ExitCode.INTERRUPTED, -signal.SIGKILL):
             self._notes.print("interrupted; nothing was recorded")
-            return ExitCode.INTERRUPTED
+            return RunOutcome(ExitCode.INTERRUPTED)
         last = "\n".join(f"  {line}" for line in finished.tail)
         if finished.exit_code == ExitCode.USAGE:
             raise UsageError(finished.tail)
         if finished.exit_code not in (ExitCode.OK, ExitCode.FELL_SHORT):
             raise UnavailableError(f"Locust ended with exit code {finished.exit_code}; its last lines:\n{last}")
         self._notes.print(f"nothing could be measured; Locust's last lines:\n{last}", markup=False, soft_wrap=True)
-        return ExitCode.FELL_SHORT
+        return RunOutcome(ExitCode.FELL_SHORT)
 
     def _interrupt(self, locust: LocustRun) -> None:
         self._interrupted = True
         self._notes.print("stopping; what was measured is kept (Ctrl-C again: at once)")
         locust.interrupt()
-
-    def _on_interrupt(self, react: Callable[[], Any]) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, react)
 
 
 def refuse_tuned_pattern(variables: Variables) -> None:
@@ -153,6 +168,12 @@ def what_differs(variables: RunVariables, applied: Applied) -> str:
 async def _refuse_if_busy(url: str | None) -> None:
     if url is not None and await LocustUi(url).is_busy():
         raise UnavailableError(f"a run is on in the Locust UI ({url}); stop it there, or wait for its end")
+
+
+def _on_interrupt(react: Callable[[], Any]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, react)
 
 
 def _cancel_this_task() -> Callable[[], Any]:

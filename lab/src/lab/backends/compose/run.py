@@ -32,6 +32,7 @@ class ComposeRun:
     def __init__(self, workspace: Workspace, own: bool) -> None:
         self._workspace = workspace
         self._own = own
+        self._built = not own
         self._one_off = ""
         self._project = ComposeProject(workspace.checkout.root, workspace.baseline())
 
@@ -49,7 +50,8 @@ class ComposeRun:
         altered = [name for name in await self._changed_over_http() if name in services]
         if altered:
             await self._project.restart(altered)
-        await self._project.up(services, build=self._own)
+        await self._project.up(services, build=not self._built)
+        self._built = True
         after = {container.service: container.id for container in await self._project.containers()}
         new = sorted(name for name, identity in after.items() if before.get(name) != identity)
         restarted = sorted({*(name for name in new if name in before), *altered})
