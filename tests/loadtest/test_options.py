@@ -21,7 +21,7 @@ def test_no_option_has_a_digit_in_its_name() -> None:
     parser = Parser(add_help=False)
     add_options(cast("Any", parser))
     names = [action.dest for action in parser._actions]
-    assert names == ["run_label", "request_path", "pattern", "run_id"]
+    assert names == ["run_label", "request_path", "pattern", "objective", "run_id"]
     assert not [name for name in names if any(character.isdigit() for character in name)]
 
 
@@ -34,6 +34,7 @@ def test_no_option_has_a_digit_in_its_name() -> None:
         {"request_path": "/a b"},
         {"host": "127.0.0.1:8000"},
         {"pattern": "hope"},
+        {"objective": "p99 < 1"},
         {"run_time": "0"},
         {"run_time": "never"},
         {"user_count": "0"},
@@ -58,4 +59,4 @@ def test_options_from_elsewhere_are_put_right() -> None:
     options = Namespace(run_label="  ten ", request_path="work")
     (line,) = correct(options)
     assert "'work'" in line
-    assert options == Namespace(run_label="ten", request_path="/work", pattern="forward")
+    assert options == Namespace(run_label="ten", request_path="/work", pattern="forward", objective="")

@@ -15,6 +15,7 @@ from lab.account.window import RunPart, Window
 from lab.conclusion import UNJUDGED, Verdict
 from lab.document_part import DocumentPart
 from lab.emulation import DistributionMs, EmulatorStats, Network
+from lab.objective import Figures, ObjectiveOutcome
 from lab.prediction.prediction import Prediction
 from lab.wire import PythonProcess, Settings
 from lab.witnesses import Audit, Witnesses
@@ -224,6 +225,21 @@ class RunDocument(BaseModel):
     link: EmulatorStats | None = None
     upstream: EmulatorStats | None = None
     prediction: Prediction | None = None
+    objective: ObjectiveOutcome | None = None
     verdict: Verdict = UNJUDGED
     series: list[SeriesPoint]
     notes: list[str] = Field(default_factory=list)
+
+    @property
+    def objective_figures(self) -> Figures:
+        """What objectives are about, as it was measured."""
+        latency, totals = self.latency_ms, self.totals
+        return {
+            "p50": latency.p50,
+            "p90": latency.p90,
+            "p95": latency.p95,
+            "p99": latency.p99,
+            "mean": latency.mean,
+            "failures": totals.failures / totals.requests if totals.requests else None,
+            "throughput": totals.succeeded_rps if totals.requests else None,
+        }

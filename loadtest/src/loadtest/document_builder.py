@@ -13,6 +13,7 @@ from typing import Literal
 
 from lab.account.window import Window
 from lab.audit import audit
+from lab.objective import parse_objective
 from lab.prediction.from_settings import ReportedSettings
 from lab.prediction_outcome import with_outcome
 from lab.run_document import Generator, PartSettings, RunDocument, SeriesPoint, SettingsAtEnds, Totals
@@ -59,6 +60,8 @@ class Observation:
 def document(seen: Observation) -> RunDocument:
     """Build the run document: counts, differences of counters, audit, verdict, and what was to be expected."""
     measured = _measured(seen)
+    if (objective := parse_objective(str(seen.load_settings.get("LAB_OBJECTIVE") or ""))) is not None:
+        measured = measured.model_copy(update={"objective": objective.outcome(measured.objective_figures)})
     measured = measured.model_copy(update={"verdict": judge(measured)})
     settings = reported_settings(seen.before, seen.load_settings)
     return measured.model_copy(update={"prediction": settings and with_outcome(settings, measured)})

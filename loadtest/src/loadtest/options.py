@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
+from lab.objective import OBJECTIVE_RULE
 from lab.store import LABEL_RULE
 from lab.wire import Settings
 from loadtest.patterns import FORWARD, PATTERNS
-from loadtest.settings import HttpUrl, PatternName, RequestPath, RunLabel, RunTime
+from loadtest.settings import HttpUrl, ObjectiveText, PatternName, RequestPath, RunLabel, RunTime
 
 if TYPE_CHECKING:  # importing Locust patches the whole process: the pure parts do without
     from locust.argument_parser import LocustArgumentParser
@@ -21,6 +22,7 @@ _RULES: dict[str, tuple[str, TypeAdapter[str], str]] = {
     "run_label": ("Run label", TypeAdapter(RunLabel), LABEL_RULE),
     "request_path": ("Request path", TypeAdapter(RequestPath), "a path that begins with /"),
     "pattern": ("Pattern", TypeAdapter(PatternName), "one of the list"),
+    "objective": ("Objective", TypeAdapter(ObjectiveText), OBJECTIVE_RULE),
     "host": ("Host", TypeAdapter(HttpUrl), "http://host:port or https://host"),
     "run_time": ("Run time", TypeAdapter(RunTime), "1s to 24h, like 30s, 3m or 1h20m"),
 }
@@ -40,6 +42,12 @@ def add_options(parser: "LocustArgumentParser") -> None:
         default=FORWARD,
         choices=list(PATTERNS),
         help="how the proxy calls the upstream: forwarding, or one of the common calling patterns",
+    )
+    parser.add_argument(
+        "--objective",
+        env_var="LAB_OBJECTIVE",
+        default="",
+        help="what the run is to reach, like p99 < 1s, failures < 1%%",
     )
     # Not on the form: the recorder sets it, and the master sends it to the workers with its options.
     parser.add_argument(
@@ -63,7 +71,7 @@ def form_mistakes(form: Mapping[str, str]) -> list[str]:
 def correct(options: Namespace) -> list[str]:
     """Put defaults in place of options that cannot be run with, and return a line about each."""
     lines = []
-    for name, default in (("run_label", ""), ("request_path", "/work"), ("pattern", FORWARD)):
+    for name, default in (("run_label", ""), ("request_path", "/work"), ("pattern", FORWARD), ("objective", "")):
         value = str(getattr(options, name, None) or default)
         title, rule, words = _RULES[name]
         if not _fits(rule, value):
@@ -84,6 +92,7 @@ def load_settings(options: Namespace, *, users: int, processes: int, run_time: f
         "LOCUST_STOP_TIMEOUT": f"{float(options.stop_timeout or 0):g}s",
         "LAB_REQUEST_PATH": options.request_path,
         "LAB_PATTERN": options.pattern,
+        "LAB_OBJECTIVE": options.objective or None,
     }
 
 

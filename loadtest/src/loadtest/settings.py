@@ -10,6 +10,7 @@ from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lab import store
+from lab.objective import OBJECTIVE_RULE, parse_objective
 from loadtest.patterns import PATTERNS
 from service_kit.settings_errors import ContradictionError
 
@@ -60,6 +61,11 @@ def _pattern(name: str) -> str:
     return name
 
 
+def _objective(text: str) -> str:
+    objective = parse_objective(text)
+    return "" if objective is None else objective.text
+
+
 def allowed(words: str) -> JsonDict:
     """Return the note on a field with what its validator allows, in words."""
     return {"allowed": words}
@@ -71,6 +77,7 @@ HttpUrl = Annotated[
 Port = Annotated[int, Field(ge=1, le=65_535)]
 RequestPath = Annotated[str, AfterValidator(_path), Field(json_schema_extra=allowed("a path that begins with /"))]
 PatternName = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra=allowed(", ".join(PATTERNS)))]
+ObjectiveText = Annotated[str, AfterValidator(_objective), Field(json_schema_extra=allowed(OBJECTIVE_RULE))]
 RunLabel = Annotated[store.RunLabel, Field(json_schema_extra=allowed(store.LABEL_RULE))]
 RunTime = Annotated[
     str, AfterValidator(_some_time), Field(json_schema_extra=allowed("1s to 24h, like 30s, 3m or 1h20m"))
@@ -97,6 +104,11 @@ class Settings(BaseSettings):
     pattern: PatternName = Field(
         "forward",
         description="How the proxy calls the upstream: forward, or a calling pattern of those `/-/patterns` lists.",
+    )
+    objective: ObjectiveText = Field(
+        "",
+        description="What a run is to reach, such as `p99 < 1s, failures < 1%`: the verdict begins with whether it "
+        "did. Unset: nothing in particular.",
     )
     upstream_control_url: HttpUrl = Field(
         "http://127.0.0.1:8091",

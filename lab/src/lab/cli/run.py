@@ -12,6 +12,7 @@ from lab.cli.console import notes, print_json, results
 from lab.cli.options import DockerOption, ProcessesOption, requested_mode, workspace_of
 from lab.cli.run_session import TAKEN_DOWN, RunSession
 from lab.cli.summary import print_summary
+from lab.objective import OBJECTIVE_RULE, parse_objective
 from lab.store import LABEL_RULE, is_label
 from service_kit.exits import ExitCode, UnavailableError, UsageError
 
@@ -25,6 +26,9 @@ def run(
     rate: Annotated[float | None, typer.Option(help="Users started per second. [default: all at once]")] = None,
     time: Annotated[str | None, typer.Option(help="How long, such as 20s or 2m.")] = None,
     label: Annotated[str | None, typer.Option(help="A name to find and compare it by.")] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="What the run is to reach, such as 'p99 < 1s, failures < 1%'.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run document only.")] = False,
     docker: DockerOption = False,
     processes: ProcessesOption = False,
@@ -39,7 +43,7 @@ def run(
         UPSTREAM_LATENCY='constant(100ms)' PROXY_MAX_CONNECTIONS=40
     """
     assignments = parse_assignments(variables or [])
-    add_options(assignments, users, rate, time, label)
+    add_options(assignments, users, rate, time, label, objective)
     workspace = workspace_of(context)
     try:
         return asyncio.run(run_once(workspace, assignments, requested_mode(docker, processes), as_json))
@@ -63,7 +67,12 @@ async def run_once(workspace: Workspace, assignments: Variables, requested: Mode
 
 
 def add_options(
-    assignments: Variables, users: int | None, rate: float | None, time: str | None, label: str | None
+    assignments: Variables,
+    users: int | None,
+    rate: float | None,
+    time: str | None,
+    label: str | None,
+    objective: str | None = None,
 ) -> None:
     """Add the options to the assignments; raise UsageError for bad ones."""
     if time is not None and not (time and re.fullmatch(r"([0-9]+h)?([0-9]+m)?([0-9]+s?)?", time)):
@@ -72,6 +81,8 @@ def add_options(
         raise UsageError(f"--label {label!r}: a label has {LABEL_RULE}")
     if rate is not None and not rate > 0:
         raise UsageError(f"--rate {rate:g}: must be more than 0")
+    if objective is not None:
+        _check_objective(objective)
     if users is not None and rate is None and "LOCUST_SPAWN_RATE" not in assignments:
         rate = users
     options = {
@@ -79,9 +90,17 @@ def add_options(
         "LOCUST_SPAWN_RATE": None if rate is None else f"{rate:g}",
         "LOCUST_RUN_TIME": time,
         "LAB_RUN_LABEL": label,
+        "LAB_OBJECTIVE": objective,
     }
     for name, value in options.items():
         if value is not None and name in assignments:
             raise UsageError(f"{name}={assignments[name]}: given as an option too; take one of them")
         if value is not None:
             assignments[name] = str(value)
+
+
+def _check_objective(text: str) -> None:
+    try:
+        parse_objective(text)
+    except ValueError as error:
+        raise UsageError(f"--objective {text!r}: {error}; allowed: {OBJECTIVE_RULE}") from None

@@ -2,6 +2,7 @@
 
 from lab.account.places import PLACES
 from lab.conclusion import Advice, Finding, Verdict
+from lab.objective import ObjectiveOutcome, outcome_words
 from lab.run_document import RunDocument
 from lab.verdict.caveats import caveats
 from lab.verdict.facts import TENTH, Facts
@@ -23,7 +24,15 @@ def judge(run: RunDocument) -> Verdict:
     else:
         main, *others = ordered
         verdict = _of(main).model_copy(update={"also": others})
+    if run.objective is not None:
+        verdict = _by_objective(verdict, run.objective)
     return verdict.model_copy(update={"caveats": caveats(facts)})
+
+
+def _by_objective(verdict: Verdict, outcome: ObjectiveOutcome) -> Verdict:
+    """Say first whether the objective holds; where it does there is nothing to advise."""
+    advice = Advice(words="Nothing has to change.") if outcome.holds else verdict.advice
+    return verdict.model_copy(update={"because": f"{outcome_words(outcome)}; {verdict.because}", "advice": advice})
 
 
 def _of(finding: Finding) -> Verdict:
