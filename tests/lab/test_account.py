@@ -31,8 +31,8 @@ def known_places(some: Requests, known: Knowledge, everything: Requests | None =
     return {place: ms for place, ms in found.items() if ms}
 
 
-def account(classes: RequestClasses, users: TimeMs, proxy: TimeMs, lag: TimeMs = NO_TIME) -> Attribution:
-    return attribution(Measured(users, proxy, lag, classes), Knowledge())
+def account(classes: RequestClasses, users: TimeMs, lag: TimeMs = NO_TIME) -> Attribution:
+    return attribution(Measured(users, lag, classes), Knowledge())
 
 
 def test_every_place_has_a_kind_and_an_owner() -> None:
@@ -106,12 +106,11 @@ def test_the_account_adds_up_in_each_figure_and_has_the_longest_place_first() ->
             for bound in range(1, 30)
         }
         outside = chance.choice([-0.1, 0.0, 0.5])
-        proxy = TimeMs(mean=60, p50=50, p99=190, slowest=230)
-        users = TimeMs(**{figure: ms * (1 + outside) for figure, ms in proxy.model_dump().items()})
+        users = TimeMs(mean=60 + 60 * outside, p50=50 + 50 * outside, p99=190 + 190 * outside, slowest=230)
         figures = {name: chance.random() * 40 for name in ("round_trips", "loss", "bandwidth_queue", "handshake")}
         known = Knowledge(**figures, kept_wait=chance.choice([None, 3.0]), free_share=chance.random())
         lag = TimeMs(mean=5, p50=1, p99=20, slowest=30)
-        found = attribution(Measured(users, proxy, lag, RequestClasses(classes)), known)
+        found = attribution(Measured(users, lag, RequestClasses(classes)), known)
         for figure, ms in users.model_dump().items():
             assert sum(getattr(each.ms, figure) for each in found.places) == pytest.approx(ms, abs=0.01)
         assert all(getattr(each.ms, figure) >= 0 for each in found.places for figure in users.model_dump())
@@ -121,10 +120,9 @@ def test_the_account_adds_up_in_each_figure_and_has_the_longest_place_first() ->
 
 def test_what_the_proxy_does_not_know_of_is_the_callers_side_or_its_loop() -> None:
     classes = RequestClasses({10.0: requests(100, upstream=10.0)})
-    ten = TimeMs(mean=10, p50=10, p99=10, slowest=10)
     users = TimeMs(mean=30, p50=12, p99=100, slowest=100)
     lag = TimeMs(mean=15, p50=1, p99=200, slowest=200)
-    found = {each.place: each for each in account(classes, users, ten, lag).places}
+    found = {each.place: each for each in account(classes, users, lag).places}
     assert found[Place.EVENT_LOOP].ms == TimeMs(mean=15, p50=1, p99=90, slowest=90)
     assert found[Place.CALLER_SIDE].ms == TimeMs(mean=5, p50=1, p99=0, slowest=0)
     assert (found[Place.EVENT_LOOP].share, found[Place.EVENT_LOOP].kind) == (0.5, "queue")
@@ -134,7 +132,7 @@ def test_the_slowest_have_an_account_of_their_own() -> None:
     """Ninety-nine wait for the upstream, one for a connection."""
     classes = RequestClasses({110.0: requests(99, upstream=100.0), 1100.0: requests(1, pool_wait=1000.0)})
     users = TimeMs(mean=109, p50=100, p99=100, slowest=1000)
-    found = account(classes, users, users)
+    found = account(classes, users)
     assert found.share(Place.POOL_WAIT) == pytest.approx(10 / 109, abs=0.001)
     assert found.places[1].place == Place.POOL_WAIT
     assert (found.places[1].share_of_slowest, found.mean_ms(Place.TLS)) == (1.0, 0.0)

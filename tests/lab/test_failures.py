@@ -20,11 +20,13 @@ from lab.account.places import Owner
         ("502 upstream_reset", Causes(), "upstream"),
         ("502 upstream_reset", Causes(network={"reset": 5}), "network"),
         ("504 upstream_read_timeout", Causes(), "upstream"),
-        ("504 upstream_read_timeout", Causes(swallowed_share=0.9), "network"),
+        ("504 upstream_read_timeout", Causes(swallowed_share=1.0), "network"),
+        ("504 upstream_read_timeout", Causes(swallowed_share=0.04), "upstream"),
         ("504 upstream_read_timeout", Causes(network={"idle": 0, "partition": 4}), "network"),
         ("504 upstream_connect_timeout", Causes(), "network"),
         ("ConnectionRefusedError", Causes(), "proxy"),
         ("HTTPParseError", Causes(), "proxy"),
+        ("TimeoutError", Causes(aborted=5), "load"),
     ],
 )
 def test_each_failure_has_one_owner(kind: str, causes: Causes, owner: Owner) -> None:
@@ -40,4 +42,25 @@ def test_an_answer_cut_after_its_head_is_counted_by_what_cut_it() -> None:
         ("HTTPParseError after upstream_read_timeout", 20, "upstream"),
         ("504 upstream_read_timeout", 5, "upstream"),
         ("HTTPParseError", 2, "proxy"),
+    ]
+
+
+def test_failures_that_two_can_have_made_are_divided_by_what_each_injected() -> None:
+    """The link reset 30 connections, the upstream broke 90 answers; half of those unanswered had been answered."""
+    errors = {"502 upstream_reset": 100, "504 upstream_read_timeout": 10}
+    found = failures(errors, Causes(network={"reset": 30}, upstream=90, swallowed_share=0.5))
+    assert [(each.kind, each.count, each.owner) for each in found] == [
+        ("502 upstream_reset", 75, "upstream"),
+        ("502 upstream_reset", 25, "network"),
+        ("504 upstream_read_timeout", 5, "network"),
+        ("504 upstream_read_timeout", 5, "upstream"),
+    ]
+
+
+def test_callers_that_left_are_counted_though_they_got_no_answer() -> None:
+    """Four of seven waited until their own time-out, which Locust counts, too."""
+    found = failures({"TimeoutError": 4}, Causes(aborted=7))
+    assert [(each.kind, each.count, each.owner) for each in found] == [
+        ("TimeoutError", 4, "load"),
+        ("caller left", 3, "load"),
     ]

@@ -28,12 +28,11 @@ def attribution_of(span: Span, witnesses: Witnesses, *, bounded: bool) -> Attrib
     if start is None or end is None or users is None:
         return None
     classes = request_classes(start, end)
-    proxy = _times_since(start.phases_ms.get("total", Histogram()), end.phases_ms.get("total", Histogram()))
-    if proxy is None or not classes.count:
+    if not classes.count:
         return None
     path = path_of(span.before.network, span.after.network)
     known = _knowledge(classes, path, start, end, swallowed_share(classes, witnesses), bounded=bounded)
-    return attribution(Measured(users, proxy, _lag(start, end, span.seconds), classes), known)
+    return attribution(Measured(users, _lag(start, end, span.seconds), classes), known)
 
 
 def failures_of(
@@ -44,11 +43,16 @@ def failures_of(
     by_code: dict[str, int] = {}
     swallowed = 0.0
     if start is not None and end is not None:
-        by_code = {code: max(0, count - start.errors.get(code, 0)) for code, count in end.errors.items()}
+        by_code = _added(start.errors, end.errors)
         swallowed = swallowed_share(request_classes(start, end), witnesses)
-    first, last = ((each.network and each.network.injected) or {} for each in (before, after))
-    network = {cause: count - first.get(cause, 0) for cause, count in last.items()}
-    return failures(errors, Causes(by_code, network, swallowed))
+    network = _added(*((each.network and each.network.injected) or {} for each in (before, after)))
+    upstream = _added(*((each.upstream and each.upstream.faults) or {} for each in (before, after)))
+    aborted = witnesses.proxy.aborted if witnesses.proxy else 0
+    return failures(errors, Causes(by_code, network, sum(upstream.values()), aborted, swallowed))
+
+
+def _added(start: Mapping[str, int], end: Mapping[str, int]) -> dict[str, int]:
+    return {name: max(0, count - start.get(name, 0)) for name, count in end.items()}
 
 
 def request_classes(start: PoolStats, end: PoolStats) -> RequestClasses:

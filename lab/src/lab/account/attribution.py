@@ -51,13 +51,12 @@ class Attribution(DocumentPart):
 
 @dataclass(frozen=True)
 class Measured:
-    """The time of a window's requests as users and proxy measured it, and what they spent in the proxy.
+    """The time of a window's requests as users measured it, and what they spent in the proxy.
 
     `lag` is how late the proxy's event loop ran, at the same figures.
     """
 
     users: TimeMs
-    proxy: TimeMs
     lag: TimeMs
     classes: RequestClasses
 
@@ -84,14 +83,13 @@ def attribution(measured: Measured, known: Knowledge) -> Attribution:
 
 
 def _spent(figure: str, everything: Requests, measured: Measured, known: Knowledge) -> dict[Place, float]:
-    users, proxy, lag = (getattr(each, figure) for each in (measured.users, measured.proxy, measured.lag))
+    users, lag = getattr(measured.users, figure), getattr(measured.lag, figure)
     some = measured.classes.between(*BANDS[figure])
     spent = places_ms(some, everything, replace(known, loop_lag=lag))
-    # the classes are coarse; and the proxy ends a request a moment after its user has the answer
     whole = sum(spent.values())
-    inside = min(proxy, users)
-    spent = {place: ms * inside / whole if whole else 0.0 for place, ms in spent.items()}
-    outside = users - sum(spent.values())
+    if whole > users:  # the proxy ends a request a moment after its user has the answer
+        spent = {place: ms * users / whole for place, ms in spent.items()}
+    outside = max(users - whole, 0.0)
     unread = min(outside, lag)
     spent[Place.EVENT_LOOP] += unread
     spent[Place.CALLER_SIDE] += outside - unread

@@ -43,6 +43,17 @@ _THE_CALLERS: tuple[Owner, str] = ("load", "the request cannot be forwarded as i
 _THE_UPSTREAMS: tuple[Owner, str] = ("upstream", "its own answer, passed on")
 _NO_PROXY: tuple[Owner, str] = ("proxy", "it took no connection")
 _CUT: tuple[Owner, str] = ("proxy", "it cut the connection, and counted no reason")
+_GAVE_UP: tuple[Owner, str] = ("load", "the user waited no longer")
+_LEFT: tuple[Owner, str] = ("load", "the caller left before its answer was whole")
+
+_NOTICED = 0.05
+"""Smaller parts of unanswered requests may be those that were being answered just then."""
+
+_TIMED_OUT = ("TimeoutError", "timeout")
+"""What Locust calls a time-out of its own."""
+
+CALLER_LEFT = "caller left"
+"""A kind that only the proxy counts: to Locust such a request is none."""
 
 _BY_NETWORK: dict[str, tuple[str, str]] = {
     "upstream_reset": ("reset", "the network reset the connection"),
@@ -56,16 +67,22 @@ _BY_NETWORK: dict[str, tuple[str, str]] = {
 class Causes:
     """What the services counted: the proxy's failed requests by code, and what the link did, by cause.
 
+    `upstream`: in how many requests the upstream injected a fault. `aborted`: the requests whose callers left.
     `swallowed_share`: which part of the requests without an answer the upstream had answered.
     """
 
     by_code: Mapping[str, int] = field(default_factory=dict)
     network: Mapping[str, int] = field(default_factory=dict)
+    upstream: int = 0
+    aborted: int = 0
     swallowed_share: float = 0.0
 
 
 def failures(errors: Mapping[str, int], causes: Causes) -> list[FailureCount]:
-    """Return Locust's errors with their owners, most frequent first."""
+    """Return Locust's errors with their owners, and the callers that left, most frequent first.
+
+    A kind that has two owners is there twice.
+    """
     found: list[FailureCount] = []
     answered = Counter[str]()
     for kind, count in errors.items():
@@ -74,13 +91,18 @@ def failures(errors: Mapping[str, int], causes: Causes) -> list[FailureCount]:
     for kind, count in errors.items():
         code = _code(kind)
         if code is not None:
-            found.append(_named(kind, count, *_owner(code, causes)))
+            found += _by_owner(kind, count, code, causes)
         elif kind.partition(" ")[2].startswith("upstream"):
             found.append(_named(kind, count, *_THE_UPSTREAMS))
         elif kind == "ConnectionRefusedError":
             found.append(_named(kind, count, *_NO_PROXY))
+        elif kind in _TIMED_OUT:
+            found.append(_named(kind, count, *_GAVE_UP))
         else:
             found += _cut(kind, count, cut, causes)
+    left = causes.aborted - sum(errors.get(kind, 0) for kind in _TIMED_OUT)
+    if left > 0:
+        found.append(_named(CALLER_LEFT, left, *_LEFT))
     return sorted(found, key=lambda each: -each.count)
 
 
@@ -90,11 +112,28 @@ def _cut(kind: str, count: int, cut: dict[str, int], causes: Causes) -> list[Fai
     for code in sorted(cut, key=lambda each: -cut[each]):
         taken = min(count, cut[code])
         if taken > 0:
-            owner, meaning = _owner(code, causes)
-            found.append(_named(f"{kind} after {code}", taken, owner, f"{meaning}; the answer's head was out"))
+            found += [
+                part.model_copy(update={"meaning": f"{part.meaning}; the answer's head was out"})
+                for part in _by_owner(f"{kind} after {code}", taken, code, causes)
+            ]
             cut[code] -= taken
             count -= taken
     return [*found, _named(kind, count, *_CUT)] if count else found
+
+
+def _by_owner(kind: str, count: int, code: str, causes: Causes) -> list[FailureCount]:
+    """Divide failures with a code between the network and whoever else makes them."""
+    owner = _OF_CODE.get(code, _THE_CALLERS)
+    if code not in _BY_NETWORK:
+        return [_named(kind, count, *owner)]
+    cause, meaning = _BY_NETWORK[code]
+    done = causes.network.get(cause, 0) + causes.network.get("partition", 0)
+    part = done / (done + causes.upstream) if done else 0.0
+    if code == "upstream_read_timeout" and causes.swallowed_share > max(part, _NOTICED):
+        part, meaning = causes.swallowed_share, "the network lost the answer that the upstream had given"
+    networks = round(count * part)
+    both = [_named(kind, networks, "network", meaning), _named(kind, count - networks, *owner)]
+    return [one for one in both if one.count]
 
 
 def _named(kind: str, count: int, owner: Owner, meaning: str) -> FailureCount:
@@ -105,13 +144,3 @@ def _code(kind: str) -> str | None:
     """Return the proxy's code in a name such as `503 pool_exhausted`; None for any other name."""
     status, _, code = kind.partition(" ")
     return code if status.isdigit() and code and not code.startswith("upstream ") and code != "upstream" else None
-
-
-def _owner(code: str, causes: Causes) -> tuple[Owner, str]:
-    if code == "upstream_read_timeout" and causes.swallowed_share > 0.5:
-        return "network", "it lost the answer that the upstream had given"
-    if code in _BY_NETWORK:
-        cause, meaning = _BY_NETWORK[code]
-        if causes.network.get(cause, 0) or causes.network.get("partition", 0):
-            return "network", meaning
-    return _OF_CODE.get(code, _THE_CALLERS)
