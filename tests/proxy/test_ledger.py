@@ -142,6 +142,22 @@ async def test_server_timing_tells_what_is_known_when_the_head_goes_out() -> Non
         assert told[name] == pytest.approx(phases[name], abs=0.001)
 
 
+@pytest.mark.parametrize(
+    ("send_ms", "wait_ms", "expected"),
+    [(1, 140, (1, 10, 100, 30)), (25, 90, (5, 10, 100, 0)), (4, 90, (0, 10, 84, 0))],
+)
+def test_the_upstream_took_what_it_reports_though_the_proxy_noted_late_that_all_was_sent(
+    send_ms: int, wait_ms: int, expected: tuple[int, ...]
+) -> None:
+    """It reports 10 ms of queue and 100 of work: at most what passed since the request began to go out."""
+    trace = Monitor(Counters()).trace("GET", b"/", "1")
+    trace.spent_ns[Phase.SEND], trace.spent_ns[Phase.UPSTREAM] = send_ms * 1_000_000, wait_ms * 1_000_000
+    trace.upstream_headers = [(b"server-timing", b"queue;dur=10.000, work;dur=99.000, late;dur=1.000")]
+    trace.settle()
+    phases = (Phase.SEND, Phase.UPSTREAM_QUEUE, Phase.UPSTREAM, Phase.NETWORK)
+    assert tuple(trace.spent_ns[phase] // 1_000_000 for phase in phases) == expected
+
+
 async def test_what_failed_has_its_place_too() -> None:
     """A request that got no connection in time: all its time is the wait, its code and outcome stand beside it."""
 

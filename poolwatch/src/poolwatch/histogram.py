@@ -1,8 +1,8 @@
 """Durations by their distribution, in log-linear buckets: 128 to each doubling, as HdrHistogram has them.
 
 Source: G. Tene, HdrHistogram. A bucket is at most 1/128 as wide as its durations are long, so a quantile that is read
-at a bucket's upper bound is never below the true one and at most 0.8 % (or one microsecond) above it. The number of
-buckets is fixed, whatever is recorded.
+at a bucket's upper bound is never below the true one and at most 0.8 % (or a quarter of a microsecond) above it. The
+number of buckets is fixed, whatever is recorded.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,15 @@ from typing import Final
 
 _BITS: Final = 7
 _LINEAR: Final = 1 << _BITS
-"""Below so many microseconds there is a bucket for each of them."""
+"""Below so many units there is a bucket for each of them."""
 
-_DOUBLINGS: Final = 22
+_UNIT_BITS: Final = 8
+"""A unit has 256 ns."""
+
+_DOUBLINGS: Final = 24
 
 BUCKETS: Final = _LINEAR * (_DOUBLINGS + 1)
-"""From 0 to 536 s; the last one takes what is longer, too."""
+"""From 0 to 549 s; the last one takes what is longer, too."""
 
 
 def bucket_of(nanoseconds: int) -> int:
@@ -28,18 +31,18 @@ def buckets_of(nanoseconds: Sequence[int]) -> list[int]:
     """Return the index of each duration's bucket; none may be negative. Many at once take half the time of one each."""
     found = []
     for each in nanoseconds:
-        microseconds = each // 1000
-        if microseconds >= _LINEAR:
-            doubling = microseconds.bit_length() - _BITS - 1
-            microseconds = (doubling << _BITS) + (microseconds >> doubling)
-        found.append(microseconds)
+        units = each >> _UNIT_BITS
+        if units >= _LINEAR:
+            doubling = units.bit_length() - _BITS - 1
+            units = (doubling << _BITS) + (units >> doubling)
+        found.append(units)
     return found if max(found, default=0) < BUCKETS else [min(index, BUCKETS - 1) for index in found]
 
 
 def upper_bound_ms(index: int) -> float:
     """Return the bound that all durations of a bucket lie below."""
     doubling = max((index >> _BITS) - 1, 0)
-    return ((index - (doubling << _BITS) + 1) << doubling) / 1000
+    return ((index - (doubling << _BITS) + 1) << doubling << _UNIT_BITS) / 1e6
 
 
 BOUNDS_MS: Final = [upper_bound_ms(index) for index in range(BUCKETS)]

@@ -402,6 +402,10 @@ class RequestTrace:
         waited = spent[waited_in]
         reported = reported_ns(self.upstream_headers)
         if reported is not None:
+            if waited_in == _IN_UPSTREAM and (early := min(sum(reported) - waited, spent[_IN_SEND])) > 0:
+                # it had the whole request before the loop came back to whoever sent it
+                spent[_IN_SEND] -= early
+                waited += early
             queued = min(reported[0], waited)
             worked = min(reported[1], waited - queued)
             spent[waited_in] = 0

@@ -16,6 +16,8 @@ from proxy.reconfigure import ReplaceableClient
 from service_kit.process_figures import open_descriptors
 
 _TICKS_A_ROUND: Final = 10
+_STREAMS: Final = 100
+"""Of an HTTP/2 connection: httpcore and httpcore2 use no more, and RFC 9113 (6.5.2) advises servers to allow them."""
 
 
 class Sampler:
@@ -65,11 +67,11 @@ class Sampler:
     def _sample_waiting(self) -> None:
         """Note how many requests wait, and which part of the pool is free for them.
 
-        The loop may not get to handing a connection out: then waiting is not for want of connections. Over HTTP/2 a
-        connection has room for many requests, and its client decides.
+        The loop may not get to handing a connection out: then waiting is not for want of connections. Over HTTP/2 they
+        wait for a stream.
         """
-        cells, most = self._counters.cells, self._client.max_connections
+        cells = self._counters.cells
+        most = cells[Cell.H2_OPEN] * _STREAMS or self._client.max_connections
         if (waiting := cells[Cell.WAITING]) > 0:
             cells[Cell.WAITING_SAMPLED] += waiting * 1000
-            if not cells[Cell.H2_OPEN]:
-                cells[Cell.WAITING_FREE] += waiting * 1000 * max(most - cells[Cell.ACTIVE], 0) // most
+            cells[Cell.WAITING_FREE] += waiting * 1000 * max(most - cells[Cell.ACTIVE], 0) // most
