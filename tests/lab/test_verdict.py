@@ -65,6 +65,13 @@ def test_more_connections_are_promised_as_far_as_the_cpu_bears_them() -> None:
     assert found.advice.promise.after == pytest.approx(100 / 0.7, rel=0.02)
 
 
+def test_streams_are_not_connections() -> None:
+    """HTTP/2: ten requests at a time on one connection."""
+    found = verdict(WAITING, pool=pool(active_are="requests", open_at_end=1))
+    assert found.bottleneck == "pool"
+    assert "9.9 requests under way, connections open: 1 of 10, and 9.8 requests waited" in found.because
+
+
 def test_threads_and_admission_are_not_the_pool() -> None:
     threads = {Place.THREAD_WAIT: 400.0, Place.UPSTREAM_WORK: 105.0}
     found = verdict(threads, settings={"PROXY_THREAD_TOKENS": 4, "LAB_PATTERN": "httpx_sync_shared"}, pool=HALF_BUSY)
@@ -83,6 +90,11 @@ def test_an_upstream_that_cannot_do_more_at_once() -> None:
     assert found.advice.set == {}
     assert found.advice.promise is not None
     assert found.advice.promise.before == found.advice.promise.after
+    # used for 85 %, as each connection is with the proxy for a while: more of them would give 1/0.85 of the throughput
+    busy = Totals(requests=850, failures=0, rps=85.0)
+    assert verdict(WAITING, settings={"UPSTREAM_CAPACITY": 10}, totals=busy).bottleneck == "upstream"
+    half = Totals(requests=500, failures=0, rps=50.0)
+    assert verdict(WAITING, settings={"UPSTREAM_CAPACITY": 10}, totals=half).bottleneck == "pool"
     queued = {Place.POOL_WAIT: 50.0, Place.UPSTREAM_QUEUE: 100.0, Place.UPSTREAM_WORK: 50.0}
     assert verdict(queued, settings={"UPSTREAM_CAPACITY": 5}).bottleneck == "upstream"
 

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from lab.conclusion import Advice, Bottleneck, Metric
 from lab.emulation import EmulatorStats, Network
-from lab.run_document import PartSettings, SettingsAtEnds
+from lab.run_document import PartSettings, Pool, SettingsAtEnds
 from lab.wire import LinkConfig, Settings
 
 LIMITS: Mapping[Bottleneck, str] = {
@@ -48,6 +48,15 @@ def promise_words(advice: Advice) -> str:
     if promise is None or promise.after is None or promise.after == promise.before:
         return ""
     return f"{promise.before:g} -> up to {promise.after:g} {_METRICS[promise.metric]}, if {promise.assumes}"
+
+
+def busy_words(pool: Pool) -> str:
+    """Name how much of the pool was in use: connections, or requests that may share them."""
+    busy = "-" if pool.active_mean is None else f"{pool.active_mean:.1f}"
+    if pool.active_are == "connections":
+        return f"{busy} of {pool.max} connections busy"
+    open_now = "" if pool.open_at_end is None else f", connections open: {pool.open_at_end} of {pool.max}"
+    return f"{busy} requests under way{open_now}"
 
 
 def run_name(label: str, started_at: datetime, run_id: str) -> str:

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from lab.cli.console import number
 from lab.prediction.words import outcome_rows
-from lab.run_document import Pool, RunDocument
-from lab.wording import changed_words, injected_words, network_line, promise_words, upstream_words
+from lab.run_document import RunDocument
+from lab.wording import busy_words, changed_words, injected_words, network_line, promise_words, upstream_words
 
 FORWARD = "forward"
 UNUSED_BY_PATTERNS = {"PROXY_CLIENT": "httpx", "PROXY_QUEUE": "client"}
@@ -54,7 +54,7 @@ def _figures(document: RunDocument) -> Table:
     if pool is not None:
         table.add_row(
             "pool",
-            f"{_busy(pool)}, {number(pool.waiting_mean, 1)} requests waiting, "
+            f"{busy_words(pool)}, {number(pool.waiting_mean, 1)} requests waiting, "
             f"{number(pool.wait_ms.mean)} ms wait (means)"
             + (f"; {pool.leaked} held by requests that are over" if pool.leaked else ""),
         )
@@ -68,15 +68,6 @@ def _figures(document: RunDocument) -> Table:
     if injected := injected_words(document.link, document.upstream):
         table.add_row("injected", Text(injected))
     return table
-
-
-def _busy(pool: Pool) -> str:
-    """Name how much of the pool was in use: connections, or requests that may share them."""
-    busy = number(pool.active_mean, 1)
-    if pool.active_are == "connections":
-        return f"{busy} of {pool.max} connections busy"
-    open_now = "" if pool.open_at_end is None else f", connections open: {pool.open_at_end} of {pool.max}"
-    return f"{busy} requests under way{open_now}"
 
 
 def _measured(document: RunDocument) -> str:

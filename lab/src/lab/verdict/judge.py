@@ -7,6 +7,7 @@ from lab.run_document import RunDocument
 from lab.verdict.caveats import caveats
 from lab.verdict.facts import TENTH, Facts
 from lab.verdict.rules import rules
+from lab.wording import busy_words
 
 FIRST = ("leak", "failures")
 """What explains whatever else is found: connections that are gone, and requests that did not do their work."""
@@ -54,7 +55,7 @@ def _free(facts: Facts) -> Verdict:
     first, *rest = account.places
     others = "".join(f", {PLACES[each.place].meaning} {each.share:.0%}" for each in rest[:3] if each.share >= 0.02)
     pool = facts.run.pool
-    busy = f"; {pool.active_mean or 0:.1f} of {pool.max} connections were busy" if pool else ""
+    busy = f"; {busy_words(pool)}" if pool else ""
     because = (
         f"of {facts.users_ms:.0f} ms {first.share:.0%} were spent {PLACES[first.place].meaning}{others}; no queue took "
         f"a tenth of it{busy}"

@@ -7,6 +7,7 @@ from lab.conclusion import Advice, Finding
 from lab.run_document import Pool
 from lab.verdict.facts import TENTH, Facts
 from lab.verdict.headroom import CLOSE, closest
+from lab.wording import busy_words
 
 _SLOWED = (Place.UPSTREAM_QUEUE, Place.BANDWIDTH_QUEUE, Place.LOSS, Place.CONNECT, Place.TLS, Place.DNS)
 """Where connections are held for longer than the upstream and the distance need: rules of their own find it."""
@@ -23,9 +24,10 @@ def find(facts: Facts) -> Finding | None:
     weight = max(share - caused, 0.0)
     if closest(facts).times < CLOSE:
         weight *= 0.5  # another resource would stop the next connection: half the reason at most
+    what = "a connection" if pool.active_are == "connections" else "their turn"
     because = (
-        f"requests waited {facts.part(Place.POOL_WAIT)} for a connection: {pool.active_mean or 0:.1f} of {pool.max} "
-        f"were busy and {pool.waiting_mean or 0:.1f} requests waited"
+        f"requests waited {facts.part(Place.POOL_WAIT)} for {what}: {busy_words(pool)}, and "
+        f"{pool.waiting_mean or 0:.1f} requests waited"
     )
     if pool.timeouts:
         because += f"; {pool.timeouts} gave up with a pool time-out"
