@@ -47,8 +47,13 @@ def failures_of(
         swallowed = swallowed_share(request_classes(start, end), witnesses)
     network = _added(*((each.network and each.network.injected) or {} for each in (before, after)))
     upstream = _added(*((each.upstream and each.upstream.faults) or {} for each in (before, after)))
-    aborted = witnesses.proxy.aborted if witnesses.proxy else 0
-    return failures(errors, Causes(by_code, network, sum(upstream.values()), aborted, swallowed))
+    return failures(errors, Causes(by_code, network, sum(upstream.values()), _left(witnesses), swallowed))
+
+
+def _left(witnesses: Witnesses) -> int:
+    """Return how many requests ended by their callers' leaving, without that Locust counted them."""
+    proxy = witnesses.proxy
+    return min(proxy.aborted, proxy.received - witnesses.locust_requests) if proxy else 0
 
 
 def _added(start: Mapping[str, int], end: Mapping[str, int]) -> dict[str, int]:
@@ -71,12 +76,14 @@ def path_of(start: LinkStats | None, end: LinkStats | None) -> PathMs | None:
 
 
 def swallowed_share(classes: RequestClasses, witnesses: Witnesses) -> float:
-    """Return which part of the requests without a report the upstream had answered, so that the network lost them."""
-    unreported = classes.between(0.0, 1.0).unreported
-    if witnesses.upstream is None or witnesses.proxy is None or not unreported:
+    """Return which part of the requests without a report the network lost: they did not arrive, or their answers."""
+    unreported, proxy, upstream = classes.between(0.0, 1.0).unreported, witnesses.proxy, witnesses.upstream
+    if upstream is None or proxy is None or not unreported:
         return 0.0
-    lost = witnesses.upstream.completed - witnesses.proxy.answered
-    return min(1.0, max(0.0, lost / unreported))
+    lost = max(0, upstream.completed - proxy.answered)
+    if proxy.sent is not None:
+        lost += max(0, proxy.sent - upstream.started)
+    return min(1.0, lost / unreported)
 
 
 def _knowledge(

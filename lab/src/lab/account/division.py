@@ -29,7 +29,7 @@ class Knowledge:
     Of the link: `round_trips`, `loss`, `bandwidth_queue` and `handshake`. `loop_lag`: how late the proxy's event loop
     got to what was ready. `kept_wait`: the wait for a head on a connection that was there, None if all were new.
     `free_share`: the part of the waiting for a connection in which the pool had one. `swallowed_share`: the part of the
-    requests without a report that the upstream had answered.
+    requests without a report that the network lost, or their answers.
     """
 
     round_trips: float = 0.0

@@ -67,14 +67,14 @@ _BY_NETWORK: dict[str, tuple[str, str]] = {
 class Causes:
     """What the services counted: the proxy's failed requests by code, and what the link did, by cause.
 
-    `upstream`: in how many requests the upstream injected a fault. `aborted`: the requests whose callers left.
-    `swallowed_share`: which part of the requests without an answer the upstream had answered.
+    `upstream`: in how many requests the upstream injected a fault. `left`: callers that left, and Locust did not count.
+    `swallowed_share`: which part of the requests without an answer the network lost, or their answers.
     """
 
     by_code: Mapping[str, int] = field(default_factory=dict)
     network: Mapping[str, int] = field(default_factory=dict)
     upstream: int = 0
-    aborted: int = 0
+    left: int = 0
     swallowed_share: float = 0.0
 
 
@@ -100,9 +100,8 @@ def failures(errors: Mapping[str, int], causes: Causes) -> list[FailureCount]:
             found.append(_named(kind, count, *_GAVE_UP))
         else:
             found += _cut(kind, count, cut, causes)
-    left = causes.aborted - sum(errors.get(kind, 0) for kind in _TIMED_OUT)
-    if left > 0:
-        found.append(_named(CALLER_LEFT, left, *_LEFT))
+    if causes.left > 0:
+        found.append(_named(CALLER_LEFT, causes.left, *_LEFT))
     return sorted(found, key=lambda each: -each.count)
 
 
@@ -130,7 +129,7 @@ def _by_owner(kind: str, count: int, code: str, causes: Causes) -> list[FailureC
     done = causes.network.get(cause, 0) + causes.network.get("partition", 0)
     part = done / (done + causes.upstream) if done else 0.0
     if code == "upstream_read_timeout" and causes.swallowed_share > max(part, _NOTICED):
-        part, meaning = causes.swallowed_share, "the network lost the answer that the upstream had given"
+        part, meaning = causes.swallowed_share, "the network lost the request or its answer"
     networks = round(count * part)
     both = [_named(kind, networks, "network", meaning), _named(kind, count - networks, *owner)]
     return [one for one in both if one.count]

@@ -31,7 +31,21 @@ def find(facts: Facts) -> Finding | None:
     )
     if pool.timeouts:
         because += f"; {pool.timeouts} gave up with a pool time-out"
-    return facts.finding("pool", Place.POOL_WAIT, weight, because, _advice(facts, pool))
+    shared = pool.active_are == "requests" and 0 < (pool.open_at_end or 0) < pool.max
+    advice = _unshare(facts) if shared else _advice(facts, pool)
+    return facts.finding("pool", Place.POOL_WAIT, weight, because, advice)
+
+
+def _unshare(facts: Facts) -> Advice:
+    """Advise HTTP/1.1 where HTTP/2 has no stream left: httpcore opens no further connection while it has one."""
+    wanted = math.ceil(facts.run.users / facts.workers)
+    names = ("PROXY_MAX_CONNECTIONS", "PROXY_MAX_KEEPALIVE_CONNECTIONS")
+    return Advice(
+        words="An HTTP/2 connection takes 100 requests at once, and the client opens no second one. Use HTTP/1.1: "
+        f"PROXY_HTTP2=false and PROXY_MAX_CONNECTIONS={wanted}. Or more workers: each has a connection of its own.",
+        set={"PROXY_HTTP2": False} | dict.fromkeys(names, wanted),
+        promise=facts.throughput_promise(None, "as many connections as users"),
+    )
 
 
 def _advice(facts: Facts, pool: Pool) -> Advice:
