@@ -34,13 +34,14 @@ def test_batches_hold_what_single_entries_would(tmp_path: Path) -> None:
     counters = Counters()
     ledger = Ledger(tmp_path, 1000, counters)
     watch = Monitor(counters, ledger)
-    totals = []
+    traces = []
     for number in range(200):
         with watch.trace("GET", b"/%d" % number, str(number)) as exchange:
             exchange.admitted()
             exchange.answering()
-        totals.append(exchange.total_ns)
+        traces.append(exchange)
     watch.flush()
+    totals = [trace.times.total_ns for trace in traces]
     found = entries(tmp_path)
     assert [entry["request_id"] for entry in found] == [str(number) for number in range(200)]
     assert [entry["total_ms"] for entry in found] == [total / 1e6 for total in totals]

@@ -90,4 +90,4 @@ async def test_what_is_written_while_an_answer_is_awaited_is_not_the_request(lib
             with outer.trace() as trace:
                 trace.admitted()
                 await client.post(upstream.url, content=b"abc")
-            assert trace.spent_ns[Phase.UPSTREAM] >= 99e6
+            assert trace.times.spent_ns[Phase.UPSTREAM] >= 99e6

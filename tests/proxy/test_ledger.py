@@ -13,7 +13,7 @@ from poolwatch.counters import Cell, Counters
 from poolwatch.histogram import BOUNDS_MS
 from poolwatch.ledger import Ledger
 from poolwatch.monitor import Monitor
-from poolwatch.phases import UNKNOWN, Phase, reported_ns, server_timing
+from poolwatch.phases import UNKNOWN, Phase, PhaseTimer, reported_ns, server_timing
 from proxy.errors import CODES
 from support.raw_http import Exchange, get, raw_upstream, roundtrip, split
 from support.servers import RunningProxy, free_port, part, running_proxy
@@ -150,12 +150,12 @@ def test_the_upstream_took_what_it_reports_though_the_proxy_noted_late_that_all_
     send_ms: int, wait_ms: int, expected: tuple[int, ...]
 ) -> None:
     """It reports 10 ms of queue and 100 of work: at most what passed since the request began to go out."""
-    trace = Monitor(Counters()).trace("GET", b"/", "1")
-    trace.spent_ns[Phase.SEND], trace.spent_ns[Phase.UPSTREAM] = send_ms * 1_000_000, wait_ms * 1_000_000
-    trace.upstream_headers = [(b"server-timing", b"queue;dur=10.000, work;dur=99.000, late;dur=1.000")]
-    trace.settle()
+    times = PhaseTimer()
+    times.spent_ns[Phase.SEND], times.spent_ns[Phase.UPSTREAM] = send_ms * 1_000_000, wait_ms * 1_000_000
+    times.upstream_headers = [(b"server-timing", b"queue;dur=10.000, work;dur=99.000, late;dur=1.000")]
+    times.settle()
     phases = (Phase.SEND, Phase.UPSTREAM_QUEUE, Phase.UPSTREAM, Phase.NETWORK)
-    assert tuple(trace.spent_ns[phase] // 1_000_000 for phase in phases) == expected
+    assert tuple(times.spent_ns[phase] // 1_000_000 for phase in phases) == expected
 
 
 async def test_what_failed_has_its_place_too() -> None:
@@ -418,7 +418,7 @@ def moments(watch: Monitor, *steps: str) -> dict[str, int]:
         method(kept=False) if step == "writing" else method()
     exchange.end()
     watch.flush()
-    return {phase.name: spent for phase, spent in zip(Phase, exchange.spent_ns, strict=True)}
+    return {phase.name: spent for phase, spent in zip(Phase, exchange.times.spent_ns, strict=True)}
 
 
 @pytest.mark.parametrize(

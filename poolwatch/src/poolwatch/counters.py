@@ -3,9 +3,10 @@
 import enum
 from collections import Counter
 from collections.abc import MutableSequence, Sequence
+from time import perf_counter_ns
 from typing import Final
 
-from poolwatch.histogram import BUCKETS, Distribution, bucket_of, buckets_of, from_cells, upper_bound_ms
+from poolwatch.histogram import BUCKETS, Distribution, buckets_of, from_cells, upper_bound_ms
 from poolwatch.phases import Phase
 
 
@@ -93,6 +94,14 @@ _NETWORK: Final = int(Phase.NETWORK)
 _OTHER: Final = int(Phase.OTHER)
 _UPSTREAM: Final = int(Phase.UPSTREAM)
 
+_ACTIVE: Final = int(Cell.ACTIVE)
+_ACTIVE_MAX: Final = int(Cell.RUN_ACTIVE_MAX)
+_HOLD_COUNT: Final = int(Cell.HOLD_COUNT)
+_HOLD_NS: Final = int(Cell.HOLD_NS)
+_WAIT: Final = int(Histogram.WAIT)
+_WAITING: Final = int(Cell.WAITING)
+_WAITING_MAX: Final = int(Cell.RUN_WAITING_MAX)
+
 
 class Counters:
     """The cells of one process; in its own memory unless other memory is given."""
@@ -119,7 +128,7 @@ class Counters:
         cells = self.cells
         at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
         cells[at] += nanoseconds
-        cells[at + 1 + bucket_of(nanoseconds)] += 1
+        cells[at + 1 + buckets_of((nanoseconds,))[0]] += 1
 
     def add_phases(self, finished: Sequence[tuple[Sequence[int], int]]) -> None:
         """Put finished requests, (ns by phase, ns in all) each, into the histograms of their phases, TOTAL and REQUEST.
@@ -153,10 +162,65 @@ class Counters:
                     cells[at + 1 + phase] += spent
             if fresh := [row for row in members if row[_CONNECT] > 0]:
                 cells[at + _TOTAL + 1] += len(fresh)
-                cells[at + _TOTAL + 2] += sum(row[_NETWORK] + row[_OTHER] for row in fresh)
+                cells[at + _TOTAL + 2] += sum([row[_NETWORK] + row[_OTHER] for row in fresh])
             if silent := [row for row in members if row[_NETWORK] < 0 and row[_UPSTREAM] + row[_OTHER] > 0]:
                 cells[at + _TOTAL + 3] += len(silent)
-                cells[at + _TOTAL + 4] += sum(row[_UPSTREAM] + row[_OTHER] for row in silent)
+                cells[at + _TOTAL + 4] += sum([row[_UPSTREAM] + row[_OTHER] for row in silent])
+
+
+class PoolSlot:
+    """One request's place in the pool, counted: it waits since `asked_ns`, holds a connection since `granted_ns`.
+
+    Both are times of `perf_counter_ns`, 0 while it does neither; `asked_ns` stays while it holds one.
+    """
+
+    __slots__ = ("_counters", "asked_ns", "granted_ns")
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self.asked_ns = self.granted_ns = 0
+
+    @property
+    def held_seconds(self) -> float:
+        """How long it has held its connection; 0 without one."""
+        return (perf_counter_ns() - self.granted_ns) / 1e9 if self.granted_ns else 0.0
+
+    def ask(self, now_ns: int) -> None:
+        """Begin to wait for a connection."""
+        cells = self._counters.cells
+        waiting = cells[_WAITING] + 1
+        cells[_WAITING] = waiting
+        if waiting > cells[_WAITING_MAX]:
+            cells[_WAITING_MAX] = waiting
+        self.asked_ns = now_ns
+
+    def withdraw(self) -> None:
+        """Wait no more; the time until now counts as no wait for a connection."""
+        self._counters.cells[_WAITING] -= 1
+        self.asked_ns = 0
+
+    def grant(self, now_ns: int) -> None:
+        """Hold a connection: the wait is over."""
+        cells = self._counters.cells
+        cells[_WAITING] -= 1
+        active = cells[_ACTIVE] + 1
+        cells[_ACTIVE] = active
+        if active > cells[_ACTIVE_MAX]:
+            cells[_ACTIVE_MAX] = active
+        self._counters.add(_WAIT, now_ns - self.asked_ns)
+        self.granted_ns = now_ns
+
+    def leave(self, now_ns: int) -> None:
+        """Give the connection back, or give up the wait for one."""
+        cells = self._counters.cells
+        if self.granted_ns:
+            cells[_ACTIVE] -= 1
+            cells[_HOLD_COUNT] += 1
+            cells[_HOLD_NS] += now_ns - self.granted_ns
+        else:
+            cells[_WAITING] -= 1
+            self._counters.add(_WAIT, now_ns - self.asked_ns)
+        self.granted_ns = self.asked_ns = 0
 
 
 def distribution(cells: Sequence[int], histogram: int) -> Distribution:

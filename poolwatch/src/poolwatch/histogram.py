@@ -22,11 +22,6 @@ BUCKETS: Final = _LINEAR * (_DOUBLINGS + 1)
 """From 0 to 549 s; the last one takes what is longer, too."""
 
 
-def bucket_of(nanoseconds: int) -> int:
-    """Return the index of the bucket that a duration falls into."""
-    return buckets_of((nanoseconds,))[0]
-
-
 def buckets_of(nanoseconds: Sequence[int]) -> list[int]:
     """Return the index of each duration's bucket; none may be negative. Many at once take half the time of one each."""
     found = []

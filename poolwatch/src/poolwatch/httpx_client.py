@@ -74,7 +74,7 @@ def _watch_async_handler(transport: Any, watch: Watch) -> None:
             current.reset(token)
         trace.head_received()
         if not own:
-            trace.upstream_headers = response.headers.raw
+            trace.times.upstream_headers = response.headers.raw
         stream = getattr(response.stream, "_httpcore_stream", response.stream)
         close = stream.aclose
 
@@ -106,7 +106,7 @@ def _watch_handler(transport: Any, watch: Watch) -> None:
             current.reset(token)
         watch.report(trace.head_received)
         if not own:
-            trace.upstream_headers = response.headers.raw
+            trace.times.upstream_headers = response.headers.raw
         stream = getattr(response.stream, "_httpcore_stream", response.stream)
         close = stream.close
 

@@ -19,7 +19,7 @@ def holders(monitor: Monitor) -> list[dict[str, Any]]:
 def log_leaks(monitor: Monitor, threshold_seconds: float, logger: logging.Logger) -> None:
     """Log each request that has held its connection for longer than the threshold, once."""
     for trace in monitor.held:  # oldest first
-        held = trace.held_seconds
+        held = trace.slot.held_seconds
         if held < threshold_seconds:
             return
         if not trace.leak_logged:
@@ -39,5 +39,5 @@ def _holder(trace: RequestTrace) -> dict[str, Any]:
         "request_id": trace.request_id,
         "method": trace.method,
         "path": trace.path.decode("latin-1"),
-        "held_seconds": round(trace.held_seconds, 6),
+        "held_seconds": round(trace.slot.held_seconds, 6),
     }

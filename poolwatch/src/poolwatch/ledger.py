@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from poolwatch.counters import Counters
-from poolwatch.phases import Phase
+from poolwatch.phases import Phase, PhaseTimer
 
 TICK_SECONDS: Final = 0.05
 """How long a finished request is pending at the most; whoever keeps the ledger calls `flush` as often."""
@@ -42,10 +42,9 @@ _FILES_KEPT: Final = 8
 
 
 class FinishedRequest(Protocol):
-    """A request that has ended, as the ledger keeps it. Times are in nanoseconds, `began_ns` by `perf_counter_ns`."""
+    """A request that has ended, as the ledger keeps it."""
 
-    began_ns: int
-    spent_ns: list[int]
+    times: PhaseTimer
     status: int
     outcome: int
     code: str
@@ -55,13 +54,6 @@ class FinishedRequest(Protocol):
     given_id: str
     run: bytes
     path: bytes
-
-    @property
-    def total_ns(self) -> int:
-        """From its beginning to its end."""
-
-    def settle(self) -> None:
-        """Work out what could wait until it is over. Called once."""
 
 
 class Ledger:
@@ -95,8 +87,8 @@ class Ledger:
         if self._pending:
             pending, self._pending = self._pending, []
             for request in pending:
-                request.settle()
-            self._counters.add_phases([(request.spent_ns, request.total_ns) for request in pending])
+                request.times.settle()
+            self._counters.add_phases([(request.times.spent_ns, request.times.total_ns) for request in pending])
             self._append(pending, time.time_ns() - time.perf_counter_ns())
 
     def _append(self, finished: Iterable[FinishedRequest], epoch_ns: int) -> None:
@@ -104,13 +96,14 @@ class Ledger:
         for request in finished:
             at = HEADER.size + RECORD.size * (self._written % self._slots)
             self._written += 1
+            times = request.times
             RECORD.pack_into(
                 self._map,
                 at,
                 self._written,
-                request.began_ns + epoch_ns,
-                request.total_ns,
-                *request.spent_ns,
+                times.began_ns + epoch_ns,
+                times.total_ns,
+                *times.spent_ns,
                 request.status,
                 request.outcome,
                 self._index_of_code[request.code],

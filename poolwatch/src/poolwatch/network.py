@@ -78,8 +78,7 @@ class Connection:
         """Note that a request begins on it; for one that is over, or has begun already, nothing happens."""
         if trace.carrier is not None:
             return
-        trace.writing(self.requests > 0)
-        if not trace.granted:  # what follows a request that was given up
+        if not trace.writing(self.requests > 0):
             return
         trace.carrier = self
         self.requests += 1

@@ -1,4 +1,4 @@
-"""The phases of a request in the proxy, and how they are told in a Server-Timing header. Pure.
+"""The phases of a request, the time that each of them took, and how a Server-Timing header reports them.
 
 Source of the header: W3C Server Timing, `name;dur=milliseconds`.
 """
@@ -6,6 +6,7 @@ Source of the header: W3C Server Timing, `name;dur=milliseconds`.
 import enum
 import re
 from collections.abc import Iterable, Sequence
+from time import perf_counter_ns
 from typing import Final
 
 
@@ -73,3 +74,61 @@ def server_timing(spent_ns: Sequence[int]) -> bytes:
         if not (send or upstream):
             return _KEPT_UNKNOWN % (admission / 1e6, pool_wait / 1e6, proxy / 1e6, other / 1e6)
     return b", ".join([metric % (spent / 1e6) for metric, spent in zip(_METRICS, spent_ns, strict=True) if spent > 0])
+
+
+_IN_OTHER: Final = int(Phase.OTHER)
+_IN_NETWORK: Final = int(Phase.NETWORK)
+_IN_SEND: Final = int(Phase.SEND)
+_IN_UPSTREAM: Final = int(Phase.UPSTREAM)
+_IN_UPSTREAM_QUEUE: Final = int(Phase.UPSTREAM_QUEUE)
+_NO_TIME: Final = [0] * len(Phase)
+
+
+class PhaseTimer:
+    """Where one request's time goes, step by step: each moment from its beginning to the last step is in one phase.
+
+    `step`: the last step taken, a number of the one that keeps the timer. `began_ns` and `since_ns` are times of
+    `perf_counter_ns`: the beginning and the last step. `spent_ns`: by phase. `unknown`: phases to mark as unknown at
+    the end if they took no time. `upstream_headers`: of the response, for what the upstream reports of itself.
+    `total_ns`: set by `settle`.
+    """
+
+    __slots__ = ("began_ns", "since_ns", "spent_ns", "step", "total_ns", "unknown", "upstream_headers")
+
+    def __init__(self, unknown: tuple[Phase, ...] = ()) -> None:
+        self.unknown = unknown
+        self.upstream_headers: Sequence[tuple[bytes, bytes]] = ()
+        self.spent_ns = _NO_TIME.copy()
+        self.step = self.total_ns = 0
+        self.began_ns = self.since_ns = perf_counter_ns()
+
+    def take(self, step: int, phase: int) -> int:
+        """Take the next step: the time since the last one belongs to a phase. Returns the time of the step."""
+        now = perf_counter_ns()
+        self.spent_ns[phase] += now - self.since_ns
+        self.since_ns = now
+        self.step = step
+        return now
+
+    def settle(self) -> None:
+        """Work out what can wait until the request is over: upstream and network apart, unknown phases marked."""
+        self.total_ns = self.since_ns - self.began_ns
+        spent, unknown = self.spent_ns, self.unknown
+        waited_in, rest = (_IN_OTHER, _IN_OTHER) if _IN_UPSTREAM in unknown else (_IN_UPSTREAM, _IN_NETWORK)
+        waited = spent[waited_in]
+        reported = reported_ns(self.upstream_headers)
+        if reported is not None:
+            if waited_in == _IN_UPSTREAM and (early := min(sum(reported) - waited, spent[_IN_SEND])) > 0:
+                # it had the whole request before the loop came back to the code that sent it
+                spent[_IN_SEND] -= early
+                waited += early
+            queued = min(reported[0], waited)
+            worked = min(reported[1], waited - queued)
+            spent[waited_in] = 0
+            spent[_IN_UPSTREAM_QUEUE], spent[_IN_UPSTREAM] = queued, worked
+            spent[rest] += waited - queued - worked
+        elif waited:
+            unknown = (*unknown, Phase.UPSTREAM_QUEUE, Phase.NETWORK)
+        for phase in unknown:
+            if spent[phase] == 0:
+                spent[phase] = UNKNOWN

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final
 
+from poolwatch import attachment
 from poolwatch.counters import Cell, Counters, Histogram, distribution
 from poolwatch.monitor import Monitor
 from poolwatch.network import Connections, Report, at_once
@@ -75,7 +76,7 @@ class Watch:
         limit = self._limit()
         text = f"{now['active']} of {'any number' if limit is None else limit} busy, {now['waiting']} waiting"
         for trace in islice(list(self.monitor.held), 1):
-            text += f", longest held {trace.held_seconds:.1f} s by {self.label_of(trace)}"
+            text += f", longest held {trace.slot.held_seconds:.1f} s by {self.label_of(trace)}"
         return text
 
     def label_of(self, trace: RequestTrace) -> str:
@@ -87,8 +88,8 @@ class Watch:
     def begin(self, method: str, path: bytes, request_id: str, subject: object) -> tuple[RequestTrace, bool]:
         """Return the trace of a request and whether it is our own; one that is current already is joined."""
         trace = current.get()
-        if trace is not None and trace.attach():
-            self.report(trace.ask_again)
+        if trace is not None and attachment.attach(trace):
+            self.report(attachment.ask_again, trace)
             return trace, False
         trace = self.monitor.trace(method, path, request_id, subject)
         self.report(self._received, trace)
@@ -102,7 +103,10 @@ class Watch:
 
     def end(self, trace: RequestTrace, own: bool) -> None:
         """End a request whose response was closed."""
-        self.report(trace.end if own else trace.detach)
+        if own:
+            self.report(trace.end)
+        else:
+            self.report(attachment.detach, trace)
 
     def _received(self, trace: RequestTrace) -> None:
         trace.admitted()
@@ -115,7 +119,7 @@ class Watch:
         if own:
             trace.end()
         else:
-            trace.detach(failed=True)
+            attachment.detach(trace, failed=True)
 
     def _holder(self, trace: RequestTrace) -> dict[str, Any]:
         return {
@@ -123,7 +127,7 @@ class Watch:
             "request_id": trace.given_id or None,
             "method": trace.method,
             "path": trace.path.decode("latin-1"),
-            "held_seconds": round(trace.held_seconds, 6),
+            "held_seconds": round(trace.slot.held_seconds, 6),
         }
 
     def _check_in(self, seconds: float) -> None:
@@ -137,7 +141,7 @@ class Watch:
         self._timer = None
         held = list(self.monitor.held)  # oldest first
         for trace in held:
-            seconds = trace.held_seconds
+            seconds = trace.slot.held_seconds
             if seconds >= self._held_seconds and not trace.leak_logged:
                 trace.leak_logged = True
                 logging.getLogger("poolwatch").warning(

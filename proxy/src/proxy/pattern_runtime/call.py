@@ -2,6 +2,7 @@
 
 import asyncio
 
+from poolwatch.attachment import end_or_leak
 from poolwatch.counters import Cell
 from poolwatch.monitor import CountedRequest
 from poolwatch.report import line
@@ -42,7 +43,7 @@ class PatternCall:
                 await self._call()
                 trace.outcome = self._outcome()
             finally:
-                trace.end_or_leak()
+                end_or_leak(trace)
 
     async def _call(self) -> None:
         try:

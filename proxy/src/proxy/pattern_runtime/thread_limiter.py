@@ -8,7 +8,8 @@ from typing import Any
 from anyio import CapacityLimiter
 from anyio.to_thread import current_default_thread_limiter
 
-from poolwatch.trace import current
+from poolwatch import steps
+from poolwatch.trace import RequestTrace, current
 
 
 def limit_threads(total: int) -> None:
@@ -42,9 +43,22 @@ def _watch(limiter: CapacityLimiter) -> None:
         if trace is None:
             await kind.acquire_on_behalf_of(self, borrower)
             return
-        trace.awaiting_thread()
+        _await_thread(trace)
         await kind.acquire_on_behalf_of(self, borrower)
-        trace.in_thread()
+        _enter_thread(trace)
 
     members = {"__slots__": (), "watched": True, "acquire_on_behalf_of": acquire_on_behalf_of}
     limiter.__class__ = type("WatchedLimiter", (kind,), members)
+
+
+def _await_thread(trace: RequestTrace) -> None:
+    """Note that the request waits for a thread now, and not for a connection."""
+    if trace.times.step == steps.ASKED and trace.slot.asked_ns:
+        trace.slot.withdraw()
+        trace.times.take(steps.THREADING, steps.IN_PROXY)
+
+
+def _enter_thread(trace: RequestTrace) -> None:
+    """Note that the request has its thread: from here on it waits for a connection."""
+    if trace.times.step == steps.THREADING:
+        trace.slot.ask(trace.times.take(steps.ASKED, steps.IN_THREAD_WAIT))
