@@ -89,8 +89,8 @@ async def upstream() -> None:
 async def one(client: Client, watch: Monitor, target: bytes = b"/") -> bytes:
     """Do one request as the forwarder does."""
     outbound = Outbound("GET", target, [(b"host", b"upstream.test")], has_body=False)
-    with watch.trace() as exchange:
-        exchange.admitted()
+    with watch.trace() as trace:
+        trace.admitted()
         answer = await client.send(outbound, None)
         try:
             return b"".join([chunk async for chunk in answer.body()])

@@ -36,10 +36,10 @@ def test_batches_hold_what_single_entries_would(tmp_path: Path) -> None:
     watch = Monitor(counters, ledger)
     traces = []
     for number in range(200):
-        with watch.trace("GET", b"/%d" % number, str(number)) as exchange:
-            exchange.admitted()
-            exchange.answering()
-        traces.append(exchange)
+        with watch.trace("GET", b"/%d" % number, str(number)) as trace:
+            trace.admitted()
+            trace.answering()
+        traces.append(trace)
     watch.flush()
     totals = [trace.times.total_ns for trace in traces]
     found = entries(tmp_path)
@@ -62,10 +62,10 @@ def test_what_is_unknown_counts_in_no_histogram(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path, 10, counters)
     watch = Monitor(counters, ledger)
     for steps in (("admitted", "grant", "head_received", "answering"), ("admitted", "answering")):
-        exchange = watch.trace("GET", b"/")
+        trace = watch.trace("GET", b"/")
         for step in steps:
-            getattr(exchange, step)()
-        exchange.end()
+            getattr(trace, step)()
+        trace.end()
     watch.flush()
     assert distribution(watch.cells, Histogram.CONNECT).count == 1
     assert distribution(watch.cells, Histogram.TOTAL).count == 2
@@ -136,9 +136,9 @@ def test_who_came_without_an_id_is_given_one(tmp_path: Path) -> None:
     watch = Monitor(counters, ledger)
     named = []
     for number in range(6):
-        with watch.trace("GET", b"/") as exchange:
-            exchange.admitted()
-            named.append(exchange.request_id if number % 2 else "")
+        with watch.trace("GET", b"/") as trace:
+            trace.admitted()
+            named.append(trace.request_id if number % 2 else "")
     watch.flush()
     ids = [entry["request_id"] for entry in entries(tmp_path)]
     assert [given for given, name in zip(ids, named, strict=True) if name] == named[1::2]

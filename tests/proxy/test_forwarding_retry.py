@@ -38,5 +38,5 @@ def test_only_a_kept_connection_that_was_closed_unheard_is_stale(
     code: str, kept: bool, received: bool, stale: bool
 ) -> None:
     """A time-out may have been executed, a new connection was not stale, an answer that began was one."""
-    exchange = cast("RequestTrace", SimpleNamespace(kept=kept, received=received))
-    assert was_stale(ProxyError(code), exchange) is stale
+    trace = cast("RequestTrace", SimpleNamespace(kept=kept, received=received))
+    assert was_stale(ProxyError(code), trace) is stale

@@ -351,18 +351,18 @@ def test_a_reader_that_is_overtaken_gives_nothing_that_is_torn(tmp_path: Path) -
 def test_steps_that_come_late_or_twice_change_nothing() -> None:
     """A library may go on for a request that was given up: no gauge may move after the end."""
     watch = Monitor(Counters())
-    with watch.trace("GET", b"/") as exchange:
-        exchange.admitted()
-        exchange.connecting()
+    with watch.trace("GET", b"/") as trace:
+        trace.admitted()
+        trace.connecting()
     before = list(watch.cells)
-    exchange.connected()
-    exchange.secured()
-    exchange.writing(kept=True)
-    exchange.sent()
-    exchange.head_received()
-    exchange.connecting()
-    exchange.released()
-    exchange.end()
+    trace.connected()
+    trace.secured()
+    trace.writing(kept=True)
+    trace.sent()
+    trace.head_received()
+    trace.connecting()
+    trace.released()
+    trace.end()
     assert list(watch.cells) == before
     assert [watch.cells[cell] for cell in (Cell.ACTIVE, Cell.WAITING, Cell.CONNECTING)] == [0, 0, 0]
     assert watch.held == {}
@@ -410,15 +410,15 @@ def test_server_timing_names_every_phase_that_took_time(spent_ms: dict[str, floa
 
 
 def moments(watch: Monitor, *steps: str) -> dict[str, int]:
-    """The phases of an exchange that is told these steps and no other, some time apart."""
-    exchange = watch.trace("GET", b"/")
+    """The phases of a trace that gets these steps and no other, some time apart."""
+    trace = watch.trace("GET", b"/")
     for step in steps:
         time.sleep(0.001)
-        method = getattr(exchange, step)
+        method = getattr(trace, step)
         method(kept=False) if step == "writing" else method()
-    exchange.end()
+    trace.end()
     watch.flush()
-    return {phase.name: spent for phase, spent in zip(Phase, exchange.times.spent_ns, strict=True)}
+    return {phase.name: spent for phase, spent in zip(Phase, trace.times.spent_ns, strict=True)}
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,8 @@ class Direct:
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         """Return status, headers and body of the answer."""
         outbound = Outbound(method, target, [(b"host", self.authority), *headers], has_body=body is not None)
-        with self.watch.trace() as exchange:
-            exchange.admitted()
+        with self.watch.trace() as trace:
+            trace.admitted()
             answer = await self.client.send(outbound, body)
             try:
                 chunks = []

@@ -166,9 +166,9 @@ class AiohttpAnswer:
 
 
 def _head_received() -> None:
-    exchange = current.get()
-    if exchange is not None:
-        exchange.head_received()
+    trace = current.get()
+    if trace is not None:
+        trace.head_received()
 
 
 def proxy_error(error: Exception) -> ProxyError:

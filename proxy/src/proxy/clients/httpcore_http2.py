@@ -30,7 +30,7 @@ current_call: Final[ContextVar["Call | None"]] = ContextVar("call", default=None
 def call_of_task() -> "Call | None":
     """Return the running task's call; not an older one's, in the context that this task began with."""
     call = current_call.get()
-    return call if call is not None and call.exchange is current.get() else None
+    return call if call is not None and call.trace is current.get() else None
 
 
 PRIVATE_NAMES: Final = ("_network_stream", "_h2_state", "_events", "_write_outgoing_data", "_connection_error")
@@ -55,9 +55,9 @@ class Carrier(Protocol):
 class Call:
     """One request's call into the pool. It learns by itself whether it is a stream of an HTTP/2 connection."""
 
-    def __init__(self, pool: Any, settings: Settings, exchange: RequestTrace | None) -> None:
+    def __init__(self, pool: Any, settings: Settings, trace: RequestTrace | None) -> None:
         self.stream: Carrier | None = None
-        self.exchange = exchange
+        self.trace = trace
         self.moved_at = 0.0
         self._pool = pool
         self._settings = settings
@@ -116,7 +116,7 @@ class Call:
         now = asyncio.get_running_loop().time()
         settings = self._settings
         if self.stream is None:
-            opening = self.exchange is not None and self.exchange.granted and settings.queue == "client"
+            opening = self.trace is not None and self.trace.granted and settings.queue == "client"
             if opening:  # the library has a time-out for that
                 return now, settings.connect_timeout_seconds, ""
             # behind another's connecting, at the longest, and then for a stream
@@ -136,12 +136,12 @@ class Call:
         if silent >= self._settings.read_timeout_seconds * 0.9:
             connection._connection_error = True
 
-    async def trace(self, name: str, info: dict[str, Any]) -> None:
+    async def note_event(self, name: str, info: dict[str, Any]) -> None:
         """Take what the pool tells of a request on its way: its public `trace` extension."""
         if name == "http2.send_request_headers.started":
-            if self.exchange is not None:
+            if self.trace is not None:
                 # again: the pool found that the connection takes no more streams
-                self.exchange.head_sent(again=self._stream_id != 0)
+                self.trace.head_sent(again=self._stream_id != 0)
             self._stream_id = info["stream_id"]
             self._request = info["request"]
         elif name == "http2.response_closed.started":

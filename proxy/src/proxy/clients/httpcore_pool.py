@@ -118,11 +118,11 @@ class PoolClient:
     async def _send_in_stream(self, call: Call, outbound: Outbound, body: AsyncIterator[bytes] | None) -> "PoolAnswer":
         """Send where the connection may speak HTTP/2, with time-outs for the stream."""
         current_call.set(call)
-        extensions = {**self._extensions, "target": outbound.target, "trace": call.trace}
+        extensions = {**self._extensions, "target": outbound.target, "trace": call.note_event}
         content = call.upload(body) if body is not None else None
         answer = PoolAnswer(self, await call.within_time(lambda: self._send(outbound, content, extensions)), call)
-        if call.exchange is not None:
-            call.exchange.head_received()
+        if call.trace is not None:
+            call.trace.head_received()
         return answer
 
     def proxy_error(self, error: Exception) -> ProxyError:
@@ -224,7 +224,7 @@ class PoolAnswer:
         self._client = client
         self._response = response
         self._connection = response.extensions.get("network_stream")
-        self._exchange = current.get()
+        self._trace = current.get()
         self._call = call if call is not None and call.stream is not None and call.stream.multiplexed else None
         self._open = True
         self.status = status
@@ -243,8 +243,8 @@ class PoolAnswer:
         """Give the connection back, or close it if the body was not read to its end or more came than belongs to it."""
         if self._open:
             self._open = False
-            if self._exchange is not None:
-                self._exchange.released()  # before the next request has the connection
+            if self._trace is not None:
+                self._trace.released()  # before the next request has the connection
             try:
                 if self._connection is not None and has_trailing_data(self._response):
                     await self._connection.aclose()

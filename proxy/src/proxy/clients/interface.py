@@ -45,8 +45,8 @@ class Answer(Protocol):
 class Client(Protocol):
     """One pooled client, shared by all requests of a worker.
 
-    While `send` runs, and until the answer is closed, the client tells the exchange of the running task
-    (`poolwatch.trace.current`) what happens: `connecting`, `connected`, `secured`, `writing`, `sent`, `head_received`.
+    While `send` runs, and until the answer is closed, the client reports to the trace of the running task
+    (`poolwatch.trace.current`): `connecting`, `connected`, `secured`, `writing`, `sent`, `head_received`.
     """
 
     async def send(self, outbound: Outbound, body: AsyncIterator[bytes] | None) -> Answer:

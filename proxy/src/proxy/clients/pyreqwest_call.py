@@ -40,7 +40,7 @@ class PyreqwestCall:
         self._done = done
         self._upload = upload
         self._entered = self._ended = False
-        self._exchange = current.get()
+        self._trace = current.get()
         self._head: asyncio.Future[Response] = loop.create_future()
         self._task = loop.create_task(self._enter())
 
@@ -70,8 +70,8 @@ class PyreqwestCall:
         """Wait for the head if it is not there, and let go. Safe to call twice."""
         try:
             await self._task
-            if self._exchange is not None:
-                self._exchange.released()  # before the next request has the slot
+            if self._trace is not None:
+                self._trace.released()  # before the next request has the slot
             if self._entered and not self._ended:
                 await self._request.__aexit__(None, None, None)
         except Exception:
@@ -97,8 +97,8 @@ class PyreqwestCall:
 
     def _note_sent(self) -> None:
         """Note that the head may have gone out: the library does not tell."""
-        if self._exchange is not None:
-            self._exchange.head_sent()
+        if self._trace is not None:
+            self._trace.head_sent()
 
     def _let_go(self) -> None:
         if not self._ended:

@@ -68,9 +68,9 @@ class PyreqwestClient:
         except BaseException:
             done()
             raise
-        exchange = current.get()
+        trace = current.get()
         if self._permits is not None:
-            done = self._permits.ask(exchange)
+            done = self._permits.ask(trace)
         if body is None:
             call = PyreqwestCall(self._loop, builder.build_streamed(), done, None, self._abandon)
             return await self._answer(call)
@@ -79,7 +79,7 @@ class PyreqwestClient:
                 upload = Upload(
                     body,
                     outbound,
-                    exchange,
+                    trace,
                     self._settings.write_timeout_seconds,
                     lambda: limit.reschedule(asyncio.get_running_loop().time()),
                 )
@@ -92,9 +92,9 @@ class PyreqwestClient:
 
     async def _answer(self, call: PyreqwestCall) -> PyreqwestAnswer:
         response = await call.head()
-        exchange = current.get()
-        if exchange is not None:
-            exchange.head_received()
+        trace = current.get()
+        if trace is not None:
+            trace.head_received()
         return PyreqwestAnswer(call, response, self._headers(response))
 
     def _builder(self, outbound: Outbound) -> RequestBuilder:

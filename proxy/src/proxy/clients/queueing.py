@@ -38,11 +38,11 @@ class GatedClient:
 
     async def send(self, outbound: Outbound, body: AsyncIterator[bytes] | None) -> Answer:
         """Wait for a slot, then send. The slot is free again when the answer is closed. Raises ProxyError."""
-        exchange = current.get()
+        trace = current.get()
         if not await self.gate.enter(self._patience):
             raise ProxyError("pool_exhausted")
-        if exchange is not None:
-            exchange.grant()
+        if trace is not None:
+            trace.grant()
         return await self._call(outbound, body)
 
     async def _call(self, outbound: Outbound, body: AsyncIterator[bytes] | None) -> Answer:

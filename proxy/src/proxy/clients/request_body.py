@@ -19,7 +19,7 @@ class Upload:
         self,
         chunks: AsyncIterator[bytes],
         outbound: Outbound,
-        exchange: RequestTrace | None,
+        trace: RequestTrace | None,
         write_timeout_seconds: float,
         on_stall: Callable[[], None],
     ) -> None:
@@ -27,7 +27,7 @@ class Upload:
         chunked = header(outbound.headers, b"transfer-encoding")
         self.failure: Exception | None = None
         self._chunks = chunks
-        self._exchange = exchange
+        self._trace = trace
         self._declared = int(declared) if declared and not chunked else None
         self._patience = write_timeout_seconds
         self._on_stall = on_stall
@@ -57,5 +57,5 @@ class Upload:
         except Exception as error:
             self.failure = error
             raise
-        if self._exchange is not None:
-            self._exchange.sent()
+        if self._trace is not None:
+            self._trace.sent()

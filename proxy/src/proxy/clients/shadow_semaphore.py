@@ -14,19 +14,19 @@ class ShadowSemaphore:
         self._running: set[object] = set()
         self._waiting: OrderedDict[object, RequestTrace | None] = OrderedDict()
 
-    def ask(self, exchange: RequestTrace | None) -> Callable[[], None]:
+    def ask(self, trace: RequestTrace | None) -> Callable[[], None]:
         """Note that a call begins. Returns what to call when it has ended."""
         call = object()
-        self._waiting[call] = exchange
+        self._waiting[call] = trace
         self._grant()
         return lambda: self._end(call)
 
     def _grant(self) -> None:
         while self._waiting and len(self._running) < self._count:
-            call, exchange = self._waiting.popitem(last=False)
+            call, trace = self._waiting.popitem(last=False)
             self._running.add(call)
-            if exchange is not None:
-                exchange.grant()
+            if trace is not None:
+                trace.grant()
 
     def _end(self, call: object) -> None:
         self._waiting.pop(call, None)

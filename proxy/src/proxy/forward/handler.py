@@ -58,7 +58,7 @@ class ForwardedRequest:
     def __init__(self, context: ForwardContext, scope: Scope, receive: Receive, send: Send) -> None:
         self._fields = fields = rules.fields_of(scope["headers"])
         request_id = rules.request_id_of(fields[b"x-request-id"][0]) if b"x-request-id" in fields else ""
-        self._exchange = context.watch.trace(scope["method"], scope["raw_path"], request_id)
+        self._trace = context.watch.trace(scope["method"], scope["raw_path"], request_id)
         self._context = context
         self._scope = scope
         self._send = send
@@ -75,8 +75,8 @@ class ForwardedRequest:
         run_id = rules.first(self._fields, rules.RUN_HEADER)
         in_use.requests += 1
         try:
-            with CountedRequest(self._context.counters, self._exchange, run_id):
-                self._exchange.outcome = await self._outcome()
+            with CountedRequest(self._context.counters, self._trace, run_id):
+                self._trace.outcome = await self._outcome()
         finally:
             self._downstream.end()
             in_use.requests -= 1
@@ -110,7 +110,7 @@ class ForwardedRequest:
         if not downstream.gone:
             return await self._fail(self._by_its_cause(ProxyError("total_timeout")))
         if downstream.timed_out:
-            self._exchange.code = "caller_timeout"
+            self._trace.code = "caller_timeout"
             self._context.counters.count_error("caller_timeout")
         self._context.log.info("client gone: %s", self._scope["method"])
         return Cell.ABORTED
@@ -142,13 +142,13 @@ class ForwardedRequest:
         if outbound.has_body and context.request_buffer_bytes:
             length = header(outbound.headers, b"content-length")
             await downstream.read_ahead(context.request_buffer_bytes, int(length) if length else None)
-            self._exchange.body_read()
+            self._trace.body_read()
         admission = context.admission
         if admission is not None:
-            self._exchange.queued()
+            self._trace.queued()
             await admission.enter()
         try:
-            self._exchange.admitted()
+            self._trace.admitted()
             answer = self._answer = await self._ask(self._in_use.client, outbound)
             try:
                 await self._pass_on(answer)
@@ -170,10 +170,10 @@ class ForwardedRequest:
             try:
                 return await client.send(outbound, self._downstream.body() if outbound.has_body else None)
             except ProxyError as error:
-                if again == 0 or not may_repeat(outbound) or not was_stale(error, self._exchange):
+                if again == 0 or not may_repeat(outbound) or not was_stale(error, self._trace):
                     raise
                 again -= 1
-                self._exchange.retrying()
+                self._trace.retrying()
 
     async def _pass_on(self, answer: Answer) -> None:
         """Send everything but the end of the answer."""
@@ -186,9 +186,9 @@ class ForwardedRequest:
             chunks = _one(body)
         if not self._downstream.whole:
             headers.append((b"connection", b"close"))
-        exchange = self._exchange
-        exchange.status = answer.status
-        if timing := exchange.answering(headers):
+        trace = self._trace
+        trace.status = answer.status
+        if timing := trace.answering(headers):
             headers.append((b"server-timing", timing))
         if self._connection is not None and self._connection.hold_next_write is not None:
             self._connection.hold_next_write()  # for the first piece of the body, if it is here already
@@ -196,14 +196,14 @@ class ForwardedRequest:
         self._started = True
         async for chunk in chunks:
             await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
-        exchange.body_done()
+        trace.body_done()
 
     async def _fail(self, error: ProxyError) -> Cell:
-        context, exchange = self._context, self._exchange
+        context, trace = self._context, self._trace
         pool = line(context.counters.cells)
         if self._answer is None:  # else closing that has given the connection back
-            exchange.released()
-        exchange.code = error.code
+            trace.released()
+        trace.code = error.code
         context.counters.count_error(error.code)
         if error.code == "pool_exhausted":
             context.counters.cells[Cell.TIMEOUTS] += 1
@@ -213,8 +213,8 @@ class ForwardedRequest:
             # the head is out: only a cut connection tells the caller that the body is not whole. uvicorn cuts it
             # when the app returns before the end of the answer.
             return Cell.ABORTED
-        exchange.status = error.status
-        await send_error(error, self._scope, self._send, downstream=self._downstream, request_id=exchange.request_id)
+        trace.status = error.status
+        await send_error(error, self._scope, self._send, downstream=self._downstream, request_id=trace.request_id)
         return Cell.FAILED
 
 
@@ -223,12 +223,12 @@ def may_repeat(outbound: Outbound) -> bool:
     return outbound.method in IDEMPOTENT and not outbound.has_body
 
 
-def was_stale(error: ProxyError, exchange: RequestTrace) -> bool:
+def was_stale(error: ProxyError, trace: RequestTrace) -> bool:
     """Say whether a try failed only because its kept connection was closed: cut off before a byte of an answer.
 
     The upstream may have closed it while the request was on its way; RFC 9110 section 9.2.2 allows to repeat it then.
     """
-    return error.code in _CUT and exchange.kept and not exchange.received
+    return error.code in _CUT and trace.kept and not trace.received
 
 
 async def _whole(chunks: AsyncIterator[bytes]) -> bytes:

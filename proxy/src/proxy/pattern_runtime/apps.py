@@ -83,7 +83,7 @@ class PatternApps:
 async def _answer_exception(_: Request, error: Exception) -> Response:
     """Answer for a pattern's exception: 500 as FastAPI does, and nothing of what the exception says."""
     failure = pattern_error(error)
-    exchange = current.get()
-    body = failure.body(exchange.request_id if exchange is not None else "")
+    trace = current.get()
+    body = failure.body(trace.request_id if trace is not None else "")
     headers = {name.decode(): value.decode() for name, value in failure.headers(body)}
     return Response(body, failure.status, headers)

@@ -46,12 +46,12 @@ class PatternRoutes:
 async def _refuse(apps: PatternApps, error: ProxyError, status: int, scope: Scope, send: Send) -> None:
     """Answer for what is no call of a pattern, with the names there are; counted, so that a load test adds up."""
     request_id = request_id_of(header(scope["headers"], b"x-request-id"))
-    exchange = apps.watch.trace(scope["method"], scope["raw_path"], request_id)
+    trace = apps.watch.trace(scope["method"], scope["raw_path"], request_id)
     run_id = header(scope["headers"], RUN_HEADER)
-    with CountedRequest(apps.watch.counters, exchange, run_id, ends=False):
-        exchange.outcome = Cell.FAILED
+    with CountedRequest(apps.watch.counters, trace, run_id, ends=False):
+        trace.outcome = Cell.FAILED
         apps.watch.counters.count_error(error.code)
-    document = json.loads(error.body(exchange.request_id))
+    document = json.loads(error.body(trace.request_id))
     document["error"]["status"] = status
     document["patterns"] = list(apps.patterns())
     headers = [(b"x-proxy-error", error.code.encode())]
