@@ -1,26 +1,21 @@
 """The whole loop in real Docker Compose."""
 
 import json
-import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e.conditions import compose
 from e2e.loop import Say, assert_accounted_for, counts, ten_and_forty
 
-from support.clone import Clone, clone
+from support.clone import Clone
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 
 SERVICES = ("link", "upstream-mock", "proxy", "locust")
-
-
-def compose(here: Clone, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    return here.command("docker", "compose", *words, timeout=600, **options)
 
 
 def container(here: Clone, service: str) -> dict[str, Any]:
@@ -35,18 +30,9 @@ def timed(here: Clone, *words: str, **variables: str) -> float:
     return time.monotonic() - began
 
 
-@pytest.fixture(scope="module")
-def here() -> Iterator[Clone]:
-    """A clone whose images are built and whose stack is up, by the two commands of the README."""
-    with clone() as made:
-        try:
-            made.measured.append(f"docker compose build: {timed(made, 'build', '-q'):.1f} s")
-            made.measured.append(
-                f"docker compose up --wait -d, images built: {timed(made, 'up', '--wait', '-d'):.1f} s"
-            )
-            yield made
-        finally:
-            compose(made, "--profile", "workers", "down", "-v", "--rmi", "local", "-t", "2", expect=None)
+@pytest.fixture
+def here(composed: Clone) -> Clone:
+    return composed
 
 
 def test_up_returns_when_it_works(here: Clone, say: Say) -> None:

@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 
 import pytest
 from e2e.conditions import (
@@ -12,27 +11,19 @@ from e2e.conditions import (
     bounds,
     bring_up,
     change_network,
-    compose,
     connect_seconds,
     request,
 )
 from e2e.loop import Say, assert_accounted_for, counts
 
-from support.clone import Clone, clone
+from support.clone import Clone
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 
 
-@pytest.fixture(scope="module")
-def here() -> Iterator[Clone]:
-    """A clone whose stack is up."""
-    with clone() as made:
-        try:
-            compose(made, "build", "-q")
-            bring_up(made)
-            yield made
-        finally:
-            compose(made, "down", "-v", "--rmi", "local", "-t", "2", expect=None)
+@pytest.fixture
+def here(composed: Clone) -> Clone:
+    return composed
 
 
 def test_https_in_compose(here: Clone, say: Say) -> None:

@@ -1,22 +1,12 @@
 """What a user sees of the mock's faults and of TLS, as processes."""
 
-from collections.abc import Iterator
-
 import pytest
 from e2e.conditions import TLS_LOAD, assert_pool_limited, bounds, failures_between
 from e2e.loop import Say, assert_accounted_for, counts
 
-from support.clone import Clone, Foreground, clone
+from support.clone import Clone
 
-pytestmark = [pytest.mark.e2e]
-
-
-@pytest.fixture(scope="module")
-def local() -> Iterator[Clone]:
-    """A clone whose services are up as processes."""
-    with clone() as made, Foreground(made, "./sandbox", "up", "--processes") as running:
-        running.until(r"open the Locust UI|Locust UI", 60)
-        yield made
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("up")]
 
 
 # Faults, as processes: what of the mock's failing reaches the user, and in which words.
@@ -41,8 +31,7 @@ def test_resets_are_counted_and_named(local: Clone, say: Say) -> None:
     assert upstream["abandoned"] == failed
     low, high = bounds(upstream["started"], 0.2)
     assert low <= upstream["abandoned"] <= high
-    steady = document["totals"]
-    share = f"{steady['failures']} of {steady['requests']} requests failed (502 upstream_reset "
+    share = f"{failed} of {totals['requests']} requests failed (502 upstream_reset "
     assert share in str(document["verdict"])
     assert proxy["answered"] == upstream["completed"] == totals["requests"] - failed
     assert document["audit"]["agreed"], document["audit"]

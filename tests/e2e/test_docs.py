@@ -2,13 +2,12 @@
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from browser import Browser
-from support.clone import Clone, Foreground, clone
+from support.clone import Clone, Foreground
 from support.docs import commands
 from support.servers import ROOT
 
@@ -25,15 +24,9 @@ DEFAULT_PORTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def here() -> Iterator[Clone]:
-    with clone() as made:
-        foreground = Foreground(made, "./sandbox", "up", "--processes")
-        foreground.until(r"Pool Sandbox is ready", 120)
-        try:
-            yield made
-        finally:
-            foreground.stop()
+@pytest.fixture
+def here(local: Clone, up: Foreground) -> Clone:
+    return local
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -1,10 +1,13 @@
 """`test`: the sandbox's own tests."""
 
+import json
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -94,17 +97,21 @@ def exit_code(most: int, timing: int) -> int:
 def _covered(root: Path) -> str:
     """Return a line with the share of each package's lines that ran, in the tests or in processes they started."""
     _coverage(root, "combine", "--quiet")
-    shares = []
-    for source in sorted(root.glob("*/src/*/__init__.py")):
-        package = source.parent
-        share = _coverage(root, "report", "--format=total", f"--include={package}/*")
-        shares.append(f"{package.name} {share or '?'} %")
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "coverage.json")
+        _coverage(root, "json", "-o", str(report))
+        files = json.loads(report.read_text())["files"] if report.is_file() else {}
+    lines, ran = Counter[str](), Counter[str]()
+    for path, found in files.items():
+        package = path.partition("/src/")[2].partition("/")[0]
+        lines[package] += found["summary"]["num_statements"]
+        ran[package] += found["summary"]["covered_lines"]
+    shares = [f"{package} {100 * ran[package] / lines[package]:.0f} %" for package in sorted(lines) if lines[package]]
     return f"lines covered: {', '.join(shares)}"
 
 
-def _coverage(root: Path, *arguments: str) -> str:
-    command = [sys.executable, "-P", "-m", "coverage", *arguments]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True).stdout.strip()
+def _coverage(root: Path, *arguments: str) -> None:
+    subprocess.run([sys.executable, "-P", "-m", "coverage", *arguments], cwd=root, capture_output=True, check=False)
 
 
 def _counted(root: Path, *arguments: str, launcher: tuple[str, ...] = ()) -> _Result:
@@ -121,4 +128,6 @@ def _counted(root: Path, *arguments: str, launcher: tuple[str, ...] = ()) -> _Re
 
 
 def _pytest(root: Path, *arguments: str, launcher: tuple[str, ...] = ()) -> int:
-    return subprocess.call([sys.executable, "-P", "-m", *launcher, "pytest", *arguments], cwd=root)
+    # pytest keeps the tests as it has rewritten them, which takes seconds, only where bytecode may be written.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.call([sys.executable, "-P", "-m", *launcher, "pytest", *arguments], cwd=root, env=environment)
