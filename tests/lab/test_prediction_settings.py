@@ -21,40 +21,7 @@ from lab.prediction.words import forecast_rows, outcome_rows
 from lab.prediction_outcome import with_outcome
 from lab.wire import LatencyFigures
 from support.documents import run_document
-
-LOAD = {"LOCUST_USERS": 20, "LOCUST_PROCESSES": 1, "LAB_PATTERN": "forward", "LAB_REQUEST_PATH": "/work"}
-PROXY = {
-    "PROXY_CLIENT": "pyreqwest",
-    "PROXY_QUEUE": "client",
-    "PROXY_MAX_CONNECTIONS": 10,
-    "PROXY_MAX_KEEPALIVE_CONNECTIONS": 5,
-    "PROXY_POOL_TIMEOUT_SECONDS": 5.0,
-    "PROXY_MAX_IN_FLIGHT": None,
-    "PROXY_HTTP2": False,
-    "UVICORN_WORKERS": 1,
-}
-NETWORK = {"rtt_ms": 0.0, "jitter_ms": 0.0, "loss_pct": 0.0, "bw_down_mbit": None}
-UPSTREAM = {
-    "UPSTREAM_CAPACITY": None,
-    "UPSTREAM_CHUNKS": 1,
-    "UPSTREAM_CHUNK_GAP_MS": 0.0,
-    "UPSTREAM_ERROR_RATE": 0.0,
-    "UPSTREAM_PAYLOAD_BYTES": 120,
-    "UPSTREAM_TLS": "off",
-    "UPSTREAM_HTTP2": False,
-    "UPSTREAM_MAX_REQUESTS_PER_CONNECTION": None,
-    "UPSTREAM_FRAMING": None,
-}
-LATENCY = LatencyFigures(mean_ms=200, scv=0, strata_ms=((1.0, 200.0),))
-PARTS = (LOAD, PROXY, NETWORK, UPSTREAM)
-
-
-def reported(latency: LatencyFigures | None = LATENCY, **changed: Any) -> ReportedSettings:
-    load, proxy, network, upstream = (
-        {**part, **{name: value for name, value in changed.items() if name in part}} for part in PARTS
-    )
-    assert all(any(name in part for part in PARTS) for name in changed)
-    return ReportedSettings(load, proxy, network, upstream, latency)
+from support.reported import reported
 
 
 def test_settings_become_a_workload() -> None:
@@ -253,7 +220,7 @@ def test_a_promise_starts_from_what_a_run_measured() -> None:
     assert promise(settings, {"LOCUST_USERS": 10}, correction).before == predict(found)
 
 
-@pytest.mark.parametrize("name", ["UPSTREAM_LATENCY", "PROXY_THREAD_TOKENS", "PROXY_MAX_CONNECTION"])
+@pytest.mark.parametrize("name", ["UPSTREAM_LATENCY", "LAB_PATTERN", "PROXY_MAX_CONNECTION"])
 def test_what_the_model_does_not_know_promises_nothing(name: str) -> None:
     with pytest.raises(Unpredictable, match=f"^{name}: "):
         promise(reported(), {name: 1})

@@ -1,5 +1,6 @@
 """Each rule over a made account of a run: what it finds, what it says, and where it stays silent."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,10 @@ from lab.conclusion import Verdict
 from lab.emulation import DistributionMs, EmulatorStats
 from lab.run_document import Closings, Generator, Host, LatencyMs, PartSettings, PoolWorker, SettingsAtEnds, Totals
 from lab.verdict.judge import judge
+from lab.wire import LatencyFigures
+from loadtest.patterns import calling_pattern
 from support.documents import account, pool, run_document
+from support.reported import reported
 
 IDLE = {"proxy": 0.3, "upstream": 0.1, "link": None, "generator": 0.2}
 
@@ -19,19 +23,24 @@ IDLE = {"proxy": 0.3, "upstream": 0.1, "link": None, "generator": 0.2}
 def verdict(places: dict[Place, float], *, settings: dict[str, Any] | None = None, **changes: Any) -> Verdict:
     """Judge a run of 20 users against a pool of ten that spent these milliseconds at these places."""
     users_ms = sum(places.values())
-    proxy = {"PROXY_MAX_CONNECTIONS": 10, "PROXY_MAX_KEEPALIVE_CONNECTIONS": 5} | (settings or {})
+    changed = settings or {}
+    proxy = {"PROXY_MAX_CONNECTIONS": 10, "PROXY_MAX_KEEPALIVE_CONNECTIONS": 5} | changed
     both = PartSettings(load={"LOCUST_USERS": 20}, proxy=proxy, network={}, upstream={})
+    work = places.get(Place.UPSTREAM_WORK, 0.0)
+    known = reported(LatencyFigures(mean_ms=work, scv=0, strata_ms=((1.0, work),)))
+    known = replace(known, proxy={**known.proxy, **changed}, upstream={**known.upstream, **changed})
     figures: dict[str, Any] = {
         "attribution": account(places),
         "latency_ms": LatencyMs(mean=users_ms, p50=users_ms, p99=users_ms),
         "settings": SettingsAtEnds(start=both, end=both),
         "cpu_cores": IDLE,
     }
-    return judge(run_document(**(figures | changes)))
+    return judge(run_document(**(figures | changes)), known)
 
 
 WAITING = {Place.POOL_WAIT: 98.0, Place.UPSTREAM_WORK: 100.0, Place.PROXY_CPU: 2.0}
 FREE = {Place.POOL_WAIT: 1.0, Place.UPSTREAM_WORK: 100.0, Place.PROXY_CPU: 4.0}
+WIDE = pool(max=20, active_mean=4.0, waiting_mean=0.0, wait_ms=DistributionMs(count=380, mean=0.1))
 HALF_BUSY = pool(active_mean=5.0, waiting_mean=0.0)
 
 
@@ -53,9 +62,17 @@ def test_one_full_worker_is_enough() -> None:
         for pid, mean in ((1, 5.0), (2, 4.9), (3, 3.0), (4, 2.8))
     ]
     uneven = pool(max=20, active_mean=15.7, waiting_mean=4.0, workers=rows)
-    found = verdict({Place.POOL_WAIT: 40.0, Place.UPSTREAM_WORK: 100.0}, pool=uneven)
+    found = verdict(
+        {Place.POOL_WAIT: 40.0, Place.UPSTREAM_WORK: 100.0},
+        settings={"UVICORN_WORKERS": 4, "PROXY_MAX_CONNECTIONS": 5},
+        pool=uneven,
+        totals=Totals(requests=1000, failures=0, rps=185.0),
+    )
     assert found.bottleneck == "pool"
     assert found.advice.set == {"PROXY_MAX_CONNECTIONS": 6}, "a worker's, not all workers'"
+    assert found.advice.promise is not None
+    assert found.advice.promise.after is None, "with users spread evenly none would wait"
+    assert "98 were measured" in found.advice.promise.assumes
 
 
 def test_more_connections_are_promised_as_far_as_the_cpu_bears_them() -> None:
@@ -75,23 +92,31 @@ def test_streams_are_not_connections() -> None:
 
 
 def test_threads_and_admission_are_not_the_pool() -> None:
+    """Each is a limit that the model knows: 20 users and 105 ms are 190 requests a second."""
     threads = {Place.THREAD_WAIT: 400.0, Place.UPSTREAM_WORK: 105.0}
-    found = verdict(threads, settings={"PROXY_THREAD_TOKENS": 4, "LAB_PATTERN": "httpx_sync_shared"}, pool=HALF_BUSY)
+    few = Totals(requests=380, failures=0, rps=38.0)
+    pattern = calling_pattern("httpx_sync_shared")
+    unused = {"proxy": 0.05, "generator": 0.02}
+    four = {"PROXY_THREAD_TOKENS": 4, "PROXY_MAX_CONNECTIONS": 40, "PROXY_MAX_KEEPALIVE_CONNECTIONS": 40}
+    found = verdict(threads, settings=four, pattern=pattern, pool=WIDE, totals=few, cpu_cores=unused)
     assert found.bottleneck == "threads"
-    assert found.advice.set == {"PROXY_THREAD_TOKENS": 19}
+    assert found.advice.set == {"PROXY_THREAD_TOKENS": 20}
+    assert found.advice.promise is not None
+    assert found.advice.promise.after == pytest.approx(190, rel=0.05)
     admission = {Place.ADMISSION: 400.0, Place.UPSTREAM_WORK: 105.0}
-    found = verdict(admission, settings={"PROXY_MAX_IN_FLIGHT": 4}, pool=pool(max=20, active_mean=4.0))
+    settings = {"PROXY_MAX_IN_FLIGHT": 4, "PROXY_MAX_CONNECTIONS": 20}
+    found = verdict(admission, settings=settings, pool=WIDE, totals=few, cpu_cores=unused)
     assert found.bottleneck == "admission"
-    assert found.advice.set == {"PROXY_MAX_IN_FLIGHT": 19}
+    assert found.advice.set == {"PROXY_MAX_IN_FLIGHT": 20}
+    assert found.advice.promise is not None
+    assert found.advice.promise.after == pytest.approx(190, rel=0.05)
 
 
 def test_an_upstream_that_cannot_do_more_at_once() -> None:
     """Its servers are all busy, so the waiting before the pool is its, too; more connections change nothing."""
     found = verdict(WAITING, settings={"UPSTREAM_CAPACITY": 10})
     assert found.bottleneck == "upstream"
-    assert found.advice.set == {}
-    assert found.advice.promise is not None
-    assert found.advice.promise.before == found.advice.promise.after
+    assert (found.advice.set, found.advice.promise) == ({}, None)
     # used for 85 %, as each connection is with the proxy for a while: more of them would give 1/0.85 of the throughput
     busy = Totals(requests=850, failures=0, rps=85.0)
     assert verdict(WAITING, settings={"UPSTREAM_CAPACITY": 10}, totals=busy).bottleneck == "upstream"
@@ -134,8 +159,10 @@ def test_new_connections_and_who_closed_the_old(by_client: int, by_upstream: int
 
 def test_a_client_for_each_request_is_the_patterns() -> None:
     places = {Place.PROXY_CPU: 40.0, Place.CONNECT: 10.0, Place.UPSTREAM_WORK: 100.0}
-    found = verdict(places, settings={"LAB_PATTERN": "async_per_request"}, pool=pool(opened=1000))
+    found = verdict(places, pattern=calling_pattern("async_per_request"), pool=pool(opened=1000))
     assert found.bottleneck == "pattern"
+    assert found.advice.promise is not None
+    assert found.advice.promise.after is None
 
 
 def test_a_blocked_loop() -> None:

@@ -25,7 +25,15 @@ Bottleneck = Literal[
 ]
 """What most of the avoidable time waited for. `cpu` is one process at its limit, `machine` all cores."""
 
-Metric = Literal["succeeded_rps", "latency_mean_ms", "latency_p99_ms", "failed_share"]
+Metric = Literal[
+    "succeeded_rps",
+    "latency_mean_ms",
+    "latency_p50_ms",
+    "latency_p90_ms",
+    "latency_p95_ms",
+    "latency_p99_ms",
+    "failed_share",
+]
 
 
 class AdvicePromise(DocumentPart):

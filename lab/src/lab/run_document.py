@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lab.account.attribution import Attribution
 from lab.account.failures import FailureCount
 from lab.account.window import RunPart, Window
+from lab.calling_pattern import CallingPattern
 from lab.conclusion import UNJUDGED, Verdict
 from lab.document_part import DocumentPart
 from lab.emulation import DistributionMs, EmulatorStats, Network
@@ -201,6 +202,7 @@ class RunDocument(BaseModel):
     window_seconds: float
     users: int
     settings: SettingsAtEnds
+    pattern: CallingPattern | None = None
     versions: dict[str, dict[str, str] | None]
     tuning: list[str] = Field(default_factory=list)
     python: PythonProcess | None = None

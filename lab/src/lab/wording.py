@@ -37,6 +37,9 @@ def limit_label(bottleneck: Bottleneck) -> str:
 _METRICS: Mapping[Metric, str] = {
     "succeeded_rps": "requests/s",
     "latency_mean_ms": "ms in the mean",
+    "latency_p50_ms": "ms at p50",
+    "latency_p90_ms": "ms at p90",
+    "latency_p95_ms": "ms at p95",
     "latency_p99_ms": "ms at p99",
     "failed_share": "of the requests fail",
 }
@@ -45,9 +48,11 @@ _METRICS: Mapping[Metric, str] = {
 def promise_words(advice: Advice) -> str:
     """Return what the advice promises in a line; empty if it promises nothing."""
     promise = advice.promise
-    if promise is None or promise.after is None or promise.after == promise.before:
+    if promise is None or promise.after == promise.before:
         return ""
-    return f"{promise.before:g} -> up to {promise.after:g} {_METRICS[promise.metric]}, if {promise.assumes}"
+    if promise.after is None:
+        return f"what that brings is {promise.assumes}" if advice.set else ""
+    return f"{promise.before:g} -> {promise.after:g} {_METRICS[promise.metric]}, if {promise.assumes}"
 
 
 def busy_words(pool: Pool) -> str:

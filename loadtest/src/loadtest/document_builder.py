@@ -25,7 +25,7 @@ from loadtest import counter_deltas as deltas
 from loadtest.account_builder import attribution_of, failures_of
 from loadtest.emulator_stats import counted_in_all, link_stats, mock_stats
 from loadtest.locust_stats import Counts
-from loadtest.patterns import is_bounded
+from loadtest.patterns import calling_pattern
 from loadtest.process_deltas import closings_of, host_of, workers_of
 from loadtest.service_snapshots import Snapshot
 from loadtest.span import Moment, Span, span
@@ -62,8 +62,8 @@ def document(seen: Observation) -> RunDocument:
     measured = _measured(seen)
     if (objective := parse_objective(str(seen.load_settings.get("LAB_OBJECTIVE") or ""))) is not None:
         measured = measured.model_copy(update={"objective": objective.outcome(measured.objective_figures)})
-    measured = measured.model_copy(update={"verdict": judge(measured)})
     settings = reported_settings(seen.before, seen.load_settings)
+    measured = measured.model_copy(update={"verdict": judge(measured, settings)})
     return measured.model_copy(update={"prediction": settings and with_outcome(settings, measured)})
 
 
@@ -92,6 +92,7 @@ def _measured(seen: Observation) -> RunDocument:
     phases = deltas.phases_of(before, after, slowest)
     config = seen.before.network_config or seen.after.network_config
     proxy = seen.before.proxy_config or seen.after.proxy_config
+    pattern = calling_pattern(seen.load_settings.get("LAB_PATTERN"))
     return RunDocument(
         id=seen.run_id,
         label=seen.label,
@@ -105,6 +106,7 @@ def _measured(seen: Observation) -> RunDocument:
         settings=SettingsAtEnds(
             start=part_settings(seen.before, seen.load_settings), end=part_settings(seen.after, seen.load_settings)
         ),
+        pattern=pattern,
         versions=_versions(seen.after, seen.before),
         tuning=proxy.tuning if proxy else [],
         python=proxy.python if proxy else None,
@@ -115,7 +117,7 @@ def _measured(seen: Observation) -> RunDocument:
         first_byte_ms=counts.first_byte(),
         errors=dict(sorted(seen.counts.errors.items(), key=lambda error: -error[1])),
         failures=failures_of(seen.counts.errors, seen.before, seen.after, witnesses),
-        attribution=attribution_of(part, witnesses, bounded=is_bounded(seen.load_settings.get("LAB_PATTERN"))),
+        attribution=attribution_of(part, witnesses, bounded=pattern is None or pattern.bounded),
         phases_ms=phases,
         ledger=ledger if seen.ledger_entries is not None else None,
         pool=pool,
@@ -144,8 +146,9 @@ def _active_are(seen: Observation) -> Literal["connections", "requests"]:
     config = seen.before.proxy_config or seen.after.proxy_config
     proxy = config.settings if config else {}
     multiplexed = bool(proxy.get("PROXY_HTTP2")) and str(proxy.get("PROXY_UPSTREAM_URL", "")).startswith("https:")
-    bounded = is_bounded(seen.load_settings.get("LAB_PATTERN"))
-    return "requests" if multiplexed or not bounded else "connections"
+    pattern = calling_pattern(seen.load_settings.get("LAB_PATTERN"))
+    unbounded = pattern is not None and not pattern.bounded
+    return "requests" if multiplexed or unbounded else "connections"
 
 
 def _open_at_end(after: Snapshot) -> int | None:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from lab.calling_pattern import CallingPattern
 from lab.wire import ProxyConfig
 
 FORWARD: Final = "forward"
@@ -33,13 +34,22 @@ PATTERNS: Final = (
     "stream_raw_with_headers",
 )
 
-UNBOUNDED: Final = frozenset({"async_per_request", "requests_in_async", "requests_per_call", "requests_session"})
-"""Those whose connections nothing bounds: each call has a pool of its own, or its pool opens more when it is full."""
+_TRAITS: Final = (
+    CallingPattern(name="async_per_request", client_per_request=True, bounded=False),
+    CallingPattern(name="httpx_sync_per_thread", in_threads=True, bounded=False),
+    CallingPattern(name="httpx_sync_shared", in_threads=True),
+    CallingPattern(name="requests_in_async", bounded=False, blocks_loop=True),
+    CallingPattern(name="requests_per_call", client_per_request=True, bounded=False, in_threads=True),
+    CallingPattern(name="requests_session", bounded=False, in_threads=True),
+)
+"""Those that are not an `async def` with one client, whose pool bounds its connections."""
 
 
-def is_bounded(pattern: object) -> bool:
-    """Whether requests by this pattern, or none, may have to wait for a connection."""
-    return pattern not in UNBOUNDED
+def calling_pattern(name: object) -> CallingPattern | None:
+    """Return what matters of the pattern of that name, None for forwarding."""
+    if name in (None, "", FORWARD):
+        return None
+    return next((each for each in _TRAITS if each.name == name), CallingPattern(name=str(name)))
 
 
 def tuned_pattern(pattern: str, proxy: ProxyConfig | None) -> str | None:

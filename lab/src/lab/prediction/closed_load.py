@@ -11,6 +11,7 @@ of Computer Systems, IFIP Congress 1977), both ways.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab.prediction.closed_network import Station, one_station, servers, throughputs
@@ -45,7 +46,10 @@ def closed_load(work: Workload) -> Forecast:
     return Forecast(
         throughput_rps=answered,
         latency_mean_ms=work.users / finished * 1e3,  # Little's law
-        latency_p99_ms=max(quantile_seconds(one.took, 0.99) for one, _ in found) * 1e3,
+        latency_p99_ms=_slowest(found, 0.99),
+        latency_p50_ms=_slowest(found, 0.5),
+        latency_p90_ms=_slowest(found, 0.9),
+        latency_p95_ms=_slowest(found, 0.95),
         pool_wait_mean_ms=math.fsum(one.wait * one.finished * count for one, count in found) / finished * 1e3,
         pool_wait_p99_ms=min(wait_p99, work.pool_timeout_seconds) * 1e3,
         pool_utilisation=math.fsum(one.held * count for one, count in found) / (work.connections * work.workers),
@@ -53,6 +57,11 @@ def closed_load(work: Workload) -> Forecast:
         generator_utilisation=min(finished * work.generator_cpu_seconds / work.generator_processes, 1.0),
         timed_out_share=1 - answered / finished,
     )
+
+
+def _slowest(found: Sequence[tuple[_Worker, int]], share: float) -> float:
+    """Return the milliseconds that a share of the requests does not exceed, of the workers with the most users."""
+    return max(quantile_seconds(one.took, share) for one, _ in found) * 1e3
 
 
 def _worker(work: Workload, users: int) -> _Worker:

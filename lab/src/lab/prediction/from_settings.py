@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from lab.calling_pattern import CallingPattern
 from lab.prediction.calibration import COSTS, GENERATOR_CPU_MS, ClientCost
 from lab.prediction.workload import ServiceTime, Workload
 from lab.wire import LatencyFigures
@@ -23,13 +24,17 @@ class Unpredictable(ValueError):
 
 @dataclass(frozen=True)
 class ReportedSettings:
-    """Variables by name, as the services report them. `network` holds what the link's settings come to."""
+    """Variables by name, as the services report them. `network` holds what the link's settings come to.
+
+    `pattern`: what to model as forwarding by httpx, within these bounds; LAB_PATTERN is `forward` then.
+    """
 
     load: Mapping[str, JsonValue]
     proxy: Mapping[str, JsonValue]
     network: Mapping[str, JsonValue]
     upstream: Mapping[str, JsonValue]
     latency: LatencyFigures | None
+    pattern: CallingPattern | None = None
 
     def workload(self) -> Workload:
         """Return the workload. Raises Unpredictable."""
@@ -38,7 +43,7 @@ class ReportedSettings:
         client = self.client
         users, workers = int(_number(self.load, "LOCUST_USERS")), int(_number(self.proxy, "UVICORN_WORKERS"))
         connections = int(_number(self.proxy, "PROXY_MAX_CONNECTIONS"))
-        admitted = _optional(self.proxy, "PROXY_MAX_IN_FLIGHT")
+        admitted = self._admitted()
         in_pool = min(users / workers, admitted or math.inf)
         reopens = self.opened_per_request() > 0.5
         in_client = self.proxy.get("PROXY_QUEUE") == "client" and not reopens  # measured: these cost no more
@@ -63,7 +68,15 @@ class ReportedSettings:
             cpu_in_turns=reopens,
             start_together=(_optional(self.load, "LOCUST_SPAWN_RATE") or users) >= users,
             error_share=_optional(self.upstream, "UPSTREAM_ERROR_RATE") or 0.0,
+            opened_share=self.opened_per_request(),
         )
+
+    def _admitted(self) -> float | None:
+        """Return how many requests a worker lets in: a thread lets in one, as PROXY_MAX_IN_FLIGHT so many."""
+        limits = [_optional(self.proxy, "PROXY_MAX_IN_FLIGHT")]
+        if self.pattern is not None and self.pattern.in_threads:
+            limits.append(_number(self.proxy, "PROXY_THREAD_TOKENS"))
+        return min((limit for limit in limits if limit is not None), default=None)
 
     @property
     def client(self) -> ClientCost:
@@ -84,6 +97,10 @@ class ReportedSettings:
         if self.client.counts_busy_as_idle and busy > _number(self.proxy, "PROXY_MAX_KEEPALIVE_CONNECTIONS"):
             return 1.0
         return per_request
+
+    def opening_ms(self) -> float:
+        """Return how long opening connections takes in the mean of all requests."""
+        return (self.round_trips() - 1) * self._round_trip_seconds() * 1e3
 
     def round_trips(self) -> float:
         """Return how many round trips a request pays for in the mean: its own, and those of connections it opens."""

@@ -25,13 +25,17 @@ def open_load(work: Workload, arrivals_per_second: float) -> Forecast:
         beyond = queue.utilisation ** max(work.connections - queue.count, 0)
     else:
         queue, beyond = OpenQueue(arrivals, hold, work.connections, work.work.scv * (mean / hold) ** 2), 1.0
+    took = plus_work(queue.waits_longer, work.work, hold - mean)
     patience = work.pool_timeout_seconds
     given_up = beyond * queue.waits_longer(patience) if math.isfinite(patience) else 0.0
     wait = queue.mean_wait_seconds
     return Forecast(
         throughput_rps=arrivals_per_second * (1 - given_up),
         latency_mean_ms=(wait + hold) * 1e3,
-        latency_p99_ms=quantile_seconds(plus_work(queue.waits_longer, work.work, hold - mean), 0.99) * 1e3,
+        latency_p99_ms=quantile_seconds(took, 0.99) * 1e3,
+        latency_p50_ms=quantile_seconds(took, 0.5) * 1e3,
+        latency_p90_ms=quantile_seconds(took, 0.9) * 1e3,
+        latency_p95_ms=quantile_seconds(took, 0.95) * 1e3,
         pool_wait_mean_ms=wait * beyond * 1e3,
         pool_wait_p99_ms=min(quantile_seconds(lambda t: beyond * queue.waits_longer(t), 0.99), patience) * 1e3,
         pool_utilisation=min(arrivals * (hold + wait * (1 - beyond)) / work.connections, 1.0),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from pydantic import JsonValue
 
@@ -19,11 +20,13 @@ _CHANGEABLE = (
     "PROXY_MAX_KEEPALIVE_CONNECTIONS",
     "PROXY_POOL_TIMEOUT_SECONDS",
     "PROXY_MAX_IN_FLIGHT",
+    "PROXY_THREAD_TOKENS",
     "UVICORN_WORKERS",
     "UPSTREAM_CAPACITY",
     "UPSTREAM_ERROR_RATE",
     "UPSTREAM_PAYLOAD_BYTES",
     "UPSTREAM_MAX_REQUESTS_PER_CONNECTION",
+    "UPSTREAM_FRAMING",
     "UPSTREAM_TLS",
     "NET_RTT_MS",
     "NET_JITTER_MS",
@@ -31,6 +34,8 @@ _CHANGEABLE = (
     "NET_BW_DOWN_MBIT",
 )
 """Variables that the model knows; UPSTREAM_LATENCY only the mock can read."""
+
+Expected = TypeVar("Expected")
 
 AS_IT_WAS = Correction()
 
@@ -65,7 +70,7 @@ def changed(settings: ReportedSettings, change: Mapping[str, JsonValue]) -> Repo
     return replace(settings, **new, network={**settings.network, **network})  # type: ignore[arg-type]
 
 
-def smallest(forecast: Callable[[int], Forecast], holds: Callable[[Forecast], bool], most: int) -> int | None:
+def smallest(forecast: Callable[[int], Expected], holds: Callable[[Expected], bool], most: int) -> int | None:
     """Return the smallest value with which an objective holds, by bisection from 1 to `most`; None if it never does.
 
     The objective must be one that a larger value does not break.

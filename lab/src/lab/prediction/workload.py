@@ -36,8 +36,9 @@ class Workload:
     open one instead. `connections` and `max_in_flight` are per worker. A request needs a share of `cpu_before_pool` of
     the proxy's CPU before it asks for a connection. It holds that for its round trips (`travel_seconds`), the rest of
     the CPU, the link's bandwidth (`link_seconds` of all of it) and the upstream's work, which waits for one of
-    `capacity` servers. The upstream answers a share of `error_share` by an error. With users who start
-    together and a constant upstream requests stay in bunches; `cpu_in_turns`: the CPU works on all of a bunch in turns.
+    `capacity` servers. The upstream answers a share of `error_share` by an error; a share of `opened_share` opens a
+    connection. With users who start together and a constant upstream requests stay in bunches; `cpu_in_turns`: the CPU
+    works on all of a bunch in turns.
     """
 
     users: int
@@ -57,6 +58,7 @@ class Workload:
     cpu_in_turns: bool = False
     start_together: bool = True
     error_share: float = 0.0
+    opened_share: float = 0.0
 
     @property
     def bunched(self) -> bool:
@@ -76,6 +78,9 @@ class Forecast(BaseModel):
     throughput_rps: float
     latency_mean_ms: float
     latency_p99_ms: float
+    latency_p50_ms: float | None = None
+    latency_p90_ms: float | None = None
+    latency_p95_ms: float | None = None
     pool_wait_mean_ms: float
     pool_wait_p99_ms: float
     pool_utilisation: float

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from lab.account.places import PLACES, Place
-from lab.conclusion import Advice, AdvicePromise, Bottleneck, Finding
+from lab.conclusion import Advice, Bottleneck, Finding
+from lab.prediction.from_settings import ReportedSettings
 from lab.run_document import RunDocument, Totals
+from lab.verdict.run_model import RunModel
 from lab.wording import PARTS
 
 TENTH = 0.1
@@ -33,18 +35,16 @@ _HOLDING = (
 )
 """Where a request is while it holds a connection."""
 
-_CLIENT_PER_REQUEST = frozenset({"async_per_request", "requests_per_call"})
-"""Calling patterns without a pool that outlives a request."""
-
 QUEUES = (Place.POOL_WAIT, Place.THREAD_WAIT, Place.ADMISSION)
 """Where requests wait in the proxy for those before them. How long, is decided by what comes after."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """One run, read with defaults for what was not measured."""
+    """One run, read with defaults for what was not measured. `settings` as reported, for a model of it."""
 
     run: RunDocument
+    settings: ReportedSettings | None = None
 
     def share(self, *places: Place) -> float:
         """Return which part of the users' time in the mean was spent at these places."""
@@ -70,6 +70,11 @@ class Facts:
         start = self.run.settings.start
         return next((part[variable] for name in PARTS if variable in (part := getattr(start, name) or {})), None)
 
+    @cached_property
+    def model(self) -> RunModel:
+        """The model of the run. Raises Unpredictable where none describes it."""
+        return RunModel.of(self.run, self.settings)
+
     @property
     def users_ms(self) -> float:
         return self.run.latency_ms.mean or 0.0
@@ -94,15 +99,9 @@ class Facts:
         return max(1, len(rows), int(self.number("UVICORN_WORKERS", 1)))
 
     @property
-    def pattern(self) -> str | None:
-        """The calling pattern in use; None if requests were forwarded."""
-        name = self.setting("LAB_PATTERN")
-        return None if name in (None, "", "forward") else str(name)
-
-    @property
     def pattern_opens_each_time(self) -> bool:
         """Whether the calling pattern makes a client for each request."""
-        return self.pattern in _CLIENT_PER_REQUEST
+        return self.run.pattern is not None and self.run.pattern.client_per_request
 
     def cpu_share(self, part: str) -> float:
         """Return how much of the CPU that a part's processes can use they used: one core each."""
@@ -128,22 +127,6 @@ class Facts:
         """
         held = self.ms(*_HOLDING)
         return self.share(*places) + (self.share(*QUEUES) * self.ms(*places) / held if held else 0.0)
-
-    @staticmethod
-    def enough(now: int, waiting_share: float) -> int:
-        """Return how many places requests need of which there are `now`, all taken, and that share of their time waits.
-
-        As many as hold one or wait for one on average (Little's law); more than now, and at most twenty times as many.
-        """
-        return max(now + 1, round(now / max(1 - waiting_share, 0.05)))
-
-    def throughput_promise(
-        self, times: float | None, assumes: str = "the upstream takes as long as now, and CPU lasts"
-    ) -> AdvicePromise:
-        """Return the promise of so many times the throughput; None: it cannot be known."""
-        before = round(self.rps, 1)
-        after = None if times is None else round(self.rps * times, 1)
-        return AdvicePromise(metric="succeeded_rps", before=before, after=after, assumes=assumes)
 
     def finding(self, bottleneck: Bottleneck, place: Place, share: float, because: str, advice: Advice) -> Finding:
         """Return a finding at a place, with the kind and owner of that place."""

@@ -2,10 +2,12 @@
 
 from lab.account.places import PLACES
 from lab.conclusion import Advice, Finding, Verdict
-from lab.objective import ObjectiveOutcome, outcome_words
+from lab.objective import ObjectiveOutcome, outcome_words, parse_objective
+from lab.prediction.from_settings import ReportedSettings
 from lab.run_document import RunDocument
 from lab.verdict.caveats import caveats
 from lab.verdict.facts import TENTH, Facts
+from lab.verdict.promises import advice_for
 from lab.verdict.rules import rules
 from lab.wording import busy_words
 
@@ -13,9 +15,12 @@ FIRST = ("leak", "failures")
 """What explains whatever else is found: connections that are gone, and requests that did not do their work."""
 
 
-def judge(run: RunDocument) -> Verdict:
-    """Return the verdict over a run whose own verdict is not read."""
-    facts = Facts(run)
+def judge(run: RunDocument, settings: ReportedSettings | None = None) -> Verdict:
+    """Return the verdict over a run whose own verdict is not read.
+
+    `settings`, as the services reported them before it, are for what an advice promises.
+    """
+    facts = Facts(run, settings)
     if not run.totals.requests:
         return _none("no request was made", Advice(words="Run it with users and for longer."))
     found = [finding for rule in rules() if (finding := rule(facts)) is not None and finding.share >= TENTH]
@@ -26,13 +31,21 @@ def judge(run: RunDocument) -> Verdict:
         main, *others = ordered
         verdict = _of(main).model_copy(update={"also": others})
     if run.objective is not None:
-        verdict = _by_objective(verdict, run.objective)
+        advised = [verdict.advice, *(finding.advice for finding in verdict.also)]
+        verdict = _by_objective(verdict, run.objective, _needed(facts, run.objective, advised))
     return verdict.model_copy(update={"caveats": caveats(facts)})
 
 
-def _by_objective(verdict: Verdict, outcome: ObjectiveOutcome) -> Verdict:
-    """Say first whether the objective holds; where it does there is nothing to advise."""
-    advice = Advice(words="Nothing has to change.") if outcome.holds else verdict.advice
+def _needed(facts: Facts, outcome: ObjectiveOutcome, advised: list[Advice]) -> Advice:
+    """Return the smallest change with which the objective holds, and no more where it does; else what was advised."""
+    objective = parse_objective(outcome.text)
+    if outcome.holds or objective is None:
+        return Advice(words="Nothing has to change.")
+    return advice_for(facts, objective, advised) or advised[0]
+
+
+def _by_objective(verdict: Verdict, outcome: ObjectiveOutcome, advice: Advice) -> Verdict:
+    """Say first whether the objective holds."""
     return verdict.model_copy(update={"because": f"{outcome_words(outcome)}; {verdict.because}", "advice": advice})
 
 

@@ -3,18 +3,14 @@
 from lab.account.places import Place
 from lab.conclusion import Advice, Finding
 from lab.verdict.facts import TENTH, Facts
-from lab.verdict.headroom import closest
+from lab.verdict.promises import enough, promise
 
 
 def find(facts: Facts) -> Finding | None:
     share, limit = facts.share(Place.ADMISSION), int(facts.number("PROXY_MAX_IN_FLIGHT"))
     if share < TENTH or not limit:
         return None
-    pool = facts.run.pool
-    wanted = facts.enough(limit, share)
-    if pool is not None:
-        wanted = max(limit + 1, min(wanted, pool.max // facts.workers))
-    times = min(wanted / limit, closest(facts).times)
+    wanted = enough(facts, "PROXY_MAX_IN_FLIGHT", limit, share)
     return facts.finding(
         "admission",
         Place.ADMISSION,
@@ -23,6 +19,6 @@ def find(facts: Facts) -> Finding | None:
         Advice(
             words=f"Let more of them in: PROXY_MAX_IN_FLIGHT={wanted} (now {limit}).",
             set={"PROXY_MAX_IN_FLIGHT": wanted},
-            promise=facts.throughput_promise(times),
+            promise=promise(facts, {"PROXY_MAX_IN_FLIGHT": wanted}),
         ),
     )

@@ -1,9 +1,10 @@
 """New connections: what opening them takes, and who closed those that were there."""
 
 from lab.account.places import Place
-from lab.conclusion import Advice, AdvicePromise, Finding
+from lab.conclusion import Advice, Finding
 from lab.verdict.facts import FULL, TENTH, Facts
 from lab.verdict.headroom import bandwidth_utilisation
+from lab.verdict.promises import promise
 
 _OPENING = (Place.DNS, Place.CONNECT, Place.TLS)
 
@@ -32,17 +33,10 @@ def find(facts: Facts) -> Finding | None:
 
 def _ours(facts: Facts, connections: int) -> Advice:
     keep = int(facts.number("PROXY_MAX_KEEPALIVE_CONNECTIONS"))
-    spared = facts.users_ms - facts.ms(*_OPENING)
-    promise = AdvicePromise(
-        metric="latency_mean_ms",
-        before=round(facts.users_ms, 1),
-        after=round(max(spared, 0.0), 1),
-        assumes="a connection that is kept costs nothing to open",
-    )
     if keep >= connections:
         return Advice(words="Keep them for longer: PROXY_KEEPALIVE_EXPIRY_SECONDS is shorter than the pauses.")
     return Advice(
         words=f"Keep as many as may be open: PROXY_MAX_KEEPALIVE_CONNECTIONS={connections} (now {keep}).",
         set={"PROXY_MAX_KEEPALIVE_CONNECTIONS": connections},
-        promise=promise,
+        promise=promise(facts, {"PROXY_MAX_KEEPALIVE_CONNECTIONS": connections}, "latency_mean_ms"),
     )

@@ -1,8 +1,11 @@
 """One process at the limit of its core: the proxy's, or one that stands for the world around it."""
 
+from pydantic import JsonValue
+
 from lab.account.places import Place
 from lab.conclusion import Advice, Finding
 from lab.verdict.facts import CPU_FULL, QUEUES, TENTH, Facts
+from lab.verdict.promises import promise
 
 _OWN = (Place.EVENT_LOOP, Place.PROXY_CPU, Place.NOT_REPORTED)
 
@@ -19,6 +22,9 @@ def find(facts: Facts) -> Finding | None:
         f"More connections don't help. Give it another process, UVICORN_WORKERS={workers} (each has its own pool), "
         "or spend less on each request: PROXY_CLIENT=pyreqwest, PROXY_SNIFFIO=present with httpx."
     )
+    change: dict[str, JsonValue] = {"UVICORN_WORKERS": workers}
+    if not free and facts.run.pattern is None and facts.setting("PROXY_CLIENT") != "pyreqwest":
+        change = {"PROXY_CLIENT": "pyreqwest"}
     return facts.finding(
         "cpu",
         Place.PROXY_CPU,
@@ -28,7 +34,7 @@ def find(facts: Facts) -> Finding | None:
         "were spent on it or waiting for it",
         Advice(
             words=words,
-            set={"UVICORN_WORKERS": workers} if free else {"PROXY_CLIENT": "pyreqwest"},
-            promise=facts.throughput_promise(None, "other work per request"),
+            set=change,
+            promise=promise(facts, change),
         ),
     )

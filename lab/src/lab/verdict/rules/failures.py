@@ -1,6 +1,6 @@
 """Requests that failed: they measure no throughput, and are quick or slow for reasons of their own."""
 
-from lab.conclusion import Advice, AdvicePromise, Finding
+from lab.conclusion import Advice, Finding
 from lab.verdict.facts import Facts
 
 FAILING_SHARE = 0.5
@@ -32,11 +32,10 @@ def find(facts: Facts) -> Finding | None:
     because = f"{count} of {whole.requests} requests failed" + (f" ({words})" if words else "")
     if worst and worst.meaning:
         because += f": {worst.meaning}"
-    promise = AdvicePromise(metric="failed_share", before=round(facts.failed_share, 4), after=None, assumes="not known")
     return Finding(
         bottleneck="failures",
         owner=owner,
         share=round(count / whole.requests, 4),
         because=because,
-        advice=Advice(words=_ADVICE[owner], promise=promise),
+        advice=Advice(words=_ADVICE[owner]),
     )

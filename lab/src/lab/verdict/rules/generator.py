@@ -3,6 +3,7 @@
 from lab.account.places import Place
 from lab.conclusion import Advice, Finding
 from lab.verdict.facts import CPU_FULL, TENTH, Facts
+from lab.verdict.promises import promise
 
 
 def find(facts: Facts) -> Finding | None:
@@ -19,5 +20,6 @@ def find(facts: Facts) -> Finding | None:
         Advice(
             words=f"Run it with LOCUST_PROCESSES={processes + 1}, or with fewer users.",
             set={"LOCUST_PROCESSES": processes + 1},
+            promise=promise(facts, {"LOCUST_PROCESSES": processes + 1}),
         ),
     )

@@ -1,9 +1,12 @@
 """All cores of the machine taken, by the sandbox's own processes."""
 
+from pydantic import JsonValue
+
 from lab.account.places import Place
 from lab.conclusion import Advice, Finding
 from lab.verdict.facts import QUEUES, Facts
 from lab.verdict.headroom import headrooms
+from lab.verdict.promises import promise
 
 MACHINE_FULL = 0.93
 
@@ -17,6 +20,8 @@ def find(facts: Facts) -> Finding | None:
         return None
     share = facts.share(*_SLOWED, *QUEUES)
     parts = ", ".join(f"{name} {cores:.2f}" for name, cores in facts.run.cpu_cores.items() if cores)
+    lighter = facts.run.pattern is None and facts.setting("PROXY_CLIENT") != "pyreqwest"
+    change: dict[str, JsonValue] = {"PROXY_CLIENT": "pyreqwest"} if lighter else {}
     return facts.finding(
         "machine",
         Place.PROXY_CPU,
@@ -25,7 +30,7 @@ def find(facts: Facts) -> Finding | None:
         Advice(
             words="No setting of the proxy gives more: send less, spend less on each request (PROXY_CLIENT=pyreqwest), "
             "or give it more cores.",
-            set={"PROXY_CLIENT": "pyreqwest"} if facts.setting("PROXY_CLIENT") != "pyreqwest" else {},
-            promise=facts.throughput_promise(None, "other work per request"),
+            set=change,
+            promise=promise(facts, change) if change else None,
         ),
     ).model_copy(update={"owner": "machine"})

@@ -3,12 +3,14 @@
 from lab.account.places import Place
 from lab.conclusion import Advice, Finding
 from lab.verdict.facts import TENTH, Facts
+from lab.verdict.promises import promise
 
 _OPENING = (Place.DNS, Place.CONNECT, Place.TLS, Place.PROXY_CPU, Place.EVENT_LOOP, Place.NOT_REPORTED)
 
 
 def find(facts: Facts) -> Finding | None:
-    if not facts.pattern_opens_each_time:
+    pattern = facts.run.pattern
+    if pattern is None or not pattern.client_per_request:
         return None
     share = facts.share(*_OPENING)
     if share < TENTH:
@@ -17,10 +19,11 @@ def find(facts: Facts) -> Finding | None:
         "pattern",
         Place.CONNECT,
         share,
-        f"the pattern {facts.pattern} makes a client for each request: {facts.churn:.0%} of them opened a connection, "
+        f"the pattern {pattern.name} makes a client for each request: {facts.churn:.0%} of them opened a connection, "
         f"and {facts.part(*_OPENING)} went to opening, importing and closing; nothing bounds how many are open",
         Advice(
             words="One client for the whole app, made in its lifespan: LAB_PATTERN=async_lifespan_state.",
             set={"LAB_PATTERN": "async_lifespan_state"},
+            promise=promise(facts, {"LAB_PATTERN": "async_lifespan_state"}, "latency_mean_ms"),
         ),
     )

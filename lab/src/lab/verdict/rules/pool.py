@@ -2,15 +2,21 @@
 
 import math
 
+from pydantic import JsonValue
+
 from lab.account.places import Place
 from lab.conclusion import Advice, Finding
 from lab.run_document import Pool
 from lab.verdict.facts import TENTH, Facts
 from lab.verdict.headroom import CLOSE, closest
-from lab.wording import busy_words
+from lab.verdict.promises import enough, promise
+from lab.wording import LIMITS, busy_words
 
 _SLOWED = (Place.UPSTREAM_QUEUE, Place.BANDWIDTH_QUEUE, Place.LOSS, Place.CONNECT, Place.TLS, Place.DNS)
 """Where connections are held for longer than the upstream and the distance need: rules of their own find it."""
+
+WORTH_IT = 1.05
+"""Times the throughput from which on an advice is one."""
 
 
 def find(facts: Facts) -> Finding | None:
@@ -40,30 +46,29 @@ def _unshare(facts: Facts) -> Advice:
     """Advise HTTP/1.1 where HTTP/2 has no stream left: httpcore opens no further connection while it has one."""
     wanted = math.ceil(facts.run.users / facts.workers)
     names = ("PROXY_MAX_CONNECTIONS", "PROXY_MAX_KEEPALIVE_CONNECTIONS")
+    change: dict[str, JsonValue] = {"PROXY_HTTP2": False} | dict.fromkeys(names, wanted)
     return Advice(
         words="An HTTP/2 connection takes 100 requests at once, and the client opens no second one. Use HTTP/1.1: "
         f"PROXY_HTTP2=false and PROXY_MAX_CONNECTIONS={wanted}. Or more workers: each has a connection of its own.",
-        set={"PROXY_HTTP2": False} | dict.fromkeys(names, wanted),
-        promise=facts.throughput_promise(None, "as many connections as users"),
+        set=change,
+        promise=promise(facts, change),
     )
 
 
 def _advice(facts: Facts, pool: Pool) -> Advice:
-    """Advise as many connections as requests hold one or wait for one (Little's law), as far as the rest bears it."""
+    """Advise as many connections as nearly all of the throughput needs, if that is more than it is."""
     now = pool.max // facts.workers
-    wanted = math.ceil(((pool.active_mean or 0) + (pool.waiting_mean or 0)) / facts.workers)
-    users = math.ceil(facts.run.users / facts.workers)
-    if users and wanted > 0.85 * users:
-        wanted = users  # a closed loop cannot use more
-    bearable = closest(facts)
-    limit = max(min(wanted, math.ceil(now * bearable.times)) if math.isfinite(bearable.times) else wanted, now + 1)
-    times = min(limit * facts.workers / (pool.active_mean or pool.max), bearable.times)
-    words = f"Set PROXY_MAX_CONNECTIONS={limit} (now {now}{' a worker' if facts.workers > 1 else ''}) and run again."
-    settings: dict[str, object] = {"PROXY_MAX_CONNECTIONS": limit}
+    limit = enough(facts, "PROXY_MAX_CONNECTIONS", now, facts.share(Place.POOL_WAIT))
+    change: dict[str, JsonValue] = {"PROXY_MAX_CONNECTIONS": limit}
     if facts.number("PROXY_MAX_KEEPALIVE_CONNECTIONS") and facts.churn >= TENTH:
-        settings["PROXY_MAX_KEEPALIVE_CONNECTIONS"] = limit
-    return Advice(
-        words=words,
-        set=settings,
-        promise=facts.throughput_promise(times),
-    )
+        change["PROXY_MAX_KEEPALIVE_CONNECTIONS"] = limit
+    found = promise(facts, change)
+    if found.after is not None and found.after < WORTH_IT * found.before:
+        return Advice(words=f"More connections than {now} bring hardly anything: {_next_limit(facts)} is as near.")
+    words = f"Set PROXY_MAX_CONNECTIONS={limit} (now {now}{' a worker' if facts.workers > 1 else ''}) and run again."
+    return Advice(words=words, set=change, promise=found)
+
+
+def _next_limit(facts: Facts) -> str:
+    resource = closest(facts).resource
+    return "the next limit" if resource == "none" else LIMITS[resource]

@@ -3,17 +3,14 @@
 from lab.account.places import Place
 from lab.conclusion import Advice, Finding
 from lab.verdict.facts import TENTH, Facts
-from lab.verdict.headroom import closest
+from lab.verdict.promises import enough, promise
 
 
 def find(facts: Facts) -> Finding | None:
     share, tokens = facts.share(Place.THREAD_WAIT), int(facts.number("PROXY_THREAD_TOKENS", 40))
     if share < TENTH:
         return None
-    wanted = facts.enough(tokens, share)
-    if facts.run.users:
-        wanted = min(wanted, max(facts.run.users, tokens + 1))
-    times = min(wanted / tokens, closest(facts).times)
+    wanted = enough(facts, "PROXY_THREAD_TOKENS", tokens, share)
     return facts.finding(
         "threads",
         Place.THREAD_WAIT,
@@ -24,6 +21,6 @@ def find(facts: Facts) -> Finding | None:
             words=f"More threads, PROXY_THREAD_TOKENS={wanted} (now {tokens}), or `async def` with an AsyncClient, "
             "which needs none.",
             set={"PROXY_THREAD_TOKENS": wanted},
-            promise=facts.throughput_promise(times),
+            promise=promise(facts, {"PROXY_THREAD_TOKENS": wanted}),
         ),
     )

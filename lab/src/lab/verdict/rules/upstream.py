@@ -29,9 +29,8 @@ def find(facts: Facts) -> Finding | None:
         f"all {servers} servers of the upstream (UPSTREAM_CAPACITY) were busy: requests waited "
         f"{facts.part(Place.UPSTREAM_QUEUE)} for one, and {facts.ms(*QUEUES):.0f} ms in the proxy for those before them"
     )
-    promise = facts.throughput_promise(1, "more connections change nothing; only a quicker or wider upstream does")
     words = (
         "Don't add connections: they only lengthen the upstream's queue. It has to do more at once, or to be asked "
         "less; a pool no larger than that keeps the queue in the proxy, where it can be seen and bounded."
     )
-    return facts.finding("upstream", Place.UPSTREAM_QUEUE, share, because, Advice(words=words, promise=promise))
+    return facts.finding("upstream", Place.UPSTREAM_QUEUE, share, because, Advice(words=words))

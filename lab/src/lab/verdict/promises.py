@@ -1,0 +1,143 @@
+"""What an advice promises, and the smallest change that is enough: by the model of the run alone. Pure."""
+
+import math
+from collections.abc import Callable, Mapping
+
+from pydantic import JsonValue
+
+from lab.conclusion import Advice, AdvicePromise, Metric
+from lab.objective import Objective, ObjectiveMetric, value_words
+from lab.prediction.from_settings import Unpredictable
+from lab.prediction.promise import smallest
+from lab.verdict.facts import Facts
+from lab.verdict.headroom import headrooms
+from lab.verdict.run_model import RunModel, measured_figures
+
+Change = Mapping[str, JsonValue]
+
+LIMITS = ("PROXY_MAX_CONNECTIONS", "PROXY_MAX_IN_FLIGHT", "PROXY_THREAD_TOKENS")
+"""Limits of a worker, of which more never makes a request wait for longer."""
+
+_NEARLY = 0.97
+"""The share of the throughput without a limit that is enough: the last connections are hardly ever used."""
+
+_ALL = 0.85
+"""Of more than that share of the users, one for each is advised: a round number that nothing is lost by."""
+
+_DIGITS: Mapping[Metric, int] = {"failed_share": 4}
+
+_METRICS: Mapping[ObjectiveMetric, Metric] = {
+    "p50": "latency_p50_ms",
+    "p90": "latency_p90_ms",
+    "p95": "latency_p95_ms",
+    "p99": "latency_p99_ms",
+    "mean": "latency_mean_ms",
+    "failures": "failed_share",
+    "throughput": "succeeded_rps",
+}
+
+
+def promise(facts: Facts, change: Change, metric: Metric = "succeeded_rps") -> AdvicePromise:
+    """Return what a metric becomes by a change; `after` is None where no model knows it."""
+    before = measured_figures(facts.run).get(metric, 0.0)
+    after: float | None = None
+    assumes = "upstream, network and CPU take as long for a request as now"
+    try:
+        after = facts.model.figures(change).get(metric)
+        if metric == "succeeded_rps" and after is not None and after > _most_rps(facts):
+            after, assumes = None, "not known: the cores of this machine would not be enough for what the model gives"
+    except Unpredictable as why:
+        assumes = f"not known: {why}"
+    digits = _DIGITS.get(metric, 1)
+    return AdvicePromise(
+        metric=metric,
+        before=round(before, digits),
+        after=None if after is None else round(after, digits),
+        assumes=assumes,
+    )
+
+
+def enough(facts: Facts, variable: str, now: int, waiting_share: float) -> int:
+    """Return the smallest value of a limit with which throughput is nearly what it is without it.
+
+    Where no model describes the run: as many as hold a place or wait for one in the mean (Little's law).
+    """
+    most = max(_users(facts), now + 1)
+    try:
+        model = facts.model
+        wanted = min(_NEARLY * model.figures({variable: most})["succeeded_rps"], _most_rps(facts))
+        found = smallest(
+            lambda value: model.figures({variable: value}), lambda one: one["succeeded_rps"] >= wanted, most
+        )
+    except Unpredictable:
+        found = round(now / max(1 - waiting_share, 0.05))
+    value = max(found or most, now + 1)
+    return most if _ALL * most < value else value
+
+
+def advice_for(facts: Facts, objective: Objective, advised: list[Advice]) -> Advice | None:
+    """Return the smallest change that makes the objective hold by the model, None if none of those does."""
+    reported = facts.settings
+    limits = [name for name in LIMITS if reported is not None and isinstance(reported.proxy.get(name), int)]
+    try:
+        model = facts.model
+    except Unpredictable:
+        return None
+    for change in [one.set for one in advised if one.set] + [{name: _users(facts)} for name in limits]:
+        if (found := _smallest(facts, model, objective, change)) is not None:
+            return _advice(facts, model, objective, found)
+    return None
+
+
+def _smallest(facts: Facts, model: RunModel, objective: Objective, change: Change) -> Change | None:
+    holds = _holding(objective)
+    try:
+        limit = next((name for name in change if name in LIMITS), None)
+        now = 0 if limit is None else int(facts.number(limit))
+        if limit is not None and now:
+
+            def figures(value: int) -> dict[Metric, float]:
+                return model.figures({**change, limit: value})
+
+            most = max(_users(facts), now + 1)
+            found = smallest(lambda value: figures(max(value, now + 1)), holds, most)
+            return None if found is None else {**change, limit: max(found, now + 1)}
+        return change if holds(model.figures(change)) else None
+    except Unpredictable:
+        return None
+
+
+def _advice(facts: Facts, model: RunModel, objective: Objective, change: Change) -> Advice:
+    figures = model.figures(change)
+    first = next((one for one in objective.bounds if not one.holds(_measured(facts, one.metric))), objective.bounds[0])
+    values = ", ".join(
+        f"{one.metric} {value_words(one.metric, figures.get(_METRICS[one.metric]))}" for one in objective.bounds
+    )
+    words = " and ".join(f"{name}={value} (now {facts.setting(name)})" for name, value in change.items())
+    return Advice(
+        words=f"Set {words}: the smallest change with which {objective.text} is to be expected ({values}).",
+        set=dict(change),
+        promise=promise(facts, change, _METRICS[first.metric]),
+    )
+
+
+def _measured(facts: Facts, metric: ObjectiveMetric) -> float | None:
+    return facts.run.objective_figures.get(metric)
+
+
+def _holding(objective: Objective) -> Callable[[Mapping[Metric, float]], bool]:
+    def holds(figures: Mapping[Metric, float]) -> bool:
+        return objective.outcome({name: figures.get(metric) for name, metric in _METRICS.items()}).holds
+
+    return holds
+
+
+def _users(facts: Facts) -> int:
+    """Return how many users each worker has."""
+    return math.ceil(facts.run.users / facts.workers)
+
+
+def _most_rps(facts: Facts) -> float:
+    """Return the throughput that the machine's cores bear, which the model doesn't know."""
+    times = next((each.times for each in headrooms(facts) if each.resource == "machine"), math.inf)
+    return facts.rps * times

@@ -1,0 +1,124 @@
+"""The model of a run that was made: what it assumes is what was measured. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from pydantic import JsonValue
+
+from lab.account.places import Place
+from lab.conclusion import Metric
+from lab.prediction.correction import Correction
+from lab.prediction.from_settings import ReportedSettings, Unpredictable
+from lab.prediction.predict import predict
+from lab.prediction.prediction import assumptions_of
+from lab.prediction.promise import changed
+from lab.prediction.workload import Forecast
+from lab.prediction_outcome import measured_quantities
+from lab.run_document import RunDocument
+
+NEAR = 0.25
+"""How far from the measurement the forecast of the run itself may be."""
+
+_A_WAIT = 0.1
+"""Share of the response time from which on the model must know why requests wait for a connection."""
+
+_OPENING = (Place.DNS, Place.CONNECT, Place.TLS)
+
+
+@dataclass(frozen=True)
+class RunModel:
+    """Forecasts of a run with some variables changed, starting from its own figures."""
+
+    run: RunDocument
+    settings: ReportedSettings
+
+    @classmethod
+    def of(cls, run: RunDocument, reported: ReportedSettings | None) -> "RunModel":
+        """Raises Unpredictable for settings that no model describes."""
+        if reported is None or not run.totals.requests:
+            raise Unpredictable("a service did not report its settings")
+        pattern = run.pattern
+        if pattern is None:
+            return cls(run, reported)
+        if pattern.client_per_request or pattern.blocks_loop:
+            raise Unpredictable(f"LAB_PATTERN={pattern.name}: no model describes it")
+        proxy: dict[str, JsonValue] = {**reported.proxy, "PROXY_CLIENT": "httpx"}
+        if not pattern.bounded:
+            proxy["PROXY_MAX_CONNECTIONS"] = proxy["PROXY_MAX_KEEPALIVE_CONNECTIONS"] = reported.load["LOCUST_USERS"]
+        load: dict[str, JsonValue] = {**reported.load, "LAB_PATTERN": "forward"}
+        return cls(run, replace(reported, load=load, proxy=proxy, pattern=pattern))
+
+    def figures(self, change: Mapping[str, JsonValue]) -> dict[Metric, float]:
+        """Return what the run's figures become with these variables.
+
+        Raises Unpredictable for a variable that the model doesn't know, and for a run that it doesn't describe. Times
+        and throughput change from the measured value by as many times as the forecasts differ.
+        """
+        measured, before = measured_figures(self.run), self._before
+        after = _figures(self._forecast(change))
+        return {
+            metric: after[metric] if metric == "failed_share" else after[metric] * measured[metric] / before[metric]
+            for metric in after
+            if metric in measured and before[metric]
+        } | {"failed_share": after["failed_share"]}
+
+    @cached_property
+    def _before(self) -> dict[Metric, float]:
+        """The forecast of the run itself. Raises Unpredictable where it is not near what was measured."""
+        measured, forecast = measured_figures(self.run), self._forecast({})
+        figures, pool = _figures(forecast), self.run.pool
+        if abs(figures["succeeded_rps"] - measured["succeeded_rps"]) > NEAR * measured["succeeded_rps"]:
+            raise Unpredictable(
+                f"the model gives {figures['succeeded_rps']:.3g} requests/s for this run, "
+                f"{measured['succeeded_rps']:.3g} were measured"
+            )
+        wait_ms = pool.wait_ms.mean or 0.0 if pool is not None else 0.0
+        if wait_ms >= _A_WAIT * measured["latency_mean_ms"] and forecast.pool_wait_mean_ms < wait_ms / 2:
+            raise Unpredictable(
+                f"the model gives a wait of {forecast.pool_wait_mean_ms:.3g} ms for a connection in this run, "
+                f"{wait_ms:.3g} were measured"
+            )
+        return figures
+
+    def _forecast(self, change: Mapping[str, JsonValue]) -> Forecast:
+        return predict(self._correction.apply(changed(self.settings, change).workload()))
+
+    @cached_property
+    def _correction(self) -> Correction:
+        account = self.run.attribution
+        opening_ms = sum(account.mean_ms(place) for place in _OPENING) if account is not None else 0.0
+        return Correction.of(
+            assumptions_of(self.settings),
+            measured_quantities(self.run),
+            opened_share=self.settings.opened_per_request(),
+            more_opening_ms=opening_ms - self.settings.opening_ms(),
+        )
+
+
+def measured_figures(run: RunDocument) -> dict[Metric, float]:
+    """Return a run's figures by the names of promises; without those that were not measured."""
+    latency, totals = run.latency_ms, run.totals
+    found: dict[Metric, float | None] = {
+        "succeeded_rps": totals.succeeded_rps,
+        "latency_mean_ms": latency.mean,
+        "latency_p50_ms": latency.p50,
+        "latency_p90_ms": latency.p90,
+        "latency_p95_ms": latency.p95,
+        "latency_p99_ms": latency.p99,
+        "failed_share": totals.failures / totals.requests if totals.requests else None,
+    }
+    return {metric: value for metric, value in found.items() if value is not None}
+
+
+def _figures(forecast: Forecast) -> dict[Metric, float]:
+    found: dict[Metric, float | None] = {
+        "succeeded_rps": forecast.throughput_rps,
+        "latency_mean_ms": forecast.latency_mean_ms,
+        "latency_p50_ms": forecast.latency_p50_ms,
+        "latency_p90_ms": forecast.latency_p90_ms,
+        "latency_p95_ms": forecast.latency_p95_ms,
+        "latency_p99_ms": forecast.latency_p99_ms,
+        "failed_share": forecast.failed_share,
+    }
+    return {metric: value for metric, value in found.items() if value is not None}
