@@ -20,6 +20,7 @@ from proxy.errors import ProxyError
 from proxy.settings import Settings
 
 from .aiohttp_connector import PRIVATE_NAMES, WatchedConnector, missing_private_names
+from .library_errors import code_of
 from .request_body import Upload
 from .transport import header_text, origin, path_text, unsendable
 
@@ -172,31 +173,15 @@ def _head_received() -> None:
 
 
 def proxy_error(error: Exception) -> ProxyError:
-    """Map what aiohttp raised to a code. Order matters: its classes overlap."""
+    """Map what aiohttp raised to a code."""
     match error:
-        case aiohttp.ClientConnectorDNSError():
-            code = "upstream_dns_error"
-        case aiohttp.ConnectionTimeoutError():
-            code = "upstream_connect_timeout"
-        case aiohttp.ServerTimeoutError():
-            code = "upstream_read_timeout"
-        case aiohttp.ClientConnectorError():
-            code = "upstream_connect_error"
-        case aiohttp.ServerDisconnectedError():
-            code = "upstream_closed"
-        case aiohttp.ClientOSError():
-            code = "upstream_reset"
         case aiohttp.ClientPayloadError():
-            code = _of_payload(error)
-        case aiohttp.ClientResponseError():
-            code = "upstream_protocol_error"
-        case aiohttp.InvalidURL() | ValueError():
+            return ProxyError(_of_payload(error))
+        case aiohttp.InvalidURL():
             return unsendable(NAME, "this request")
-        case aiohttp.ClientConnectionError():
-            code = "upstream_closed"
-        case _:
-            code = "internal_error"
-    return ProxyError(code)
+        case ValueError() if not isinstance(error, aiohttp.ClientError):  # a wrong certificate is both
+            return unsendable(NAME, "this request")
+    return ProxyError(code_of([error]))
 
 
 def _of_payload(error: Exception) -> str:

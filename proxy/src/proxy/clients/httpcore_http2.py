@@ -9,6 +9,7 @@ Private names that this module touches, all of them: `_connection` of a pool's c
 """
 
 import asyncio
+import importlib.util
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -43,6 +44,18 @@ def missing_private_names(core: Any) -> list[str]:
     except TypeError:
         return list(PRIVATE_NAMES)
     return [name for name in PRIVATE_NAMES if not hasattr(connection, name)]
+
+
+def no_http2_because(name: str, core: Any) -> str:
+    """Return why a library cannot speak HTTP/2 here, nothing if it can."""
+    if importlib.util.find_spec("h2") is None:
+        return f"{name} needs the package h2 for HTTP/2; HTTP/1.1 is spoken instead."
+    if missing := missing_private_names(core):
+        return (
+            f"{core.__name__} {core.__version__} has no {', '.join(missing)}, without which no stream can be reset; "
+            "HTTP/1.1 is spoken instead."
+        )
+    return ""
 
 
 class Carrier(Protocol):

@@ -4,14 +4,11 @@ httpx's AsyncClient and httpx2's keep their connections in such a pool; httpcore
 """
 
 import asyncio
-import importlib.util
-import socket
 from collections.abc import AsyncIterator
 from types import ModuleType
 from typing import Any, Final
 
 import anyio
-import h11
 
 from poolwatch.monitor import Monitor
 from poolwatch.network import Connections, WatchedAsyncBackend
@@ -22,9 +19,10 @@ from proxy.errors import ProxyError
 from proxy.settings import Settings
 
 from .httpcore_backend import ForwardingBackend
-from .httpcore_http2 import Call, current_call, missing_private_names
+from .httpcore_errors import PoolErrors
+from .httpcore_http2 import Call, current_call, no_http2_because
 from .lost_slots import Loss, LostSlots, lost_slots
-from .transport import NEEDS_HTTPS, origin, unsendable
+from .transport import NEEDS_HTTPS, origin
 from .tuned_backend import TunedBackend
 
 CONNECTING: Final[dict[str, object]] = {"state": "connecting", "age_seconds": None, "requests": 0}
@@ -37,7 +35,7 @@ class PoolClient:
     """The shared pool of one worker; a subclass makes the pool and sends by it.
 
     `core` is the module httpcore or httpcore2, `library` the module that people know (httpx, httpx2, httpcore). `calls`
-    are requests whose answers are not closed yet; `errors` are what the library raises.
+    are requests whose answers are not closed yet.
     """
 
     def __init__(self, core: Any, library: ModuleType, settings: Settings, watch: Monitor) -> None:
@@ -46,7 +44,7 @@ class PoolClient:
         self._name = library.__name__
         self._settings = settings
         self._origin = origin(settings)
-        self._no_http2_because = _no_http2_because(self._name, core) if settings.http2 else ""
+        self._no_http2_because = no_http2_because(self._name, core) if settings.http2 else ""
         self.http2 = settings.http2 and self._origin.secure and not self._no_http2_because
         self._connections = Connections(watch)
         self.backend = self._open_backend()
@@ -59,19 +57,7 @@ class PoolClient:
                 "pool": settings.pool_timeout_seconds,
             }
         }
-        # h11's own error passes through the pool when a body is not as long as its Content-Length says
-        self.errors: tuple[type[Exception], ...] = (
-            core.TimeoutException,
-            core.NetworkError,
-            core.ProtocolError,
-            h11.LocalProtocolError,
-        )
-        self._h2_errors: tuple[type[Exception], ...] = ()
-        if self.http2:
-            from h2.exceptions import H2Error
-
-            self._h2_errors = (H2Error,)
-            self.errors += self._h2_errors
+        self.errors = PoolErrors(core, self._name, http2=self.http2)
         self.calls = 0
         self._lost = LostSlots(self._name, settings.max_connections, lambda: lost_slots(self.pool, self.calls))
 
@@ -88,7 +74,7 @@ class PoolClient:
         raise NotImplementedError
 
     async def _send(self, outbound: Outbound, content: Any, extensions: dict[str, Any]) -> Received:
-        """Send and return the library's response, its body unread. May raise `self.errors`."""
+        """Send and return the library's response, its body unread. May raise what `errors` maps."""
         raise NotImplementedError
 
     def raw_pieces(self, response: Any) -> AsyncIterator[bytes]:
@@ -111,7 +97,7 @@ class PoolClient:
             return await self._send_in_stream(call, outbound, body)
         except BaseException as error:
             self.calls -= 1
-            if isinstance(error, self.errors):
+            if isinstance(error, self.errors.caught):
                 raise self.proxy_error(error) from error
             raise
 
@@ -127,35 +113,10 @@ class PoolClient:
 
     def proxy_error(self, error: Exception) -> ProxyError:
         """Map what the pool raised to a code."""
-        core = self.core
         error = self.of_the_pool(error)
-        match error:
-            case core.PoolTimeout():
-                self._lost.look()
-                code = "pool_exhausted"
-            case core.ConnectTimeout():
-                code = "upstream_connect_timeout"
-            case core.ReadTimeout():
-                code = "upstream_read_timeout"
-            case core.WriteTimeout():
-                code = "upstream_write_timeout"
-            case core.ConnectError():
-                code = "upstream_dns_error" if _is_dns(error) else "upstream_connect_error"
-            case core.NetworkError():
-                code = "upstream_reset"
-            case core.RemoteProtocolError():
-                code = _of_protocol(error)
-            case h11.LocalProtocolError():
-                return ProxyError("bad_request", "the body is not as long as its Content-Length")
-            case _ if isinstance(error, self._h2_errors):
-                code = "upstream_protocol_error"
-            case core.LocalProtocolError() if error.args and isinstance(error.args[0], self._h2_errors):
-                code = _of_h2(error.args[0])
-            case core.LocalProtocolError():
-                return unsendable(self._name, "this request as HTTP/1.1")
-            case _:
-                code = "internal_error"
-        return ProxyError(code)
+        if isinstance(error, self.core.PoolTimeout):
+            self._lost.look()
+        return self.errors.proxy_error(error)
 
     def of_the_pool(self, error: Exception) -> Exception:
         """Return the pool's own error behind one of the library's."""
@@ -236,7 +197,7 @@ class PoolAnswer:
             pieces = self._client.raw_pieces(self._response)
             async for piece in pieces if self._call is None else self._client.pieces_in_time(self._call, pieces):
                 yield piece
-        except self._client.errors as error:
+        except self._client.errors.caught as error:
             raise self._client.proxy_error(error) from error
 
     async def aclose(self) -> None:
@@ -265,45 +226,3 @@ def has_trailing_data(response: Any) -> bool:
         stream = getattr(stream, name, stream)
     state = getattr(getattr(stream, "_connection", None), "_h11_state", None)
     return state is not None and bool(state.trailing_data[0])
-
-
-def _no_http2_because(name: str, core: Any) -> str:
-    if importlib.util.find_spec("h2") is None:
-        return f"{name} needs the package h2 for HTTP/2; HTTP/1.1 is spoken instead."
-    if missing := missing_private_names(core):
-        return (
-            f"{core.__name__} {core.__version__} has no {', '.join(missing)}, without which no stream can be reset; "
-            "HTTP/1.1 is spoken instead."
-        )
-    return ""
-
-
-def _is_dns(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, socket.gaierror):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def _of_protocol(error: Exception) -> str:
-    """Tell the ends of a connection or a stream from what is not HTTP: by text in HTTP/1.1, by events in HTTP/2.
-
-    A GOAWAY without an error is no end of the streams it covers (RFC 9113 section 6.8): the upstream would answer them.
-    httpcore and httpcore2 raise for every open one (encode/httpcore#1054).
-    """
-    event = error.args[0] if error.args else None
-    match type(event).__name__:
-        case "ConnectionTerminated":
-            return "upstream_closed" if getattr(event, "error_code", 0) else "upstream_goaway"
-        case "StreamReset":
-            return "upstream_reset"
-    closed = str(error).startswith(("Server disconnected", "peer closed connection"))
-    return "upstream_closed" if closed else "upstream_protocol_error"
-
-
-def _of_h2(error: Exception) -> str:
-    """Map what h2 raises when something is to be sent: on a stream that was reset, or after a GOAWAY, or in error."""
-    if type(error).__name__ == "StreamClosedError":
-        return "upstream_reset"
-    return "upstream_goaway" if "ConnectionState.CLOSED" in str(error) else "upstream_protocol_error"

@@ -33,7 +33,7 @@ class HttpxClient(PoolClient):
         self._body = _body_type(library)
         self._no_body = _no_body(library)
         super().__init__(core, library, settings, watch)
-        self.errors = (self._lib.TransportError, *self.errors)
+        self.errors.caught += (self._lib.TransportError,)
         self._url = self._lib.URL(self._origin.url)
 
     def _open_pool(self) -> Any:
