@@ -12,6 +12,9 @@ from lab.account.places import Owner
         ("503 pool_exhausted", Causes(), "proxy"),
         ("503 overloaded", Causes(), "proxy"),
         ("503 server_overloaded", Causes(), "proxy"),
+        ("503 proxy_descriptors", Causes(), "proxy"),
+        ("500 proxy_threads", Causes(), "proxy"),
+        ("503 proxy_ports", Causes(), "proxy"),
         ("503 upstream queue_full", Causes(), "upstream"),
         ("500 upstream", Causes(), "upstream"),
         ("502 upstream_goaway", Causes(), "client_library"),
@@ -32,6 +35,13 @@ from lab.account.places import Owner
 def test_each_failure_has_one_owner(kind: str, causes: Causes, owner: Owner) -> None:
     (found,) = failures({kind: 5}, causes)
     assert (found.kind, found.count, found.owner) == (kind, 5, owner)
+
+
+def test_connections_that_end_without_a_reason_while_the_proxy_has_no_descriptor() -> None:
+    """The server closes them as soon as they are accepted, and nothing counts them."""
+    (found,) = failures({"ConnectionResetError": 5}, Causes(no_descriptors=True))
+    assert (found.kind, found.owner) == ("ConnectionResetError after proxy_descriptors", "proxy")
+    assert found.meaning.startswith("it had no descriptor left")
 
 
 def test_an_answer_cut_after_its_head_is_counted_by_what_cut_it() -> None:

@@ -219,6 +219,26 @@ def test_failures_by_owner() -> None:
         assert "as it is meant" in found.because
 
 
+@pytest.mark.parametrize("kind", ["503 proxy_descriptors", "ConnectionResetError after proxy_descriptors"])
+def test_descriptors_that_the_proxy_lacks(kind: str) -> None:
+    """How many there are, and where to raise that; the upstream has no part in it."""
+    counts = [FailureCount(kind=kind, count=990, owner="proxy", meaning="it had no descriptor left")]
+    totals = Totals(requests=1000, failures=990, rps=900.0)
+    host = Host(cores=2, descriptors={"proxy": (64, 64), "upstream": (20, 64)})
+    found = verdict(WAITING, totals=totals, failures=counts, host=host)
+    assert (found.bottleneck, found.owner) == ("failures", "proxy")
+    assert found.because.endswith(f"({kind} 990): it had no descriptor left, of 64 that it may have")
+    assert "ulimit -n" in found.advice.words
+    assert [caveat.about for caveat in found.caveats] == ["failures", "descriptors"]
+
+
+def test_a_backlog_that_was_full_is_a_caveat() -> None:
+    full = verdict(WAITING, host=Host(cores=2, listen_overflows=12, descriptors={"proxy": (63, 64)})).caveats
+    assert [caveat.about for caveat in full] == ["backlog"]
+    assert full[0].because.startswith("12 connections found the backlog of a listening socket full")
+    assert verdict(WAITING, host=Host(cores=2, listen_overflows=0)).caveats == []
+
+
 def test_a_stand_in_that_is_late_is_a_caveat_in_proportion() -> None:
     late = EmulatorStats(lateness_ms=DistributionMs(count=100, mean=6.0, p50=5.0, p99=12.0))
     found = verdict(WAITING, upstream=late)

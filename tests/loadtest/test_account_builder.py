@@ -183,7 +183,8 @@ def test_who_closed_is_what_the_mock_saw() -> None:
 def test_the_machine_is_busy_with_everybodys_work() -> None:
     process = {"descriptors": 30, "descriptor_limit": 1024, "listen_overflows": 7, "throttled_seconds": 2.0}
     earlier = process | {"listen_overflows": 4, "throttled_seconds": 0.5}
-    seen = of(stats([], process=earlier), stats([], process=process | {"workers": [{"pid": 1, "descriptors": 900}]}))
+    workers = [{"pid": 1, "descriptors": 40, "descriptors_max": 900}]
+    seen = of(stats([], process=earlier), stats([], process=process | {"workers": workers}))
     seen = replace(
         seen,
         before=replace(seen.before, host_cpu=(10.0, 1.0, 100.0)),

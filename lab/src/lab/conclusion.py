@@ -76,7 +76,18 @@ class Finding(DocumentPart):
 class Caveat(DocumentPart):
     """Why the run's figures are not quite those of what was set. `share` of the users' time; null where unknown."""
 
-    about: Literal["upstream", "network", "generator", "machine", "window", "failures", "injected", "settings"]
+    about: Literal[
+        "upstream",
+        "network",
+        "generator",
+        "machine",
+        "window",
+        "failures",
+        "injected",
+        "settings",
+        "descriptors",
+        "backlog",
+    ]
     because: str
     share: float | None = None
 

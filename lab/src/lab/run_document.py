@@ -118,7 +118,7 @@ class Host(DocumentPart):
     """The whole machine during the window. `busy_share` is of all its cores; null where the kernel does not report it.
 
     `throttled_seconds`: how long a CPU limit (cgroup) held a service's processes back, by service.
-    `descriptors`: the most open ones and how many there may be, by service.
+    `descriptors`: the most open ones and how many there may be, by service; of the proxy the most of the whole run.
     `listen_overflows`: connections that found the backlog of a listening socket full.
     """
 

@@ -120,7 +120,7 @@ class PoolRun(WireModel):
 
 
 class WorkerProcess(WireModel):
-    """One process of the proxy; counters since it started, `descriptors` now."""
+    """One process of the proxy; counters since it started, `descriptors` now, `descriptors_max` of its newest run."""
 
     pid: int
     cpu_seconds: float = 0.0
@@ -129,6 +129,7 @@ class WorkerProcess(WireModel):
     wait_ms: Histogram = Histogram()
     hold_ms: Histogram = Histogram()
     descriptors: int = 0
+    descriptors_max: int = 0
 
 
 class Process(WireModel):

@@ -7,7 +7,7 @@ from lab.account.division import Knowledge
 from lab.account.failures import Causes, FailureCount, failures
 from lab.account.request_classes import RequestClasses
 from lab.emulation import PathMs
-from lab.wire import Histogram, LinkStats, PoolStats
+from lab.wire import Histogram, LinkStats, PoolStats, Process
 from lab.witnesses import Witnesses
 from loadtest.service_snapshots import Snapshot
 from loadtest.span import Span
@@ -47,7 +47,8 @@ def failures_of(
         swallowed = swallowed_share(request_classes(start, end), witnesses)
     network = _added(*((each.network and each.network.injected) or {} for each in (before, after)))
     upstream = _added(*((each.upstream and each.upstream.faults) or {} for each in (before, after)))
-    return failures(errors, Causes(by_code, network, sum(upstream.values()), _left(witnesses), swallowed))
+    full = end is not None and _is_full(end.process)
+    return failures(errors, Causes(by_code, network, sum(upstream.values()), _left(witnesses), swallowed, full))
 
 
 def _left(witnesses: Witnesses) -> int:
@@ -58,6 +59,12 @@ def _left(witnesses: Witnesses) -> int:
 
 def _added(start: Mapping[str, int], end: Mapping[str, int]) -> dict[str, int]:
     return {name: max(0, count - start.get(name, 0)) for name, count in end.items()}
+
+
+def _is_full(process: Process) -> bool:
+    """Say whether one of the proxy's workers had all its descriptors open at some time of the run."""
+    limit = process.descriptor_limit
+    return limit is not None and any(each.descriptors_max >= limit for each in process.workers)
 
 
 def request_classes(start: PoolStats, end: PoolStats) -> RequestClasses:

@@ -80,7 +80,7 @@ def _processes(snapshot: Snapshot) -> dict[str, Process]:
 
 
 def _descriptors(process: Process) -> int:
-    return max([process.descriptors, *(worker.descriptors for worker in process.workers)])
+    return max([process.descriptors, *(max(each.descriptors, each.descriptors_max) for each in process.workers)])
 
 
 def _shares(

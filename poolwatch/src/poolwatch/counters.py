@@ -50,6 +50,7 @@ class Cell(enum.IntEnum):
     RUN_RESPONDED = enum.auto()  # those of them of whose answer something came
     RUN_ACTIVE_MAX = enum.auto()
     RUN_WAITING_MAX = enum.auto()
+    RUN_DESCRIPTORS_MAX = enum.auto()  # sampled
 
 
 class Histogram(enum.IntEnum):
@@ -114,10 +115,11 @@ class Counters:
     def begin_run(self, run_id: bytes) -> None:
         """Start the run's own figures from zero; called with the first request that carries a new run id."""
         self.run_id = run_id
-        for cell in range(Cell.RUN_RECEIVED, Cell.RUN_WAITING_MAX + 1):
+        for cell in range(Cell.RUN_RECEIVED, Cell.RUN_DESCRIPTORS_MAX + 1):
             self.cells[cell] = 0
         self.cells[Cell.RUN_ACTIVE_MAX] = self.cells[Cell.ACTIVE]
         self.cells[Cell.RUN_WAITING_MAX] = self.cells[Cell.WAITING]
+        self.cells[Cell.RUN_DESCRIPTORS_MAX] = self.cells[Cell.DESCRIPTORS]
 
     def count_error(self, code: str) -> None:
         """Count one outcome by its code, one of those given at the start; their cells are behind all others."""

@@ -81,6 +81,7 @@ def _worker(worker: WorkerCounts) -> dict[str, Any]:
         "wait_ms": {"count": wait.count, "sum": wait.sum_ms},
         "hold_ms": {"count": worker[Cell.HOLD_COUNT], "sum": worker[Cell.HOLD_NS] / 1e6},
         "descriptors": worker[Cell.DESCRIPTORS],
+        "descriptors_max": worker[Cell.RUN_DESCRIPTORS_MAX],
     }
 
 

@@ -14,7 +14,7 @@ from poolwatch.monitor import Monitor
 from poolwatch.worker_counters import WorkerCounters
 from poolwatch.worker_slots import SlotsFile
 from proxy import patterns
-from proxy.admin.routes import admin_router, nothing_there
+from proxy.admin.routes import admin_router, exhausted_answer, nothing_there
 from proxy.admin.service import Admin
 from proxy.clients.registry import build_client
 from proxy.errors import CODES
@@ -51,7 +51,10 @@ def create_app(settings: Settings, server: ServerSettings, *, when_open: Callabl
             yield state
 
     app = ForwardingApp(
-        title="Pool Sandbox: proxy", lifespan=lifespan, openapi_url=None, exception_handlers={404: nothing_there}
+        title="Pool Sandbox: proxy",
+        lifespan=lifespan,
+        openapi_url=None,
+        exception_handlers={404: nothing_there, OSError: exhausted_answer},
     )
     app.include_router(admin_router())
     app.add_middleware(PatternRoutes)

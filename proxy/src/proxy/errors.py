@@ -28,6 +28,10 @@ STATUS_BY_CODE: Final[dict[str, int]] = {
     "upstream_goaway": 502,
     "caller_timeout": 408,
     "server_overloaded": 503,
+    "proxy_descriptors": 503,
+    "proxy_threads": 503,
+    "proxy_ports": 503,
+    "proxy_memory": 503,
 }
 """Every code the proxy answers with, and its status (DESIGN: reliability notes, section 4)."""
 
@@ -56,6 +60,10 @@ _DETAIL: Final[dict[str, str]] = {
     "upstream_goaway": "the client library gave it up because the upstream ended its HTTP/2 connection (GOAWAY)",
     "caller_timeout": "the caller sent or read nothing for too long, or too slowly",
     "server_overloaded": "the server has as many connections or requests as it takes (UVICORN_LIMIT_CONCURRENCY)",
+    "proxy_descriptors": "the proxy has no descriptor left for another connection or file (ulimit -n)",
+    "proxy_threads": "the proxy could start no further thread",
+    "proxy_ports": "the proxy's machine has no local port, or no address, left for a connection to the upstream",
+    "proxy_memory": "the proxy's machine has no memory left for it",
 }
 
 CODES: Final = tuple(STATUS_BY_CODE)

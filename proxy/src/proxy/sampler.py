@@ -56,7 +56,8 @@ class Sampler:
         """Take what can be read at once; also called when somebody asks, so that the answer is of now."""
         self._watch.flush()
         cells = self._counters.cells
-        cells[Cell.DESCRIPTORS] = open_descriptors()
+        cells[Cell.DESCRIPTORS] = descriptors = open_descriptors()
+        cells[Cell.RUN_DESCRIPTORS_MAX] = max(cells[Cell.RUN_DESCRIPTORS_MAX], descriptors)
         cells[Cell.CPU_NS] = time.process_time_ns()
         cells[Cell.ABANDONED] = getattr(self._client.client, "abandoned", 0)
         tokens = thread_tokens()

@@ -1,5 +1,6 @@
 """What the kernel counts for this process and its machine; None, or nothing, where it does not."""
 
+import errno
 import os
 import resource
 from pathlib import Path
@@ -12,8 +13,8 @@ def open_descriptors() -> int:
     """Return how many descriptors this process has open; 0 where the system does not report it."""
     try:
         return sum(1 for _ in (_OWN / "fd").iterdir()) - 1  # one is of this listing
-    except OSError:
-        return 0
+    except OSError as error:
+        return descriptor_limit() if error.errno == errno.EMFILE else 0
 
 
 def descriptor_limit() -> int:

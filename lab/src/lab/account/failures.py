@@ -28,6 +28,10 @@ _OF_CODE: dict[str, tuple[Owner, str]] = {
     "internal_error": ("proxy", "the proxy failed; its log has the reason"),
     "tuned": ("proxy", "a tuned proxy refuses calling patterns"),
     "server_overloaded": ("proxy", "uvicorn had as many connections as UVICORN_LIMIT_CONCURRENCY allows"),
+    "proxy_descriptors": ("proxy", "it had no descriptor left for another connection or file"),
+    "proxy_threads": ("proxy", "it could start no further thread"),
+    "proxy_ports": ("proxy", "its machine had no local port, or no address, left for another connection"),
+    "proxy_memory": ("proxy", "its machine had no memory left for it"),
     "caller_timeout": ("load", "the caller sent or read nothing for too long, or too slowly"),
     "upstream_goaway": ("client_library", "it gave up all streams when the upstream ended its connection (GOAWAY)"),
     "upstream_connect_error": ("upstream", "it took no connection"),
@@ -69,6 +73,8 @@ class Causes:
 
     `upstream`: in how many requests the upstream injected a fault. `left`: callers that left, and Locust did not count.
     `swallowed_share`: which part of the requests without an answer the network lost, or their answers.
+    `no_descriptors`: the proxy had none left at some time; its server then closes a caller's connection as soon as it
+    has accepted it.
     """
 
     by_code: Mapping[str, int] = field(default_factory=dict)
@@ -76,6 +82,7 @@ class Causes:
     upstream: int = 0
     left: int = 0
     swallowed_share: float = 0.0
+    no_descriptors: bool = False
 
 
 def failures(errors: Mapping[str, int], causes: Causes) -> list[FailureCount]:
@@ -117,7 +124,11 @@ def _cut(kind: str, count: int, cut: dict[str, int], causes: Causes) -> list[Fai
             ]
             cut[code] -= taken
             count -= taken
-    return [*found, _named(kind, count, *_CUT)] if count else found
+    if count and causes.no_descriptors:
+        found.append(_named(f"{kind} after proxy_descriptors", count, *_OF_CODE["proxy_descriptors"]))
+    elif count:
+        found.append(_named(kind, count, *_CUT))
+    return found
 
 
 def _by_owner(kind: str, count: int, code: str, causes: Causes) -> list[FailureCount]:

@@ -10,6 +10,7 @@ WORTH_A_WORD = 0.02
 """Share of the users' time from which on an emulator's lateness is mentioned."""
 
 _EMULATORS = {"upstream": "the mock upstream", "network": "the emulated network"}
+_PARTS = {"proxy": "the proxy", "upstream": "the mock upstream", "link": "the emulated network"}
 
 
 def caveats(facts: Facts) -> list[Caveat]:
@@ -20,6 +21,8 @@ def caveats(facts: Facts) -> list[Caveat]:
         _window(facts),
         _full(facts),
         _failures(facts),
+        _descriptors(facts),
+        _backlog(facts),
     ]
     if facts.whole.failures and (injected := injected_words(run.link, run.upstream)):
         found.append(Caveat(about="injected", because=f"injected on purpose: {injected}"))
@@ -52,6 +55,26 @@ def _full(facts: Facts) -> Caveat | None:
         because = f"all {host.cores} cores were busy, {others:.1f} of them with other work than the sandbox's"
         return Caveat(about="machine", because=because)
     return None
+
+
+def _descriptors(facts: Facts) -> Caveat | None:
+    host = facts.run.host
+    full = [name for name, (used, limit) in (host.descriptors if host else {}).items() if used >= limit]
+    if host is None or not full:
+        return None
+    parts = " and ".join(f"{_PARTS[name]} had all {host.descriptors[name][1]} descriptors open" for name in full)
+    return Caveat(about="descriptors", because=f"{parts} that `ulimit -n` allows: further connections fail at once")
+
+
+def _backlog(facts: Facts) -> Caveat | None:
+    host = facts.run.host
+    if host is None or not host.listen_overflows:
+        return None
+    because = (
+        f"{host.listen_overflows} connections found the backlog of a listening socket full (the proxy's is "
+        "UVICORN_BACKLOG): each asked again after a second or more"
+    )
+    return Caveat(about="backlog", because=because)
 
 
 def _failures(facts: Facts) -> Caveat | None:

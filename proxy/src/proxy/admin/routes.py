@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from poolwatch.ledger_reader import BadCursor
 from poolwatch.metrics import CONTENT_TYPE
 from proxy.admin.service import Admin
+from proxy.clients.exhaustion import exhausted
 from proxy.errors import ProxyError
 from service_kit.settings_change import ChangeRefused, read_body
 
@@ -28,6 +29,16 @@ async def nothing_there(request: Request, _: Exception) -> Response:
     body = error.body(request.headers.get("x-request-id", "")) + b"\n"
     headers = {"x-proxy-error": error.code}
     return Response(body, error.status, headers=headers, media_type="application/json")
+
+
+async def exhausted_answer(request: Request, error: Exception) -> Response:
+    """Answer 503 if what was asked for could not be read for want of descriptors or memory."""
+    lacking = exhausted(error)
+    if lacking is None:
+        raise error
+    failure = ProxyError(lacking)
+    body = failure.body(request.headers.get("x-request-id", ""))
+    return Response(body, failure.status, headers={n.decode(): v.decode() for n, v in failure.headers(body)})
 
 
 def _admin(request: Request) -> Admin:

@@ -19,8 +19,9 @@ from poolwatch.pool_report import PoolLimits, pool_document
 from poolwatch.worker_metrics import worker_metrics
 from poolwatch.worker_slots import SlotsFile, merged, slots
 from proxy import sniffio_import
+from proxy.clients.exhaustion import exhausted
 from proxy.clients.lost_slots import Loss
-from proxy.errors import CODES
+from proxy.errors import CODES, ProxyError
 from proxy.forward.context import ForwardContext
 from proxy.reconfigure import CHANGEABLE
 from proxy.sampler import Sampler
@@ -146,9 +147,11 @@ class Admin:
                 _, writer = await asyncio.open_connection(*self._upstream)
         except TimeoutError:
             return f"the upstream did not take a connection within {READY_WITHIN_SECONDS:g} s"
-        except socket.gaierror:
-            return "the upstream's name could not be resolved"
         except OSError as error:
+            if (lacking := exhausted(error)) is not None:
+                return ProxyError(lacking).explanation
+            if isinstance(error, socket.gaierror):
+                return "the upstream's name could not be resolved"
             return f"the upstream took no connection: {os.strerror(error.errno) if error.errno else 'unknown error'}"
         writer.close()
         return None

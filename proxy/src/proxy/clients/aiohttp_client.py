@@ -20,6 +20,7 @@ from proxy.errors import ProxyError
 from proxy.settings import Settings
 
 from .aiohttp_connector import PRIVATE_NAMES, WatchedConnector, missing_private_names
+from .exhaustion import exhausted
 from .library_errors import code_of
 from .request_body import Upload
 from .transport import header_text, origin, path_text, unsendable
@@ -175,6 +176,8 @@ def _head_received() -> None:
 def proxy_error(error: Exception) -> ProxyError:
     """Map what aiohttp raised to a code."""
     match error:
+        case OSError() if (lacking := exhausted(error)) is not None:
+            return ProxyError(lacking)
         case aiohttp.ClientPayloadError():
             return ProxyError(_of_payload(error))
         case aiohttp.InvalidURL():

@@ -6,6 +6,7 @@ import h11
 
 from proxy.errors import ProxyError
 
+from .exhaustion import exhausted
 from .library_errors import code_of, is_cut, is_dns
 from .transport import unsendable
 
@@ -32,6 +33,8 @@ class PoolErrors:
     def proxy_error(self, error: Exception) -> ProxyError:
         """Map one of them."""
         core = self._core
+        if isinstance(error, core.NetworkError) and (lacking := exhausted(error)) is not None:
+            return ProxyError(lacking)
         match error:
             case core.ConnectError() if is_dns(error):
                 return ProxyError("upstream_dns_error")

@@ -46,6 +46,7 @@ def causes_of(error: BaseException) -> Iterator[BaseException]:
             seen.add(id(cause))
             yield cause
             to_visit += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
+            to_visit += getattr(cause, "exceptions", ())  # of a group: an attempt for each address
 
 
 def is_dns(error: BaseException) -> bool:

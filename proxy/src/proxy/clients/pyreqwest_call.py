@@ -15,9 +15,18 @@ from pyreqwest.response import Response, ResponseBodyReader
 from poolwatch.trace import current
 from proxy.errors import ProxyError
 
+from .exhaustion import exhausted_by_text, may_open
 from .request_body import Upload
 
-_UNSENT: Final = {"pool_exhausted", "upstream_connect_error", "upstream_connect_timeout", "upstream_dns_error"}
+_UNSENT: Final = {
+    "pool_exhausted",
+    "upstream_connect_error",
+    "upstream_connect_timeout",
+    "upstream_dns_error",
+    "proxy_descriptors",
+    "proxy_ports",
+    "proxy_memory",
+}
 """Codes of a call that never had a connection."""
 
 
@@ -154,6 +163,11 @@ def proxy_error(error: PyreqwestError) -> ProxyError:
     if isinstance(error, TimeoutError):
         return ProxyError("upstream_connect_timeout" if connecting else "upstream_read_timeout")
     text = " ".join(causes)
+    lacking = exhausted_by_text(text)
+    if lacking is not None:
+        return ProxyError(lacking)
+    if "dns error" in causes and not may_open():  # the resolver blames the name
+        return ProxyError("proxy_descriptors")
     if connecting:
         return ProxyError("upstream_dns_error" if "dns error" in causes else "upstream_connect_error")
     if "os error 104" in text or "os error 32" in text:

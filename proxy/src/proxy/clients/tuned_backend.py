@@ -78,11 +78,11 @@ def is_refused(stream: Any) -> bool:
     shown = stream.get_extra_info("socket")
     if shown is None or shown.fileno() < 0:
         return False
-    with socket.socket(fileno=os.dup(shown.fileno())) as twin:
-        try:
+    try:
+        with socket.socket(fileno=os.dup(shown.fileno())) as twin:
             return _NO.match(twin.recv(10, socket.MSG_PEEK | socket.MSG_DONTWAIT)) is not None
-        except OSError:
-            return False
+    except OSError:  # nothing to read yet, or no descriptor for the twin
+        return False
 
 
 async def write_unless_refused(stream: Any, buffer: bytes, timeout: float | None) -> bool:

@@ -13,6 +13,7 @@ from poolwatch.monitor import CountedRequest
 from poolwatch.report import line
 from poolwatch.trace import RequestTrace
 from proxy.asgi import Receive, Scope, Send, header
+from proxy.clients.exhaustion import exhausted
 from proxy.clients.interface import Answer, Client, Outbound
 from proxy.errors import ProxyError
 from proxy.forward import headers as rules
@@ -101,9 +102,11 @@ class ForwardedRequest:
             if not self._cancel_scope.cancel_called or (task is not None and task.cancelling()):
                 raise
             # the scope's own cancellation: a library that is not written in Python raises it again without its mark
-        except Exception:
-            logging.getLogger("proxy").exception("a request failed in the proxy itself")
-            return await self._fail(ProxyError("internal_error"))
+        except Exception as error:
+            lacking = exhausted(error)
+            if lacking is None:
+                logging.getLogger("proxy").exception("a request failed in the proxy itself")
+            return await self._fail(ProxyError(lacking or "internal_error"))
         downstream = self._downstream
         if downstream.timed_out and not downstream.gone:
             return await self._fail(ProxyError("caller_timeout"))

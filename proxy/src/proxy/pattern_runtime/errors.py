@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from proxy.clients.exhaustion import exhausted
 from proxy.clients.library_errors import causes_of, code_of, is_cut, is_dns
 from proxy.errors import ProxyError
 
@@ -19,6 +20,9 @@ class PatternError(ProxyError):
 
 def pattern_error(error: Exception) -> PatternError:
     """Map what a pattern raised."""
+    lacking = exhausted(error)
+    if lacking is not None:
+        return PatternError(lacking)
     if not type(error).__module__.startswith(_LIBRARIES):
         return PatternError("internal_error")
     if is_cut(error):

@@ -1,5 +1,6 @@
 """Requests that failed: they measure no throughput, and are quick or slow for reasons of their own."""
 
+from lab.account.failures import FailureCount
 from lab.conclusion import Advice, Finding
 from lab.verdict.facts import Facts
 
@@ -19,6 +20,16 @@ _ADVICE = {
     "machine": "The machine had no room for it: send less, or give it more.",
 }
 
+_ADVICE_BY_CODE = {
+    "proxy_descriptors": "Each connection, on either side, takes a descriptor. Raise `ulimit -n` in the shell that "
+    "starts the proxy (in Compose: ulimits, nofile), or let fewer be open.",
+    "proxy_threads": "Raise the limit of processes (`ulimit -u`, in Compose pids_limit) or of memory, or let fewer "
+    "threads run: PROXY_THREAD_TOKENS.",
+    "proxy_ports": "Each connection that was closed keeps its local port for a minute (TIME_WAIT). Keep connections "
+    "open (PROXY_MAX_KEEPALIVE_CONNECTIONS), or widen net.ipv4.ip_local_port_range.",
+    "proxy_memory": "Give the proxy's machine or container more memory, or send less.",
+}
+
 
 def find(facts: Facts) -> Finding | None:
     run, whole = facts.run, facts.whole
@@ -31,11 +42,22 @@ def find(facts: Facts) -> Finding | None:
     owner = worst.owner if worst else "upstream"
     because = f"{count} of {whole.requests} requests failed" + (f" ({words})" if words else "")
     if worst and worst.meaning:
-        because += f": {worst.meaning}"
+        because += f": {worst.meaning}" + _of_how_many(facts, worst)
     return Finding(
         bottleneck="failures",
         owner=owner,
         share=round(count / whole.requests, 4),
         because=because,
-        advice=Advice(words=_ADVICE[owner]),
+        advice=Advice(words=_ADVICE_BY_CODE.get(_code(worst), _ADVICE[owner])),
     )
+
+
+def _code(failure: FailureCount | None) -> str:
+    return failure.kind.rpartition(" ")[2] if failure is not None else ""
+
+
+def _of_how_many(facts: Facts, failure: FailureCount) -> str:
+    """Return how many descriptors there are, where they were what was lacking."""
+    host = facts.run.host
+    found = host.descriptors.get("proxy") if host is not None and _code(failure) == "proxy_descriptors" else None
+    return f", of {found[1]} that it may have" if found else ""
