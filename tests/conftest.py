@@ -47,14 +47,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 class ByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
     """A file's tests stay in one process, for they share what they start; the end-to-end ones are two such groups.
 
-    Those in Compose are one after the other, those as processes are, and all the others beside them.
+    Those that share the stack in Compose are one after the other, the README's and those as processes are, and all the
+    others beside them.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = nodeid.split("::", 1)[0]
         if not file.startswith("tests/e2e/"):
             return file
-        return "compose" if Path(file).name.startswith(("test_compose", "test_readme")) else "processes"
+        return "compose" if Path(file).name.startswith("test_compose") else "processes"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:

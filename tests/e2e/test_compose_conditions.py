@@ -108,17 +108,17 @@ def test_what_a_connection_costs(here: Clone, say: Say) -> None:
     Two users, for with ten the client made for each request costs more CPU than there is, on any network. Both sides
     are patterns: the same framework, no retry, the library's own pool.
     """
-    runs, shown = {}, {}
+    runs, shown, rows = {}, {}, {}
     for network in NETWORKS:
-        for pattern in (POOLED, PER_REQUEST):
-            label = f"{network}-{pattern}"
-            shown[label] = here.sandbox(
-                *("run", "--users", "2", "--time", "3s", "--label", label, "UPSTREAM_LATENCY=constant(20ms)"),
-                *("PROXY_MAX_CONNECTIONS=20", "PROXY_MAX_KEEPALIVE_CONNECTIONS=20"),
-                *(f"NET_PROFILE={network}", f"LAB_PATTERN={pattern}"),
-            ).stdout
-            row = next(row for row in here.get(f"{here.ui}/lab/runs.json") if row["label"] == label)
-            runs[network, pattern] = here.get(f"{here.ui}/lab/runs/{row['id']}.json") | {"row": row}
+        shown[network] = here.sandbox(
+            *("run", "--users", "2", "--time", "3s", "--label", network, "UPSTREAM_LATENCY=constant(20ms)"),
+            *("PROXY_MAX_CONNECTIONS=20", "PROXY_MAX_KEEPALIVE_CONNECTIONS=20"),
+            *(f"NET_PROFILE={network}", f"LAB_PATTERN={POOLED}"),
+        ).stdout
+        rows[network] = next(row for row in here.get(f"{here.ui}/lab/runs.json") if row["label"] == network)
+        runs[network, POOLED] = here.get(f"{here.ui}/lab/runs/{rows[network]['id']}.json")
+        # a run leaves the services as it had them
+        runs[network, PER_REQUEST] = here.ui_run(users=2, seconds=3, pattern=PER_REQUEST)
     median = {key: run["latency_ms"]["p50"] for key, run in runs.items()}
     lines = [f"{'p50 ms':14}{'pooled':>8}{'per request':>13}{'difference':>12}"]
     for network in NETWORKS:
@@ -136,9 +136,9 @@ def test_what_a_connection_costs(here: Clone, say: Say) -> None:
     assert abs(costs["same-host"]) < 0.5 * costs["transatlantic"]
     # which network it was: in the summary, in the list of runs, in the comparison
     assert network["engine"] == "tun"
-    assert "same-host, nothing emulated" in shown[f"same-host-{POOLED}"]
-    for words in (" ".join(shown[f"transatlantic-{POOLED}"].split()), runs["transatlantic", POOLED]["row"]["network"]):
+    assert "same-host, nothing emulated" in shown["same-host"]
+    for words in (" ".join(shown["transatlantic"].split()), rows["transatlantic"]["network"]):
         assert re.search(rf"\btransatlantic,.* by {network['engine']}, \d", words), words
-    comparison = here.sandbox("compare", f"same-host-{POOLED}", f"transatlantic-{POOLED}").stdout
+    comparison = here.sandbox("compare", *NETWORKS).stdout
     say(comparison)
     assert "One setting differs, NET_PROFILE same-host -> transatlantic" in " ".join(comparison.split())

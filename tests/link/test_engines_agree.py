@@ -125,13 +125,12 @@ def compare(scenario: Scenario, pairs: dict[str, NetnsPair], say: Say) -> None:
 
 def measure(scenario: Scenario, netns: NetnsPair) -> dict[str, list[float]]:
     """Return the seconds of what is compared, each TIMES times."""
-    rows = [netns.ask(scenario.size, scenario.size, upload=scenario.upload) for _ in range(TIMES)]
+    sizes = (scenario.size, scenario.size)
+    if any(name.startswith("NET_BW") for name in scenario.network):  # one at a time, for they would share the pipe
+        rows = [netns.ask(*sizes, upload=scenario.upload) for _ in range(TIMES)]
+    else:
+        rows = netns.asks(TIMES, *sizes, at_once=TIMES)
     found = {"fresh": [row[0] + row[1] for row in rows], "warm": [row[2] for row in rows]}
     if "rested" in scenario.compared:
-
-        def rested(_: int) -> float:
-            return netns.ask(scenario.size, scenario.size, rest=1.0)[2]
-
-        with ThreadPoolExecutor(TIMES) as pool:
-            found["rested"] = list(pool.map(rested, range(TIMES)))
+        found["rested"] = [row[2] for row in netns.asks(TIMES, *sizes, rest=1.0, at_once=TIMES)]
     return found

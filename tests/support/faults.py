@@ -272,7 +272,8 @@ def faults() -> list[Fault]:
             drips(100, 0.1),
             ("cut",),
             "total_timeout",
-            settings={"total_timeout_seconds": SECONDS},
+            settings={"total_timeout_seconds": 4 * SECONDS},  # enough for a head on a busy machine
+            seconds=4 * SECONDS,
         ),
         Fault(
             "late past the total deadline",
@@ -283,16 +284,18 @@ def faults() -> list[Fault]:
         Fault("slow to close", says(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), pause=0.4), ("200",)),
         Fault(
             "pool exhausted",
-            late(0.4),
+            late(1.5),
             ("503 pool_exhausted", "200"),
             "pool_exhausted",
+            seconds=1.5,
             settings={"max_connections": 1, "pool_timeout_seconds": 0.1},
         ),
         Fault(
             "overload",
-            late(0.2),
+            late(1.0),
             ("503 overloaded", "200"),
             "overloaded",
+            seconds=1.0,
             settings={"max_in_flight": 1, "max_waiting": 0},
         ),
         Fault(

@@ -6,4 +6,4 @@ from pydantic import BaseModel, ConfigDict
 class DocumentPart(BaseModel):
     """A part of a run document. An alias is the name that a field had in an older version: read, never written."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, defer_build=True)

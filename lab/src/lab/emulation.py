@@ -47,7 +47,7 @@ class EmulatorStats(DocumentPart):
 class Network(DocumentPart):
     """The network of the run as the link describes it; `summary` is its conditions in a few words."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, validate_by_name=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, validate_by_name=True, defer_build=True)
 
     summary: str = Field(default="unknown", validation_alias="says")
     engine: str | None = None

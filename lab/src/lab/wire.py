@@ -21,7 +21,7 @@ class UnexpectedAnswer(ValueError):
 class WireModel(BaseModel):
     """A part of a document; unknown fields are ignored, a newer service may have them."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 class ServiceConfig(WireModel):

@@ -18,7 +18,7 @@ MACHINE_BUSY_SHARE = 0.9
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Assumption(_Part):

@@ -73,7 +73,7 @@ class Forecast(BaseModel):
     for that or another reason.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     throughput_rps: float
     latency_mean_ms: float
