@@ -11,26 +11,21 @@ a busy machine the proxy waits for its core, which no forecast knows.
 
 import argparse
 import asyncio
-import os
 import random
 import re
 import statistics
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import aiohttp
+from sandbox_runs import made
 from sides import LOAD_CORE, mock, proxy, running
 
 from lab.prediction.open_queue import OpenQueue
 from lab.prediction.outcome import THROUGHPUT_SHARE, WAIT_MS, WAIT_SHARE
 from lab.run_document import RunDocument
-from service_kit.listening import free_port
 
-ROOT = Path(__file__).parents[1]
-PORTS = ("PROXY_PORT", "UPSTREAM_PORT", "UPSTREAM_CONTROL_PORT", "NET_PORT", "NET_CONTROL_PORT", "LOCUST_WEB_PORT")
 T_9 = 2.262
 """Student's t with 9 degrees of freedom, two-sided 95 %."""
 
@@ -115,13 +110,8 @@ def run(setting: Setting, seconds: int) -> RunDocument:
         "UPSTREAM_LATENCY": setting.latency,
         "NET_RTT_MS": str(setting.rtt_ms),
     }
-    command = [str(ROOT / "sandbox"), "run", "--processes", "--json", "--users", str(setting.users)]
-    command += ["--time", f"{seconds}s", *(f"{name}={value}" for name, value in variables.items())]
-    environment = {**os.environ, **{name: str(free_port()) for name in PORTS}}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=seconds + 120)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
-    return RunDocument.model_validate_json(done.stdout)
+    load = ["--users", str(setting.users), "--time", f"{seconds}s"]
+    return made([*load, *(f"{name}={value}" for name, value in variables.items())])
 
 
 def opened(seconds: int) -> bool:

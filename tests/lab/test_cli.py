@@ -32,7 +32,7 @@ from support.fake_clone import FakeClone
 
 pytestmark = pytest.mark.slow
 
-COMMANDS = {"up", "down", "run", "predict", "runs", "compare", "test", "doctor"}
+COMMANDS = {"up", "down", "run", "predict", "runs", "compare", "advise", "test", "doctor"}
 
 
 @pytest.fixture
@@ -299,6 +299,37 @@ def test_docker_that_is_not_there(clone: FakeClone) -> None:
     up = clone.run("up", "--docker")
     assert up.returncode == 3
     assert up.stderr.splitlines() == ["there is no docker command; ./sandbox up --processes needs no Docker"]
+
+
+@pytest.mark.parametrize(("promised", "code"), [(120.0, 0), (300.0, 1)])
+def test_an_advice_is_shown_and_tried(clone: FakeClone, promised: float, code: int) -> None:
+    """The last run, or one by its label; --try runs it again with the advice, and may fail."""
+    assert "no runs yet" in clone.run("advise").stderr
+    _put_run(clone, "20261120T221530Z-0001", LAB_RUN_LABEL="ten", PROXY_MAX_CONNECTIONS="10", LOCUST_USERS="30")
+    path = clone.root / "runs" / "20261120T221530Z-0001.json"
+    promise = {"metric": "succeeded_rps", "before": 100.0, "after": promised, "assumes": "all is well"}
+    advice = {"words": "More of them.", "set": {"PROXY_MAX_CONNECTIONS": 20}, "promise": promise}
+    verdict = {"bottleneck": "pool", "because": "all were busy", "advice": advice}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"verdict": verdict}))
+    shown = " ".join(clone.run("advise").stdout.split())
+    assert f"More of them. promise 100 -> {promised:g} requests/s, if all is well" in shown
+    assert ".env PROXY_MAX_CONNECTIONS=20" in shown
+    tried = clone.run("advise", "ten", "--try", "--json", "--processes")
+    assert tried.returncode == code
+    answer = json.loads(tried.stdout)
+    assert answer["env"] == ["PROXY_MAX_CONNECTIONS=20"]
+    assert (answer["trial"]["was"], answer["trial"]["measured"], answer["trial"]["held"]) == (100, 100, not code)
+    assert "for this run: LOCUST_USERS=30 PROXY_MAX_CONNECTIONS=20; started" in " ".join(tried.stderr.split())
+
+
+def test_what_cannot_be_advised_is_refused(clone: FakeClone) -> None:
+    _put_run(clone, "20261120T221530Z-0001", LAB_RUN_LABEL="ten")
+    for words, line in (
+        (("advise", "ten", "--try"), "--try: the advice of ten sets no variable: Raise it."),
+        (("advise", "no such"), "no run has the id or the label 'no such'; ./sandbox runs lists them"),
+    ):
+        refused = clone.run(*words)
+        assert (refused.returncode, refused.stderr.strip()) == (2, line)
 
 
 def test_runs_and_compare(clone: FakeClone) -> None:

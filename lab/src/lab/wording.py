@@ -45,6 +45,11 @@ _METRICS: Mapping[Metric, str] = {
 }
 
 
+def metric_words(metric: Metric) -> str:
+    """Return a promise's metric, to be put after its value."""
+    return _METRICS[metric]
+
+
 def promise_words(advice: Advice) -> str:
     """Return what the advice promises in a line; empty if it promises nothing."""
     promise = advice.promise

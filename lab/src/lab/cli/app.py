@@ -21,13 +21,14 @@ The loop:
   ./sandbox run --label ten     or a run from here: figures, what limited it
   ./sandbox run --label twenty PROXY_MAX_CONNECTIONS=20
   ./sandbox compare ten twenty  what differed, and what became of it
+  ./sandbox advise --try        what to change, and whether it helps
 
 Settings: defaults < .env < the shell < VAR=value. A run restarts only what differs; the next one starts from the
 baseline again. Exit codes: 0 fine, 1 what was measured fell short: no request succeeded, or a test failed,
 2 bad usage or settings, 3 something that is needed failed (port taken, no engine, a service died), 130 Ctrl-C.
 """
 
-_COMMANDS = ("up", "down", "run", "predict", "runs", "compare", "test", "doctor")
+_COMMANDS = ("up", "down", "run", "predict", "runs", "compare", "advise", "test", "doctor")
 """Each is the function of that name in the module of that name."""
 
 _TEST_OPTIONS = {"ignore_unknown_options": True, "help_option_names": []}

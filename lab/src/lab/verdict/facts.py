@@ -19,6 +19,12 @@ FULL = 0.9
 CPU_FULL = 0.85
 """A Python process has one core at most; above this share of it, it is the limit."""
 
+MACHINE_FULL = 0.95
+"""Share of the time that all cores were busy above which a process waits for one."""
+
+OWN_SHARE = 0.8
+"""Share of the busy cores that the sandbox itself must use before the machine counts as its limit."""
+
 _HOLDING = (
     Place.DNS,
     Place.CONNECT,
@@ -112,6 +118,13 @@ class Facts:
     def own_cores(self) -> float:
         """Cores that the sandbox's own processes used."""
         return sum(cores or 0.0 for cores in self.run.cpu_cores.values())
+
+    @property
+    def others_fill_the_machine(self) -> bool:
+        """Whether no core was free, and the sandbox was not what kept them busy."""
+        host = self.run.host
+        busy = host.busy_share or 0.0 if host is not None else 0.0
+        return host is not None and busy >= MACHINE_FULL and self.own_cores < OWN_SHARE * host.cores * busy
 
     @property
     def churn(self) -> float:

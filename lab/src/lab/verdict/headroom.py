@@ -4,16 +4,13 @@ from typing import NamedTuple
 
 from lab.account.places import Place
 from lab.conclusion import Bottleneck
-from lab.verdict.facts import Facts
+from lab.verdict.facts import OWN_SHARE, Facts
 
 CLOSE = 1.25
 """A resource that bears less than this times the throughput is a limit of its own: more connections hardly help.
 
 As many servers as connections are used for 80 to 95 %: between two requests a connection is with the proxy.
 """
-
-_OWN = 0.8
-"""Share of the machine's cores that the sandbox itself must use before the machine counts as its limit."""
 
 
 class Headroom(NamedTuple):
@@ -57,6 +54,6 @@ def bandwidth_utilisation(facts: Facts) -> float:
 def _machine(facts: Facts) -> float:
     """Return how busy all cores were, where it was the sandbox that kept them busy."""
     host = facts.run.host
-    if host is None or host.busy_share is None or facts.own_cores < _OWN * host.cores * host.busy_share:
+    if host is None or host.busy_share is None or facts.own_cores < OWN_SHARE * host.cores * host.busy_share:
         return 0.0
     return host.busy_share

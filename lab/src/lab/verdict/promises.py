@@ -44,7 +44,9 @@ def promise(facts: Facts, change: Change, metric: Metric = "succeeded_rps") -> A
     assumes = "upstream, network and CPU take as long for a request as now"
     try:
         after = facts.model.figures(change).get(metric)
-        if metric == "succeeded_rps" and after is not None and after > _most_rps(facts):
+        if facts.others_fill_the_machine:
+            after, assumes = None, "not known: other work keeps this machine busy, and will have its share of more, too"
+        elif metric == "succeeded_rps" and after is not None and after > _most_rps(facts):
             after, assumes = None, "not known: the cores of this machine would not be enough for what the model gives"
     except Unpredictable as why:
         assumes = f"not known: {why}"

@@ -1,0 +1,23 @@
+"""Runs of the sandbox on free ports, for the measurements beside it."""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.run_document import RunDocument
+from service_kit.listening import free_port
+
+_ROOT = Path(__file__).parents[1]
+_PORTS = ("PROXY_PORT", "UPSTREAM_PORT", "UPSTREAM_CONTROL_PORT", "NET_PORT", "NET_CONTROL_PORT", "LOCUST_WEB_PORT")
+_SECONDS = 300
+
+
+def made(arguments: Sequence[str], mode: str = "processes") -> RunDocument:
+    """Make one `./sandbox run` with these arguments and return its document. Ends the program if there is none."""
+    environment = {**os.environ, **{name: str(free_port()) for name in _PORTS}}
+    command = [str(_ROOT / "sandbox"), "run", f"--{mode}", "--json", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=_SECONDS)
+    if not done.stdout.strip():
+        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr.strip()[-2000:]}")
+    return RunDocument.model_validate_json(done.stdout)

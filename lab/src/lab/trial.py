@@ -1,0 +1,95 @@
+"""An advice that was followed: the run before and the one with it, and whether the promise held. Pure."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from pydantic import JsonValue
+
+from lab.conclusion import Advice, Metric
+from lab.document_part import DocumentPart
+from lab.run_document import RunDocument
+from lab.verdict.run_model import measured_figures
+from lab.wording import PARTS, metric_words
+from service_kit.variables import as_text
+
+HELD_WITHIN = 0.25
+"""How far the measurement may be from the promise, as a share of it."""
+
+WORSE = 0.1
+"""A metric that is worse by more than that share is no chance of a single run."""
+
+_RISING: frozenset[Metric] = frozenset({"succeeded_rps"})
+"""Metrics of which more is better."""
+
+_PLACES = re.compile(r"_(?:HOST|PORT|CONTROL_URL|DIRECTORY|CA_FILE)$")
+_OWN = frozenset({"LAB_RUN_ID", "LAB_RUN_LABEL", "LAB_PROGRESS", "LAB_RUNS_DIR", "LOCUST_HEADLESS"})
+"""Where things are, and what belongs to one run: neither is a setting to repeat."""
+
+_OWN_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "upstream-mock"})
+
+
+class Trial(DocumentPart):
+    """What became of a promise. `held` is null where nothing was promised; `worse`: the change did harm."""
+
+    before: str
+    after: str
+    metric: Metric
+    was: float
+    promised: float | None
+    measured: float
+    held: bool | None
+    worse: bool
+    words: str
+
+
+def trial(before: RunDocument, after: RunDocument) -> Trial:
+    """Compare a run with the one that followed its advice."""
+    promise = before.verdict.advice.promise
+    metric: Metric = "succeeded_rps" if promise is None else promise.metric
+    promised = None if promise is None else promise.after
+    was, measured = (measured_figures(run).get(metric, 0.0) for run in (before, after))
+    held = None if promised is None else _near(metric, promised, measured)
+    worse = measured < was * (1 - WORSE) if metric in _RISING else measured > was * (1 + WORSE) + _slack(metric)
+    if held is None:
+        outcome = "of which nothing was promised"
+    else:
+        outcome = f"{'as promised' if held else 'not as promised'} ({promised:g})"
+    return Trial(
+        before=before.id,
+        after=after.id,
+        metric=metric,
+        was=round(was, 4),
+        promised=promised,
+        measured=round(measured, 4),
+        held=held,
+        worse=worse,
+        words=f"{was:.4g} -> {measured:.4g} {metric_words(metric)}, {outcome}" + (": it is worse" if worse else ""),
+    )
+
+
+def _near(metric: Metric, promised: float, measured: float) -> bool:
+    return abs(measured - promised) <= max(HELD_WITHIN * promised, _slack(metric))
+
+
+def _slack(metric: Metric) -> float:
+    return 0.02 if metric == "failed_share" else 0.0
+
+
+def settings_to_repeat(run: RunDocument, in_force: Mapping[str, JsonValue]) -> dict[str, str]:
+    """Return the variables to set for a run like that one, beside those that are in force and the same."""
+    start = run.settings.start
+    had = {name: value for part in PARTS for name, value in (getattr(start, part) or {}).items()}
+    return {
+        name: as_text(value)
+        for name, value in had.items()
+        if name not in _OWN
+        and not _PLACES.search(name)
+        and not (name == "PROXY_UPSTREAM_URL" and urlsplit(str(value)).hostname in _OWN_HOSTS)
+        and (value or None) != (in_force.get(name) or None)
+    }
+
+
+def followed(advice: Advice) -> dict[str, str]:
+    """Return the variables that an advice sets, as text."""
+    return {name: as_text(value) for name, value in advice.set.items()}
