@@ -316,3 +316,73 @@ def test_failures_are_beside_those_injected_on_purpose() -> None:
     assert failed.bottleneck == "failures"
     assert failed.caveats[-1].because == "injected on purpose: mock: SLICER 9, STATUS_503 3"
     assert verdict(WAITING, upstream=mock).caveats == []
+
+
+ORDERED = {"PROXY_TOTAL_TIMEOUT_SECONDS": 10.0, "PROXY_KEEPALIVE_EXPIRY_SECONDS": 5.0, "UPSTREAM_KEEPALIVE_SECONDS": 75}
+
+
+@pytest.mark.parametrize(
+    ("changed", "advised"),
+    [
+        ({}, []),
+        ({"PROXY_TOTAL_TIMEOUT_SECONDS": 1.0}, [{"PROXY_POOL_TIMEOUT_SECONDS": 0.5}]),
+        ({"PROXY_TOTAL_TIMEOUT_SECONDS": 5.0}, [{"PROXY_POOL_TIMEOUT_SECONDS": 2.5}]),
+        ({"UPSTREAM_KEEPALIVE_SECONDS": 2.0}, [{"PROXY_KEEPALIVE_EXPIRY_SECONDS": 1.6}]),
+        ({"UPSTREAM_KEEPALIVE_SECONDS": 2.0, "PROXY_MAX_KEEPALIVE_CONNECTIONS": 0}, []),
+    ],
+)
+def test_time_outs_in_the_wrong_order_are_a_caveat_with_what_to_set(
+    changed: dict[str, float], advised: list[dict[str, float]]
+) -> None:
+    found = verdict(WAITING, settings={"PROXY_POOL_TIMEOUT_SECONDS": 5.0, **ORDERED, **changed})
+    assert found.bottleneck == "pool"
+    settings = [caveat for caveat in found.caveats if caveat.about == "settings"]
+    assert [caveat.advice.set for caveat in settings if caveat.advice is not None] == advised
+    assert all(name in caveat.because for caveat, change in zip(settings, advised, strict=True) for name in change)
+
+
+def test_whole_deadlines_that_pass_before_the_pool_are_the_pools() -> None:
+    """The wrong time-out came first: they are no failures of their own, as 503 pool_exhausted are none."""
+    kind = "504 total_timeout"
+    figures: dict[str, Any] = {
+        "totals": Totals(requests=1000, failures=700, rps=100.0),
+        "errors": {kind: 700},
+        "failures": [FailureCount(kind=kind, count=700, owner="proxy", meaning="")],
+    }
+    early = {"PROXY_POOL_TIMEOUT_SECONDS": 5.0, "PROXY_TOTAL_TIMEOUT_SECONDS": 1.0}
+    assert verdict(WAITING, settings=early, **figures).bottleneck == "pool"
+    assert verdict(WAITING, settings=early | {"PROXY_POOL_TIMEOUT_SECONDS": 0.5}, **figures).bottleneck == "failures"
+
+
+def test_idle_connections_that_the_upstream_closes_first() -> None:
+    """Keep-alive of ours below theirs; its promise is about failures, and no model knows it."""
+    theirs = {"PROXY_KEEPALIVE_EXPIRY_SECONDS": 5.0, "UPSTREAM_KEEPALIVE_SECONDS": 1.0}
+    closings = Closings(by_client=5, by_upstream=990, idle=900, reset=0)
+    found = verdict(CHURNING, settings=theirs, pool=pool(opened=990, active_mean=5.0), closings=closings)
+    assert found.bottleneck == "connect"
+    assert found.advice.set == {"PROXY_KEEPALIVE_EXPIRY_SECONDS": 0.8}
+    assert found.advice.promise is not None
+    assert (found.advice.promise.metric, found.advice.promise.after) == ("failed_share", None)
+    kind = "502 upstream_closed"
+    failing = verdict(
+        FREE,
+        settings=theirs,
+        totals=Totals(requests=1000, failures=700, rps=100.0),
+        errors={kind: 700},
+        failures=[FailureCount(kind=kind, count=700, owner="upstream", meaning="")],
+    )
+    assert (failing.bottleneck, failing.advice.set) == ("failures", {"PROXY_KEEPALIVE_EXPIRY_SECONDS": 0.8})
+
+
+def test_a_pattern_that_blocks_the_loop_can_be_changed() -> None:
+    places = {Place.EVENT_LOOP: 300.0, Place.UPSTREAM_WORK: 100.0}
+    found = verdict(places, pattern=calling_pattern("requests_in_async"), pool=HALF_BUSY)
+    assert (found.bottleneck, found.advice.set) == ("loop", {"LAB_PATTERN": "async_lifespan_state"})
+
+
+def test_no_promise_where_other_work_keeps_the_machine_busy() -> None:
+    advice = verdict(WAITING, host=Host(cores=2, busy_share=1.0)).advice
+    assert advice.set == {"PROXY_MAX_CONNECTIONS": 20}
+    assert advice.promise is not None
+    assert advice.promise.after is None
+    assert "other work" in advice.promise.assumes

@@ -74,7 +74,10 @@ class Finding(DocumentPart):
 
 
 class Caveat(DocumentPart):
-    """Why the run's figures are not quite those of what was set. `share` of the users' time; null where unknown."""
+    """Why the run's figures are not quite those of what was set. `share` of the users' time; null where unknown.
+
+    About `settings`: two that don't go together, with what to set.
+    """
 
     about: Literal[
         "upstream",
@@ -90,6 +93,7 @@ class Caveat(DocumentPart):
     ]
     because: str
     share: float | None = None
+    advice: Advice | None = None
 
 
 class Verdict(DocumentPart):

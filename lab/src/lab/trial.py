@@ -52,7 +52,7 @@ def trial(before: RunDocument, after: RunDocument) -> Trial:
     held = None if promised is None else _near(metric, promised, measured)
     worse = measured < was * (1 - WORSE) if metric in _RISING else measured > was * (1 + WORSE) + _slack(metric)
     if held is None:
-        outcome = "of which nothing was promised"
+        outcome = f"of which nothing was promised ({promise.assumes if promise is not None else 'no model'})"
     else:
         outcome = f"{'as promised' if held else 'not as promised'} ({promised:g})"
     return Trial(

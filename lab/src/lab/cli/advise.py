@@ -113,6 +113,10 @@ def _show(document: RunDocument, found: Trial | None, as_json: bool) -> None:
         table.add_row("promise", Text(promised))
     for number, line in enumerate(advice.env_lines):
         table.add_row("" if number else ".env", Text(line, style="bold"))
+    for caveat in verdict.caveats:
+        table.add_row("but", Text(caveat.because))
+        if caveat.advice is not None:
+            table.add_row("", Text(caveat.advice.words))
     if found is not None:
         table.add_row("tried", Text(f"{found.words} (run {found.after})"))
     results().print(table)

@@ -114,6 +114,8 @@ def _conclusions(document: RunDocument) -> Table:
         table.add_row("also", Text(f"{finding.bottleneck} ({finding.share:.0%}): {finding.because}"))
     for caveat in verdict.caveats:
         table.add_row("but", Text(caveat.because))
+        if caveat.advice is not None:
+            table.add_row("", Text(caveat.advice.words))
     table.add_row(Text("audit", style="bold"), Text(audit_line(document)))
     for note in document.notes:
         table.add_row("note", Text(note))

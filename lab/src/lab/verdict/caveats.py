@@ -3,7 +3,8 @@
 from lab.account.places import Place
 from lab.conclusion import Caveat
 from lab.emulation import EmulatorStats
-from lab.verdict.facts import CPU_FULL, Facts
+from lab.verdict.facts import CPU_FULL, MACHINE_FULL, Facts
+from lab.verdict.timeouts import wrong_order
 from lab.wording import injected_words
 
 WORTH_A_WORD = 0.02
@@ -23,6 +24,7 @@ def caveats(facts: Facts) -> list[Caveat]:
         _failures(facts),
         _descriptors(facts),
         _backlog(facts),
+        *wrong_order(facts),
     ]
     if facts.whole.failures and (injected := injected_words(run.link, run.upstream)):
         found.append(Caveat(about="injected", because=f"injected on purpose: {injected}"))
@@ -50,7 +52,7 @@ def _full(facts: Facts) -> Caveat | None:
     if facts.cpu_share("generator") >= CPU_FULL:
         because = f"Locust had no CPU left ({facts.run.cpu_cores.get('generator') or 0:.2f} cores)"
         return Caveat(about="generator", because=because, share=facts.share(Place.CALLER_SIDE))
-    if host is not None and host.busy_share is not None and host.busy_share >= 0.95:
+    if host is not None and host.busy_share is not None and host.busy_share >= MACHINE_FULL:
         others = max(host.cores * host.busy_share - facts.own_cores, 0.0)
         because = f"all {host.cores} cores were busy, {others:.1f} of them with other work than the sandbox's"
         return Caveat(about="machine", because=because)

@@ -5,6 +5,7 @@ from lab.conclusion import Advice, Finding
 from lab.verdict.facts import FULL, TENTH, Facts
 from lab.verdict.headroom import bandwidth_utilisation
 from lab.verdict.promises import promise
+from lab.verdict.timeouts import kept_too_long
 
 _OPENING = (Place.DNS, Place.CONNECT, Place.TLS)
 
@@ -27,8 +28,22 @@ def find(facts: Facts) -> Finding | None:
     by_upstream = closings is not None and closings.by_upstream > closings.by_client
     if closings is not None:
         because += f"; the upstream closed {closings.by_upstream}, the client {closings.by_client}"
-    advice = _THEIRS if by_upstream else _ours(facts, pool.max // facts.workers)
+    advice = _theirs(facts) if by_upstream else _ours(facts, pool.max // facts.workers)
     return facts.finding("connect", Place.CONNECT, share, because, advice)
+
+
+def _theirs(facts: Facts) -> Advice:
+    """Advise what the upstream can change; where it closed idle connections, a shorter keep-alive of ours."""
+    closings, caveat = facts.run.closings, kept_too_long(facts)
+    if caveat is None or caveat.advice is None or closings is None or 2 * closings.idle < closings.by_upstream:
+        return _THEIRS
+    change = caveat.advice.set
+    return Advice(
+        words=f"{caveat.advice.words} Idle connections are closed by the upstream first, under a request at times; "
+        "fewer that are idle (PROXY_MAX_CONNECTIONS) or a longer time of theirs saves opening them.",
+        set=change,
+        promise=promise(facts, change, "failed_share"),
+    )
 
 
 def _ours(facts: Facts, connections: int) -> Advice:

@@ -1,8 +1,11 @@
 """Requests that failed: they measure no throughput, and are quick or slow for reasons of their own."""
 
 from lab.account.failures import FailureCount
+from lab.account.places import Owner, Place
 from lab.conclusion import Advice, Finding
-from lab.verdict.facts import Facts
+from lab.verdict.facts import TENTH, Facts
+from lab.verdict.promises import promise
+from lab.verdict.timeouts import kept_too_long, pool_beyond_total
 
 FAILING_SHARE = 0.5
 """Share of failed requests above which a run measured failures and nothing else."""
@@ -10,6 +13,11 @@ FAILING_SHARE = 0.5
 POOL_EXHAUSTED = "503 pool_exhausted"
 QUEUE_FULL = "503 upstream queue_full"
 """Failures that come of waiting for too long or in vain: rules of their own find them."""
+
+TOTAL_TIMEOUT = "504 total_timeout"
+"""Is one of them where the pool's own time-out is not shorter."""
+
+_CLOSED = ("upstream_closed", "upstream_reset")
 
 _ADVICE = {
     "proxy": "It is a limit of the proxy's own process: raise the one that is named, or send less.",
@@ -33,8 +41,9 @@ _ADVICE_BY_CODE = {
 
 def find(facts: Facts) -> Finding | None:
     run, whole = facts.run, facts.whole
-    kinds = [failure for failure in run.failures if failure.kind not in (POOL_EXHAUSTED, QUEUE_FULL)]
-    count = whole.failures - sum(run.errors.get(kind, 0) for kind in (POOL_EXHAUSTED, QUEUE_FULL))
+    waited = _of_waiting(facts)
+    kinds = [failure for failure in run.failures if failure.kind not in waited]
+    count = whole.failures - sum(run.errors.get(kind, 0) for kind in waited)
     if not whole.requests or count < FAILING_SHARE * whole.requests:
         return None
     words = ", ".join(f"{failure.kind} {failure.count}" for failure in kinds[:3])
@@ -48,8 +57,23 @@ def find(facts: Facts) -> Finding | None:
         owner=owner,
         share=round(count / whole.requests, 4),
         because=because,
-        advice=Advice(words=_ADVICE_BY_CODE.get(_code(worst), _ADVICE[owner])),
+        advice=_advice(facts, _code(worst), owner),
     )
+
+
+def _of_waiting(facts: Facts) -> tuple[str, ...]:
+    """Return the kinds of failures that come of waiting."""
+    kinds = (POOL_EXHAUSTED, QUEUE_FULL)
+    in_pool = facts.share(Place.POOL_WAIT) >= TENTH and pool_beyond_total(facts) is not None
+    return (*kinds, TOTAL_TIMEOUT) if in_pool else kinds
+
+
+def _advice(facts: Facts, code: str, owner: Owner) -> Advice:
+    caveat = kept_too_long(facts) if code in _CLOSED else None
+    if caveat is not None and caveat.advice is not None:
+        change = caveat.advice.set
+        return caveat.advice.model_copy(update={"promise": promise(facts, change, "failed_share")})
+    return Advice(words=_ADVICE_BY_CODE.get(code, _ADVICE[owner]))
 
 
 def _code(failure: FailureCount | None) -> str:

@@ -26,7 +26,7 @@ def _bandwidth(facts: Facts) -> Finding | None:
         f"{facts.part(Place.BANDWIDTH_QUEUE, Place.BODY)} waiting for it, "
         f"and {facts.ms(*QUEUES):.0f} ms in the proxy for those before"
     )
-    words = "More connections only share it. Send less: smaller bodies, or compressed ones (UPSTREAM_CONTENT=gzip)."
+    words = "More connections only share it. Send less: smaller bodies, or compressed ones (UPSTREAM_ENCODING=gzip)."
     return facts.finding("network", Place.BANDWIDTH_QUEUE, share, because, Advice(words=words))
 
 
