@@ -46,6 +46,7 @@ CLOSED = {
 
 
 @pytest.mark.parametrize("case", CLOSED)
+@pytest.mark.slow
 def test_a_closed_load_is_predicted(case: str) -> None:
     work = CLOSED[case]
     expected = predict(work)
@@ -79,6 +80,7 @@ def arriving(rate: float, work: ServiceTime, **more: float) -> Workload:
 
 @pytest.mark.parametrize("work", [constant(0.1), exponential(0.1)], ids=["constant", "exponential"])
 @pytest.mark.parametrize("rate", [50.0, 80.0])
+@pytest.mark.slow
 def test_an_open_load_is_predicted(rate: float, work: ServiceTime) -> None:
     load = arriving(rate, work)
     expected, found = predict(load), simulate(load, seconds=150)

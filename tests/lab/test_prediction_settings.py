@@ -187,6 +187,7 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(Checkout(tmp_path))
 
 
+@pytest.mark.slow
 def test_the_command_predicts_from_what_the_services_make_of_the_settings(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:

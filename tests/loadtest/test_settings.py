@@ -120,6 +120,7 @@ def test_processes_of_one_machine_meet_on_a_port_of_their_own() -> None:
     assert ports[0] != ports[1]
 
 
+@pytest.mark.slow
 def test_check_prints_all_mistakes_and_exits_2() -> None:
     """One line each, on standard error, and nothing else."""
     done = check("loadtest", "--check", LOCUST_USERS="many", LAB_PROGRESS="maybe")

@@ -43,6 +43,7 @@ def test_it_imports_the_standard_library_and_itself() -> None:
     assert found == WHERE_THE_APP_HAS_IT
 
 
+@pytest.mark.slow
 def test_it_installs_into_an_empty_environment(tmp_path: Path) -> None:
     """From its source, without an index: built by the setuptools that is here."""
     source = shutil.copytree(

@@ -4,10 +4,14 @@ import socket
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from support.behaviours import Stand, behaviour
 from support.eventually import eventually
 from support.raw_http import Exchange, get, roundtrip, split
 from support.servers import RunningProxy
+
+pytestmark = pytest.mark.slow
 
 QUEUES = ("client", "gate")
 LONG = b"HTTP/1.1 200 OK\r\nContent-Length: 64000000\r\n\r\n"

@@ -134,6 +134,7 @@ async def test_beyond_the_limit_of_connections_the_proxy_answers_itself(http: st
         assert {b"date", b"retry-after"} <= dict(headers).keys()
 
 
+@pytest.mark.slow
 def test_without_httptools_the_proxy_serves_by_h11() -> None:
     """It is an optional package of uvicorn's."""
     code = "import sys; sys.modules['httptools'] = None; import proxy.app, proxy.server; "

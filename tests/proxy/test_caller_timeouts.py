@@ -165,6 +165,7 @@ async def test_a_body_that_stops_is_408(http: str, path: str) -> None:
         assert upstream.connections == 0
 
 
+@pytest.mark.slow
 async def test_a_slow_upstream_is_not_the_callers_fault() -> None:
     """One that takes an upload late, one that answers late, one whose answer drips: all longer than any time-out."""
 

@@ -7,6 +7,8 @@ from fuzz import PARSERS, Fuzzed, each_variant, fuzzed
 from fuzz_grammar import CASES, Case
 from hypothesis import HealthCheck, given, settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=PARSERS)
 def proxy(request: pytest.FixtureRequest) -> Iterator[Fuzzed]:

@@ -80,6 +80,7 @@ async def load(proxy: RunningProxy, count: int) -> dict[str, tuple[float, bytes]
     ("client", "queue", "count"),
     [("httpx", "client", 300), ("httpx2", "gate", 150), ("aiohttp", "client", 150), ("pyreqwest", "gate", 150)],
 )
+@pytest.mark.slow
 async def test_the_phases_add_up_to_the_time_in_the_proxy(client: str, queue: str, count: int) -> None:
     """Fresh, kept, waiting, with bodies that drip: every request sums up, with every client."""
 
@@ -277,6 +278,7 @@ async def test_without_a_ledger_nothing_is_kept_and_nothing_told() -> None:
     assert pool["phases_ms"]["total"]["count"] == 0
 
 
+@pytest.mark.slow
 async def test_two_workers_give_each_entry_exactly_once() -> None:
     """Read in small pages during the load and after it, whoever answers: N requests, N entries, none twice."""
 

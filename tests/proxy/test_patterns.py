@@ -243,6 +243,7 @@ async def test_what_a_pattern_raises_is_500_with_a_code_and_nothing_else(fault: 
             assert (pool["active"], pool["waiting"], pool["connecting"]) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_patterns_that_nobody_calls_cost_nothing_at_the_start() -> None:
     """requests is imported by who uses it, and no pattern file before the first call."""
     program = (

@@ -351,6 +351,7 @@ async def test_on_the_wire_text_plain_streams_like_any_other_type(media_type: st
 
 
 @pytest.mark.parametrize("upstream_does", ["falls silent", "floods", "is cut"])
+@pytest.mark.slow
 async def test_a_caller_who_leaves_gets_no_slot_leaked(upstream_does: str) -> None:
     """With a finally or without, with a background task or without, and with no garbage collection at all."""
 

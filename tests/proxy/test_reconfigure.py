@@ -105,6 +105,7 @@ async def test_a_wrong_change_is_refused_whole() -> None:
         assert config["settings"]["PROXY_POOL_TIMEOUT_SECONDS"] == 5
 
 
+@pytest.mark.slow
 async def test_changes_are_refused_where_they_are_not_allowed() -> None:
     """403 without PROXY_ADMIN; 409 with several workers, each of which would have to be asked."""
 

@@ -64,6 +64,7 @@ async def test_a_path_of_its_own_that_is_none_says_what_there_is() -> None:
         assert upstream.connections == 0
 
 
+@pytest.mark.slow
 async def test_a_slot_held_too_long_is_logged_once_with_its_holder(caplog: pytest.LogCaptureFixture) -> None:
     """Method, path, request id, age and the pool; once, however long it lasts, and nothing of those that are quick."""
 
@@ -94,6 +95,7 @@ async def test_a_pattern_that_forgets_to_close_is_seen_as_a_holder() -> None:
     assert (holder["request_id"], holder["path"]) == ("it-was-me", "/-/patterns/forget_aclose/work")
 
 
+@pytest.mark.slow
 async def test_any_worker_names_the_holders_of_all() -> None:
     """Two workers: whichever answers, the slots that the other one holds are in the list, with its pid."""
 

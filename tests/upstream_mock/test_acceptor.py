@@ -73,6 +73,7 @@ async def test_answers_of_a_kept_connection_are_quick_here_too(run_mock: RunMock
         assert statistics.median(took) < 0.020
 
 
+@pytest.mark.slow
 async def test_a_full_backlog_makes_connecting_take_seconds(run_mock: RunMock, say: Say) -> None:
     """Backlog 1 holds two; the SYNs of the others are dropped until there is room: connect() takes seconds."""
     async with run_mock(latency="constant(0ms)", accept_per_second=0.8, backlog=1) as running:

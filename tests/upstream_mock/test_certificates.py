@@ -102,6 +102,7 @@ def test_the_process_ends_with_exit_code_3(start_process: StartProcess) -> None:
     assert start_process("--check", **settings).end() == (0, "", "")
 
 
+@pytest.mark.slow
 def test_the_process_prints_what_to_trust(start_process: StartProcess, tmp_path: Path) -> None:
     """The line at the start is https, and names the file that a client needs."""
     mock = start_process(UPSTREAM_TLS="1.3", UPSTREAM_HTTP2="true", UPSTREAM_TLS_DIRECTORY=tmp_path)

@@ -46,6 +46,7 @@ def counts(started: int, completed: int, abandoned: int, in_flight: int = 0) -> 
 
 
 @both_loops
+@pytest.mark.slow
 async def test_200_clients_at_once_some_of_which_leave(run_mock: RunMock) -> None:
     """200 concurrent requests of two runs, 50 hang up and 30 reset while they wait: exact to the last one."""
     draw = random.Random(4)

@@ -217,6 +217,7 @@ async def test_early_413_without_lingering_is_torn(run_mock: RunMock) -> None:
 
 
 @both_loops
+@pytest.mark.slow
 async def test_stalls_and_drips_take_their_time(run_mock: RunMock) -> None:
     """Never less than their delay, and with the bytes where they belong."""
     async with run_mock(latency="constant(0ms)") as running:

@@ -46,6 +46,7 @@ async def outcome(client: httpx.AsyncClient, asks: str, method: str = "GET", con
     return str(answer.status_code)
 
 
+@pytest.mark.slow
 async def test_what_httpx_makes_of_it(run_mock: RunMock, say: Say) -> None:
     """Each fault on a fresh connection, the keep-alive race on a kept one, and the paused listener on none."""
     async with run_mock(latency="constant(0ms)") as running:

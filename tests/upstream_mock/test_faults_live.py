@@ -74,6 +74,7 @@ async def test_first_every_path_and_order_live(run_mock: RunMock) -> None:
             assert run == {"started": 9, "completed": 9, "abandoned": 0, "faulted": 0, "in_flight": 0}
 
 
+@pytest.mark.slow
 async def test_a_rate_affects_the_same_requests_of_every_run(run_mock: RunMock) -> None:
     """By the default rate, seeded; another seed affects others."""
     found = []
@@ -145,6 +146,7 @@ async def test_a_cut_ends_a_pipeline(run_mock: RunMock) -> None:
 
 
 @both_loops
+@pytest.mark.slow
 async def test_the_paused_listener(run_mock: RunMock, say: Say) -> None:
     """Paused: kept connections work, two connects are made and not answered, the third hangs; open: all is well."""
     rule = "STOP_ACCEPTING first=1 for=1500ms backlog=1"
@@ -179,6 +181,7 @@ async def test_the_paused_listener(run_mock: RunMock, say: Say) -> None:
 
 
 @both_loops
+@pytest.mark.slow
 async def test_the_listener_is_paused_by_the_clock(run_mock: RunMock) -> None:
     """A rule with a window only waits for no request: paused from its beginning to its end, in every run."""
     async with run_mock(latency="constant(0ms)", fault="STOP_ACCEPTING from=200ms to=500ms") as running:
@@ -196,6 +199,7 @@ async def test_the_listener_is_paused_by_the_clock(run_mock: RunMock) -> None:
             assert running.mock.stats()["faults"] == {"STOP_ACCEPTING": times}
 
 
+@pytest.mark.slow
 def test_stalls_do_not_hold_the_end(start_process: StartProcess) -> None:
     """SIGTERM: a request stalled for an hour gets its answer at once, whole, and the mock ends with 0 and no output."""
     mock = start_process(
@@ -218,6 +222,7 @@ def test_stalls_do_not_hold_the_end(start_process: StartProcess) -> None:
         assert time.monotonic() - began < 10
 
 
+@pytest.mark.slow
 def test_a_paused_listener_does_not_delay_the_end(start_process: StartProcess) -> None:
     """SIGTERM with a connection in the backlog: the mock ends with 0, and it is reset."""
     mock = start_process(UPSTREAM_FAULT="STOP_ACCEPTING for=3600s")

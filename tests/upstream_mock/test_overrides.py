@@ -28,6 +28,7 @@ def client_of(running: Running) -> httpx.AsyncClient:
 
 
 @pytest.mark.parametrize("concurrency", [1, 50])
+@pytest.mark.slow
 async def test_the_sequence_is_the_seeds_whatever_the_load(
     run_mock: RunMock, monkeypatch: pytest.MonkeyPatch, concurrency: int
 ) -> None:

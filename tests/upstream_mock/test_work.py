@@ -58,6 +58,7 @@ async def test_latencies_are_the_seeds(run_mock: RunMock) -> None:
         assert sorted(drawn) == pytest.approx(sorted(wanted), abs=0.001)
 
 
+@pytest.mark.slow
 async def test_errors_come_at_their_rate_and_leave_the_latencies_alone(run_mock: RunMock) -> None:
     """500 for such a share of the requests, the same requests for the same seed, and the same latencies drawn."""
 

@@ -1,6 +1,7 @@
 """What the kernel knows of a TCP connection: the bytes it carried, and those not acknowledged yet."""
 
 import asyncio
+import errno
 import fcntl
 import socket
 import struct
@@ -35,4 +36,6 @@ def byte_counts(connection: socket.socket) -> tuple[int | None, int | None]:
 
 def unacknowledged(connection: socket.socket) -> int:
     """Bytes in the socket's send queue (tcp(7), SIOCOUTQ); OSError if it is closed or the system does not report it."""
+    if connection.fileno() < 0:  # of a closed socket, which fcntl refuses with a ValueError
+        raise OSError(errno.EBADF, "the socket is closed")
     return int.from_bytes(fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator
 from typing import Final
@@ -86,6 +87,7 @@ class ForwardedRequest:
 
     async def _outcome(self) -> Cell:
         total = self._context.total_timeout_seconds
+        due = math.inf if total is None else time.monotonic() + total
         try:
             with self._cancel_scope:
                 if total is not None:
@@ -94,7 +96,9 @@ class ForwardedRequest:
                 return Cell.ANSWERED
         except ProxyError as error:
             if not self._is_over:
-                return await self._fail(self._by_its_cause(error))
+                # of two time-outs that a late event loop finds together, the library's may come first
+                late = error.code == "upstream_read_timeout" and time.monotonic() >= due
+                return await self._fail(self._by_its_cause(ProxyError("total_timeout") if late else error))
         except ClientDisconnected:
             pass
         except asyncio.CancelledError:
