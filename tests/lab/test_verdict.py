@@ -10,6 +10,7 @@ from lab.account.places import Place
 from lab.account.window import Window
 from lab.conclusion import Verdict
 from lab.emulation import DistributionMs, EmulatorStats
+from lab.objective import parse_objective
 from lab.run_document import Closings, Generator, Host, LatencyMs, PartSettings, PoolWorker, SettingsAtEnds, Totals
 from lab.verdict.judge import judge
 from lab.wire import LatencyFigures
@@ -316,6 +317,46 @@ def test_failures_are_beside_those_injected_on_purpose() -> None:
     assert failed.bottleneck == "failures"
     assert failed.caveats[-1].because == "injected on purpose: mock: SLICER 9, STATUS_503 3"
     assert verdict(WAITING, upstream=mock).caveats == []
+
+
+@pytest.mark.parametrize(
+    ("text", "advised"),
+    [
+        ("throughput > 150/s", {"PROXY_MAX_CONNECTIONS": 16}),
+        ("mean < 150ms", {"PROXY_MAX_CONNECTIONS": 14}),
+        ("p99 < 1s", {}),
+        ("throughput > 500/s", {"PROXY_MAX_CONNECTIONS": 20}),
+    ],
+)
+def test_with_an_objective_the_smallest_change_that_makes_it_hold(text: str, advised: dict[str, int]) -> None:
+    """Nothing more where it holds already; the usual advice where no change makes it hold."""
+    objective = parse_objective(text)
+    assert objective is not None
+    outcome = objective.outcome(run_document().objective_figures)
+    found = verdict(WAITING, objective=outcome)
+    assert (found.bottleneck, found.advice.set) == ("pool", advised)
+    assert found.because.startswith(f"{text} {'holds' if outcome.holds else 'does not hold'}: ")
+    if found.advice.set:
+        assert found.advice.promise is not None
+        assert found.advice.promise.metric == ("latency_mean_ms" if "mean" in text else "succeeded_rps")
+        assert ("is to be expected" in found.advice.words) is ("500" not in text)
+
+
+def test_a_limit_that_hardly_anything_waits_for_may_miss_an_objective_all_the_same() -> None:
+    """No bottleneck: a pool that a few requests wait for at times."""
+    objective = parse_objective("throughput > 195/s")
+    assert objective is not None
+    rare = {Place.POOL_WAIT: 7.0, Place.UPSTREAM_WORK: 100.0}
+    figures: dict[str, Any] = {
+        "totals": Totals(requests=1870, failures=0, rps=187.0),
+        "pool": pool(max=19, active_mean=18.7, waiting_mean=1.0, wait_ms=DistributionMs(count=1870, mean=7.0)),
+    }
+    run = run_document(**figures)
+    settings = {"PROXY_MAX_CONNECTIONS": 19}
+    found = verdict(
+        rare, settings=settings, objective=objective.outcome(run.objective_figures), cpu_cores={"proxy": 0.1}, **figures
+    )
+    assert (found.bottleneck, found.advice.set) == ("none", {"PROXY_MAX_CONNECTIONS": 20})
 
 
 ORDERED = {"PROXY_TOTAL_TIMEOUT_SECONDS": 10.0, "PROXY_KEEPALIVE_EXPIRY_SECONDS": 5.0, "UPSTREAM_KEEPALIVE_SECONDS": 75}
