@@ -36,7 +36,11 @@ def kept_too_long(facts: Facts) -> Caveat | None:
         f"the client keeps idle connections for {ours:g} s (PROXY_KEEPALIVE_EXPIRY_SECONDS), the upstream for "
         f"{theirs:g} s (UPSTREAM_KEEPALIVE_SECONDS): a request can meet a connection that is being closed, and fail"
     )
-    return _caveat(because, "PROXY_KEEPALIVE_EXPIRY_SECONDS", CLIENT_FIRST * theirs)
+    rtt_ms = facts.run.network.configured.get("rtt_ms") if facts.run.network is not None else None
+    in_time = theirs - (rtt_ms / 1e3 if isinstance(rtt_ms, int | float) else 0.0)  # a FIN and a request may cross
+    if in_time <= 0:
+        return Caveat(about="settings", because=f"{because}; no keep-alive of ours is short enough so far away")
+    return _caveat(because, "PROXY_KEEPALIVE_EXPIRY_SECONDS", CLIENT_FIRST * in_time)
 
 
 def _caveat(because: str, variable: str, seconds: float) -> Caveat:
