@@ -70,9 +70,7 @@ async def test_a_connection_without_a_descriptor(name: str, host: str, queue: st
             assert (await proxy.send())[0] == 200
             await eventually(lambda: proxy.cell(Cell.OPENED) == proxy.cell(Cell.CLOSED))
             await eventually(lambda: upstream.closed == upstream.connections)
-            await asyncio.sleep(
-                0.01
-            )  # a socket closes after its transport, and leaves a descriptor free below the limit
+            await asyncio.sleep(0.01)  # a socket closes after its transport, and would leave a descriptor free
             with no_descriptors():
                 for _ in range(2):
                     with pytest.raises(ProxyError) as raised:
