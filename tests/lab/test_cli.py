@@ -366,14 +366,18 @@ def test_three_long_labels_fit_80_columns() -> None:
     assert "…" not in said
 
 
+ONLY_XDIST = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "xdist.plugin"}
+"""For pytest that a test starts: the plugins that are installed for the others take half a second in each process."""
+
+
 def test_the_pytest_codes_are_ours(clone: FakeClone) -> None:
     """`test` passes its arguments on, and its exit code is one of the sandbox's."""
     tests = clone.root / "test_them.py"
     tests.write_text("def test_good(): pass\ndef test_bad(): assert False\n")
-    assert clone.run("test", "-q", "-k", "good", str(tests)).returncode == 0
-    assert clone.run("test", "-q", str(tests)).returncode == 1
-    assert clone.run("test", "-q", "-k", "nothing", str(tests)).returncode == 1
-    assert clone.run("test", "--no-such-option").returncode == 2
+    assert clone.run("test", "-q", "-k", "good", str(tests), **ONLY_XDIST).returncode == 0
+    assert clone.run("test", "-q", str(tests), **ONLY_XDIST).returncode == 1
+    assert clone.run("test", "-q", "-k", "nothing", str(tests), **ONLY_XDIST).returncode == 1
+    assert clone.run("test", "--no-such-option", **ONLY_XDIST).returncode == 2
 
 
 FLAKY = """
@@ -394,7 +398,7 @@ def test_tests_that_failed_run_once_more_alone_and_are_named(clone: FakeClone) -
     """pytest's own summaries are printed, and after them what passed only alone, and the counts."""
     (clone.root / "pytest.ini").write_text("[pytest]\nmarkers = timing\njunit_family = xunit1\n")
     (clone.root / "test_them.py").write_text(FLAKY)
-    done = clone.run("test")
+    done = clone.run("test", **ONLY_XDIST)
     assert done.returncode == 1, done.stdout
     assert len(re.findall(r"^=+ \d (?:passed|failed).* in .*=+$", done.stdout, re.MULTILINE)) == 4
     assert "slowest 15 durations" in done.stdout
