@@ -197,6 +197,19 @@ def test_a_machine_that_others_keep_busy_is_a_caveat() -> None:
     assert [caveat.about for caveat in found.caveats] == ["machine"]
 
 
+def test_a_loop_that_gets_no_core_is_not_blocked() -> None:
+    """Other work keeps all cores busy: a caveat, or the machine where most of the time went to it; never the loop."""
+    full = Host(cores=2, busy_share=1.0)
+    some = verdict({Place.EVENT_LOOP: 90.0, Place.UPSTREAM_WORK: 100.0}, pool=HALF_BUSY, host=full)
+    assert (some.bottleneck, [caveat.about for caveat in some.caveats]) == ("none", ["machine"])
+    assert "no queue" not in some.because
+    most = verdict({Place.EVENT_LOOP: 300.0, Place.UPSTREAM_WORK: 100.0}, pool=HALF_BUSY, host=full)
+    assert (most.bottleneck, most.owner) == ("machine", "machine")
+    blocked = {Place.EVENT_LOOP: 900.0, Place.UPSTREAM_WORK: 100.0}
+    found = verdict(blocked, pool=HALF_BUSY, host=full, pattern=calling_pattern("requests_in_async"))
+    assert found.bottleneck == "loop"
+
+
 def test_locust_without_cpu() -> None:
     found = verdict(
         {Place.CALLER_SIDE: 150.0, Place.UPSTREAM_WORK: 20.0}, cpu_cores=IDLE | {"generator": 0.97}, pool=HALF_BUSY

@@ -19,7 +19,7 @@ FULL = 0.9
 CPU_FULL = 0.85
 """A Python process has one core at most; above this share of it, it is the limit."""
 
-MACHINE_FULL = 0.95
+MACHINE_FULL = 0.93
 """Share of the time that all cores were busy above which a process waits for one."""
 
 OWN_SHARE = 0.8

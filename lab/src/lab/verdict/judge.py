@@ -1,12 +1,12 @@
 """Chooses the verdict among what the rules find."""
 
-from lab.account.places import PLACES
+from lab.account.places import PLACES, Place
 from lab.conclusion import Advice, Finding, Verdict
 from lab.objective import ObjectiveOutcome, outcome_words, parse_objective
 from lab.prediction.from_settings import ReportedSettings
 from lab.run_document import RunDocument
 from lab.verdict.caveats import caveats
-from lab.verdict.facts import TENTH, Facts
+from lab.verdict.facts import QUEUES, TENTH, Facts
 from lab.verdict.promises import advice_for
 from lab.verdict.rules import rules
 from lab.wording import busy_words
@@ -69,9 +69,9 @@ def _free(facts: Facts) -> Verdict:
     others = "".join(f", {PLACES[each.place].meaning} {each.share:.0%}" for each in rest[:3] if each.share >= 0.02)
     pool = facts.run.pool
     busy = f"; {busy_words(pool)}" if pool else ""
+    queues = "; no queue took a tenth of it" if facts.share(Place.EVENT_LOOP, *QUEUES) < TENTH else ""
     because = (
-        f"of {facts.users_ms:.0f} ms {first.share:.0%} were spent {PLACES[first.place].meaning}{others}; no queue took "
-        f"a tenth of it{busy}"
+        f"of {facts.users_ms:.0f} ms {first.share:.0%} were spent {PLACES[first.place].meaning}{others}{queues}{busy}"
     )
     words = {
         "upstream": "Only a quicker upstream makes this quicker. More users would show the next limit.",

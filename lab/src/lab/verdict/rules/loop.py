@@ -13,9 +13,9 @@ BLOCKED_SHARE = 0.3
 
 def find(facts: Facts) -> Finding | None:
     share = facts.share(Place.EVENT_LOOP)
-    if share < BLOCKED_SHARE or facts.cpu_share("proxy") >= CPU_FULL:
-        return None
     blocks = facts.run.pattern is not None and facts.run.pattern.blocks_loop
+    if share < BLOCKED_SHARE or facts.cpu_share("proxy") >= CPU_FULL or (facts.others_fill_the_machine and not blocks):
+        return None
     change: dict[str, JsonValue] = {"LAB_PATTERN": "async_lifespan_state"} if blocks else {}
     return facts.finding(
         "loop",
