@@ -355,6 +355,17 @@ def test_with_an_objective_the_smallest_change_that_makes_it_hold(text: str, adv
         assert ("is to be expected" in found.advice.words) is ("500" not in text)
 
 
+def test_the_smallest_change_is_of_one_variable() -> None:
+    """Without an objective kept connections are advised with it, for they are opened anew each time."""
+    churning = pool(opened=990)
+    both = {"PROXY_MAX_CONNECTIONS": 20, "PROXY_MAX_KEEPALIVE_CONNECTIONS": 20}
+    assert verdict(WAITING, pool=churning).advice.set == both
+    objective = parse_objective("throughput > 150/s")
+    assert objective is not None
+    outcome = objective.outcome(run_document().objective_figures)
+    assert verdict(WAITING, pool=churning, objective=outcome).advice.set == {"PROXY_MAX_CONNECTIONS": 16}
+
+
 def test_a_limit_that_hardly_anything_waits_for_may_miss_an_objective_all_the_same() -> None:
     """No bottleneck: a pool that a few requests wait for at times."""
     objective = parse_objective("throughput > 195/s")

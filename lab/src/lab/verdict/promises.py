@@ -85,7 +85,11 @@ def advice_for(facts: Facts, objective: Objective, advised: list[Advice]) -> Adv
         model = facts.model
     except Unpredictable:
         return None
-    for change in [one.set for one in advised if one.set] + [{name: _users(facts)} for name in limits]:
+    changes: list[Change] = []
+    for one in advised:  # a limit alone first: it is the smaller change
+        changes += [{name: one.set[name]} for name in LIMITS if name in one.set]
+        changes += [one.set] if one.set else []
+    for change in [*changes, *({name: _users(facts)} for name in limits)]:
         if (found := _smallest(facts, model, objective, change)) is not None:
             return _advice(facts, model, objective, found)
     return None
