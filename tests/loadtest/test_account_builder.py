@@ -163,12 +163,12 @@ def test_each_worker_has_a_row() -> None:
     assert rows[0].wait_mean_ms == 2.0
 
 
-def test_who_closed_is_what_the_mock_saw() -> None:
+def test_who_closed_is_what_both_ends_saw() -> None:
     def mock(client: int, server: int, reset: int) -> MockStats:
         closed_by = {"client": client, "client-reset": reset, "server": server, "server-idle": 0}
         return MockStats.model_validate({"connections": {"closed_by": closed_by}, "runs": {}})
 
-    seen = of(None, None)
+    seen = of(stats([], closed_after={"end": 1, "idle": 0}), stats([], closed_after={"end": 26, "idle": 4}))
     between = replace(
         seen,
         before=replace(seen.before, upstream=mock(5, 0, 1)),
@@ -177,6 +177,7 @@ def test_who_closed_is_what_the_mock_saw() -> None:
     found = closings_of(between)
     assert found is not None
     assert (found.by_client, found.by_upstream, found.idle, found.reset) == (6, 30, 0, 2)
+    assert (found.found_ended, found.expired) == (25, 4)
     assert closings_of(seen) is None
 
 

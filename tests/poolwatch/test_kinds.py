@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 import poolwatch
+from poolwatch.counters import Cell
 from support.raw_http import Exchange, raw_upstream
 
 
@@ -37,6 +38,49 @@ async def test_threads_are_counted_without_loss(library: Any) -> None:
             assert done["wait_ms"]["count"] == done["hold_ms"]["count"] == 60
             assert done["reused"] == 60 - done["opened"]
     assert watch.snapshot()["closed"] == done["opened"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "limits", "idle"),
+    [
+        (True, {}, 0),
+        (False, {"keepalive_expiry": 0.2}, 1),
+        (False, {"max_keepalive_connections": 0}, 0),
+    ],
+)
+@pytest.mark.parametrize("library", [httpx, httpx2])
+async def test_a_connection_is_closed_because_it_had_ended_or_was_idle_or_is_not_kept(
+    library: Any, ends: bool, limits: dict[str, Any], idle: int
+) -> None:
+    """Two requests with a pause between them; in threads, too."""
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        if ends:
+            exchange.writer.close()
+
+    async with raw_upstream(answer) as upstream:
+        options = {"limits": library.Limits(**limits), "trust_env": False}
+        async with library.AsyncClient(**options) as client:
+            watches = [poolwatch.observe(client)]
+            await client.get(upstream.url)
+            await asyncio.sleep(0.3)
+            await client.get(upstream.url)
+            closed = [watches[0].monitor.cells[Cell.CLOSED]]
+        with library.Client(**options) as client:
+            watches.append(poolwatch.observe(client))
+            await asyncio.to_thread(client.get, upstream.url)
+            await asyncio.sleep(0.3)
+            await asyncio.to_thread(client.get, upstream.url)
+            closed.append(watches[1].monitor.cells[Cell.CLOSED])
+    for watch, count in zip(watches, closed, strict=True):
+        cells = watch.monitor.cells
+        if ends:  # the second one may have ended already, too
+            assert 1 <= cells[Cell.CLOSED_ENDED] <= 2
+        else:
+            assert count == 1 + ("max_keepalive_connections" in limits)
+            assert cells[Cell.CLOSED_ENDED] == 0
+        assert cells[Cell.CLOSED_IDLE] == idle
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2])

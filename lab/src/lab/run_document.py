@@ -105,13 +105,18 @@ class PoolWorker(DocumentPart):
 class Closings(DocumentPart):
     """Which side closed the connections of the run, as the mock saw it: the proxy's client library, or the upstream.
 
-    `idle` are those of the upstream's that had been idle for too long, `reset` those of the client's by a RST.
+    `idle` are those of the upstream's that had been idle for too long, `reset` those of the client's by a RST. From the
+    client's end, null where its library does not report it: `found_ended` had been closed by the upstream, `expired`
+    were not used for a tenth of a second or longer. What it closed beyond these had just been used: it was one too many
+    to keep, or its answer the last.
     """
 
     by_client: int
     by_upstream: int
     idle: int
     reset: int
+    found_ended: int | None = None
+    expired: int | None = None
 
 
 class Host(DocumentPart):

@@ -167,6 +167,7 @@ class PoolStats(WireModel):
     opened: int | None
     reused: int | None
     closed: int | None
+    closed_after: dict[str, int] | None = None
     timeouts: int
     wait_ms: Histogram
     hold_ms: Histogram

@@ -44,9 +44,20 @@ def closings_of(span: Span) -> Closings | None:
     if not by or min(by.values()) < 0:
         return None
     idle, reset = by.get("server-idle", 0), by.get("client-reset", 0)
+    seen = _seen_by_client(span)
     return Closings(
-        by_client=by.get("client", 0) + reset, by_upstream=by.get("server", 0) + idle, idle=idle, reset=reset
+        by_client=by.get("client", 0) + reset,
+        by_upstream=by.get("server", 0) + idle,
+        idle=idle,
+        reset=reset,
+        found_ended=seen.get("end"),
+        expired=seen.get("idle"),
     )
+
+
+def _seen_by_client(span: Span) -> dict[str, int]:
+    first, last = ((each.pool and each.pool.closed_after) or {} for each in (span.before, span.after))
+    return {name: count - first.get(name, 0) for name, count in last.items()}
 
 
 def host_of(span: Span) -> Host:

@@ -24,6 +24,8 @@ class Cell(enum.IntEnum):
     CONNECTING = enum.auto()  # gauge
     OPENED = enum.auto()
     CLOSED = enum.auto()
+    CLOSED_ENDED = enum.auto()  # of these, the ones that the other end had closed before
+    CLOSED_IDLE = enum.auto()  # and those that had not been used for a while
     REUSED = enum.auto()
     TIMEOUTS = enum.auto()
     HOLD_COUNT = enum.auto()

@@ -18,6 +18,9 @@ Report = Callable[..., None]
 
 Origin = tuple[str, int]
 
+_IDLE_NS: Final = 100_000_000
+"""A connection that was not used for longer is closed for its age; before that, because there are too many."""
+
 _REQUEST_FRAMES: Final = (0, 1)
 """DATA and HEADERS, RFC 9113 section 6."""
 
@@ -59,15 +62,19 @@ class Connections:
 
 
 class Connection:
-    """One connection. `active` requests use it now: more than one only with HTTP/2 (`multiplexed`)."""
+    """One connection. `active` requests use it now: more than one only with HTTP/2 (`multiplexed`).
+
+    `ended`: its other end has closed it.
+    """
 
     def __init__(self, connections: Connections, origin: Origin) -> None:
         self.origin = origin
         self.requests = 0
         self.active = 0
         self.multiplexed = False
+        self.ended = False
         self._all = connections
-        self._opened_ns = perf_counter_ns()
+        self._opened_ns = self._left_ns = perf_counter_ns()
 
     @property
     def age_seconds(self) -> float:
@@ -89,6 +96,7 @@ class Connection:
     def left(self, _: RequestTrace, /) -> None:
         """Note that a request has given it back."""
         self.active -= 1
+        self._left_ns = perf_counter_ns()
         if self.multiplexed and self.active == 0 and self in self._all.open:
             self._all.monitor.cells[Cell.H2_BUSY] -= 1
 
@@ -97,6 +105,12 @@ class Connection:
         if tls is not None and tls.selected_alpn_protocol() == "h2" and not self.multiplexed:
             self.multiplexed = True
             self._all.report(self._count_http2)
+
+    def closing(self, stream: Any) -> None:
+        """Note that it is closed by our end; an idle one that can be read was closed by the other end."""
+        if not self.active and stream.get_extra_info("is_readable"):
+            self.ended = True
+        self.closed()
 
     def closed(self) -> None:
         """Note that it is closed; once is counted."""
@@ -113,6 +127,10 @@ class Connection:
         if self.multiplexed:
             cells[Cell.H2_OPEN] -= 1
             cells[Cell.H2_BUSY] -= self.active > 0
+        if self.ended:
+            cells[Cell.CLOSED_ENDED] += 1
+        elif not self.active and perf_counter_ns() - self._left_ns > _IDLE_NS:
+            cells[Cell.CLOSED_IDLE] += 1
         self._all.monitor.closed(self._opened_ns)
         self._all.durations.setdefault(self.origin, Durations()).add(self.age_seconds)
 
@@ -157,7 +175,9 @@ class WatchedAsyncStream:
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         data: bytes = await self._inner.read(max_bytes, timeout)
         trace = current.get()
-        if data and trace is not None and not self._connection.multiplexed:
+        if not data:
+            self._connection.ended = True
+        elif trace is not None and not self._connection.multiplexed:
             trace.head_received()
         return data
 
@@ -175,7 +195,7 @@ class WatchedAsyncStream:
             trace.sent()
 
     async def aclose(self) -> None:
-        self._connection.closed()
+        self._connection.closing(self._inner)
         await self._inner.aclose()
 
     async def start_tls(self, *args: Any, **options: Any) -> "WatchedAsyncStream":

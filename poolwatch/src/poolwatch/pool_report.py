@@ -19,7 +19,7 @@ class PoolLimits:
     max_keepalive_connections: int
 
 
-CONNECTIONS = ("total", "idle", "connecting", "opened", "reused", "closed")
+CONNECTIONS = ("total", "idle", "connecting", "opened", "reused", "closed", "closed_after")
 """Figures that need a client library that reports its connections."""
 
 
@@ -41,6 +41,7 @@ def _document(totals: Totals, limits: PoolLimits) -> dict[str, Any]:
         "opened": totals[Cell.OPENED],
         "reused": totals[Cell.REUSED],
         "closed": totals[Cell.CLOSED],
+        "closed_after": {"end": totals[Cell.CLOSED_ENDED], "idle": totals[Cell.CLOSED_IDLE]},
         "timeouts": totals[Cell.TIMEOUTS],
         "retried": totals[Cell.RETRIED],
         "wait_ms": _shown(totals.distribution(Histogram.WAIT)),

@@ -43,6 +43,8 @@ class WatchedStream:
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         data: bytes = self._inner.read(max_bytes, timeout)
+        if not data:
+            self._connection.ended = True
         trace = current.get()
         if data and trace is not None and self._awaits_head and not self._connection.multiplexed:
             self._awaits_head = False
@@ -61,7 +63,7 @@ class WatchedStream:
             self._report(trace.sent)
 
     def close(self) -> None:
-        self._connection.closed()
+        self._connection.closing(self._inner)
         self._inner.close()
 
     def start_tls(self, *args: Any, **options: Any) -> "WatchedStream":

@@ -137,7 +137,10 @@ def _by_owner(kind: str, count: int, code: str, causes: Causes) -> list[FailureC
     if code not in _BY_NETWORK:
         return [_named(kind, count, *owner)]
     cause, meaning = _BY_NETWORK[code]
-    done = causes.network.get(cause, 0) + causes.network.get("partition", 0)
+    parted = causes.network.get("partition", 0)
+    done = causes.network.get(cause, 0) + parted
+    if 2 * parted > done:
+        meaning = "nothing passed through the network at that time"
     part = done / (done + causes.upstream) if done else 0.0
     if code == "upstream_read_timeout" and causes.swallowed_share > max(part, _NOTICED):
         part, meaning = causes.swallowed_share, "the network lost the request or its answer"

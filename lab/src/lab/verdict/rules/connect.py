@@ -28,6 +28,8 @@ def find(facts: Facts) -> Finding | None:
     by_upstream = closings is not None and closings.by_upstream > closings.by_client
     if closings is not None:
         because += f"; the upstream closed {closings.by_upstream}, the client {closings.by_client}"
+        if closings.by_client and closings.expired is not None:
+            because += f", {closings.expired} of them after a pause"
     advice = _theirs(facts) if by_upstream else _ours(facts, pool.max // facts.workers)
     return facts.finding("connect", Place.CONNECT, share, because, advice)
 
