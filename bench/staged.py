@@ -70,12 +70,20 @@ def stagings() -> list[Staging]:
 
 
 def unaccounted(run: RunDocument) -> list[str]:
-    """Return by how much the account misses the users' time in the mean, if that is too much."""
-    account = run.attribution
+    """Return by how much the account misses the users' time, in the mean, at p50 and p99, if that is too much."""
+    account, latency = run.attribution, run.latency_ms
     if account is None or not run.totals.requests:
         return ["no account"]
-    rest = abs(sum(place.ms.mean for place in account.places) - (run.latency_ms.mean or 0.0))
-    return [f"{rest:.1f} ms unaccounted for"] if rest > max(0.02 * (run.latency_ms.mean or 0.0), 0.2) else []
+    users = {"mean": latency.mean, "p50": latency.p50, "p99": latency.p99, "slowest": account.users_ms.slowest}
+    rests = {
+        figure: abs(sum(getattr(place.ms, figure) for place in account.places) - (ms or 0.0))
+        for figure, ms in users.items()
+    }
+    return [
+        f"{rest:.1f} ms unaccounted for ({figure})"
+        for figure, rest in rests.items()
+        if rest > max(0.02 * (users[figure] or 0.0), 0.2)
+    ]
 
 
 def follow(staging: Staging, run: RunDocument, mode: str) -> tuple[str, list[str]]:
