@@ -96,6 +96,11 @@ def test_waiting_for_a_connection_while_one_was_free_is_the_event_loops() -> Non
     assert found == {Place.POOL_WAIT: 25.0, Place.EVENT_LOOP: 75.0}
 
 
+def test_looking_up_names_is_a_part_of_connecting() -> None:
+    found = known_places(requests(connect=40.0), Knowledge(lookup_share=0.75))
+    assert found == {Place.DNS: 30.0, Place.CONNECT: 10.0}
+
+
 def test_the_account_adds_up_in_each_figure_and_has_the_longest_place_first() -> None:
     """Random requests and random knowledge; users who wait longer than the proxy knows, and a bit less."""
     chance = random.Random(7)

@@ -174,6 +174,7 @@ class PoolStats(WireModel):
     phases_ms: dict[str, Histogram] = Field(default_factory=dict)
     by_total: ByTotal = ByTotal()
     loop_lag_ms: Histogram = Histogram()
+    lookups_ms: Histogram = Histogram()
     waiting_sampled: float = 0.0
     waiting_free: float = 0.0
     retried: int | None = None

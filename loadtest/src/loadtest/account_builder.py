@@ -103,7 +103,10 @@ def _knowledge(
     free_share = max(0.0, free / sampled) if sampled > _FEWEST_SAMPLES else 0.0
     charged = path.model_dump() if path else {}
     per_request = {name: ms / everything.count for name, ms in charged.items()}
+    connecting = everything.spent_ms.get("connect", 0.0)
+    looked_up = end.lookups_ms.sum - start.lookups_ms.sum
     return Knowledge(
+        lookup_share=min(max(looked_up, 0.0) / connecting, 1.0) if connecting else 0.0,
         round_trips=max(0.0, per_request.get("propagation", 0.0) - everything.mean_ms("tls")),
         loss=per_request.get("retransmission", 0.0),
         bandwidth_queue=per_request.get("bandwidth_queue", 0.0),

@@ -27,6 +27,8 @@ class Cell(enum.IntEnum):
     CLOSED_ENDED = enum.auto()  # of these, the ones that the other end had closed before
     CLOSED_IDLE = enum.auto()  # and those that had not been used for a while
     REUSED = enum.auto()
+    LOOKUPS = enum.auto()  # of names, with their time; no pool reports them
+    LOOKUP_NS = enum.auto()
     TIMEOUTS = enum.auto()
     HOLD_COUNT = enum.auto()
     HOLD_NS = enum.auto()

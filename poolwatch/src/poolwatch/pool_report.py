@@ -42,6 +42,7 @@ def _document(totals: Totals, limits: PoolLimits) -> dict[str, Any]:
         "reused": totals[Cell.REUSED],
         "closed": totals[Cell.CLOSED],
         "closed_after": {"end": totals[Cell.CLOSED_ENDED], "idle": totals[Cell.CLOSED_IDLE]},
+        "lookups_ms": {"count": totals[Cell.LOOKUPS], "sum": totals[Cell.LOOKUP_NS] / 1e6},
         "timeouts": totals[Cell.TIMEOUTS],
         "retried": totals[Cell.RETRIED],
         "wait_ms": _shown(totals.distribution(Histogram.WAIT)),

@@ -20,6 +20,7 @@ from proxy.clients.registry import build_client
 from proxy.errors import CODES
 from proxy.forward.context import ForwardContext
 from proxy.forward.handler import ForwardingApp
+from proxy.lookups import timed_lookups
 from proxy.pattern_runtime.apps import PatternApps
 from proxy.pattern_runtime.routes import PatternRoutes
 from proxy.pattern_runtime.thread_limiter import limit_threads
@@ -69,6 +70,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, server: ServerSetti
     ledger = Ledger(state_dir, settings.ledger_entries, counters) if settings.ledger else None
     if ledger is not None:
         stack.callback(ledger.close)
+    stack.enter_context(timed_lookups(asyncio.get_running_loop(), counters.cells))
     watch = Monitor(counters, ledger)
     stack.callback(watch.flush)
     client = ReplaceableClient(settings, watch, build_client)

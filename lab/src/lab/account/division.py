@@ -1,8 +1,9 @@
 """The time that the proxy knows of some requests, divided among the places. Pure.
 
-The proxy measures phases, step by step: they add up. Three of them cover more than one place, and are divided by what
+The proxy measures phases, step by step: they add up. Some of them cover more than one place, and are divided by what
 others know: the wait for the answer's head (`network`; `other` with a client that tells less) and the body by what the
-link charged, the wait for a connection by how often there was one. What nothing explains stays where it was measured.
+link charged, the wait for a connection by how often there was one, connecting by the time that lookups took. What
+nothing explains stays where it was measured.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,6 @@ from lab.account.request_classes import Requests
 _SAME = {
     "admission": Place.ADMISSION,
     "thread_wait": Place.THREAD_WAIT,
-    "connect": Place.CONNECT,
     "tls": Place.TLS,
     "send": Place.SEND,
     "upstream_queue": Place.UPSTREAM_QUEUE,
@@ -28,8 +28,9 @@ class Knowledge:
 
     Of the link: `round_trips`, `loss`, `bandwidth_queue` and `handshake`. `loop_lag`: how late the proxy's event loop
     got to what was ready. `kept_wait`: the wait for a head on a connection that was there, None if all were new.
-    `free_share`: the part of the waiting for a connection in which the pool had one. `swallowed_share`: the part of the
-    requests without a report that the network lost, or their answers.
+    `free_share`: the part of the waiting for a connection in which the pool had one. `lookup_share`: the part of
+    connecting that looking up names took. `swallowed_share`: the part of the requests without a report that the network
+    lost, or their answers.
     """
 
     round_trips: float = 0.0
@@ -39,6 +40,7 @@ class Knowledge:
     loop_lag: float = 0.0
     kept_wait: float | None = None
     free_share: float = 0.0
+    lookup_share: float = 0.0
     swallowed_share: float = 0.0
 
 
@@ -47,6 +49,9 @@ def places_ms(requests: Requests, all_requests: Requests, known: Knowledge) -> d
     spent = dict.fromkeys(Place, 0.0)
     for phase, place in _SAME.items():
         spent[place] += requests.mean_ms(phase)
+    opening = requests.mean_ms("connect")
+    spent[Place.DNS] = opening * known.lookup_share
+    spent[Place.CONNECT] = opening - spent[Place.DNS]
     waited = requests.mean_ms("pool_wait")
     spent[Place.POOL_WAIT] = waited * (1 - known.free_share)
     spent[Place.EVENT_LOOP] = waited * known.free_share
