@@ -110,7 +110,9 @@ def test_answers_that_the_proxy_never_saw_were_swallowed() -> None:
     assert swallowed_share(classes, WITNESSES.model_copy(update={"proxy": proxy, "upstream": upstream})) == 0.6
     assert swallowed_share(classes, WITNESSES) == 0.0
     sent = proxy.model_copy(update={"sent": 103})  # and three never arrived
-    assert swallowed_share(classes, WITNESSES.model_copy(update={"proxy": sent, "upstream": upstream})) == 0.9
+    both = WITNESSES.model_copy(update={"proxy": sent, "upstream": upstream})
+    assert swallowed_share(classes, both, dropped=20) == 0.9
+    assert swallowed_share(classes, both) == 0.6  # the upstream did not take them
 
 
 def test_the_slowest_are_a_hundredth_and_at_least_one() -> None:

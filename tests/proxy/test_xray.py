@@ -24,6 +24,26 @@ class Upstream:
         await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
 
+@pytest.mark.parametrize("client", ["httpx", "httpx2", "httpcore", "aiohttp"])
+async def test_looking_up_a_name_is_timed_an_address_needs_none(client: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    look_up = loop.getaddrinfo
+
+    async def slow(*args: Any, **options: Any) -> Any:
+        await asyncio.sleep(0.1)
+        return await look_up(*args, **options)
+
+    monkeypatch.setattr(loop, "getaddrinfo", slow)
+    async with raw_upstream(Upstream().script) as upstream:
+        for url, lookups in ((upstream.url, 0), (upstream.url.replace("127.0.0.1", "localhost"), 1)):
+            async with running_proxy(url, client=client) as proxy:
+                await roundtrip(proxy.port, get("/"))
+                pool = await proxy.pool()
+            assert pool["lookups_ms"]["count"] == lookups
+            assert (pool["lookups_ms"]["sum"] >= 100) == (lookups == 1)
+            assert pool["phases_ms"]["connect"]["sum"] >= pool["lookups_ms"]["sum"]
+
+
 @pytest.mark.parametrize("client", ["httpx", "httpx2", "aiohttp"])
 async def test_the_pool_names_its_holders_and_its_connections(client: str) -> None:
     """The longest held first, by request id and path; each connection with state, age and requests served."""

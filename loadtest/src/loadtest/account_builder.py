@@ -31,7 +31,8 @@ def attribution_of(span: Span, witnesses: Witnesses, *, bounded: bool) -> Attrib
     if not classes.count:
         return None
     path = path_of(span.before.network, span.after.network)
-    known = _knowledge(classes, path, start, end, swallowed_share(classes, witnesses), bounded=bounded)
+    dropped = sum(_dropped(span.before, span.after).values())
+    known = _knowledge(classes, path, start, end, swallowed_share(classes, witnesses, dropped), bounded=bounded)
     return attribution(Measured(users, _lag(start, end, span.seconds), classes), known)
 
 
@@ -41,11 +42,10 @@ def failures_of(
     """Return the failures of the whole run by their owners."""
     start, end = before.pool, after.pool
     by_code: dict[str, int] = {}
-    swallowed = 0.0
+    swallowed, network = 0.0, _dropped(before, after)
     if start is not None and end is not None:
         by_code = _added(start.errors, end.errors)
-        swallowed = swallowed_share(request_classes(start, end), witnesses)
-    network = _added(*((each.network and each.network.injected) or {} for each in (before, after)))
+        swallowed = swallowed_share(request_classes(start, end), witnesses, sum(network.values()))
     upstream = _added(*((each.upstream and each.upstream.faults) or {} for each in (before, after)))
     full = end is not None and _is_full(end.process)
     return failures(errors, Causes(by_code, network, sum(upstream.values()), _left(witnesses), swallowed, full))
@@ -55,6 +55,11 @@ def _left(witnesses: Witnesses) -> int:
     """Return how many requests ended by their callers' leaving, without that Locust counted them."""
     proxy = witnesses.proxy
     return min(proxy.aborted, proxy.received - witnesses.locust_requests) if proxy else 0
+
+
+def _dropped(before: Snapshot, after: Snapshot) -> dict[str, int]:
+    """Return what the link counted as dropped or reset meanwhile, by cause."""
+    return _added(*((each.network and each.network.injected) or {} for each in (before, after)))
 
 
 def _added(start: Mapping[str, int], end: Mapping[str, int]) -> dict[str, int]:
@@ -82,14 +87,18 @@ def path_of(start: LinkStats | None, end: LinkStats | None) -> PathMs | None:
     return PathMs(**added) if min(added.values()) >= 0 else None
 
 
-def swallowed_share(classes: RequestClasses, witnesses: Witnesses) -> float:
-    """Return which part of the requests without a report the network lost: they did not arrive, or their answers."""
+def swallowed_share(classes: RequestClasses, witnesses: Witnesses, dropped: int = 0) -> float:
+    """Return which part of the requests without a report the network lost: they did not arrive, or their answers.
+
+    `dropped`: what the link counts of packets and connections. Beyond these a request that did not arrive was not taken
+    by the upstream: its backlog was full, or it had ended the HTTP/2 connection.
+    """
     unreported, proxy, upstream = classes.between(0.0, 1.0).unreported, witnesses.proxy, witnesses.upstream
     if upstream is None or proxy is None or not unreported:
         return 0.0
     lost = max(0, upstream.completed - proxy.answered)
     if proxy.sent is not None:
-        lost += max(0, proxy.sent - upstream.started)
+        lost += min(max(0, proxy.sent - upstream.started), dropped)
     return min(1.0, lost / unreported)
 
 
