@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lab.account.failures import FailureCount
-from lab.account.places import Place
+from lab.account.places import Owner, Place
 from lab.account.window import Window
 from lab.conclusion import Verdict
 from lab.emulation import DistributionMs, EmulatorStats
@@ -437,6 +437,26 @@ def test_idle_connections_that_the_upstream_closes_first() -> None:
         failures=[FailureCount(kind=kind, count=700, owner="upstream", meaning="")],
     )
     assert (failing.bottleneck, failing.advice.set) == ("failures", {"PROXY_KEEPALIVE_EXPIRY_SECONDS": 0.8})
+
+
+@pytest.mark.parametrize(
+    ("code", "owner", "settings", "advised"),
+    [
+        ("503 server_overloaded", "proxy", {}, {"UVICORN_LIMIT_CONCURRENCY": 40}),
+        ("502 upstream_goaway", "client_library", {"PROXY_CLIENT": "httpx"}, {"PROXY_CLIENT": "pyreqwest"}),
+        ("502 upstream_goaway", "client_library", {"PROXY_CLIENT": "pyreqwest"}, {}),
+        ("502 upstream_reset", "network", {"PROXY_RETRIES": 0}, {}),
+        ("500 upstream", "upstream", {"PROXY_RETRIES": 0}, {}),
+    ],
+)
+def test_failures_that_a_variable_mends(
+    code: str, owner: Owner, settings: dict[str, Any], advised: dict[str, Any]
+) -> None:
+    counts = [FailureCount(kind=code, count=990, owner=owner, meaning="")]
+    totals = Totals(requests=1000, failures=990, rps=900.0)
+    found = verdict(WAITING, settings=settings, totals=totals, failures=counts)
+    assert (found.bottleneck, found.advice.set) == ("failures", advised)
+    assert (found.advice.promise is not None) is bool(advised)
 
 
 def test_a_pattern_that_blocks_the_loop_can_be_changed() -> None:

@@ -1,5 +1,7 @@
 """Requests that failed: they measure no throughput, and are quick or slow for reasons of their own."""
 
+from pydantic import JsonValue
+
 from lab.account.failures import FailureCount
 from lab.account.places import Owner, Place
 from lab.conclusion import Advice, Finding
@@ -22,7 +24,8 @@ _CLOSED = ("upstream_closed", "upstream_reset")
 _ADVICE = {
     "proxy": "It is a limit of the proxy's own process: raise the one that is named, or send less.",
     "client_library": "The client library gave it up. Try another one: PROXY_CLIENT=pyreqwest, and compare.",
-    "network": "The network broke it. Requests that may be sent twice can be: PROXY_RETRIES=1.",
+    "network": "The network broke it, and has to be mended: PROXY_RETRIES=1 sends again what may be sent twice, "
+    "and hides a few failures, not most.",
     "upstream": "The upstream answered so. See UPSTREAM_FAULT and UPSTREAM_ERROR_RATE, or its own log.",
     "load": "The users left or sent what cannot be answered: nothing in the proxy mends it.",
     "machine": "The machine had no room for it: send less, or give it more.",
@@ -69,11 +72,20 @@ def _of_waiting(facts: Facts) -> tuple[str, ...]:
 
 
 def _advice(facts: Facts, code: str, owner: Owner) -> Advice:
+    words, change = _ADVICE_BY_CODE.get(code, _ADVICE[owner]), _change(facts, code, owner)
     caveat = kept_too_long(facts) if code in _CLOSED else None
     if caveat is not None and caveat.advice is not None:
-        change = caveat.advice.set
-        return caveat.advice.model_copy(update={"promise": promise(facts, change, "failed_share")})
-    return Advice(words=_ADVICE_BY_CODE.get(code, _ADVICE[owner]))
+        words, change = caveat.advice.words, caveat.advice.set
+    return Advice(words=words, set=change, promise=promise(facts, change, "failed_share") if change else None)
+
+
+def _change(facts: Facts, code: str, owner: Owner) -> dict[str, JsonValue]:
+    """Return what to set, where a variable makes fewer requests fail."""
+    if code == "server_overloaded":  # uvicorn counts connections, and each user has one
+        return {"UVICORN_LIMIT_CONCURRENCY": 2 * facts.run.users}
+    if owner == "client_library" and facts.run.pattern is None and facts.setting("PROXY_CLIENT") != "pyreqwest":
+        return {"PROXY_CLIENT": "pyreqwest"}
+    return {}
 
 
 def _code(failure: FailureCount | None) -> str:
