@@ -121,6 +121,12 @@ def test_an_upstream_that_cannot_do_more_at_once() -> None:
     # used for 85 %, as each connection is with the proxy for a while: more of them would give 1/0.85 of the throughput
     busy = Totals(requests=850, failures=0, rps=85.0)
     assert verdict(WAITING, settings={"UPSTREAM_CAPACITY": 10}, totals=busy).bottleneck == "upstream"
+    slowed = Totals(requests=700, failures=0, rps=70.0)
+    assert verdict(WAITING, settings={"UPSTREAM_CAPACITY": 10}, totals=slowed).bottleneck == "upstream"
+    wider = {"UPSTREAM_CAPACITY": 14}  # more servers than connections: used for 71 %
+    assert verdict(WAITING, settings=wider, totals=Totals(requests=990, failures=0, rps=99.0)).bottleneck == "pool"
+    far = WAITING | {Place.ROUND_TRIPS: 40.0}
+    assert verdict(far, settings={"UPSTREAM_CAPACITY": 10}, totals=slowed).bottleneck == "pool"
     half = Totals(requests=500, failures=0, rps=50.0)
     assert verdict(WAITING, settings={"UPSTREAM_CAPACITY": 10}, totals=half).bottleneck == "pool"
     queued = {Place.POOL_WAIT: 50.0, Place.UPSTREAM_QUEUE: 100.0, Place.UPSTREAM_WORK: 50.0}

@@ -4,13 +4,19 @@ from typing import NamedTuple
 
 from lab.account.places import Place
 from lab.conclusion import Bottleneck
-from lab.verdict.facts import OWN_SHARE, Facts
+from lab.verdict.facts import OWN_SHARE, TENTH, Facts
 
 CLOSE = 1.25
-"""A resource that bears less than this times the throughput is a limit of its own: more connections hardly help.
+"""A resource that bears less than this times the throughput is a limit of its own: more connections hardly help."""
 
-As many servers as connections are used for 80 to 95 %: between two requests a connection is with the proxy.
+_CLOSE_AS_WIDE = 1.5
+"""The same of an upstream with no more servers than there are connections, near by.
+
+Between two requests such a connection is with this machine only: the servers are used for 95 % on a quiet one, and for
+70 % on a busy one, where more connections wait for the CPU instead.
 """
+
+_TRAVEL = (Place.ROUND_TRIPS, Place.LOSS, Place.BANDWIDTH_QUEUE, Place.BODY, Place.SEND)
 
 
 class Headroom(NamedTuple):
@@ -42,6 +48,14 @@ def upstream_utilisation(facts: Facts) -> float:
     """Return the mean share of the upstream's servers at work (utilisation law, U = X S / c); 0 without a limit."""
     servers = facts.number("UPSTREAM_CAPACITY")
     return facts.run.totals.rps * facts.ms(Place.UPSTREAM_WORK) / 1000 / servers if servers else 0.0
+
+
+def upstream_is_close(facts: Facts) -> bool:
+    """Say whether more connections would soon wait for the upstream's servers."""
+    pool = facts.run.pool
+    near = facts.ms(*_TRAVEL) < TENTH * facts.ms(Place.UPSTREAM_WORK)
+    as_wide = pool is not None and 0 < facts.number("UPSTREAM_CAPACITY") <= pool.max
+    return upstream_utilisation(facts) * (_CLOSE_AS_WIDE if near and as_wide else CLOSE) > 1
 
 
 def bandwidth_utilisation(facts: Facts) -> float:

@@ -60,6 +60,8 @@ class _Watched(HTTPConnection):
         trace = current.get()
         if trace is not None:
             self.connections.report(trace.head_received)
+            if reported := response.headers.get("server-timing"):
+                trace.times.upstream_headers = [(b"server-timing", reported.encode("latin-1"))]
         return response
 
     def close(self) -> None:

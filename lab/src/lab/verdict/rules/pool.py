@@ -8,7 +8,7 @@ from lab.account.places import Place
 from lab.conclusion import Advice, Finding
 from lab.run_document import Pool
 from lab.verdict.facts import TENTH, Facts
-from lab.verdict.headroom import CLOSE, closest
+from lab.verdict.headroom import CLOSE, closest, upstream_is_close
 from lab.verdict.promises import enough, promise
 from lab.wording import LIMITS, busy_words
 
@@ -28,7 +28,7 @@ def find(facts: Facts) -> Finding | None:
         return None
     caused = facts.caused(*_SLOWED) - facts.share(*_SLOWED)
     weight = max(share - caused, 0.0)
-    if closest(facts).times < CLOSE:
+    if closest(facts).times < CLOSE or upstream_is_close(facts):
         weight *= 0.5  # another resource would stop the next connection: half the reason at most
     what = "a connection" if pool.active_are == "connections" else "their turn"
     because = (

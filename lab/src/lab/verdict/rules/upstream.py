@@ -3,7 +3,7 @@
 from lab.account.places import Place
 from lab.conclusion import Advice, Finding
 from lab.verdict.facts import QUEUES, TENTH, Facts
-from lab.verdict.headroom import CLOSE, upstream_utilisation
+from lab.verdict.headroom import upstream_is_close
 from lab.verdict.rules.failures import QUEUE_FULL
 
 REFUSED_SHARE = 0.05
@@ -21,7 +21,7 @@ def find(facts: Facts) -> Finding | None:
         words = "More connections only bring more refusals. A smaller pool lets requests wait in the proxy instead."
         return facts.finding("upstream", Place.UPSTREAM_QUEUE, 1.0, because, Advice(words=words))
     share = facts.caused(Place.UPSTREAM_QUEUE)
-    if upstream_utilisation(facts) * CLOSE > 1:  # more connections would soon wait there
+    if upstream_is_close(facts):
         share = max(share, facts.share(Place.UPSTREAM_QUEUE, *QUEUES))
     if share < TENTH or servers is None:
         return None
