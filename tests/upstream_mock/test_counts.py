@@ -52,10 +52,12 @@ async def test_200_clients_at_once_some_of_which_leave(run_mock: RunMock) -> Non
     draw = random.Random(4)
     leaves = ["close"] * 50 + ["reset"] * 30 + ["stay"] * 120
     draw.shuffle(leaves)
-    async with run_mock(latency="constant(1500ms)") as running:
+    async with run_mock(latency="constant(300ms)") as running:
 
         async def one(index: int, leave: str) -> None:
-            reader, writer = await running.send(REQUEST % (b"/work", b"even" if index % 2 == 0 else b"odd"))
+            # those that leave would not be answered before the last one has come, however long that takes
+            path = b"/work" if leave == "stay" else b"/work?latency=constant(60s)"
+            reader, writer = await running.send(REQUEST % (path, b"even" if index % 2 == 0 else b"odd"))
             if leave == "stay":
                 assert (await read_answer(reader)).startswith(b"HTTP/1.1 200 ")
                 writer.close()
