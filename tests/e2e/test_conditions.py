@@ -49,10 +49,10 @@ def test_a_stall_is_seen_when_it_was_and_not_elsewhere(local: Clone, say: Say) -
     assert document["errors"] == {"504 upstream_read_timeout": inside}
     assert inside >= 10
     assert outside == 0
-    assert document["series"][0]["requests"] > 100
-    # while it lasts each of the ten users can make one request a read time-out
+    # while it lasts each of the ten users can make one request a read time-out; before and after many times as many
     assert min(requests[2:5]) <= 10
-    assert max(requests[5:7]) > 100
+    assert requests[0] > 40
+    assert max(requests[5:7]) > 40
     assert document["audit"]["agreed"], document["audit"]
 
 

@@ -24,8 +24,10 @@ DEFAULT_PORTS = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def here(local: Clone, up: Foreground) -> Clone:
+    """The services as they are without settings: other tests' runs may have left them with https."""
+    local.run_json("--users", "1", "--time", "1s")
     return local
 
 

@@ -194,7 +194,7 @@ async def test_the_listener_is_paused_by_the_clock(run_mock: RunMock) -> None:
             assert began is not None
             await running.until(lambda: running.is_paused)
             assert time.monotonic() - began >= 0.19
-            _, answered = await asyncio.to_thread(knock, running.data)
+            _, answered = await asyncio.to_thread(knock, running.data, request)  # of the same run: another has its own
             assert answered - began >= 0.49
             assert running.mock.stats()["faults"] == {"STOP_ACCEPTING": times}
 
