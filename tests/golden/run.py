@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lab.run_document import Generator
-from lab.wire import LedgerPage, PoolStats, ProxyConfig
+from lab.wire.proxy import LedgerPage, PoolStats, ProxyConfig
 from loadtest.document_builder import Observation, document
 from loadtest.locust_stats import Counts
 from loadtest.service_snapshots import Snapshot

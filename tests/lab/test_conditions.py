@@ -5,7 +5,7 @@ from typing import Any
 from lab.compare import compare
 from lab.emulation import EmulatorStats
 from lab.run_document import PartSettings, RunDocument, SettingsAtEnds
-from lab.wire import Settings
+from lab.wire.service import Settings
 from lab.wording import changed_words, changes, fault_words, injected_words, network_words, upstream_words
 from support.documents import run_document
 

@@ -19,7 +19,7 @@ from lab.prediction.prediction import MeasuredFigures, Prediction, Quantity, ass
 from lab.prediction.promise import changed, promise, smallest
 from lab.prediction.words import forecast_rows, outcome_rows
 from lab.prediction_outcome import with_outcome
-from lab.wire import LatencyFigures
+from lab.wire.mock import LatencyFigures
 from support.documents import run_document
 from support.reported import reported
 

@@ -13,7 +13,7 @@ from lab.emulation import DistributionMs, EmulatorStats
 from lab.objective import parse_objective
 from lab.run_document import Closings, Generator, Host, LatencyMs, PartSettings, PoolWorker, SettingsAtEnds, Totals
 from lab.verdict.judge import judge
-from lab.wire import LatencyFigures
+from lab.wire.mock import LatencyFigures
 from loadtest.patterns import calling_pattern
 from support.documents import account, pool, run_document
 from support.reported import reported

@@ -7,7 +7,10 @@ import pytest
 
 from lab.account.places import Place
 from lab.account.window import Window
-from lab.wire import Histogram, LinkStats, MockStats, PoolStats
+from lab.wire.link import LinkStats
+from lab.wire.mock import MockStats
+from lab.wire.proxy import PoolStats
+from lab.wire.service import Histogram
 from lab.witnesses import ProxyWitness, UpstreamWitness, Witnesses
 from loadtest.account_builder import attribution_of, request_classes, slowest_mean, swallowed_share
 from loadtest.locust_stats import Counts

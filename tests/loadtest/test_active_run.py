@@ -6,7 +6,8 @@ import pytest
 
 from lab.emulation import Network
 from lab.run_document import PartSettings
-from lab.wire import Histogram, PoolStats
+from lab.wire.proxy import PoolStats
+from lab.wire.service import Histogram
 from loadtest.active_run import ActiveRun
 from loadtest.locust_stats import Counts
 from loadtest.service_snapshots import Services, Snapshot

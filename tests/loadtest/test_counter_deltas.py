@@ -1,6 +1,7 @@
 """Phases out of the proxy's histograms, and the slowest requests out of its ledger."""
 
-from lab.wire import Histogram, LedgerEntry, PoolStats
+from lab.wire.proxy import LedgerEntry, PoolStats
+from lab.wire.service import Histogram
 from loadtest.counter_deltas import ledger_of, phases_of, shares_of
 from loadtest.service_snapshots import Snapshot
 

@@ -7,16 +7,9 @@ from typing import Any
 import pytest
 
 from lab.run_document import Generator, RunDocument
-from lab.wire import (
-    FaultRules,
-    LinkConfig,
-    LinkStats,
-    MockConfig,
-    MockStats,
-    PoolStats,
-    ProxyConfig,
-    PythonProcess,
-)
+from lab.wire.link import LinkConfig, LinkStats
+from lab.wire.mock import FaultRules, MockConfig, MockStats
+from lab.wire.proxy import PoolStats, ProxyConfig, PythonProcess
 from lab.wording import changed_words
 from loadtest import counter_deltas
 from loadtest.document_builder import Observation, document

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lab.wire import MockConnections, MockStats
+from lab.wire.mock import MockConnections, MockStats
 from loadtest.service_snapshots import Services, Snapshot, silent
 from support.servers import free_port
 

@@ -6,7 +6,7 @@ import pytest
 from poolwatch.trace import RequestTrace
 from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
-from proxy.forward.handler import may_repeat, was_stale
+from proxy.forward.retry import may_repeat, was_stale
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])

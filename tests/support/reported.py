@@ -3,7 +3,7 @@
 from typing import Any
 
 from lab.prediction.from_settings import ReportedSettings
-from lab.wire import LatencyFigures
+from lab.wire.mock import LatencyFigures
 
 LOAD = {"LOCUST_USERS": 20, "LOCUST_PROCESSES": 1, "LAB_PATTERN": "forward", "LAB_REQUEST_PATH": "/work"}
 PROXY = {

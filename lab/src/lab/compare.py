@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from lab.emulation import EmulatorStats, Network
 from lab.run_document import RunDocument
-from lab.wire import Settings
+from lab.wire.service import Settings
 from lab.wording import LIMITS, PARTS, changes, measured_ms, plain
 
 _OWN_TO_EACH_RUN = frozenset({"LAB_RUN_ID", "LAB_RUN_LABEL", "LAB_PROGRESS", "LAB_RUNS_DIR", "LOCUST_HEADLESS"})

@@ -3,7 +3,7 @@
 from pydantic import ConfigDict, Field
 
 from lab.document_part import DocumentPart
-from lab.wire import Settings
+from lab.wire.service import Settings
 
 
 class DistributionMs(DocumentPart):

@@ -18,7 +18,8 @@ from lab.document_part import DocumentPart
 from lab.emulation import DistributionMs, EmulatorStats, Network
 from lab.objective import Figures, ObjectiveOutcome
 from lab.prediction.prediction import Prediction
-from lab.wire import PythonProcess, Settings
+from lab.wire.proxy import PythonProcess
+from lab.wire.service import Settings
 from lab.witnesses import Audit, Witnesses
 
 
@@ -69,9 +70,8 @@ class Pool(DocumentPart):
 
     `opened`, `reused` and `closed` are null where the client library does not report its connections.
     `active_mean` and `waiting_mean` are time averages by Little's law (time held, or waited, over the window's length).
-    `leaked` connections are held, at the end, by requests that are over. `active_are` requests, and not connections,
-    over HTTP/2, where many share one, and with a calling pattern that bounds no connections; `open_at_end` are always
-    connections.
+    `leaked` connections are held, at the end, by requests that are over. `active_are` requests over HTTP/2, where many
+    share a connection, and with a calling pattern that bounds none; `open_at_end` are always connections.
     """
 
     max: int
@@ -107,8 +107,7 @@ class Closings(DocumentPart):
 
     `idle` are those of the upstream's that had been idle for too long, `reset` those of the client's by a RST. From the
     client's end, null where its library does not report it: `found_ended` had been closed by the upstream, `expired`
-    were not used for a tenth of a second or longer. What it closed beyond these had just been used: it was one too many
-    to keep, or its answer the last.
+    were not used for a tenth of a second. What it closed besides was just used: one too many, or its answer the last.
     """
 
     by_client: int
@@ -190,8 +189,7 @@ class RunDocument(BaseModel):
 
     All figures are of `window`, but for `whole`, `errors`, `failures`, what `link` and `upstream` did to requests,
     `witnesses`, `audit` and `series`, which are of the whole run; in version 1 of the schema all were. `tuning` and
-    `python` are the proxy's: what makes it faster than it is in
-    everybody's app, what its process found.
+    `python` are the proxy's: what makes it faster than it is in everybody's app, what its process found.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)

@@ -8,7 +8,8 @@ from pydantic import JsonValue
 from lab.conclusion import Advice, Bottleneck, Metric
 from lab.emulation import EmulatorStats, Network
 from lab.run_document import PartSettings, Pool, SettingsAtEnds
-from lab.wire import LinkConfig, Settings
+from lab.wire.link import LinkConfig
+from lab.wire.service import Settings
 
 LIMITS: Mapping[Bottleneck, str] = {
     "pool": "the pool",

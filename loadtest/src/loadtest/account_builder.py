@@ -7,7 +7,9 @@ from lab.account.division import Knowledge
 from lab.account.failures import Causes, FailureCount, failures
 from lab.account.request_classes import RequestClasses
 from lab.emulation import PathMs
-from lab.wire import Histogram, LinkStats, PoolStats, Process
+from lab.wire.link import LinkStats
+from lab.wire.proxy import PoolStats
+from lab.wire.service import Histogram, Process
 from lab.witnesses import Witnesses
 from loadtest.service_snapshots import Snapshot
 from loadtest.span import Span

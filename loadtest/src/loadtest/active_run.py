@@ -12,7 +12,8 @@ from typing import Literal, NoReturn, TextIO
 import gevent
 
 from lab.run_document import SeriesPoint
-from lab.wire import PoolStats, Settings
+from lab.wire.proxy import PoolStats
+from lab.wire.service import Settings
 from loadtest.counter_deltas import cores_used
 from loadtest.locust_stats import Counts
 from loadtest.service_snapshots import Services, Snapshot

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 from lab.emulation import DistributionMs
 from lab.run_document import Ledger, PhaseMs, Pool
-from lab.wire import Histogram, LedgerEntry, MockConnections, MockRun, MockStats, PoolStats, Process
+from lab.wire.mock import MockConnections, MockRun, MockStats
+from lab.wire.proxy import LedgerEntry, PoolStats
+from lab.wire.service import Histogram, Process
 from lab.witnesses import ConnectionWitness, ProxyWitness, UpstreamWitness
 from loadtest.service_snapshots import Snapshot
 from service_kit.histogram import difference, percentile

@@ -13,12 +13,14 @@ from typing import Literal
 
 from lab.account.window import Window
 from lab.audit import audit
+from lab.emulation import EmulatorStats, Network
 from lab.objective import parse_objective
 from lab.prediction.from_settings import ReportedSettings
 from lab.prediction_outcome import with_outcome
-from lab.run_document import Generator, PartSettings, RunDocument, SeriesPoint, SettingsAtEnds, Totals
+from lab.run_document import Generator, PartSettings, Pool, RunDocument, SeriesPoint, SettingsAtEnds, Totals
 from lab.verdict.judge import judge
-from lab.wire import LedgerEntry, ServiceConfig, Settings
+from lab.wire.proxy import LedgerEntry, ProxyConfig
+from lab.wire.service import ServiceConfig, Settings
 from lab.witnesses import Witnesses
 from lab.wording import network_of
 from loadtest import counter_deltas as deltas
@@ -76,23 +78,12 @@ def reported_settings(snapshot: Snapshot, load: Settings) -> ReportedSettings | 
 
 
 def _measured(seen: Observation) -> RunDocument:
-    part = _span(seen)
+    part, witnesses, pattern = _span(seen), _witnesses(seen), calling_pattern(seen.load_settings.get("LAB_PATTERN"))
     before, after, counts, seconds = part.before, part.after, part.counts, part.seconds
-    witnesses = _witnesses(seen)
     totals = _totals(counts, seconds, deltas.retries(before, after))
     generator = seen.generator.model_copy(update={"achieved_rps": totals.rps, "cpu_cores": part.generator_cpu_cores})
-    pool = deltas.pool_of(before, after, seconds)
-    if pool is not None:
-        more = {"workers": workers_of(part), "active_are": _active_are(seen), "open_at_end": _open_at_end(after)}
-        pool = pool.model_copy(update=more)
     cores = deltas.cpu_cores(before, after, generator.cpu_cores)
-    link = counted_in_all(link_stats(before, after, cores["link"]), link_stats(seen.before, seen.after, None))
-    mock = counted_in_all(mock_stats(before, after, cores["upstream"]), mock_stats(seen.before, seen.after, None))
     ledger, slowest = deltas.ledger_of(seen.ledger_entries or [], seen.ledger_dropped, seen.run_id)
-    phases = deltas.phases_of(before, after, slowest)
-    config = seen.before.network_config or seen.after.network_config
-    proxy = seen.before.proxy_config or seen.after.proxy_config
-    pattern = calling_pattern(seen.load_settings.get("LAB_PATTERN"))
     return RunDocument(
         id=seen.run_id,
         label=seen.label,
@@ -103,12 +94,10 @@ def _measured(seen: Observation) -> RunDocument:
         stopped_at=seen.started_at + timedelta(seconds=seen.window_seconds),
         window_seconds=round(seconds, 3),
         users=seen.users,
-        settings=SettingsAtEnds(
-            start=part_settings(seen.before, seen.load_settings), end=part_settings(seen.after, seen.load_settings)
-        ),
+        settings=_settings_at_ends(seen),
         pattern=pattern,
         versions=_versions(seen.after, seen.before),
-        tuning=proxy.tuning if proxy else [],
+        tuning=proxy.tuning if (proxy := _proxy_config(seen)) else [],
         python=proxy.python if proxy else None,
         window=part.window,
         whole=_totals(seen.counts, seen.window_seconds, witnesses.proxy.retried if witnesses.proxy else None),
@@ -118,18 +107,18 @@ def _measured(seen: Observation) -> RunDocument:
         errors=dict(sorted(seen.counts.errors.items(), key=lambda error: -error[1])),
         failures=failures_of(seen.counts.errors, seen.before, seen.after, witnesses),
         attribution=attribution_of(part, witnesses, bounded=pattern is None or pattern.bounded),
-        phases_ms=phases,
+        phases_ms=deltas.phases_of(before, after, slowest),
         ledger=ledger if seen.ledger_entries is not None else None,
-        pool=pool,
+        pool=_pool(seen, part),
         closings=closings_of(part),
         host=host_of(part),
         cpu_cores=cores,
         witnesses=witnesses,
         audit=audit(witnesses),
         generator=generator,
-        network=network_of(config) if config else None,
-        link=link,
-        upstream=mock,
+        network=_network(seen),
+        link=_link(seen, part, cores["link"]),
+        upstream=_mock(seen, part, cores["upstream"]),
         series=[each.model_copy(update={"part": part.window.part(each.t_seconds)}) for each in seen.series],
         notes=list(dict.fromkeys([*seen.before.notes.values(), *seen.after.notes.values()])),
     )
@@ -142,17 +131,45 @@ def _span(seen: Observation) -> Span:
     return span(whole, seen.spawned, seen.stopped)
 
 
+def _pool(seen: Observation, part: Span) -> Pool | None:
+    pool = deltas.pool_of(part.before, part.after, part.seconds)
+    if pool is None:
+        return None
+    open_at_end = part.after.pool.total if part.after.pool else None
+    return pool.model_copy(
+        update={"workers": workers_of(part), "active_are": _active_are(seen), "open_at_end": open_at_end}
+    )
+
+
+def _link(seen: Observation, part: Span, cpu_cores: float | None) -> EmulatorStats | None:
+    return counted_in_all(link_stats(part.before, part.after, cpu_cores), link_stats(seen.before, seen.after, None))
+
+
+def _mock(seen: Observation, part: Span, cpu_cores: float | None) -> EmulatorStats | None:
+    return counted_in_all(mock_stats(part.before, part.after, cpu_cores), mock_stats(seen.before, seen.after, None))
+
+
+def _proxy_config(seen: Observation) -> ProxyConfig | None:
+    return seen.before.proxy_config or seen.after.proxy_config
+
+
+def _network(seen: Observation) -> Network | None:
+    config = seen.before.network_config or seen.after.network_config
+    return network_of(config) if config else None
+
+
+def _settings_at_ends(seen: Observation) -> SettingsAtEnds:
+    load = seen.load_settings
+    return SettingsAtEnds(start=part_settings(seen.before, load), end=part_settings(seen.after, load))
+
+
 def _active_are(seen: Observation) -> Literal["connections", "requests"]:
-    config = seen.before.proxy_config or seen.after.proxy_config
+    config = _proxy_config(seen)
     proxy = config.settings if config else {}
     multiplexed = bool(proxy.get("PROXY_HTTP2")) and str(proxy.get("PROXY_UPSTREAM_URL", "")).startswith("https:")
     pattern = calling_pattern(seen.load_settings.get("LAB_PATTERN"))
     unbounded = pattern is not None and not pattern.bounded
     return "requests" if multiplexed or unbounded else "connections"
-
-
-def _open_at_end(after: Snapshot) -> int | None:
-    return after.pool.total if after.pool else None
 
 
 def _totals(counts: Counts, seconds: float, retries: int | None) -> Totals:

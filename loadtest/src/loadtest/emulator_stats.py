@@ -7,7 +7,7 @@ beginning.
 from collections.abc import Mapping
 
 from lab.emulation import DistributionMs, EmulatorStats
-from lab.wire import Lateness
+from lab.wire.service import Lateness
 from loadtest.counter_deltas import grown
 from loadtest.service_snapshots import Snapshot
 from service_kit.histogram import difference, percentile

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lab.objective import OBJECTIVE_RULE
 from lab.store import LABEL_RULE
-from lab.wire import Settings
+from lab.wire.service import Settings
 from loadtest.patterns import FORWARD, PATTERNS
 from loadtest.settings import HttpUrl, ObjectiveText, PatternName, RequestPath, RunLabel, RunTime
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from lab.calling_pattern import CallingPattern
-from lab.wire import ProxyConfig
+from lab.wire.proxy import ProxyConfig
 
 FORWARD: Final = "forward"
 """No pattern: the proxy's own forwarding."""

@@ -3,7 +3,7 @@
 import os
 
 from lab.run_document import Closings, Host, PoolWorker
-from lab.wire import Process
+from lab.wire.service import Process
 from loadtest.counter_deltas import grown
 from loadtest.service_snapshots import Snapshot
 from loadtest.span import Span

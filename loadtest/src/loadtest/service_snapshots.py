@@ -9,20 +9,10 @@ from urllib.parse import quote
 import gevent
 import requests
 
-from lab.wire import (
-    FaultRules,
-    LedgerEntry,
-    LedgerPage,
-    LinkConfig,
-    LinkStats,
-    MockConfig,
-    MockStats,
-    PoolStats,
-    ProxyConfig,
-    UnexpectedAnswer,
-    WireModel,
-    parse,
-)
+from lab.wire.link import LinkConfig, LinkStats
+from lab.wire.mock import FaultRules, MockConfig, MockStats
+from lab.wire.proxy import LedgerEntry, LedgerPage, PoolStats, ProxyConfig
+from lab.wire.service import UnexpectedAnswer, WireModel, parse
 from service_kit.process_figures import host_cpu
 
 LEDGER_PAGE = 1000

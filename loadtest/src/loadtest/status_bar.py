@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from lab.emulation import Network
 from lab.run_document import PartSettings, RunDocument
-from lab.wire import Settings
+from lab.wire.service import Settings
 from lab.wording import (
     capacity_words,
     changed_words,

@@ -16,7 +16,7 @@ from lab.compare import compare
 from lab.emulation import Network
 from lab.run_document import PartSettings, RunDocument
 from lab.store import RunNotFound, RunSummary
-from lab.wire import Settings
+from lab.wire.service import Settings
 from lab.wording import limit_label, network_of, run_name
 from loadtest.document_builder import part_settings
 from loadtest.recorder import Recorder

@@ -99,13 +99,10 @@ _NETWORK: Final = int(Phase.NETWORK)
 _OTHER: Final = int(Phase.OTHER)
 _UPSTREAM: Final = int(Phase.UPSTREAM)
 
-_ACTIVE: Final = int(Cell.ACTIVE)
-_ACTIVE_MAX: Final = int(Cell.RUN_ACTIVE_MAX)
-_HOLD_COUNT: Final = int(Cell.HOLD_COUNT)
-_HOLD_NS: Final = int(Cell.HOLD_NS)
+_ACTIVE, _ACTIVE_MAX = int(Cell.ACTIVE), int(Cell.RUN_ACTIVE_MAX)
+_HOLD_COUNT, _HOLD_NS = int(Cell.HOLD_COUNT), int(Cell.HOLD_NS)
 _WAIT: Final = int(Histogram.WAIT)
-_WAITING: Final = int(Cell.WAITING)
-_WAITING_MAX: Final = int(Cell.RUN_WAITING_MAX)
+_WAITING, _WAITING_MAX = int(Cell.WAITING), int(Cell.RUN_WAITING_MAX)
 
 
 class Counters:

@@ -1,6 +1,6 @@
 """The types of ASGI, and the look-up of a header in its lists."""
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -9,6 +9,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+Fields = Mapping[bytes, list[bytes]]
+"""The values of each header, in order, by its name in lower case."""
 
 
 def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:

@@ -18,7 +18,7 @@ from lab.cli.run_session import TAKEN_DOWN, RunOutcome, RunSession
 from lab.run_document import RunDocument
 from lab.store import RunNotFound, RunStore
 from lab.trial import Trial, followed, settings_to_repeat, trial
-from lab.wire import ServiceConfig, parse
+from lab.wire.service import ServiceConfig, parse
 from lab.wording import promise_words, run_name
 from service_kit.exits import ExitCode, UnavailableError, UsageError
 

@@ -19,7 +19,10 @@ from lab.cli.run import add_options
 from lab.prediction.from_settings import ReportedSettings
 from lab.prediction.prediction import prediction_of
 from lab.prediction.words import forecast_rows
-from lab.wire import LinkConfig, MockConfig, ProxyConfig, ServiceConfig, parse
+from lab.wire.link import LinkConfig
+from lab.wire.mock import MockConfig
+from lab.wire.proxy import ProxyConfig
+from lab.wire.service import ServiceConfig, parse
 from service_kit.exits import ExitCode
 
 Config = TypeVar("Config", bound=ServiceConfig)

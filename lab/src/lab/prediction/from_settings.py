@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from lab.calling_pattern import CallingPattern
 from lab.prediction.calibration import COSTS, GENERATOR_CPU_MS, ClientCost
 from lab.prediction.workload import ServiceTime, Workload
-from lab.wire import LatencyFigures
+from lab.wire.mock import LatencyFigures
 
 RETRANSMISSION_SECONDS = 0.2
 """The kernel's shortest time-out before it sends a lost packet again (TCP_RTO_MIN), to which a round trip adds."""

@@ -49,7 +49,13 @@ def _admin(request: Request) -> Admin:
 def admin_router() -> APIRouter:
     """Return the router of the proxy's own paths."""
     router = APIRouter(prefix="/-")
+    _add_health(router)
+    _add_config(router)
+    _add_figures(router)
+    return router
 
+
+def _add_health(router: APIRouter) -> None:
     @router.get("/healthy")
     async def healthy() -> dict[str, str]:
         """Answer as long as the process serves."""
@@ -69,6 +75,8 @@ def admin_router() -> APIRouter:
             return JSONResponse({"status": "ready"} | lost)
         return JSONResponse({"status": "not ready", "because": because} | lost, status_code=503)
 
+
+def _add_config(router: APIRouter) -> None:
     @router.get("/config")
     async def config(request: Request) -> Response:
         """Return the settings in force."""
@@ -82,6 +90,8 @@ def admin_router() -> APIRouter:
         except ChangeRefused as refused:
             return JSONResponse(refused.document(), status_code=refused.status)
 
+
+def _add_figures(router: APIRouter) -> None:
     @router.get("/pool")
     async def pool(request: Request) -> Response:
         """Return the pool from inside, summed over the workers."""
@@ -104,5 +114,3 @@ def admin_router() -> APIRouter:
         if page is None:
             return JSONResponse({"mistakes": ["PROXY_LEDGER='false': no ledger is kept"]}, status_code=404)
         return Response(page, media_type="application/json")
-
-    return router

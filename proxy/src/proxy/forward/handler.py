@@ -12,7 +12,6 @@ from fastapi import FastAPI
 from poolwatch.counters import Cell
 from poolwatch.monitor import CountedRequest
 from poolwatch.report import line
-from poolwatch.trace import RequestTrace
 from proxy.asgi import Receive, Scope, Send, header
 from proxy.clients.exhaustion import exhausted
 from proxy.clients.interface import Answer, Client, Outbound
@@ -22,15 +21,11 @@ from proxy.forward.context import ForwardContext
 from proxy.forward.downstream import ClientDisconnected, Downstream
 from proxy.forward.downstream_connection import STATE_KEY
 from proxy.forward.error_response import send_error
+from proxy.forward.retry import may_repeat, was_stale
 from proxy.http_date import dated, http_date
 
 HTTP_1_0_BYTES: Final = 1 << 20
 """The longest answer of unknown length that an HTTP/1.0 caller gets: it is read whole, so that its length is known."""
-
-IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
-"""RFC 9110 section 9.2.2; methods of other documents are not known to be."""
-
-_CUT: Final = frozenset({"upstream_closed", "upstream_reset", "upstream_goaway"})
 
 _MAY_BE_THE_CALLERS: Final = frozenset({"upstream_read_timeout", "total_timeout"})
 
@@ -223,19 +218,6 @@ class ForwardedRequest:
         trace.status = error.status
         await send_error(error, self._scope, self._send, downstream=self._downstream, request_id=trace.request_id)
         return Cell.FAILED
-
-
-def may_repeat(outbound: Outbound) -> bool:
-    """Say whether a request could be sent twice: an idempotent method and no body, which would be gone by then."""
-    return outbound.method in IDEMPOTENT and not outbound.has_body
-
-
-def was_stale(error: ProxyError, trace: RequestTrace) -> bool:
-    """Say whether a try failed only because its kept connection was closed: cut off before a byte of an answer.
-
-    The upstream may have closed it while the request was on its way; RFC 9110 section 9.2.2 allows to repeat it then.
-    """
-    return error.code in _CUT and trace.kept and not trace.received
 
 
 async def _whole(chunks: AsyncIterator[bytes]) -> bytes:

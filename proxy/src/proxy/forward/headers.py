@@ -7,16 +7,20 @@ whose length has two meanings is refused.
 import re
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Any, Final, NoReturn
-from urllib.parse import unquote_to_bytes
+from typing import Any, Final
 
-from proxy.asgi import Headers, header
+from proxy.asgi import Fields, Headers, header
 from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
-from proxy.forward.request_target import AUTHORITY_KEY
-
-Fields = Mapping[bytes, list[bytes]]
-"""The values of each header, in order, by its name in lower case."""
+from proxy.forward.request_checks import (
+    HOST,
+    absolute_host,
+    check_expectation,
+    is_websocket_handshake,
+    refuse_version,
+    request_framing,
+)
+from proxy.forward.request_target import AUTHORITY_KEY, normalised
 
 REQUEST_HEAD_BYTES: Final = 65_536
 """Names and values of a request; more is 431."""
@@ -54,8 +58,6 @@ _FRAMES: Final = frozenset({b"content-length", b"transfer-encoding"})
 _SPECIAL: Final = _NOT_SENT_ON | {b"content-length", b"via"}
 """A name that becomes one of these when a server reads _ as - is dropped too."""
 
-_HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~%!$&'()*+;=-]+)(?::[0-9]{0,5})?")
-_LENGTH: Final = re.compile(rb"[ \t]*[0-9]{1,18}[ \t]*")
 _TOKENS: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]*")
 _NO_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _OWN: Final = b"/-/"
@@ -86,7 +88,7 @@ def is_own(raw_path: bytes) -> bool:
         return True
     if _PLAIN.fullmatch(raw_path):
         return False
-    if _normalised(raw_path).startswith(_OWN):
+    if normalised(raw_path).startswith(_OWN):
         raise ProxyError("not_found", "paths under /-/ are the proxy's own and are taken as they are written")
     return False
 
@@ -108,17 +110,17 @@ def outbound(
     incoming: Headers = scope["headers"]
     version: str = scope["http_version"]
     if version not in ("1.1", "1.0"):
-        _refuse_version(version)
+        refuse_version(version)
     target = _target(scope, base_path)
     if sum(map(len, chain.from_iterable(incoming)), len(target) + len(scope["method"])) > REQUEST_HEAD_BYTES:
         raise ProxyError("headers_too_large")
     host = _host(fields, version)
     if AUTHORITY_KEY in scope:
-        host = _absolute_host(scope[AUTHORITY_KEY])
-    chunked, has_body = (False, False) if _FRAMES.isdisjoint(fields) else _request_framing(fields, version)
+        host = absolute_host(scope[AUTHORITY_KEY])
+    chunked, has_body = (False, False) if _FRAMES.isdisjoint(fields) else request_framing(fields, version)
     if b"expect" in fields:
-        _check_expectation(fields, version)
-    if b"upgrade" in fields and _is_websocket_handshake(fields, version):
+        check_expectation(fields, version)
+    if b"upgrade" in fields and is_websocket_handshake(fields, version):
         raise ProxyError("not_implemented")
     if b"via" in fields and any(pseudonym in value for value in fields[b"via"]):
         raise ProxyError("loop_detected")
@@ -136,15 +138,6 @@ def outbound(
         headers.append((b"x-forwarded-host", host))
     headers.append((b"via", version.encode() + b" " + pseudonym))
     return Outbound(scope["method"], target, headers, has_body)
-
-
-def _is_websocket_handshake(fields: Fields, http_version: str) -> bool:
-    """Say whether to refuse an Upgrade; any other is ignored (RFC 9110 section 7.8).
-
-    Known by its key (RFC 6455 section 4.1): the protocol class may have taken "upgrade" out of Connection.
-    """
-    websocket = first(fields, b"upgrade").strip().lower() == b"websocket"
-    return websocket and http_version == "1.1" and b"sec-websocket-key" in fields
 
 
 def answer_headers(status: int, upstream: Iterable[tuple[bytes, bytes]], date: bytes) -> Headers:
@@ -190,42 +183,9 @@ def _host(fields: Fields, http_version: str) -> bytes:
     values = fields.get(b"host")
     if values is None and http_version == "1.0":
         return b""
-    if values is None or len(values) != 1 or not _HOST.fullmatch(values[0]):
+    if values is None or len(values) != 1 or not HOST.fullmatch(values[0]):
         raise ProxyError("bad_request", "a request needs one valid Host header")
     return values[0]
-
-
-def _absolute_host(authority: bytes) -> bytes:
-    """Return the authority of an absolute target, which counts in place of Host (RFC 9112 section 3.2.2)."""
-    if not _HOST.fullmatch(authority):
-        raise ProxyError("bad_request", "an absolute target names one valid host")
-    return authority
-
-
-def _refuse_version(version: str) -> NoReturn:
-    if version == "2.0":
-        raise ProxyError("http_version_not_supported", "HTTP/1.1 and HTTP/1.0 are spoken here")
-    raise ProxyError("bad_request", "there is no such version of HTTP/1")
-
-
-def _request_framing(fields: Fields, http_version: str) -> tuple[bool, bool]:
-    """Return whether a request's body is chunked, and whether there is one. Raises ProxyError (400)."""
-    codings = fields.get(b"transfer-encoding")
-    lengths = fields.get(b"content-length", [])
-    if codings is None:
-        if len(lengths) > 1 or not _LENGTH.fullmatch(lengths[0]):
-            raise ProxyError("bad_request", "a request has one Content-Length, a whole number")
-        return False, int(lengths[0]) > 0
-    if lengths or len(codings) > 1 or codings[0].strip().lower() != b"chunked" or http_version == "1.0":
-        raise ProxyError("bad_request", "the only transfer coding taken is chunked, of an HTTP/1.1 caller")
-    return True, True
-
-
-def _check_expectation(fields: Fields, http_version: str) -> None:
-    expected = first(fields, b"expect")
-    if expected and (http_version == "1.0" or expected.strip().lower() != b"100-continue"):
-        # uvicorn would send 100 Continue to an HTTP/1.0 caller, which takes it for the answer
-        raise ProxyError("expectation_failed")
 
 
 def _dropped(fields: Fields) -> frozenset[bytes]:
@@ -267,16 +227,3 @@ def _answer_length(fields: Fields) -> bytes | None:
     if length is not None and not length.isdigit():
         raise ProxyError("upstream_protocol_error")
     return length
-
-
-def _normalised(raw_path: bytes) -> bytes:
-    """Decode a path and resolve its dots and double slashes, as a careless server might."""
-    segments: list[bytes] = []
-    path = unquote_to_bytes(raw_path)
-    for segment in path.replace(b"\\", b"/").split(b"/"):
-        if segment == b"..":
-            del segments[-1:]
-        elif segment not in (b"", b"."):
-            segments.append(segment)
-    trailing = b"/" if len(segments) == 1 and path.endswith(b"/") else b""
-    return b"/" + b"/".join(segments) + trailing

@@ -1,7 +1,8 @@
-"""The four forms of a request's target (RFC 9112 section 3.2), made one. A pure rule."""
+"""The four forms of a request's target (RFC 9112 section 3.2), made one; and what a path comes to. Pure rules."""
 
 import re
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 AUTHORITY_KEY: Final = "proxy.authority"
 """Where the protocol class puts the authority of an absolute target in a request's scope."""
@@ -25,3 +26,16 @@ def origin_form(method: bytes, target: bytes) -> tuple[bytes, bytes | None]:
     if not path and not query and method == b"OPTIONS":
         return b"*", authority  # RFC 9112 section 3.2.4
     return (path or b"/") + query, authority
+
+
+def normalised(raw_path: bytes) -> bytes:
+    """Decode a path and resolve its dots and double slashes, as a careless server might."""
+    segments: list[bytes] = []
+    path = unquote_to_bytes(raw_path)
+    for segment in path.replace(b"\\", b"/").split(b"/"):
+        if segment == b"..":
+            del segments[-1:]
+        elif segment not in (b"", b"."):
+            segments.append(segment)
+    trailing = b"/" if len(segments) == 1 and path.endswith(b"/") else b""
+    return b"/" + b"/".join(segments) + trailing

@@ -1,0 +1,65 @@
+"""What the mock upstream answers on its control port: its configuration, its faults, its counts."""
+
+from pydantic import Field
+
+from lab.wire.service import Histogram, Lateness, Process, ServiceConfig, WireModel
+
+
+class LatencyFigures(WireModel):
+    """The mock's latency. `strata_ms`: shares of the requests, and the milliseconds in the middle of each."""
+
+    mean_ms: float
+    scv: float
+    strata_ms: tuple[tuple[float, float], ...]
+
+
+class MockConfig(ServiceConfig):
+    """The mock's `/-/config`."""
+
+    latency: LatencyFigures | None = None
+
+
+class FaultRules(WireModel):
+    """The mock's `/-/faults`: the rules in force."""
+
+    rules: list[str]
+
+
+class MockConnections(WireModel):
+    """Connections since the mock started. Those without a request come from health probes."""
+
+    accepted: int = 0
+    open: int = 0
+    closed: int = 0
+    closed_by: dict[str, int] = Field(default_factory=dict)
+    without_request: int = 0
+    open_without_request: int = 0
+
+
+class MockRun(WireModel):
+    """One run's requests as the mock counted them."""
+
+    started: int = 0
+    completed: int = 0
+    abandoned: int = 0
+    in_flight: int = 0
+
+
+class MockCapacity(WireModel):
+    """The mock's servers and queue; null: without limit, or not known."""
+
+    servers: int | None = None
+    queue: int | None = None
+    refused: int | None = None
+    waited_ms: Histogram = Histogram()
+
+
+class MockStats(WireModel):
+    """The mock's `/-/stats`. `faults` counts the requests that each fault was injected into."""
+
+    connections: MockConnections
+    runs: dict[str, MockRun]
+    capacity: MockCapacity = MockCapacity()
+    lateness_ms: Lateness | None = None
+    faults: dict[str, int] | None = None
+    process: Process = Process()

@@ -1,0 +1,84 @@
+"""What every service answers, and how an answer is parsed."""
+
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+Settings = dict[str, JsonValue]
+"""Variable name to value, as the service itself reports it."""
+
+_Document = TypeVar("_Document", bound="WireModel")
+
+
+class UnexpectedAnswer(ValueError):
+    """An answer that is not the document asked for; the message is one line to show to a user."""
+
+
+class WireModel(BaseModel):
+    """A part of a document; unknown fields are ignored, a newer service may have them."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+
+class ServiceConfig(WireModel):
+    """`/-/config` of any service. `changed`: its settings were changed over HTTP since it started."""
+
+    settings: Settings
+    versions: dict[str, str] = Field(default_factory=dict)
+    changed: bool = False
+
+
+class Histogram(WireModel):
+    """Durations in ms since the service started; `histogram` maps a bucket's upper bound to its count."""
+
+    count: int = 0
+    sum: float = 0.0
+    histogram: dict[float, int] = Field(default_factory=dict)
+
+
+class Lateness(WireModel):
+    """How late events left, in ms. An emulator without a histogram reports quantiles since its start."""
+
+    count: int = 0
+    p50: float | None = None
+    p99: float | None = None
+    histogram: dict[float, int] | None = None
+
+
+class WorkerProcess(WireModel):
+    """One process of the proxy; counters since it started, `descriptors` now, `descriptors_max` of its newest run."""
+
+    pid: int
+    cpu_seconds: float = 0.0
+    requests: int = 0
+    timeouts: int = 0
+    wait_ms: Histogram = Histogram()
+    hold_ms: Histogram = Histogram()
+    descriptors: int = 0
+    descriptors_max: int = 0
+
+
+class Process(WireModel):
+    """CPU time and age of a service, and what the kernel counts for it; the proxy lists its workers."""
+
+    cpu_seconds: float | None = None
+    descriptors: int = 0
+    descriptor_limit: int | None = None
+    listen_overflows: int | None = None
+    throttled_seconds: float | None = None
+    uptime_seconds: float = 0.0
+    workers: list[WorkerProcess] = Field(default_factory=list)
+
+
+def parse(model: type[_Document], answer: str | bytes, source: str) -> _Document:
+    """Parse the answer of `source`, as in "the proxy's /-/pool". Raises UnexpectedAnswer."""
+    try:
+        return model.model_validate_json(answer)
+    except ValidationError as error:
+        first, *more = error.errors(include_url=False)
+        place = ".".join(str(key) for key in first["loc"])
+        shown = repr(first["input"])
+        shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
+        where = f"{place}: " if place else ""
+        others = f" (and {len(more)} more)" if more else ""
+        raise UnexpectedAnswer(f"{source} is not understood: {where}{first['msg']}, got {shown}{others}") from None

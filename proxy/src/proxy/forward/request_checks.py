@@ -1,0 +1,55 @@
+"""What a request is refused for, besides its size: its version, its host, its length, what it expects. Pure rules.
+
+Sources: RFC 9112 sections 3.2 (Host) and 6 (lengths), RFC 9110 sections 7.8 (Upgrade) and 10.1.1 (Expect).
+"""
+
+import re
+from typing import Final, NoReturn
+
+from proxy.asgi import Fields
+from proxy.errors import ProxyError
+
+HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~%!$&'()*+;=-]+)(?::[0-9]{0,5})?")
+_LENGTH: Final = re.compile(rb"[ \t]*[0-9]{1,18}[ \t]*")
+
+
+def absolute_host(authority: bytes) -> bytes:
+    """Return the authority of an absolute target, which counts in place of Host (RFC 9112 section 3.2.2)."""
+    if not HOST.fullmatch(authority):
+        raise ProxyError("bad_request", "an absolute target names one valid host")
+    return authority
+
+
+def refuse_version(version: str) -> NoReturn:
+    if version == "2.0":
+        raise ProxyError("http_version_not_supported", "HTTP/1.1 and HTTP/1.0 are spoken here")
+    raise ProxyError("bad_request", "there is no such version of HTTP/1")
+
+
+def request_framing(fields: Fields, http_version: str) -> tuple[bool, bool]:
+    """Return whether a request's body is chunked, and whether there is one. Raises ProxyError (400)."""
+    codings = fields.get(b"transfer-encoding")
+    lengths = fields.get(b"content-length", [])
+    if codings is None:
+        if len(lengths) > 1 or not _LENGTH.fullmatch(lengths[0]):
+            raise ProxyError("bad_request", "a request has one Content-Length, a whole number")
+        return False, int(lengths[0]) > 0
+    if lengths or len(codings) > 1 or codings[0].strip().lower() != b"chunked" or http_version == "1.0":
+        raise ProxyError("bad_request", "the only transfer coding taken is chunked, of an HTTP/1.1 caller")
+    return True, True
+
+
+def check_expectation(fields: Fields, http_version: str) -> None:
+    expected = fields[b"expect"][0]
+    if expected and (http_version == "1.0" or expected.strip().lower() != b"100-continue"):
+        # uvicorn would send 100 Continue to an HTTP/1.0 caller, which takes it for the answer
+        raise ProxyError("expectation_failed")
+
+
+def is_websocket_handshake(fields: Fields, http_version: str) -> bool:
+    """Say whether to refuse an Upgrade; any other is ignored (RFC 9110 section 7.8).
+
+    Known by its key (RFC 6455 section 4.1): the protocol class may have taken "upgrade" out of Connection.
+    """
+    websocket = fields[b"upgrade"][0].strip().lower() == b"websocket"
+    return websocket and http_version == "1.1" and b"sec-websocket-key" in fields
