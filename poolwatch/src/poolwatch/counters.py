@@ -11,7 +11,7 @@ from poolwatch.phases import Phase
 
 
 class Cell(enum.IntEnum):
-    """Where a figure stands. Gauges go up and down, the rest only grows; times are in nanoseconds."""
+    """The index of each figure. Gauges go up and down, the rest only grows; times are in nanoseconds."""
 
     RECEIVED = 0
     ANSWERED = enum.auto()

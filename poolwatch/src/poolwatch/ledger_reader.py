@@ -16,7 +16,7 @@ from poolwatch.ledger import HEADER, RECORD, SUFFIX
 from poolwatch.phases import NAMES, Phase
 
 END = "end"
-"""The cursor of who wants only what comes from now on."""
+"""The cursor of a reader that wants only what comes from now on."""
 
 
 class BadCursor(ValueError):

@@ -49,7 +49,7 @@ class Monitor:
         self._number = 0
 
     def trace(self, method: str = "", path: bytes = b"", request_id: str = "", subject: object = None) -> RequestTrace:
-        """Follow one request from now on. Without a request id it is given one when somebody asks."""
+        """Follow one request from now on. Without a request id it gets one when it is first read."""
         return RequestTrace(
             self.counters,
             self.held,

@@ -165,7 +165,7 @@ class WatchedAsyncStream:
     """One connection. Its first write for a request ends that request's wait.
 
     Over HTTP/2 the task of a request also writes what belongs to none (windows, settings, the reset of a stream), and
-    what it reads may be anybody's: sent is what holds a frame of a request, and a head is reported by who reads it.
+    what it reads may be any request's: sent is what holds a frame of a request; its reader reports the head.
     """
 
     def __init__(self, inner: Any, connection: Connection) -> None:

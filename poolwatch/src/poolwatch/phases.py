@@ -19,8 +19,8 @@ class Phase(enum.IntEnum):
     CONNECT = enum.auto()  # name, TCP (and TLS with clients that tell the two as one)
     TLS = enum.auto()
     SEND = enum.auto()  # the request going out, a body as fast as its caller sends it
-    UPSTREAM_QUEUE = enum.auto()  # what the upstream says it waited for one of its servers
-    UPSTREAM = enum.auto()  # what else the upstream says it took; the whole wait for the first byte if it says nothing
+    UPSTREAM_QUEUE = enum.auto()  # the wait for one of the upstream's servers, as it reports it
+    UPSTREAM = enum.auto()  # what else the upstream reports; the whole wait for the first byte if it reports nothing
     NETWORK = enum.auto()  # the rest of that wait
     BODY = enum.auto()  # from the head to the last byte handed on
     PROXY = enum.auto()  # the proxy's and the client library's own code: before, between and after

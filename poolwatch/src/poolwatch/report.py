@@ -12,7 +12,7 @@ class Counts(Protocol):
 
 
 def line(counts: Counts) -> str:
-    """Return the pool in one line, as it stands in logs."""
+    """Return the pool in one line, for logs."""
     now = gauges(counts)
     return "pool " + " ".join(f"{name}={now[name]}" for name in ("total", "active", "idle", "waiting"))
 

@@ -32,7 +32,7 @@ class RequestTrace:
     `held` and `always_unknown` are the monitor's; `on_end` takes the trace when it is over.
     `kept`: the connection had served another request before. `subject`: the client library's own request object.
     `tries`: how often a connection was asked for, or the client library sent it again by itself.
-    `given_id`: its id, empty as long as nobody gave or asked for one. `status`, `outcome`, `code`, `run`: what became
+    `given_id`: its id, empty until one is given or read. `status`, `outcome`, `code`, `run`: what became
     of it, set by whoever made the trace. `attached`, `leaked`: see `attachment`.
     """
 

@@ -1,4 +1,4 @@
-"""A client under observation: what its pool does now and has done, and who holds its connections."""
+"""A client under observation: what its pool does now and has done, and which requests hold its connections."""
 
 import logging
 import threading
@@ -71,7 +71,7 @@ class Watch:
         return line(self.monitor.cells)
 
     def words(self) -> str:
-        """Return what a pool time-out should be read with: who is in the way."""
+        """Return the note for a pool time-out: how full the pool is, and its longest held connection."""
         now = gauges(self.monitor.cells)
         limit = self._limit()
         text = f"{now['active']} of {'any number' if limit is None else limit} busy, {now['waiting']} waiting"

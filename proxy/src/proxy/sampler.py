@@ -53,7 +53,7 @@ class Sampler:
                 self._watch.flush()
 
     def sample(self) -> None:
-        """Take what can be read at once; also called when somebody asks, so that the answer is of now."""
+        """Take what can be read at once; also called for each report, so that it is of now."""
         self._watch.flush()
         cells = self._counters.cells
         cells[Cell.DESCRIPTORS] = descriptors = open_descriptors()

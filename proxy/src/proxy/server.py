@@ -125,7 +125,7 @@ class _Workers(Multiprocess):
 
 
 def announcement(settings: Settings, server: ServerSettings) -> str:
-    """Return one line that says where the proxy listens and what its pools add up to."""
+    """Return one line: where the proxy listens and what its pools add up to."""
     pool = f"{settings.max_connections} connections, {settings.keepalive_connections} kept alive"
     if server.workers > 1:
         product = server.workers * settings.max_connections

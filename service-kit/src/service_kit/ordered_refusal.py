@@ -74,7 +74,7 @@ class OrderedRefusals(asyncio.Protocol):
         self.end()
 
     def may_be_head(self) -> bool:
-        """Whether what is refused may be a HEAD: the answer to it has no body, and says so."""
+        """Whether what is refused may be a HEAD: the answer to it has no body."""
         return False
 
     def refusal(self, status: int, *, has_body: bool) -> bytes:

@@ -58,7 +58,7 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
         super().on_headers_complete()
         if not self.pipeline:
             self.answering = self.cycle
-        # trailers are reported as headers: they go where nobody looks
+        # trailers are reported as headers: they go where they are not read
         self.headers = []
         self.scope = {}  # type: ignore[typeddict-item]
 
@@ -84,7 +84,7 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
             self.last_answer_sent()
 
     def may_be_head(self) -> bool:
-        # the parser may still have the method of the request before: nobody else knows how far it came
+        # the parser may still have the method of the request before: nothing else shows how far it came
         return self._refused_data_has_head or self.parser.get_method() == b"HEAD"
 
     def send_400_response(self, msg: str) -> None:

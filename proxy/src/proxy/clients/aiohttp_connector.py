@@ -140,7 +140,7 @@ class WatchedConnector(aiohttp.TCPConnector):
 
     def _closed_again(self, protocol: ResponseHandler, done: "asyncio.Future[None]") -> None:
         if not done.cancelled():
-            done.exception()  # else asyncio complains that nobody looked at it
+            done.exception()  # else asyncio logs that it was never retrieved
         self._forget(protocol)
 
     def forget_all(self) -> None:

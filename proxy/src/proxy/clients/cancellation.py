@@ -37,7 +37,7 @@ class Scope(Protocol):
 
 
 class AnyioScope:
-    """anyio's scope: says it again and again until the work has ended."""
+    """anyio's scope: it cancels again at every await until the work has ended."""
 
     __slots__ = ("_inner",)
 
@@ -94,7 +94,7 @@ class TaskScope:
         self._timer = self._loop.call_later(seconds, self.cancel)
 
     async def finish(self, last: Awaitable[None]) -> None:
-        """Await it; who wants to cancel from here on comes too late."""
+        """Await it; a cancellation from here on comes too late."""
         self._finishing = True
         await last
 
@@ -114,5 +114,5 @@ class TaskScope:
             self._timer.cancel()
         if not self._cancelled_task or task is None:
             return False
-        # somebody else may have cancelled the task too: then it goes on being cancelled
+        # the task may have been cancelled from elsewhere, too: then it stays cancelled
         return task.uncancel() <= self._cancelling and kind is asyncio.CancelledError

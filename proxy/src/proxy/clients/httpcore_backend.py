@@ -1,6 +1,6 @@
 """What forwarding adds to a pool's network backend: a greatest age, the gate's place, HTTP/2 frames that stay whole.
 
-It stands around poolwatch's, which does the watching, and only where a setting asks for it: httpx's default pool goes
+It wraps poolwatch's, which does the watching, and only where a setting asks for it: httpx's default pool goes
 without.
 """
 

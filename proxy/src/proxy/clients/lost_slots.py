@@ -57,7 +57,7 @@ def lost_slots(pool: Any, calls: int) -> int:
 
     A call counts from before it enters the pool until its connection is given back: with no `await` in between, what
     is in use beyond them is lost. A connection that is closed, idle or open for another stream is not in use: the
-    pool's next request clears it away or takes it. How many calls wait is told by the pool's repr only.
+    pool's next request clears it away or takes it. Only the pool's repr shows how many calls wait.
     """
     queued = _QUEUED.search(repr(pool))
     if queued is None:

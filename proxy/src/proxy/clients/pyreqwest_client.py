@@ -111,7 +111,7 @@ class PyreqwestClient:
         chunked = outbound.has_body and header(outbound.headers, b"transfer-encoding")
         left_out = {b"content-length"} if chunked else set()
         if self._http2:
-            left_out |= {b"host", b"transfer-encoding"}  # the authority stands for the one, frames for the other
+            left_out |= {b"host", b"transfer-encoding"}  # replaced by the authority and by frames
         return [each for each in outbound.headers if each[0] not in left_out] if left_out else outbound.headers
 
     def _as_text(self, headers: Headers) -> list[tuple[str, str]]:

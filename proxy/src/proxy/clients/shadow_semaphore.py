@@ -1,4 +1,4 @@
-"""Who waits and who is served in a library that tells neither: its own rule, played alongside."""
+"""Which requests wait and which are served in a library that reports neither: its rule, simulated beside it."""
 
 from collections import OrderedDict
 from collections.abc import Callable

@@ -11,13 +11,13 @@ from proxy.asgi import Receive
 from proxy.forward.downstream_connection import DownstreamConnection
 
 READ_AHEAD_BYTES: Final = 65_536
-"""What is read of a body before anybody asks for it, so that a caller who leaves while it waits is noticed."""
+"""How much of a body is read before it is asked for, so that a caller that leaves meanwhile is noticed."""
 
 PIECE_BYTES: Final = 4_096
 """Pieces that wait are joined up to this: a body that comes byte by byte would take thirty times its length."""
 
 LOOK_EVERY_SECONDS: Final = 0.4
-"""While nothing of a body is read, nobody hears that its caller leaves: so often the kernel is asked."""
+"""While a body is not read, a caller that leaves is not noticed: the kernel is asked this often."""
 
 LINGER_SECONDS: Final = 1.0
 """How long an upload goes on being read, and thrown away, after its answer: a caller that still sends when its
@@ -58,7 +58,7 @@ class Incoming:
         return chunk
 
     def drop(self) -> None:
-        """Forget it: nobody wants it any more, and whoever waits for it looks why."""
+        """Forget it: it is not needed any more; what waits for it wakes up and looks why."""
         self.chunks.clear()
         self.held_bytes = 0
         self.room.set()
@@ -160,7 +160,7 @@ class Downstream:
 
     @property
     def _is_over(self) -> bool:
-        """Whether nothing more of the body is to be had or wanted."""
+        """Whether no more of the body will come, or is needed."""
         return self.gone or self._answered or self._silent
 
     async def _arrival(self, incoming: Incoming) -> None:
@@ -191,7 +191,7 @@ class Downstream:
             self._incoming.drop()
 
     def end(self) -> None:
-        """Read no more. A client that still asks for the body finds that nobody is there."""
+        """Read no more. A client that still asks for the body gets ClientDisconnected."""
         self.note_answered()
         if self._connection is not None:
             self._connection.on_lost = self._connection.on_timeout = None

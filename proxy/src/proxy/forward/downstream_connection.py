@@ -42,7 +42,7 @@ class DownstreamConnection:
         return self.on_lost is not None or self.on_timeout is not None
 
     def has_left(self) -> bool:
-        """Ask the kernel whether the caller has closed or reset the connection, while nobody reads of it.
+        """Ask the kernel whether the caller has closed or reset the connection, while nothing reads from it.
 
         A caller that closes with more on its way than the kernel here has room for is not seen: its FIN comes after
         that. Linux only; elsewhere the answer is no until it is read.

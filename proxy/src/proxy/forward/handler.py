@@ -1,4 +1,4 @@
-"""Handles one forwarded request, on raw ASGI: nothing stands between the bytes of the two sides."""
+"""Handles one forwarded request, on raw ASGI: no middleware between the bytes of the two sides."""
 
 import asyncio
 import logging

@@ -47,7 +47,7 @@ HOP_BY_HOP: Final = frozenset(
 _FORWARDED: Final = frozenset(
     {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto"}
 )
-"""The proxy itself says where a request came from; what a caller says of it is dropped."""
+"""The proxy itself writes where a request came from; a caller's headers about it are dropped."""
 
 _NEVER_NAMED: Final = _FORWARDED | {b"content-length", b"host", b"via"}
 """Headers that a Connection header cannot remove, whoever sent it."""

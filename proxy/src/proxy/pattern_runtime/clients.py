@@ -76,7 +76,7 @@ class Upstream:
 
     def session(self) -> "requests.Session":
         """Return `requests.Session()` with an `HTTPAdapter(pool_maxsize=...)` for its connections, watched."""
-        import requests  # only who uses a pattern of requests waits for its import
+        import requests  # only the patterns of requests wait for its import
 
         from proxy.pattern_runtime.urllib3_watch import WatchedAdapter
 

@@ -1,6 +1,6 @@
-"""The threads that `def` endpoints run in: anyio's default limiter, 40 tokens unless PROXY_THREAD_TOKENS says else.
+"""The threads that `def` endpoints run in: anyio's default limiter, 40 tokens unless PROXY_THREAD_TOKENS is set.
 
-A request that waits for a token has no thread and asks for no connection yet: the wait is told apart from the pool's.
+A request that waits for a token has no thread and asks for no connection yet: its wait is a phase of its own.
 """
 
 from typing import Any
