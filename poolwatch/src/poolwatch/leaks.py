@@ -1,6 +1,7 @@
 """Which requests hold the connections, the longest first, and a log line for one that looks leaked."""
 
 import logging
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
@@ -16,22 +17,28 @@ def holders(monitor: Monitor) -> list[dict[str, Any]]:
     return [_holder(trace) for trace in islice(monitor.held, SHOWN)]
 
 
-def log_leaks(monitor: Monitor, threshold_seconds: float, logger: logging.Logger) -> None:
-    """Log each request that has held its connection for longer than the threshold, once."""
-    for trace in monitor.held:  # oldest first
+def newly_leaked(monitor: Monitor, threshold_seconds: float) -> Iterator[tuple[RequestTrace, float]]:
+    """Yield each request that has held its connection for longer than the threshold, once, and for how many seconds."""
+    for trace in list(monitor.held):  # oldest first
         held = trace.slot.held_seconds
         if held < threshold_seconds:
             return
         if not trace.leak_logged:
             trace.leak_logged = True
-            logger.warning(
-                "a connection has been held for %.1f s by %s %s, request id %s: %s",
-                held,
-                trace.method,
-                trace.path.decode("latin-1"),
-                trace.request_id,
-                line(monitor.cells),
-            )
+            yield trace, held
+
+
+def log_leaks(monitor: Monitor, threshold_seconds: float, logger: logging.Logger) -> None:
+    """Log each request that has held its connection for longer than the threshold, once."""
+    for trace, held in newly_leaked(monitor, threshold_seconds):
+        logger.warning(
+            "a connection has been held for %.1f s by %s %s, request id %s: %s",
+            held,
+            trace.method,
+            trace.path.decode("latin-1"),
+            trace.request_id,
+            line(monitor.cells),
+        )
 
 
 def _holder(trace: RequestTrace) -> dict[str, Any]:

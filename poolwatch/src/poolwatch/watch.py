@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from poolwatch import attachment
 from poolwatch.counters import Cell, Counters, Histogram, distribution
+from poolwatch.leaks import newly_leaked
 from poolwatch.monitor import Monitor
 from poolwatch.network import Connections, Report, at_once
 from poolwatch.report import gauges, line
@@ -139,15 +140,11 @@ class Watch:
         """Log each connection held beyond the threshold, once; look again as long as any is held."""
         assert self._held_seconds is not None
         self._timer = None
-        held = list(self.monitor.held)  # oldest first
-        for trace in held:
-            seconds = trace.slot.held_seconds
-            if seconds >= self._held_seconds and not trace.leak_logged:
-                trace.leak_logged = True
-                logging.getLogger("poolwatch").warning(
-                    "a connection has been held for %.1f s by %s: %s", seconds, self.label_of(trace), self.line()
-                )
-        if held:
+        for trace, seconds in newly_leaked(self.monitor, self._held_seconds):
+            logging.getLogger("poolwatch").warning(
+                "a connection has been held for %.1f s by %s: %s", seconds, self.label_of(trace), self.line()
+            )
+        if self.monitor.held:
             self._check_in(self._held_seconds / 2)
 
 
