@@ -21,7 +21,7 @@ from lab.cli.app import main
 from lab.cli.compare import print_comparison
 from lab.cli.run_session import refuse_tuned_pattern, what_differs
 from lab.cli.summary import audit_line, print_summary
-from lab.cli.test import exit_code
+from lab.cli.test import covered_shares, exit_code
 from lab.compare import compare
 from lab.run_document import RunDocument
 from lab.witnesses import Audit, AuditCheck
@@ -416,6 +416,17 @@ def test_tests_that_failed_run_once_more_alone_and_are_named(clone: FakeClone) -
 )
 def test_a_failure_of_either_call_of_pytest_fails_the_whole(most: int, timing: int, code: int) -> None:
     assert exit_code(most, timing) == code
+
+
+def test_the_shares_are_of_whole_packages() -> None:
+    """A file counts by its lines; one without any is no package's share."""
+    files = {
+        "lab/src/lab/a.py": {"num_statements": 90, "covered_lines": 90},
+        "lab/src/lab/cli/b.py": {"num_statements": 10, "covered_lines": 0},
+        "/elsewhere/upstream-mock/src/upstream_mock/c.py": {"num_statements": 3, "covered_lines": 1},
+        "link/src/link/__init__.py": {"num_statements": 0, "covered_lines": 0},
+    }
+    assert covered_shares(files) == "lab 90 %, upstream_mock 33 %"
 
 
 def test_doctor_names_the_port_that_is_taken(clone: FakeClone) -> None:
