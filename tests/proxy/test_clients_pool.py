@@ -84,6 +84,33 @@ async def test_no_more_idle_connections_are_kept_than_allowed(name: str) -> None
             assert all(not exchange.header("connection") for exchange in upstream.exchanges)
 
 
+@pytest.mark.parametrize(
+    ("ends", "settings", "counted"),
+    [
+        (True, {}, (1, 0)),
+        (False, {"keepalive_expiry_seconds": 0.2}, (0, 1)),
+        (False, {"max_keepalive_connections": 0}, (0, 0)),
+    ],
+)
+@pytest.mark.parametrize("name", COUNTED)
+async def test_a_connection_is_closed_because_it_had_ended_or_was_idle_or_is_not_kept(
+    name: str, ends: bool, settings: dict[str, Any], counted: tuple[int, int]
+) -> None:
+    """The upstream ends the first one while it is idle; the second request sees that."""
+
+    async def answer(exchange: Exchange) -> None:
+        await answer_ok(exchange)
+        if ends and len(upstream.exchanges) == 1:
+            exchange.writer.close()
+
+    async with raw_upstream(answer) as upstream, direct(upstream.url, name, **settings) as proxy:
+        await proxy.send()
+        await asyncio.sleep(0.5)
+        await proxy.send()
+        await eventually(lambda: proxy.cell(Cell.CLOSED) >= 1)
+        assert (proxy.cell(Cell.CLOSED_ENDED), proxy.cell(Cell.CLOSED_IDLE)) == counted
+
+
 def _open_at_most(upstream: RawUpstream, count: int) -> bool:
     return upstream.connections - upstream.closed <= count
 

@@ -81,6 +81,11 @@ class Connection:
         """Seconds since it was opened."""
         return (perf_counter_ns() - self._opened_ns) / 1e9
 
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds since a request gave it back; 0 while one uses it."""
+        return 0.0 if self.active else (perf_counter_ns() - self._left_ns) / 1e9
+
     def used_by(self, trace: RequestTrace) -> None:
         """Note that a request begins on it; for one that is over, or has begun already, nothing happens."""
         if trace.carrier is not None:

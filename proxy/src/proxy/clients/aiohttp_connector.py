@@ -57,6 +57,7 @@ class WatchedConnector(aiohttp.TCPConnector):
         self.connections = Connections(watch)
         self._known: dict[ResponseHandler, WatchedConnection] = {}
         self._traces: dict[ResponseHandler, RequestTrace] = {}
+        self._closing: set[ResponseHandler] = set()
         self._settings = settings
         self._options = socket_options(settings)
         context = ssl_context(settings)
@@ -127,7 +128,10 @@ class WatchedConnector(aiohttp.TCPConnector):
         if trace is not None and (trace.received or not should_close):  # one that failed before is the handler's
             trace.released()
         idle = sum(map(len, getattr(self, "_conns", {}).values()))
-        super()._release(key, protocol, should_close=should_close or idle >= self._settings.keepalive_connections)
+        closes = should_close or idle >= self._settings.keepalive_connections
+        if (closes or protocol.should_close) and protocol.is_connected() and protocol in self._known:
+            self._closing.add(protocol)
+        super()._release(key, protocol, should_close=closes)
 
     def _opened(self, protocol: ResponseHandler) -> WatchedConnection:
         known = self._known[protocol] = self.connections.opened("", 0)
@@ -151,6 +155,9 @@ class WatchedConnector(aiohttp.TCPConnector):
     def _forget(self, protocol: ResponseHandler) -> None:
         known = self._known.pop(protocol, None)
         if known is not None:
+            expired = known.idle_seconds >= self._settings.keepalive_expiry_seconds
+            known.ended = not (protocol in self._closing or expired or self.closed)
+            self._closing.discard(protocol)
             known.closed()
 
     def _socket(self, address: Any) -> socket.socket:
