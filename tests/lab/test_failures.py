@@ -27,6 +27,7 @@ from lab.account.places import Owner
         ("504 upstream_read_timeout", Causes(swallowed_share=0.04), "upstream"),
         ("504 upstream_read_timeout", Causes(network={"idle": 0, "partition": 4}), "network"),
         ("504 upstream_connect_timeout", Causes(), "network"),
+        ("504 upstream_connect_timeout", Causes(overflows=3), "upstream"),
         ("ConnectionRefusedError", Causes(), "proxy"),
         ("HTTPParseError", Causes(), "proxy"),
         ("TimeoutError", Causes(), "load"),

@@ -11,6 +11,7 @@ from lab.wire.link import LinkStats
 from lab.wire.proxy import PoolStats
 from lab.wire.service import Histogram, Process
 from lab.witnesses import Witnesses
+from loadtest.counter_deltas import grown
 from loadtest.service_snapshots import Snapshot
 from loadtest.span import Span
 from service_kit.histogram import difference, percentile
@@ -49,8 +50,12 @@ def failures_of(
         by_code = _added(start.errors, end.errors)
         swallowed = swallowed_share(request_classes(start, end), witnesses, sum(network.values()))
     upstream = _added(*((each.upstream and each.upstream.faults) or {} for each in (before, after)))
+    first, last = (each.upstream.process.listen_overflows if each.upstream else None for each in (before, after))
+    overflows = grown(first, last) or 0
     full = end is not None and _is_full(end.process)
-    return failures(errors, Causes(by_code, network, sum(upstream.values()), _left(witnesses), swallowed, full))
+    return failures(
+        errors, Causes(by_code, network, sum(upstream.values()), _left(witnesses), swallowed, full, overflows)
+    )
 
 
 def _left(witnesses: Witnesses) -> int:

@@ -74,7 +74,7 @@ class Causes:
     `upstream`: in how many requests the upstream injected a fault. `left`: callers that left, and Locust did not count.
     `swallowed_share`: which part of the requests without an answer the network lost, or their answers.
     `no_descriptors`: the proxy had none left at some time; its server then closes a caller's connection as soon as it
-    has accepted it.
+    has accepted it. `overflows`: connections that found the upstream's backlog full.
     """
 
     by_code: Mapping[str, int] = field(default_factory=dict)
@@ -83,6 +83,7 @@ class Causes:
     left: int = 0
     swallowed_share: float = 0.0
     no_descriptors: bool = False
+    overflows: int = 0
 
 
 def failures(errors: Mapping[str, int], causes: Causes) -> list[FailureCount]:
@@ -134,6 +135,8 @@ def _cut(kind: str, count: int, cut: dict[str, int], causes: Causes) -> list[Fai
 def _by_owner(kind: str, count: int, code: str, causes: Causes) -> list[FailureCount]:
     """Divide failures with a code between the network and whoever else makes them."""
     owner = _OF_CODE.get(code, _THE_CALLERS)
+    if code == "upstream_connect_timeout" and causes.overflows:
+        return [_named(kind, count, "upstream", "its backlog was full, so it took no connection in time")]
     if code not in _BY_NETWORK:
         return [_named(kind, count, *owner)]
     cause, meaning = _BY_NETWORK[code]
