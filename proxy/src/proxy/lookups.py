@@ -13,17 +13,21 @@ from poolwatch.counters import Cell
 def timed_lookups(loop: asyncio.AbstractEventLoop, cells: MutableSequence[int]) -> Iterator[None]:
     """Count the loop's lookups and their time. Those of threads (`def` endpoints) don't come by here."""
     look_up = loop.getaddrinfo
+    counting = True
 
     async def timed(*args: Any, **options: Any) -> Any:
         began_ns = perf_counter_ns()
         try:
             return await look_up(*args, **options)
         finally:
-            cells[Cell.LOOKUPS] += 1
-            cells[Cell.LOOKUP_NS] += perf_counter_ns() - began_ns
+            if counting:  # apps of one loop may end in any order: another one's lookups still pass through here
+                cells[Cell.LOOKUPS] += 1
+                cells[Cell.LOOKUP_NS] += perf_counter_ns() - began_ns
 
     loop.getaddrinfo = timed  # type: ignore[method-assign]
     try:
         yield
     finally:
-        loop.getaddrinfo = look_up  # type: ignore[method-assign]
+        counting = False
+        if loop.getaddrinfo is timed:
+            loop.getaddrinfo = look_up  # type: ignore[method-assign]
