@@ -36,7 +36,7 @@ COSTS = (
     Cost("100 B", (100, 100), (1, 1, 1), times=50),
     Cost("30 kB", (30_000, 30_000), (1, 2, 1)),
     Cost("100 kB", (100_000, 100_000), (1, 3, 1)),
-    Cost("100 kB, the second after 1.5 s of rest", (100_000, 100_000), (1, 3, 3), rest=1.5, times=10, at_once=10),
+    Cost("100 kB, the second after 1.5 s of rest", (100_000, 100_000), (1, 3, 3), rest=1.5, times=10),
 )
 
 
