@@ -1,6 +1,7 @@
 """What is checked before anything starts or restarts: each part's own --check of its environment, and the ports."""
 
 import asyncio
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,25 @@ class Check:
     argv: tuple[str, ...]
     environment: Mapping[str, str]
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What is the same for environments that need to be checked once only. A label is checked where it is made."""
+        return (self.name, *sorted(f"{k}={v}" for k, v in self.environment.items() if k != "LAB_RUN_LABEL"))
+
+
+class Passed:
+    """What has passed its --check already: runs on the same services ask only about what is new."""
+
+    def __init__(self) -> None:
+        self._keys: set[tuple[str, ...]] = set()
+
+    def new(self, checks: Iterable[Check]) -> list[Check]:
+        """Return those that have not passed yet, each once."""
+        return list({check.key: check for check in checks if check.key not in self._keys}.values())
+
+    def add(self, checks: Iterable[Check]) -> None:
+        self._keys.update(check.key for check in checks)
+
 
 async def check_services(
     services: Sequence[ServiceSpec], variables: Mapping[str, str], checkout: Checkout, *more: Check
@@ -30,24 +50,30 @@ async def check_services(
 
     Raise UsageError with all their lines, UnavailableError if one cannot be asked.
     """
-    await _ask_all([*_checks(services, variables, checkout), *more], "--check", checkout.root)
+    await ask_checks([*checks_of(services, variables, checkout), *more], checkout)
+
+
+async def ask_checks(checks: Sequence[Check], checkout: Checkout) -> None:
+    """Ask parts about their environments. Raise as above."""
+    await _ask_all(checks, "--check", checkout.root)
 
 
 async def settings_in_force(
     services: Sequence[ServiceSpec], variables: Mapping[str, str], checkout: Checkout
 ) -> dict[str, str]:
     """Return what each service's --config prints, JSON as its /-/config, by the service's name. Raise as above."""
-    answers = await _ask_all(_checks(services, variables, checkout), "--config", checkout.root)
+    answers = await _ask_all(checks_of(services, variables, checkout), "--config", checkout.root)
     return {check.name: answer.out for check, answer in answers}
 
 
-def _checks(services: Sequence[ServiceSpec], variables: Mapping[str, str], checkout: Checkout) -> list[Check]:
+def checks_of(services: Sequence[ServiceSpec], variables: Mapping[str, str], checkout: Checkout) -> list[Check]:
     wires = Wires(port_numbers(services, variables), checkout.runs)
     return [Check(spec.name, spec.argv, spec.environment(variables, wires)) for spec in services]
 
 
 async def _ask_all(checks: Sequence[Check], argument: str, root: Path) -> list[tuple[Check, Finished]]:
-    answers = await asyncio.gather(*(_ask(check, argument, root) for check in checks))
+    at_once = asyncio.Semaphore(max(os.cpu_count() or 1, 4))
+    answers = await asyncio.gather(*(_ask(check, argument, root, at_once) for check in checks))
     broken = [
         f"{check.name} {argument} failed (exit {answer.code}): {answer.last_line}"
         for check, answer in answers
@@ -62,9 +88,10 @@ async def _ask_all(checks: Sequence[Check], argument: str, root: Path) -> list[t
     return answers
 
 
-async def _ask(check: Check, argument: str, root: Path) -> tuple[Check, Finished]:
+async def _ask(check: Check, argument: str, root: Path, at_once: asyncio.Semaphore) -> tuple[Check, Finished]:
     environment = process_environment(check.environment)
-    return check, await run_command((*check.argv, argument), environment, root, _CHECK_SECONDS)
+    async with at_once:
+        return check, await run_command((*check.argv, argument), environment, root, _CHECK_SECONDS)
 
 
 def check_distinct(services: Iterable[ServiceSpec], variables: Mapping[str, str]) -> None:

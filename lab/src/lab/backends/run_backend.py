@@ -1,10 +1,11 @@
 """What `run` needs of a backend: the services that it uses, in Docker Compose or as local processes."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from lab.backends.control_socket import Applied
 from lab.backends.locust_run import FinishedRun, LocustCommand
-from lab.backends.preflight import Check, check_services
+from lab.backends.preflight import Check, Passed, ask_checks, checks_of
 from lab.backends.service_spec import Wires, port_numbers
 from lab.backends.variables import RunVariables, Variables
 from lab.backends.workspace import Mode, Workspace
@@ -25,6 +26,9 @@ class RunBackend(Protocol):
 
     async def shell_of_up(self) -> Variables:
         """Return the variables of the shell in which `up` ran."""
+
+    async def check(self, runs: Sequence[RunVariables]) -> None:
+        """Check all that these runs need; what passed is not asked about again. Raise ExitError."""
 
     async def apply(self, variables: RunVariables) -> Applied:
         """Check all parts, bring the services to these variables, restart only what differs, wait until ready."""
@@ -55,10 +59,15 @@ def load_environment(workspace: Workspace, variables: RunVariables) -> Variables
     return {**workspace.load.environment(variables.load, wires), **HEADLESS}
 
 
-async def check_run(workspace: Workspace, variables: RunVariables) -> None:
-    """Check all that a run needs, before anything is touched. Raise ExitError if something is wrong."""
-    load = Check(workspace.load.name, workspace.load.argv, load_environment(workspace, variables))
-    await check_services(workspace.under_load, variables.services, workspace.checkout, load)
+async def check_runs(workspace: Workspace, runs: Sequence[RunVariables], passed: Passed) -> None:
+    """Check all that these runs need and that has not passed yet, before anything is touched. Raise ExitError."""
+    checks: list[Check] = []
+    for variables in runs:
+        checks += checks_of(workspace.under_load, variables.services, workspace.checkout)
+        checks.append(Check(workspace.load.name, workspace.load.argv, load_environment(workspace, variables)))
+    new = passed.new(checks)
+    await ask_checks(new, workspace.checkout)
+    passed.add(new)
 
 
 def read_document(workspace: Workspace, run_id: str) -> RunDocument:

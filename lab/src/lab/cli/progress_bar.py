@@ -13,10 +13,14 @@ _PLAIN_EVERY_SECONDS = 5.0
 
 
 class RunProgress:
-    """A bar and the newest figures: one line that is rewritten on a terminal, a line every 5 s elsewhere."""
+    """A bar and the newest figures: one line that is rewritten on a terminal, a line every 5 s elsewhere.
 
-    def __init__(self, console: Console) -> None:
+    With a `title`, for a run that is one of many, it is before the line, and nothing is printed that stays.
+    """
+
+    def __init__(self, console: Console, title: str = "") -> None:
         self._console = console
+        self._title = title
         self._live = Live(console=console, transient=True, refresh_per_second=4) if console.is_terminal else None
         self._next_plain = 0.0
 
@@ -32,31 +36,32 @@ class RunProgress:
     def message(self, text: str) -> None:
         """Show what is being done before figures come."""
         if self._live is not None:
-            self._live.update(Text(text))
+            self._live.update(Text(f"{self._title}  {text}" if self._title else text))
 
     def differs(self, text: str) -> None:
         """Show what the run's settings differ in, and what was restarted for them: this line stays."""
-        self._console.print(text, soft_wrap=True)
+        if not self._title:
+            self._console.print(text, soft_wrap=True)
 
     def wait(self, text: str) -> None:
         """Show what is being waited for: off a terminal too, a line each time."""
         if self._live is not None:
-            self._live.update(Text(text))
+            self._live.update(Text(f"{self._title}  {text}" if self._title else text))
         else:
             self._console.print(text, markup=False, soft_wrap=True)
 
     def show(self, point: Progress) -> None:
         if self._live is not None:
-            self._live.update(_line(point))
-        elif point.t_seconds >= self._next_plain:
+            self._live.update(_line(point, self._title))
+        elif not self._title and point.t_seconds >= self._next_plain:
             self._next_plain = point.t_seconds + _PLAIN_EVERY_SECONDS
             self._console.print(f"{_seconds(point)}  {_figures(point)}", soft_wrap=True)
 
 
-def _line(point: Progress) -> Table:
+def _line(point: Progress, title: str) -> Table:
     line, total = Table.grid(padding=(0, 1)), point.of_seconds or 1.0
     bar = ProgressBar(total=total, completed=min(point.t_seconds, total), width=12)
-    line.add_row(bar, _seconds(point), _figures(point))
+    line.add_row(*([Text(title)] if title else []), bar, _seconds(point), _figures(point))
     return line
 
 

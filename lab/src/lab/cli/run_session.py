@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -69,6 +69,14 @@ class RunSession:
                 yield cls(workspace, backend)
             finally:
                 await backend.close()
+
+    async def check(self, runs: Sequence[Variables]) -> None:
+        """Check the assignments of several runs before the first. Raises ExitError."""
+        baseline = self._workspace.baseline(await self._backend.shell_of_up())
+        variables = [RunVariables(baseline, assignments) for assignments in runs]
+        for each in variables:
+            refuse_tuned_pattern(each.load)
+        await self._backend.check(variables)
 
     async def run(self, assignments: Variables, progress: RunProgress | None = None) -> RunOutcome:
         """Bring the services to the baseline and these assignments and make one run. Raises ExitError.

@@ -2,14 +2,15 @@
 
 import contextlib
 import secrets
+from collections.abc import Sequence
 
 from lab.backends.compose.project import PUBLISHED, ComposeProject
 from lab.backends.compose.up import shell_of_up
 from lab.backends.control_socket import Applied
 from lab.backends.locust_run import FinishedRun, LocustCommand
 from lab.backends.locust_ui import LocustUi, save_document
-from lab.backends.preflight import check_free
-from lab.backends.run_backend import HEADLESS, check_run, read_document
+from lab.backends.preflight import Passed, check_free
+from lab.backends.run_backend import HEADLESS, check_runs, read_document
 from lab.backends.service_http import get, unready_reason
 from lab.backends.services import PROXY_PORT
 from lab.backends.variables import LOAD_PREFIXES, RunVariables, Variables, without_empty
@@ -33,15 +34,19 @@ class ComposeRun:
         self._workspace = workspace
         self._own = own
         self._built = not own
+        self._passed = Passed()
         self._one_off = ""
         self._project = ComposeProject(workspace.checkout.root, workspace.baseline())
 
     async def shell_of_up(self) -> Variables:
         return shell_of_up(self._workspace.checkout)
 
+    async def check(self, runs: Sequence[RunVariables]) -> None:
+        await check_runs(self._workspace, runs, self._passed)
+
     async def apply(self, variables: RunVariables) -> Applied:
         """Check here, then let Compose recreate what differs."""
-        await check_run(self._workspace, variables)
+        await self.check([variables])
         self._project = ComposeProject(self._workspace.checkout.root, variables.services)
         check_free(PUBLISHED[:1], variables.services, ours=await self._project.published_ports())
         before = {container.service: container.id for container in await self._project.containers()}

@@ -1,12 +1,12 @@
 """Runs on local processes: on those of an `up`, or on ones of their own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lab.backends.control_socket import Applied, ServiceStatus
 from lab.backends.locust_run import FinishedRun, LocustCommand
-from lab.backends.preflight import check_distinct
+from lab.backends.preflight import Passed, check_distinct
 from lab.backends.processes.supervisor import Supervisor
-from lab.backends.run_backend import check_run, load_environment, read_document
+from lab.backends.run_backend import check_runs, load_environment, read_document
 from lab.backends.service_spec import process_environment
 from lab.backends.terminal import SilentTerminal
 from lab.backends.variables import RunVariables, Variables
@@ -23,6 +23,12 @@ class _ProcessesRun:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self._passed = Passed()
+
+    async def check(self, runs: Sequence[RunVariables]) -> None:
+        for variables in runs:
+            check_distinct(self._workspace.services, variables.services)
+        await check_runs(self._workspace, runs, self._passed)
 
     async def locust_command(self, variables: RunVariables) -> LocustCommand:
         return LocustCommand(
@@ -31,10 +37,6 @@ class _ProcessesRun:
 
     async def fetch(self, finished: FinishedRun) -> RunDocument:
         return read_document(self._workspace, finished.run_id)
-
-    async def _check(self, variables: RunVariables) -> None:
-        check_distinct(self._workspace.services, variables.services)
-        await check_run(self._workspace, variables)
 
 
 class SupervisedRun(_ProcessesRun):
@@ -45,7 +47,7 @@ class SupervisedRun(_ProcessesRun):
 
     async def apply(self, variables: RunVariables) -> Applied:
         """Check here, so that nothing is touched if something is wrong; then ask the supervisor."""
-        await self._check(variables)
+        await self.check([variables])
         return await self._workspace.supervisor.apply(variables.services)
 
     async def ui_url(self) -> str | None:
@@ -76,7 +78,7 @@ class OwnRun(_ProcessesRun):
         return {}
 
     async def apply(self, variables: RunVariables) -> Applied:
-        await self._check(variables)
+        await self.check([variables])
         return await self._supervisor.apply(variables.services)
 
     async def ui_url(self) -> str | None:

@@ -1,0 +1,81 @@
+"""Figures on one page that needs nothing else: Plotly's own script, from its installed package, is in it."""
+
+import html
+import importlib.util
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Figure = Mapping[str, Any]
+"""What Plotly draws: `data` and `layout`, as its documentation has them, without colours of the background."""
+
+LIGHT = {"ink": "#1f2328", "paper": "#ffffff", "grid": "#d8dee4"}
+DARK = {"ink": "#e6edf3", "paper": "#0d1117", "grid": "#30363d"}
+
+_STYLE = """
+:root { color-scheme: light dark }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 960px; margin: 2rem auto; padding: 0 1rem;
+       color: light-dark(INK_L, INK_D); background: light-dark(PAPER_L, PAPER_D) }
+h1 { font-size: 1.3rem } .figure { height: 420px } pre { overflow-x: auto }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+th, td { padding: .2rem .8rem; text-align: right; border-bottom: 1px solid light-dark(GRID_L, GRID_D) }
+th:first-child, td:first-child { text-align: left }
+"""
+
+_SCRIPT = """
+const read = id => JSON.parse(document.getElementById(id).textContent);
+const figures = read("figures"), themes = read("themes"), dark = matchMedia("(prefers-color-scheme: dark)");
+function layout(figure) {
+  const theme = themes[dark.matches ? 1 : 0], merged = structuredClone(figure.layout);
+  Object.assign(merged, {paper_bgcolor: theme.paper, plot_bgcolor: theme.paper, font: {color: theme.ink}});
+  for (const name of Object.keys(merged).filter(name => /^[xy]axis/.test(name)))
+    Object.assign(merged[name], {gridcolor: theme.grid, linecolor: theme.grid, zerolinecolor: theme.grid});
+  return merged;
+}
+function draw() {
+  figures.forEach((figure, number) =>
+    Plotly.react("figure-" + number, figure.data, layout(figure), {responsive: true, displaylogo: false}));
+}
+dark.addEventListener("change", draw);
+draw();
+"""
+
+
+def html_page(title: str, paragraphs: Sequence[str], figures: Sequence[Figure], tables: Sequence[Sequence[str]]) -> str:
+    """Return the page: title, sentences, figures, one table with its heads first; texts are escaped here."""
+    style = _STYLE
+    for theme, letter in ((LIGHT, "L"), (DARK, "D")):
+        for name, colour in theme.items():
+            style = style.replace(f"{name.upper()}_{letter}", colour)
+    lines = "".join(f"<p>{html.escape(text)}</p>" for text in paragraphs)
+    places = "".join(f'<div class="figure" id="figure-{number}"></div>' for number in range(len(figures)))
+    policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><style>{style}</style></head>'
+        f"<body><h1>{html.escape(title)}</h1>{lines}{places}{_table(tables)}"
+        f"{_data('figures', figures)}{_data('themes', [LIGHT, DARK])}"
+        f"<script>{_plotly_script()}</script><script>{_SCRIPT}</script></body></html>\n"
+    )
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return ""
+    heads = "".join(f"<th>{html.escape(cell)}</th>" for cell in rows[0])
+    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows[1:])
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _data(name: str, value: Any) -> str:
+    text = json.dumps(value).replace("<", "\\u003c")
+    return f'<script type="application/json" id="{name}">{text}</script>'
+
+
+def _plotly_script() -> str:
+    """Return Plotly's JavaScript. Its Python package is found and not imported, which would take a second."""
+    found = importlib.util.find_spec("plotly")
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).with_name("package_data").joinpath("plotly.min.js").read_text(encoding="utf-8")

@@ -1,0 +1,141 @@
+"""The figures of a sweep: throughput and latency over a variable, measured and predicted."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lab.figures.html_page import Figure
+from lab.objective import parse_objective
+from lab.sweep.axes import cell_words
+from lab.sweep.report import ReportedCell, SweepReport, others
+
+_COLOURS = ("#2f81f7", "#d29922", "#3fb950", "#db61a2", "#a371f7", "#f78166", "#39c5cf", "#8b949e")
+Trace = dict[str, Any]
+
+
+def sweep_figures(report: SweepReport, variable: str | None) -> list[Figure]:
+    """Return throughput and latency over a variable of numbers, or by cell where None is one of numbers."""
+    if variable is None:
+        names = [cell_words(tuple(cell.figures.settings.items())) for cell in report.cells]
+        return [_throughput_bars(report.cells, names), _latency_bars(report.cells, names)]
+    groups: dict[str, list[ReportedCell]] = {}
+    for cell in report.cells:
+        groups.setdefault(cell_words(tuple(others(cell.figures.settings, variable).items())), []).append(cell)
+    rates: list[Trace] = []
+    times: list[Trace] = []
+    for number, (name, cells) in enumerate(groups.items()):
+        colour = _COLOURS[number % len(_COLOURS)]
+        rates += [*_predicted_rates(report, name, colour), _measured_rates(cells, variable, name, colour)]
+        times += [*_predicted_times(report, name, colour), *_measured_times(cells, variable, name, colour)]
+    knees = [
+        _band(float(one.low), float(one.high), _COLOURS[number % len(_COLOURS)])
+        for number, one in enumerate(report.knees)
+    ]
+    return [
+        {"data": rates, "layout": _layout("Throughput", variable, "requests per second", knees)},
+        {"data": times, "layout": _layout("Latency", variable, "milliseconds", _limits(report.objective))},
+    ]
+
+
+def _measured_rates(cells: Sequence[ReportedCell], variable: str, name: str, colour: str) -> Trace:
+    above = [max(cell.throughput_high - cell.figures.throughput_rps, 0.0) for cell in cells]
+    below = [max(cell.figures.throughput_rps - cell.throughput_low, 0.0) for cell in cells]
+    rates = [cell.figures.throughput_rps for cell in cells]
+    errors = {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
+    return {**_points(cells, variable, f"measured {name}".strip(), colour, rates), "error_y": errors}
+
+
+def _measured_times(cells: Sequence[ReportedCell], variable: str, name: str, colour: str) -> list[Trace]:
+    p99, p50 = ([getattr(cell.figures, each) for cell in cells] for each in ("p99_ms", "p50_ms"))
+    open_markers = {"color": colour, "size": 8, "symbol": "circle-open"}
+    return [
+        _points(cells, variable, f"p99 {name}".strip(), colour, p99),
+        {**_points(cells, variable, f"p50 {name}".strip(), colour, p50), "marker": open_markers},
+    ]
+
+
+def _points(
+    cells: Sequence[ReportedCell], variable: str, name: str, colour: str, values: Sequence[float | None]
+) -> Trace:
+    texts = [f"{cell.figures.requests} requests, limited by {cell.figures.bottleneck}" for cell in cells]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [float(cell.figures.settings[variable]) for cell in cells],
+        "y": list(values),
+        "marker": {"color": colour, "size": 9},
+        "text": texts,
+        "hovertemplate": f"{variable}=%{{x}}<br>%{{y:.1f}}<br>%{{text}}",
+    }
+
+
+def _predicted_rates(report: SweepReport, name: str, colour: str) -> list[Trace]:
+    return _line(report, name, colour, "predicted", "throughput_rps", "dash")
+
+
+def _predicted_times(report: SweepReport, name: str, colour: str) -> list[Trace]:
+    p99 = _line(report, name, colour, "predicted p99", "latency_p99_ms", "dash")
+    return [*p99, *_line(report, name, colour, "predicted mean", "latency_mean_ms", "dot")]
+
+
+def _line(report: SweepReport, name: str, colour: str, label: str, figure: str, dash: str) -> list[Trace]:
+    points = report.curves.get(name, [])
+    if not points:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": f"{label} {name}".strip(),
+            "x": [point.value for point in points],
+            "y": [getattr(point.forecast, figure) for point in points],
+            "line": {"color": colour, "dash": dash},
+            "hovertemplate": "%{x}: %{y:.1f}",
+        }
+    ]
+
+
+def _throughput_bars(cells: Sequence[ReportedCell], names: Sequence[str]) -> Figure:
+    bars = [_bar(names, "measured", _COLOURS[0], [cell.figures.throughput_rps for cell in cells])]
+    if all(cell.figures.forecast for cell in cells):
+        expected = [cell.figures.forecast.throughput_rps for cell in cells if cell.figures.forecast]
+        bars.append(_bar(names, "predicted", _COLOURS[-1], expected))
+    return {"data": bars, "layout": _layout("Throughput", "", "requests per second", [])}
+
+
+def _latency_bars(cells: Sequence[ReportedCell], names: Sequence[str]) -> Figure:
+    p50, p99 = ([getattr(cell.figures, each) for cell in cells] for each in ("p50_ms", "p99_ms"))
+    bars = [_bar(names, "p50", _COLOURS[0], p50), _bar(names, "p99", _COLOURS[1], p99)]
+    return {"data": bars, "layout": _layout("Latency", "", "milliseconds", [])}
+
+
+def _bar(names: Sequence[str], name: str, colour: str, values: Sequence[float | None]) -> Trace:
+    return {"type": "bar", "name": name, "x": list(names), "y": list(values), "marker": {"color": colour}}
+
+
+def _layout(title: str, x: str, y: str, shapes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "title": {"text": title},
+        "xaxis": {"title": {"text": x}},
+        "yaxis": {"title": {"text": y}, "rangemode": "tozero"},
+        "legend": {"orientation": "h", "y": -0.2},
+        "margin": {"t": 50, "r": 20},
+        "shapes": list(shapes),
+    }
+
+
+def _band(low: float, high: float, colour: str) -> dict[str, Any]:
+    """The range of a knee; a line where it is one value."""
+    across = {"xref": "x", "yref": "paper", "y0": 0, "y1": 1, "x0": low, "x1": high}
+    if low == high:
+        return {"type": "line", "line": {"color": colour, "width": 1}, **across}
+    return {"type": "rect", "fillcolor": colour, "opacity": 0.15, "line": {"width": 0}, **across}
+
+
+def _limits(objective: str | None) -> list[dict[str, Any]]:
+    parsed = parse_objective(objective or "")
+    times = [bound for bound in parsed.bounds if bound.metric not in ("failures", "throughput")] if parsed else []
+    return [
+        {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": one.limit, "y1": one.limit, "line": {"dash": "dot"}}
+        for one in times
+    ]
