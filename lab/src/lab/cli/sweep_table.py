@@ -19,7 +19,8 @@ _HEADS = ("requests/s", "90 %", "predicted", "p50", "p99 ms", "wait", "failed", 
 def print_report(console: Console, report: SweepReport) -> None:
     """Print a row for each cell, what was found, and the lines for .env."""
     table = Table(box=None, pad_edge=False, padding=(0, 1))
-    table.add_column(" ".join(report.variables), overflow="fold")
+    console.print(Text(" ".join(report.variables)))
+    table.add_column("", overflow="fold")
     for head in _HEADS:
         table.add_column(head, justify="left" if head == "limited by" else "right", no_wrap=True)
     for cell in report.cells:

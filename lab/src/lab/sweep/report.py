@@ -103,6 +103,7 @@ def others(cell: Mapping[str, str], variable: str) -> dict[str, str]:
 def _reported(objective: Objective | None, runs: Sequence[CellRun]) -> ReportedCell:
     figures = together(runs)
     low, high = throughput_interval([run.succeeded for run in runs])
+    low, high = min(low, figures.throughput_rps), max(high, figures.throughput_rps)
     outcome = objective.outcome(figures_of(figures)) if objective else None
     return ReportedCell(figures=figures, throughput_low=low, throughput_high=high, objective=outcome)
 
