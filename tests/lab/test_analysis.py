@@ -156,7 +156,13 @@ def test_other_versions_and_a_cut_run_are_differences_too() -> None:
     cut = with_settings("b", 100.0).model_copy(
         update={"status": "interrupted", "versions": {"proxy": {"httpx": "0.28.1", "python": "3.13.5"}}}
     )
-    assert [row.name for row in compare([whole, cut]).settings] == ["proxy's python", "status"]
+    found = compare([whole, cut])
+    assert [row.name for row in found.settings] == ["status"]
+    assert found.versions == []  # only one of the runs has a Python that is known
+    other = whole.model_copy(update={"versions": {"proxy": {"httpx": "0.27.0"}}})
+    assert [row.name for row in compare([whole, other]).versions] == ["proxy's httpx"]
+    assert compare([whole, other]).concerns == ["versions differ: proxy's httpx"]
+    assert "b: the run was interrupted" in found.concerns
 
 
 def test_a_comparison_needs_two() -> None:

@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from lab.comparability import concerns, moved
 from lab.emulation import EmulatorStats, Network
+from lab.noise import Change, PerSecond, change
 from lab.run_document import RunDocument
 from lab.wire.service import Settings
 from lab.wording import LIMITS, PARTS, changes, measured_ms, plain
@@ -32,7 +34,10 @@ class Difference(BaseModel):
 
 
 class Outcome(BaseModel):
-    """One figure of all runs. `ratios` are to the first run; None where a value is missing or the first is 0."""
+    """One figure of all runs. `ratios` are to the first run; None where a value is missing or the first is 0.
+
+    `changes` are from the first run; None for itself, and where the noise of the figure is not known.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -40,15 +45,23 @@ class Outcome(BaseModel):
     unit: str
     values: list[float | None]
     ratios: list[float | None]
+    changes: list[Change | None] = Field(default_factory=list)
 
 
 class Comparison(BaseModel):
-    """Runs side by side, compared with the first of them."""
+    """Runs side by side, compared with the first of them.
+
+    `concerns`: why figures may differ for another reason than a setting. `versions`: of libraries that all runs have.
+    `moved`: the users' time at the places where it became more or less, in ms of the mean request.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     runs: list[str]
+    concerns: list[str] = Field(default_factory=list)
+    versions: list[Difference] = Field(default_factory=list)
     settings: list[Difference]
+    moved: list[Difference] = Field(default_factory=list)
     outcomes: list[Outcome]
     sentence: str
 
@@ -65,10 +78,27 @@ _FIGURES: list[tuple[str, str, Callable[[RunDocument], float | None]]] = [
     ("pool time-outs", "", lambda run: run.pool.timeouts if run.pool else None),
     ("requests", "", lambda run: run.totals.requests),
     ("failures", "", lambda run: run.totals.failures),
+    (
+        "failures/s",
+        "",
+        lambda run: run.totals.failures / run.window_seconds if run.window_seconds else None,
+    ),
     ("proxy CPU", "cores", lambda run: run.cpu_cores.get("proxy")),
     ("Locust CPU", "cores", lambda run: run.cpu_cores.get("generator")),
 ]
 
+
+_NOISE: dict[str, PerSecond] = {
+    "throughput": PerSecond.rate(lambda point: point.requests - point.failures, 0.015),
+    "p50": PerSecond(lambda point, _: point.p50_ms, 0.015, 0.5),
+    "p99": PerSecond(lambda point, _: point.p99_ms, 0.05, 0.5),
+    "first byte, p50": PerSecond(lambda point, _: point.first_byte_p50_ms, 0.015, 0.5),
+    "connections busy, mean": PerSecond(lambda point, _: point.pool_active, 0.02, 0.1),
+    "requests waiting, mean": PerSecond(lambda point, _: point.pool_waiting, 0.03, 0.1),
+    "proxy CPU": PerSecond(lambda point, _: point.proxy_cpu_cores, 0.1, 0.005),
+    "failures/s": PerSecond.rate(lambda point: point.failures, 0.1, counts=True),
+}
+"""The figures with a noise. Shares are what runs of equal settings differed by on a machine that was not full."""
 
 _WHERE_THERE_ARE: list[tuple[str, str, Callable[[RunDocument], float | None]]] = [
     (
@@ -89,26 +119,57 @@ def compare(documents: Sequence[RunDocument]) -> Comparison:
         raise ValueError("a comparison needs at least two runs")
     settings = _differences([_settings(document) for document in documents])
     outcomes = [_outcome(name, unit, [figure(run) for run in documents]) for name, unit, figure in _FIGURES]
+    outcomes = _with_changes(documents, outcomes)
     rare = [_outcome(name, unit, [figure(run) for run in documents]) for name, unit, figure in _WHERE_THERE_ARE]
     outcomes += [outcome for outcome in rare if any(outcome.values)]
+    versions = [row for row in _differences([_versions(each) for each in documents]) if None not in row.values]
     return Comparison(
         runs=[document.label or document.id for document in documents],
+        concerns=concerns(documents, [row.name for row in versions]),
+        versions=versions,
         settings=settings,
+        moved=[Difference(name=name, values=list(values)) for name, values in moved(documents)],
         outcomes=outcomes,
         sentence=_sentence(documents, settings, outcomes),
     )
 
 
-def _settings(document: RunDocument) -> Settings:
-    start, changed = document.settings.start, changes(document.settings)
-    versions = {
+def _with_changes(documents: Sequence[RunDocument], outcomes: list[Outcome]) -> list[Outcome]:
+    """Add the changes of those figures that have a noise and are not 0 in all runs."""
+    tested = sum(1 for each in outcomes if each.name in _NOISE and any(each.values)) * (len(documents) - 1)
+    return [
+        each.model_copy(update={"changes": _changes(documents, each, tested) if any(each.values) else []})
+        for each in outcomes
+    ]
+
+
+def _changes(documents: Sequence[RunDocument], outcome: Outcome, tested: int) -> list[Change | None]:
+    known = _NOISE.get(outcome.name)
+    if known is None:
+        return []
+    noises = [known.noise(run, value) for run, value in zip(documents, outcome.values, strict=True)]
+    first, before = noises[0], outcome.values[0]
+    found: list[Change | None] = [None]
+    for noise, value in zip(noises[1:], outcome.values[1:], strict=True):
+        if first is None or noise is None or before is None or value is None:
+            found.append(None)
+        else:
+            found.append(change(before, value, (first, noise), tested))
+    return found
+
+
+def _versions(document: RunDocument) -> Settings:
+    return {
         f"{part}'s {library}": version
         for part, libraries in document.versions.items()
         for library, version in (libraries or {}).items()
     }
+
+
+def _settings(document: RunDocument) -> Settings:
+    start, changed = document.settings.start, changes(document.settings)
     return (
-        versions
-        | {"status": document.status, _ENGINE: _engine(document)}
+        {"status": document.status, _ENGINE: _engine(document)}
         | {
             name: _shown_address(value) if name == "PROXY_UPSTREAM_URL" else value
             for part in PARTS
@@ -164,12 +225,15 @@ def _sentence(documents: Sequence[RunDocument], settings: list[Difference], outc
         + f", p50 {_ms(first.latency_ms.p50)} -> {_ms(last.latency_ms.p50)}"
     )
     if not settings:
-        cause = "No setting differs; what differs is chance or the machine"
+        cause = "No setting differs"
     elif len(settings) == 1:
         values = " -> ".join(_shown(value) for value in settings[0].values)
         cause = f"One setting differs, {settings[0].name} {values}"
     else:
         cause = f"{len(settings)} settings differ ({', '.join(row.name for row in settings)})"
+    changes = [each for outcome in outcomes for each in outcome.changes if each is not None]
+    if changes and not any(each.differs for each in changes):
+        change += "; no figure differs by more than its noise"
     limits = f"limited by {_limit(first)}, then by {_limit(last)}"
     return f"{cause}: {change}; {limits}."
 

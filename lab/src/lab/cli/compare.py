@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lab.backends.compose.run import copy_new_runs
 from lab.cli.console import print_json, results
@@ -40,7 +41,9 @@ def compare(
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
-    """Print the settings that differ, the outcomes with their ratio to the first run, and the sentence."""
+    """Print concerns, the settings that differ, the outcomes with their change, where time moved, and the sentence."""
+    for concern in comparison.concerns:
+        console.print(f"beware: {concern}", markup=False)
     table = Table(box=None, pad_edge=False, padding=(0, 1))
     table.add_column("")
     for name in comparison.runs:
@@ -53,16 +56,24 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     for outcome in comparison.outcomes:
         if any(value is not None for value in outcome.values):
             table.add_row(f"{outcome.name} {outcome.unit}".strip(), *_cells(outcome))
+    for place in comparison.moved:
+        values = [value if isinstance(value, float) else None for value in place.values]
+        table.add_row(f"time, {place.name} ms", *[_figure(value) for value in values])
     console.print(table)
     console.print()
     console.print(comparison.sentence, markup=False)
 
 
-def _cells(outcome: Outcome) -> list[str]:
+def _cells(outcome: Outcome) -> list[Text]:
+    """Return the values, with ratio and noise to the first run; grey where they differ by no more than that."""
     first = outcome.values[0]
-    cells = [_figure(first)]
-    for value, ratio in zip(outcome.values[1:], outcome.ratios[1:], strict=True):
-        cells.append(_figure(value) + (f"  x{ratio:.2f}" if ratio is not None and value is not None else ""))
+    cells = [Text(_figure(first))]
+    changes = outcome.changes or [None] * len(outcome.values)
+    for value, ratio, change in zip(outcome.values[1:], outcome.ratios[1:], changes[1:], strict=True):
+        words = _figure(value) + (f"  x{ratio:.2f}" if ratio is not None and value is not None else "")
+        if change is not None and first:
+            words += f" ±{change.half_width / abs(first):.2f}"
+        cells.append(Text(words, style="bright_black" if change is not None and not change.differs else ""))
     return cells
 
 

@@ -1,0 +1,129 @@
+"""Whether a figure of two runs differs by more than its noise. Pure.
+
+The noise within a run is that of its steady seconds, which are correlated: the variance of their mean is that of the
+moving-block bootstrap (Kuensch 1989) in closed form, which is overlapping batch means (Meketon and Schmeiser 1984).
+To it comes what two runs of the same settings differ by on one machine. The interval is a t-interval with Welch's and
+Satterthwaite's degrees of freedom: that keeps its level with few seconds, where a bootstrap's own quantiles do not.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Self
+
+from lab.document_part import DocumentPart
+from lab.run_document import RunDocument, SeriesPoint
+
+FAMILY_ERROR = 0.01
+"""Chance that any figure of a comparison of equal runs is said to differ."""
+
+FEWEST_SECONDS = 5
+"""Below it nothing is said of a figure's noise."""
+
+_STEPS = 200
+
+
+class Change(DocumentPart):
+    """The difference to the first run, with its interval. `differs`: the interval does not hold 0."""
+
+    difference: float
+    low: float
+    high: float
+    differs: bool
+
+    @property
+    def half_width(self) -> float:
+        return (self.high - self.low) / 2
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The variance of a run's figure: within the run, with its degrees of freedom, and from run to run."""
+
+    within: float
+    freedom: float
+    between: float
+
+
+@dataclass(frozen=True)
+class PerSecond:
+    """How a figure is read from one second, and how much it varies from run to run.
+
+    `value` takes the second and its length. `relative` is a standard deviation as a share of the figure, `absolute`
+    one in its own unit: a time's resolution. `counts`: rare events, at least as noisy as a Poisson process.
+    """
+
+    value: Callable[[SeriesPoint, float], float | None]
+    relative: float
+    absolute: float = 0.0
+    counts: bool = False
+
+    def noise(self, run: RunDocument, figure: float | None) -> Noise | None:
+        """Return the noise of a run's figure; None where its seconds are too few to tell."""
+        seconds = [value for point, length in steady_seconds(run) if (value := self.value(point, length)) is not None]
+        if figure is None or len(seconds) < FEWEST_SECONDS:
+            return None
+        within, freedom = variance_of_mean(seconds)
+        if self.counts:
+            length = run.window_seconds
+            within = max(within, max(figure * length, 1.0) / length**2)
+        return Noise(within, freedom, (self.relative * figure) ** 2 + self.absolute**2)
+
+    @classmethod
+    def rate(cls, value: Callable[[SeriesPoint], int], relative: float, *, counts: bool = False) -> Self:
+        return cls(lambda point, length: value(point) / length, relative, counts=counts)
+
+
+def steady_seconds(run: RunDocument) -> list[tuple[SeriesPoint, float]]:
+    """Return the seconds that lie in the steady part as a whole, each with its length."""
+    if run.window is None or not run.window.steady:
+        return []
+    begin, end = run.window.begin_seconds, run.window.end_seconds
+    pairs = zip(run.series, run.series[1:], strict=False)
+    return [
+        (point, point.t_seconds - before.t_seconds)
+        for before, point in pairs
+        if begin <= before.t_seconds < point.t_seconds <= end
+    ]
+
+
+def variance_of_mean(values: Sequence[float]) -> tuple[float, float]:
+    """Return the variance of the mean of correlated values, in order, and its degrees of freedom."""
+    count = len(values)
+    block = max(1, round(count ** (1 / 3)))
+    mean = math.fsum(values) / count
+    blocks = [math.fsum(values[start : start + block]) / block for start in range(count - block + 1)]
+    squares = math.fsum((each - mean) ** 2 for each in blocks)
+    variance = block * squares / ((count - block) * len(blocks))
+    return variance, max(1.5 * (count / block - 1), 1.0)
+
+
+def change(first: float, other: float, noises: tuple[Noise, Noise], comparisons: int) -> Change:
+    """Return the difference with its interval; all `comparisons` hold together but for FAMILY_ERROR (Bonferroni)."""
+    variance = math.fsum(each.within + each.between for each in noises)
+    uncertain = math.fsum(each.within**2 / each.freedom for each in noises)
+    freedom = min(variance**2 / uncertain, 200.0) if uncertain else 200.0
+    half = t_quantile(FAMILY_ERROR / comparisons, math.floor(freedom * 2) / 2) * math.sqrt(variance)
+    difference = other - first
+    return Change(difference=difference, low=difference - half, high=difference + half, differs=abs(difference) > half)
+
+
+@lru_cache(maxsize=1024)
+def t_quantile(error: float, freedom: float) -> float:
+    """Return the t which a t-distributed value exceeds, on either side, with probability `error`.
+
+    The tail is an integral of cos(x)^(freedom - 1) from atan(t / sqrt(freedom)); by Simpson's rule and bisection.
+    """
+    whole = _integral(0.0, freedom)
+    low, high = 0.0, math.pi / 2
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _integral(middle, freedom) / whole > error else (low, middle)
+    return math.sqrt(freedom) * math.tan(low)
+
+
+def _integral(begin: float, freedom: float) -> float:
+    width = (math.pi / 2 - begin) / _STEPS
+    heights: list[float] = [max(math.cos(begin + index * width), 0.0) ** (freedom - 1.0) for index in range(_STEPS + 1)]
+    return float(width / 3 * (heights[0] + heights[-1] + 4 * math.fsum(heights[1::2]) + 2 * math.fsum(heights[2:-1:2])))
