@@ -53,8 +53,8 @@ def sweep(
 
     \b
     ./sandbox sweep PROXY_MAX_CONNECTIONS=5,10,20,40 --time 5s
-    ./sandbox sweep PROXY_MAX_CONNECTIONS=1..60 --objective 'p99 < 1s' --users 60 \\
-        UPSTREAM_LATENCY='lognormal(80ms, p99=600ms)'
+    ./sandbox sweep PROXY_MAX_CONNECTIONS=1..60 --objective 'p99 < 1s' \\
+        --users 60 UPSTREAM_LATENCY='lognormal(80ms, p99=600ms)'
     """
     if as_json and as_csv:
         raise UsageError("--json and --csv: take one of them")
