@@ -4,9 +4,10 @@ import subprocess
 import sys
 
 import pytest
+import uvloop
 
 from support.behaviours import PARSERS, Stand, behaviour
-from support.raw_http import Exchange, answer_ok, get, half_closed, roundtrip, split, statuses
+from support.raw_http import Exchange, answer_ok, get, half_closed, raw_upstream, roundtrip, split, statuses
 from support.servers import environment, running_proxy
 
 GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -141,3 +142,25 @@ def test_without_httptools_the_proxy_serves_by_h11() -> None:
     code += "print(proxy.server._protocol('auto', tuned=True))"
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=30)
     assert done.stdout.strip() == PARSERS["h11"], done.stderr
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_a_caller_that_leaves_while_a_request_of_its_waits_behind_another_is_no_failure(parser: str) -> None:
+    """The connection is not read meanwhile, so the second request may begin. uvloop raises for what is written then."""
+
+    async def script(exchange: Exchange) -> None:
+        await asyncio.sleep(0.1)
+        await answer_ok(exchange)
+
+    async def scenario() -> tuple[int, int, int]:
+        async with raw_upstream(script) as upstream, running_proxy(upstream.url, http=PARSERS[parser]) as proxy:
+            for _ in range(10):
+                _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+                writer.write(GET % 1 + GET % 2)
+                await asyncio.sleep(0.05)
+                writer.transport.abort()
+            await asyncio.sleep(0.3)
+            pool = await proxy.pool()
+            return pool["requests"]["failed"], sum(pool["errors"].values()), pool["active"]
+
+    assert uvloop.run(scenario()) == (0, 0, 0)

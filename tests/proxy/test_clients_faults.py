@@ -35,6 +35,18 @@ def cut(first: bytes, *, by_reset: bool = False) -> Any:
     return script
 
 
+def late(*pieces: bytes) -> Any:
+    """Say each piece a moment after the one before, and leave the connection open."""
+
+    async def script(exchange: Exchange) -> None:
+        for piece in pieces:
+            await exchange.send(piece)
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(1)
+
+    return script
+
+
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nsome of i\r\n"
 FAULTS = {
@@ -45,6 +57,9 @@ FAULTS = {
     "shorter than its length": (cut(LENGTH), "upstream_closed"),
     "no last chunk": (cut(CHUNKED), "upstream_closed"),
     "bad chunk": (cut(CHUNKED + b"nonsense\r\n"), "upstream_protocol_error"),
+    "bad chunk, later": (late(CHUNKED, b"zz\r\n"), "upstream_protocol_error"),
+    "bad end of a chunk, later": (late(CHUNKED, b"5\r\nhelloXX\r\n"), "upstream_protocol_error"),
+    "bad trailer, later": (late(CHUNKED, b"0\r\nX Y: 1\r\n\r\n"), "upstream_protocol_error"),
     "reset in the body": (cut(LENGTH, by_reset=True), "upstream_reset"),
 }
 ALSO = {("aiohttp", "reset in the body"): "upstream_closed"}

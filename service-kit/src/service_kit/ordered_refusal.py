@@ -31,7 +31,7 @@ class OrderedRefusals(asyncio.Protocol):
     flow: Any
     loop: Any
     cycle: Any  # uvicorn's: the newest request
-    answering: Any  # the request that is being answered; the others wait in the pipeline
+    answering: Any = None  # the request that is being answered; the others wait in the pipeline
     server_state: Any
     pipeline: Any = ()
     _unset_keepalive_if_required: Any

@@ -44,14 +44,16 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
             self.refuse(431)
 
     def on_headers_complete(self) -> None:
-        self._parse_again = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        upgrade = self.parser.should_upgrade()
+        connect = upgrade and self.parser.get_method() == b"CONNECT"
+        self._parse_again = upgrade and not connect
         if self._parse_again:
             return
         self._unparsed_bytes = 0
         if len(self.url) > MAX_URL_BYTES:
             self.refuse(431)
             raise ValueError("httptools cannot split it")
-        if self.url[:1] != b"/" or b"#" in self.url:
+        if connect or self.url[:1] != b"/" or b"#" in self.url:
             self.url = self.origin_form(self.url)
         if self.before_request is not None:
             self.before_request()
@@ -63,7 +65,10 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
         self.scope = {}  # type: ignore[typeddict-item]
 
     def origin_form(self, target: bytes) -> bytes:
-        """Return a target that does not begin with a slash as it is to be parsed. Raises ValueError: 400."""
+        """Return the target of a CONNECT, or one that does not begin with a slash, as it is to be parsed.
+
+        Raises ValueError: 400.
+        """
         return target
 
     def on_body(self, body: bytes) -> None:
@@ -74,6 +79,14 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
         if not self._parse_again:
             self._unparsed_bytes = 0
             super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # uvicorn tells the newest request only, and would begin those that wait
+        if self.answering is not self.cycle and not self.answering.response_complete:
+            self.answering.disconnected = True
+            self.answering.message_event.set()
+        self.pipeline.clear()
+        super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
         following = self.pipeline[-1][0] if self.pipeline else None

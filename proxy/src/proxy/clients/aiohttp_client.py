@@ -77,7 +77,10 @@ class AiohttpClient:
                     self._settings.write_timeout_seconds,
                     lambda: limit.reschedule(asyncio.get_running_loop().time()),
                 )
-                return await self._request(outbound.method, url, headers, upload)
+                try:
+                    return await self._request(outbound.method, url, headers, upload)
+                finally:
+                    upload.stop_watching()
         except TimeoutError:
             raise ProxyError("upstream_write_timeout") from None
 

@@ -7,11 +7,13 @@ are not used again, and what is opened and closed is counted.
 import asyncio
 import socket
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Final
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
+from aiohttp.http import HttpProcessingError
 
 from poolwatch.monitor import Monitor
 from poolwatch.network import Connection as WatchedConnection
@@ -25,6 +27,7 @@ from .transport import socket_options, ssl_context
 PRIVATE_NAMES: Final = {
     "_conns": ("PROXY_MAX_KEEPALIVE_CONNECTIONS", "as many connections are kept as there are."),
     "_release": ("PROXY_MAX_KEEPALIVE_CONNECTIONS", "as many connections are kept as there are."),
+    "_factory": ("PROXY_READ_TIMEOUT_SECONDS", "an answer whose body is malformed ends when its caller leaves."),
     "_create_connection": ("PROXY_CONNECT_TIMEOUT_SECONDS", "connecting ends with PROXY_POOL_TIMEOUT_SECONDS."),
     "_retry_connection": ("PROXY_RETRIES", "it may repeat a request once by itself."),
 }
@@ -50,6 +53,20 @@ class _Wait:
 _wait: ContextVar[_Wait] = ContextVar("wait")
 
 
+class AnswerProtocol(ResponseHandler):
+    """A connection of aiohttp's on which what is not HTTP ends the body that is being read, too.
+
+    aiohttp reports it only to what waits for the next head, and drops the read time-out: the body would never end.
+    """
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """Report an error to whatever reads."""
+        body = getattr(self, "_payload", None)
+        super().set_exception(exc, *cause)
+        if isinstance(exc, HttpProcessingError) and body is not None and not body.is_eof():
+            body.set_exception(aiohttp.ClientPayloadError(f"Response payload is not HTTP: {exc!r}"))
+
+
 class WatchedConnector(aiohttp.TCPConnector):
     """aiohttp's pool. `connections` are those it has, whether held or idle."""
 
@@ -68,6 +85,8 @@ class WatchedConnector(aiohttp.TCPConnector):
             socket_factory=self._socket,
             timeout_ceil_threshold=3600,  # else time-outs above 5 s are rounded up to whole seconds
         )
+        if "_factory" in vars(self):
+            self._factory = partial(AnswerProtocol, loop=self._loop)  # type: ignore[assignment] # partial is invariant
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout

@@ -86,7 +86,10 @@ class PyreqwestClient:
                 call = PyreqwestCall(
                     self._loop, builder.body_stream(upload).build_streamed(), done, upload, self._abandon
                 )
-                return await self._answer(call)
+                try:
+                    return await self._answer(call)
+                finally:
+                    upload.stop_watching()
         except TimeoutError:
             raise ProxyError("upstream_write_timeout") from None
 

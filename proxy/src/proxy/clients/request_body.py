@@ -32,10 +32,18 @@ class Upload:
         self._patience = write_timeout_seconds
         self._on_stall = on_stall
         self._given_up = False
+        self._watched = True
+        self._stall: asyncio.TimerHandle | None = None
 
     def give_up(self) -> None:
         """Let the next chunk that is asked for be an error: nothing waits for the answer any more."""
         self._given_up = True
+
+    def stop_watching(self) -> None:
+        """Report no stall any more: the time-out that it would move is over."""
+        self._watched = False
+        if self._stall is not None:
+            self._stall.cancel()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
@@ -45,11 +53,13 @@ class Upload:
                 sent += len(chunk)
                 if self._declared is not None and sent > self._declared:
                     raise ProxyError("bad_request", "the body is longer than its Content-Length")
-                stall = loop.call_later(self._patience, self._on_stall)
+                if self._watched:
+                    self._stall = loop.call_later(self._patience, self._on_stall)
                 try:
                     yield chunk
                 finally:
-                    stall.cancel()
+                    if self._stall is not None:
+                        self._stall.cancel()
                 if self._given_up:
                     raise ProxyError("internal_error", "given up")
             if self._declared is not None and sent < self._declared:

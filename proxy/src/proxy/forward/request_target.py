@@ -15,12 +15,12 @@ def origin_form(method: bytes, target: bytes) -> tuple[bytes, bytes | None]:
 
     Raises ValueError for what is no target of a request to an origin, nor to this proxy: CONNECT's among them.
     """
-    if b"#" in target:  # a fragment is never sent
-        raise ValueError("a request's target has no fragment")
+    if method == b"CONNECT" or b"#" in target:  # a fragment is never sent
+        raise ValueError("a request to an origin is no CONNECT, and its target has no fragment")
     if target.startswith(b"/") or (target == b"*" and method == b"OPTIONS"):
         return target, None
     absolute = _ABSOLUTE.fullmatch(target)
-    if absolute is None or method == b"CONNECT":
+    if absolute is None:
         raise ValueError("a request's target begins with / or is an absolute URL")
     authority, path, query = absolute.groups(b"")
     if not path and not query and method == b"OPTIONS":
