@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from link.profiles import PROFILES
+from proxy.errors import CODES
 from support.docs import PAGES, blocks
 from support.servers import ROOT
 from upstream_mock.faults.runtime.registry import discover
@@ -46,8 +47,9 @@ def test_files_that_are_named_exist(page: Path) -> None:
         ("upstream.md", {name for name in discover() if name != "STATUS"} | {"STATUS_400"}),
         ("upstream.md", set(distributions())),
         ("network.md", set(PROFILES)),
+        ("proxy.md", set(CODES)),
     ],
-    ids=["faults", "distributions", "profiles"],
+    ids=["faults", "distributions", "profiles", "codes"],
 )
 def test_the_docs_name_what_there_is(page: str, names: set[str]) -> None:
     assert names - set(re.findall(r"`([\w-]+)", (ROOT / "docs" / page).read_text())) == set()
