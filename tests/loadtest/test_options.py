@@ -25,6 +25,13 @@ def test_no_option_has_a_digit_in_its_name() -> None:
     assert not [name for name in names if any(character.isdigit() for character in name)]
 
 
+def test_the_form_and_help_show_the_same_words() -> None:
+    """The form shows an option's text as it is; --help takes a percent sign in it for a format."""
+    parser = Parser(add_help=False)
+    add_options(cast("Any", parser))
+    assert not [action.dest for action in parser._actions if "%" in (action.help or "")]
+
+
 @pytest.mark.parametrize(
     "form",
     [

@@ -47,7 +47,7 @@ def add_options(parser: "LocustArgumentParser") -> None:
         "--objective",
         env_var="LAB_OBJECTIVE",
         default="",
-        help="what the run is to reach, like p99 < 1s, failures < 1%%",
+        help="what the run is to reach, like p99 < 1s, throughput > 50/s",
     )
     # Not on the form: the recorder sets it, and the master sends it to the workers with its options.
     parser.add_argument(
