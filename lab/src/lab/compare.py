@@ -1,8 +1,6 @@
 """Two or more runs side by side: which settings differ, and how the outcomes differ. Pure."""
 
-import re
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -10,18 +8,11 @@ from lab.comparability import concerns, moved
 from lab.emulation import EmulatorStats, Network
 from lab.noise import Change, PerSecond, change
 from lab.run_document import RunDocument
+from lab.run_settings import OWN_TO_EACH_RUN, is_own_address, is_wiring, variables_of
 from lab.wire.service import Settings
-from lab.wording import LIMITS, PARTS, changes, measured_ms, plain
-
-_OWN_TO_EACH_RUN = frozenset({"LAB_RUN_ID", "LAB_RUN_LABEL", "LAB_PROGRESS", "LAB_RUNS_DIR", "LOCUST_HEADLESS"})
-"""Settings that differ between any two runs and explain nothing."""
-
-_WIRING = re.compile(r"_(?:HOST|PORT|CONTROL_URL)$")
-"""Where the parts listen: other in Compose than as processes, and no cause of anything."""
+from lab.wording import LIMITS, changes, measured_ms, plain
 
 _ENGINE = "network's engine"
-
-_OWN_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "upstream-mock", "proxy"})
 
 
 class Difference(BaseModel):
@@ -167,14 +158,13 @@ def _versions(document: RunDocument) -> Settings:
 
 
 def _settings(document: RunDocument) -> Settings:
-    start, changed = document.settings.start, changes(document.settings)
+    changed = changes(document.settings)
     return (
         {"status": document.status, _ENGINE: _engine(document)}
         | {
             name: _shown_address(value) if name == "PROXY_UPSTREAM_URL" else value
-            for part in PARTS
-            for name, value in (getattr(start, part) or {}).items()
-            if name not in _OWN_TO_EACH_RUN and not _WIRING.search(name)
+            for name, value in variables_of(document.settings.start).items()
+            if name not in OWN_TO_EACH_RUN and not is_wiring(name)
         }
         | {name: f"{plain(old)}, then {plain(new)}" for name, (old, new) in changed.items()}
     )
@@ -195,7 +185,7 @@ def _injected(emulator: EmulatorStats | None) -> float | None:
 
 def _shown_address(url: JsonValue) -> JsonValue:
     """Return a URL as it is, but the sandbox's own upstream by one name, whichever port or alias it has."""
-    return "the mock upstream" if isinstance(url, str) and urlsplit(url).hostname in _OWN_HOSTS else url
+    return "the mock upstream" if is_own_address(url) else url
 
 
 def _differences(settings: Sequence[Settings]) -> list[Difference]:

@@ -79,12 +79,22 @@ def steady_seconds(run: RunDocument) -> list[tuple[SeriesPoint, float]]:
     """Return the seconds that lie in the steady part as a whole, each with its length."""
     if run.window is None or not run.window.steady:
         return []
-    begin, end = run.window.begin_seconds, run.window.end_seconds
-    pairs = zip(run.series, run.series[1:], strict=False)
+    return window_seconds(run, 0.0)
+
+
+def window_seconds(run: RunDocument, slack_seconds: float) -> list[tuple[SeriesPoint, float]]:
+    """Return the seconds that lie in the run's window, or reach out of it by no more than that, each with its length.
+
+    The very first one is of the window only with some slack: users are started in it.
+    """
+    if run.window is None:
+        return []
+    begin, end = run.window.begin_seconds - slack_seconds, run.window.end_seconds + slack_seconds
+    starts = [0.0, *(point.t_seconds for point in run.series)]
     return [
-        (point, point.t_seconds - before.t_seconds)
-        for before, point in pairs
-        if begin <= before.t_seconds < point.t_seconds <= end
+        (point, point.t_seconds - start)
+        for start, point in zip(starts, run.series, strict=False)
+        if begin <= start < point.t_seconds <= end
     ]
 
 

@@ -52,6 +52,21 @@ def new_run_id(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
+def write_whole(path: Path, text: str) -> Path:
+    """Write a file whole or not at all, and return its path; its folder is made if it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
 def is_label(text: str) -> bool:
     """Whether a run may be given that label."""
     try:
@@ -93,18 +108,7 @@ class RunStore:
 
     def write(self, document: RunDocument) -> Path:
         """Write `<id>.json` by way of a temporary file and a rename, and return its path."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        path = self.directory / f"{document.id}.json"
-        temporary = path.with_suffix(f".{os.getpid()}.part")
-        try:
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(document.model_dump_json(indent=1))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return path
+        return write_whole(self.directory / f"{document.id}.json", document.model_dump_json(indent=1))
 
     def read(self, run_id: str) -> RunDocument:
         """Return the run of that id; raise RunNotFound if there is none or its file is no run document."""

@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
 from lab.conclusion import Advice, Metric
 from lab.document_part import DocumentPart
 from lab.run_document import RunDocument
+from lab.run_settings import OWN_TO_EACH_RUN, is_own_address, is_wiring, variables_of
 from lab.verdict.run_model import measured_figures
-from lab.wording import PARTS, metric_words
+from lab.wording import metric_words
 from service_kit.variables import as_text
 
 HELD_WITHIN = 0.25
@@ -22,11 +22,8 @@ WORSE = 0.1
 _RISING: frozenset[Metric] = frozenset({"succeeded_rps"})
 """Metrics of which more is better."""
 
-_PLACES = re.compile(r"_(?:HOST|PORT|CONTROL_URL|DIRECTORY|CA_FILE)$")
-_OWN = frozenset({"LAB_RUN_ID", "LAB_RUN_LABEL", "LAB_PROGRESS", "LAB_RUNS_DIR", "LOCUST_HEADLESS"})
-"""Where things are, and what belongs to one run: neither is a setting to repeat."""
-
-_OWN_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "upstream-mock"})
+_FILES = re.compile(r"_(?:DIRECTORY|CA_FILE)$")
+"""Where files are: as little to be repeated as where the parts listen."""
 
 
 class Trial(DocumentPart):
@@ -78,14 +75,12 @@ def _slack(metric: Metric) -> float:
 
 def settings_to_repeat(run: RunDocument, in_force: Mapping[str, JsonValue]) -> dict[str, str]:
     """Return the variables to set for a run like that one, beside those that are in force and the same."""
-    start = run.settings.start
-    had = {name: value for part in PARTS for name, value in (getattr(start, part) or {}).items()}
     return {
         name: as_text(value)
-        for name, value in had.items()
-        if name not in _OWN
-        and not _PLACES.search(name)
-        and not (name == "PROXY_UPSTREAM_URL" and urlsplit(str(value)).hostname in _OWN_HOSTS)
+        for name, value in variables_of(run.settings.start).items()
+        if name not in OWN_TO_EACH_RUN
+        and not (is_wiring(name) or _FILES.search(name))
+        and not (name == "PROXY_UPSTREAM_URL" and is_own_address(value))
         and (value or None) != (in_force.get(name) or None)
     }
 

@@ -11,7 +11,7 @@ from lab.wire.link import LinkStats
 from lab.wire.proxy import PoolStats
 from lab.wire.service import Histogram, Process
 from lab.witnesses import Witnesses
-from loadtest.counter_deltas import grown
+from loadtest.counter_deltas import grown, grown_by_name
 from loadtest.service_snapshots import Snapshot
 from loadtest.span import Span
 from service_kit.histogram import difference, percentile
@@ -47,9 +47,9 @@ def failures_of(
     by_code: dict[str, int] = {}
     swallowed, network = 0.0, _dropped(before, after)
     if start is not None and end is not None:
-        by_code = _added(start.errors, end.errors)
+        by_code = grown_by_name(start.errors, end.errors)
         swallowed = swallowed_share(request_classes(start, end), witnesses, sum(network.values()))
-    upstream = _added(*((each.upstream and each.upstream.faults) or {} for each in (before, after)))
+    upstream = grown_by_name(*(each.upstream.faults if each.upstream else None for each in (before, after)))
     first, last = (each.upstream.process.listen_overflows if each.upstream else None for each in (before, after))
     overflows = grown(first, last) or 0
     full = end is not None and _is_full(end.process)
@@ -66,11 +66,7 @@ def _left(witnesses: Witnesses) -> int:
 
 def _dropped(before: Snapshot, after: Snapshot) -> dict[str, int]:
     """Return what the link counted as dropped or reset meanwhile, by cause."""
-    return _added(*((each.network and each.network.injected) or {} for each in (before, after)))
-
-
-def _added(start: Mapping[str, int], end: Mapping[str, int]) -> dict[str, int]:
-    return {name: max(0, count - start.get(name, 0)) for name, count in end.items()}
+    return grown_by_name(*(each.network.injected if each.network else None for each in (before, after)))
 
 
 def _is_full(process: Process) -> bool:

@@ -6,7 +6,7 @@ request, so means and percentiles are by difference; only the ledger knows a req
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lab.emulation import DistributionMs
 from lab.run_document import Ledger, PhaseMs, Pool
@@ -169,6 +169,11 @@ def proxy_restarted(start: PoolStats, end: PoolStats) -> bool:
 def grown(start: int | None, end: int | None) -> int | None:
     """Return what a counter grew by; None if it is null, for a client library that does not report it."""
     return None if end is None else end - (start or 0)
+
+
+def grown_by_name(start: Mapping[str, int] | None, end: Mapping[str, int] | None) -> dict[str, int]:
+    """Return what each counter grew by, 0 where it was reset meanwhile; {} if there were none at the end."""
+    return {name: max(0, count - (start or {}).get(name, 0)) for name, count in (end or {}).items()}
 
 
 def distribution(start: Histogram, end: Histogram) -> DistributionMs | None:

@@ -4,7 +4,7 @@ import os
 
 from lab.run_document import Closings, Host, PoolWorker
 from lab.wire.service import Process
-from loadtest.counter_deltas import grown
+from loadtest.counter_deltas import grown, grown_by_name
 from loadtest.service_snapshots import Snapshot
 from loadtest.span import Span
 
@@ -56,8 +56,8 @@ def closings_of(span: Span) -> Closings | None:
 
 
 def _seen_by_client(span: Span) -> dict[str, int]:
-    first, last = ((each.pool and each.pool.closed_after) or {} for each in (span.before, span.after))
-    return {name: count - first.get(name, 0) for name, count in last.items()}
+    first, last = (each.pool.closed_after if each.pool else None for each in (span.before, span.after))
+    return grown_by_name(first, last)
 
 
 def host_of(span: Span) -> Host:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service_kit.ordered_refusal import MAX_UNPARSED_BYTES, OrderedRefusals
+from service_kit.ordered_refusal import MAX_UNPARSED_BYTES, OrderedRefusals, disconnect
 
 MAX_URL_BYTES: Final = 65_535
 """httptools.parse_url takes no more."""
@@ -83,8 +83,7 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         # uvicorn tells the newest request only, and would begin those that wait
         if self.answering is not self.cycle and not self.answering.response_complete:
-            self.answering.disconnected = True
-            self.answering.message_event.set()
+            disconnect(self.answering)
         self.pipeline.clear()
         super().connection_lost(exc)
 

@@ -1,7 +1,6 @@
 """`run`: one headless Locust run with these settings."""
 
 import asyncio
-import re
 from typing import Annotated
 
 import typer
@@ -9,7 +8,7 @@ import typer
 from lab.backends.variables import Variables, parse_assignments
 from lab.backends.workspace import Mode, Workspace
 from lab.cli.console import notes, print_json, results
-from lab.cli.options import DockerOption, ProcessesOption, requested_mode, workspace_of
+from lab.cli.options import DockerOption, ProcessesOption, duration_seconds, requested_mode, workspace_of
 from lab.cli.run_session import TAKEN_DOWN, RunSession
 from lab.cli.summary import print_summary
 from lab.objective import OBJECTIVE_RULE, parse_objective
@@ -75,8 +74,8 @@ def add_options(
     objective: str | None = None,
 ) -> None:
     """Add the options to the assignments; raise UsageError for bad ones."""
-    if time is not None and not (time and re.fullmatch(r"([0-9]+h)?([0-9]+m)?([0-9]+s?)?", time)):
-        raise UsageError(f"--time {time!r}: not a duration, such as 20s, 2m or 1m30s")
+    if time is not None:
+        duration_seconds("--time", time)
     if label is not None and not is_label(label):
         raise UsageError(f"--label {label!r}: a label has {LABEL_RULE}")
     if rate is not None and not rate > 0:

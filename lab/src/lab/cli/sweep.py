@@ -1,7 +1,6 @@
 """`sweep`: the same load over many settings."""
 
 import asyncio
-import re
 import sys
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from rich.text import Text
 from lab.backends.variables import Variables, parse_assignments
 from lab.backends.workspace import Workspace
 from lab.cli.console import notes, print_json, results
-from lab.cli.options import DockerOption, ProcessesOption, requested_mode, workspace_of
+from lab.cli.options import DockerOption, ProcessesOption, duration_seconds, requested_mode, workspace_of
 from lab.cli.run import add_options
 from lab.cli.sweep_folder import SweepFolder
 from lab.cli.sweep_session import SweepSession
@@ -60,8 +59,8 @@ def sweep(
         raise UsageError("--json and --csv: take one of them")
     workspace = workspace_of(context)
     plan = plan_of(workspace, parse_assignments(variables), users, time, objective, repeat, seed)
-    within_seconds = duration_seconds("--within", within) - _MARGIN_SECONDS
-    load_seconds = duration_seconds("--time", plan.fixed["LOCUST_RUN_TIME"])
+    within_seconds = duration_seconds("--within", within.strip()) - _MARGIN_SECONDS
+    load_seconds = duration_seconds("--time", plan.fixed["LOCUST_RUN_TIME"].strip())
     session = SweepSession(workspace, plan, load_seconds, within_seconds)
     swept = asyncio.run(session.run(requested_mode(docker, processes)))
     if swept.report is None:
@@ -106,12 +105,3 @@ def plan_of(
     plan = Plan(axes, fixed, repeat, seed, parse_objective(fixed.get("LAB_OBJECTIVE", "")))
     fixed.setdefault("LOCUST_RUN_TIME", _SEARCH_TIME if plan.is_search else _GRID_TIME)
     return plan
-
-
-def duration_seconds(option: str, text: str) -> float:
-    """Return the seconds of a duration such as 90s, 2m or 1m30s. Raises UsageError."""
-    match = re.fullmatch(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s?)?", text.strip())
-    if not text.strip() or match is None:
-        raise UsageError(f"{option} {text!r}: not a duration, such as 20s, 2m or 1m30s")
-    hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return hours * 3600.0 + minutes * 60 + seconds

@@ -1,11 +1,11 @@
 """The files of sweeps: what each has measured, and its page."""
 
 import contextlib
-import os
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from lab.store import write_whole
 from lab.sweep.plan import SweepState
 
 
@@ -29,9 +29,4 @@ class SweepFolder:
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a file whole or not at all, and return its path."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        path = self.path / name
-        part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-        return path
+        return write_whole(self.path / name, text)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from lab.document_part import DocumentPart
+from lab.noise import window_seconds
 from lab.prediction.workload import Forecast
 from lab.run_document import RunDocument
 
@@ -114,11 +115,6 @@ def quantile(histogram: Sequence[tuple[float, int]], share: float) -> float | No
 
 def _succeeded(document: RunDocument) -> list[float]:
     """Return the rate of each whole second of the steady part; one rate of all of it where there is no such second."""
-    begin, end = (document.window.begin_seconds, document.window.end_seconds) if document.window else (0.0, 0.0)
-    found, before = [], 0.0
-    for point in document.series:
-        took = point.t_seconds - before
-        if before >= begin - 0.1 and point.t_seconds <= end + 0.1 and took > 0.5:
-            found.append((point.requests - point.failures) / took)
-        before = point.t_seconds
-    return found or [document.totals.succeeded_rps]
+    seconds = window_seconds(document, slack_seconds=0.1)
+    rates = [(point.requests - point.failures) / length for point, length in seconds if length > 0.5]
+    return rates or [document.totals.succeeded_rps]

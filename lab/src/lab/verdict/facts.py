@@ -7,8 +7,9 @@ from lab.account.places import PLACES, Place
 from lab.conclusion import Advice, Bottleneck, Finding
 from lab.prediction.from_settings import ReportedSettings
 from lab.run_document import RunDocument, Totals
+from lab.run_settings import variables_of
 from lab.verdict.run_model import RunModel
-from lab.wording import PARTS
+from lab.wire.service import Settings
 
 TENTH = 0.1
 """Share of the users' time from which on something is worth a word."""
@@ -73,8 +74,11 @@ class Facts:
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
 
     def setting(self, variable: str) -> object:
-        start = self.run.settings.start
-        return next((part[variable] for name in PARTS if variable in (part := getattr(start, name) or {})), None)
+        return self._variables.get(variable)
+
+    @cached_property
+    def _variables(self) -> Settings:
+        return variables_of(self.run.settings.start)
 
     @cached_property
     def model(self) -> RunModel:
