@@ -1,7 +1,7 @@
 import pytest
 
 from lab.audit import audit
-from lab.compare import compare
+from lab.comparison.compare import compare
 from lab.emulation import DistributionMs, EmulatorStats, Network
 from lab.run_document import PartSettings, RunDocument, SettingsAtEnds, Totals
 from lab.witnesses import ConnectionWitness, ProxyWitness, UpstreamWitness, Witnesses

@@ -22,7 +22,7 @@ from lab.cli.compare import print_comparison
 from lab.cli.run_session import refuse_tuned_pattern, what_differs
 from lab.cli.summary import audit_line, print_summary
 from lab.cli.test import covered_shares, exit_code
-from lab.compare import compare
+from lab.comparison.compare import compare
 from lab.run_document import RunDocument
 from lab.witnesses import Audit, AuditCheck
 from service_kit.exits import UsageError

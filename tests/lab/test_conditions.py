@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lab.compare import compare
+from lab.comparison.compare import compare
 from lab.emulation import EmulatorStats
 from lab.run_document import PartSettings, RunDocument, SettingsAtEnds
 from lab.wire.service import Settings

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, jsonify, redirect, request, send_from_dir
 from flask.typing import ResponseReturnValue
 from locust.web import WebUI
 
-from lab.compare import compare
+from lab.comparison.compare import compare
 from lab.emulation import Network
 from lab.run_document import PartSettings, RunDocument
 from lab.store import RunNotFound, RunSummary

@@ -11,7 +11,7 @@ from rich.text import Text
 from lab.backends.compose.run import copy_new_runs
 from lab.cli.console import print_json, results
 from lab.cli.options import workspace_of
-from lab.compare import Comparison, Outcome
+from lab.comparison.compare import Comparison, Outcome
 from lab.store import RunNotFound, RunStore
 from service_kit.exits import UsageError
 
@@ -22,7 +22,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON and nothing else.")] = False,
 ) -> int:
     """Show runs side by side: settings and outcome."""
-    from lab.compare import compare as side_by_side
+    from lab.comparison.compare import compare as side_by_side
 
     workspace = workspace_of(context)
     if len(references) < 2:

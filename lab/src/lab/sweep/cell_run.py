@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from lab.comparison.noise import window_seconds
 from lab.document_part import DocumentPart
-from lab.noise import window_seconds
 from lab.prediction.workload import Forecast
 from lab.run_document import RunDocument
 

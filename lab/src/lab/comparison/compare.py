@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from lab.comparability import concerns, moved
+from lab.comparison.concerns import concerns, moved
+from lab.comparison.noise import Change, PerSecond, change
 from lab.emulation import EmulatorStats, Network
-from lab.noise import Change, PerSecond, change
 from lab.run_document import RunDocument
 from lab.run_settings import OWN_TO_EACH_RUN, is_own_address, is_wiring, variables_of
 from lab.wire.service import Settings

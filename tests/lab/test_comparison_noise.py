@@ -6,8 +6,8 @@ import pytest
 
 from lab.account.places import Place
 from lab.account.window import Window
-from lab.compare import Comparison, compare
-from lab.noise import t_quantile, variance_of_mean
+from lab.comparison.compare import Comparison, compare
+from lab.comparison.noise import t_quantile, variance_of_mean
 from lab.run_document import LatencyMs, RunDocument, SeriesPoint, Totals
 from support.documents import account, pool, run_document
 

@@ -1,0 +1,1 @@
+"""What differs between runs, and by more than its noise."""
