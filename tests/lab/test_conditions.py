@@ -5,11 +5,11 @@ from typing import Any
 from lab.comparison.compare import compare
 from lab.emulation import EmulatorStats
 from lab.run_document import PartSettings, RunDocument, SettingsAtEnds
-from lab.wire.service import Settings
+from lab.wire.service import VariableValues
 from lab.wording import changed_words, changes, fault_words, injected_words, network_words, upstream_words
 from support.documents import run_document
 
-ALL: Settings = {
+ALL: VariableValues = {
     "rtt_ms": 75.0,
     "jitter_ms": 3.0,
     "loss_pct": 0.5,
@@ -35,7 +35,7 @@ def test_a_profile_is_shown_with_all_it_comes_to() -> None:
 
 def test_conditions_that_are_off_are_not_shown() -> None:
     """What a link does not report is taken from its settings; one that reports nothing has no name."""
-    settings: Settings = {
+    settings: VariableValues = {
         "NET_PROFILE": "same-host",
         "NET_RTT_MS": 2.5,
         "NET_PARTITION": "off",

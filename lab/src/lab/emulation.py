@@ -3,7 +3,7 @@
 from pydantic import ConfigDict, Field
 
 from lab.document_part import DocumentPart
-from lab.wire.service import Settings
+from lab.wire.service import VariableValues
 
 
 class DistributionMs(DocumentPart):
@@ -52,7 +52,7 @@ class Network(DocumentPart):
     summary: str = Field(default="unknown", validation_alias="says")
     engine: str | None = None
     because: str | None = None
-    configured: Settings = Field(default_factory=dict)
+    configured: VariableValues = Field(default_factory=dict)
     measured: dict[str, dict[str, float | None]] | None = None
     caveats: list[str] = Field(default_factory=list, validation_alias="limits")
 

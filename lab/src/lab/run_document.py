@@ -19,17 +19,17 @@ from lab.emulation import DistributionMs, EmulatorStats, Network
 from lab.objective import Figures, ObjectiveOutcome
 from lab.prediction.prediction import Prediction
 from lab.wire.proxy import PythonProcess
-from lab.wire.service import Settings
+from lab.wire.service import VariableValues
 from lab.witnesses import Audit, Witnesses
 
 
 class PartSettings(DocumentPart):
     """The settings in force in the four parts; null for a part that did not answer."""
 
-    load: Settings | None = None
-    proxy: Settings | None = None
-    network: Settings | None = None
-    upstream: Settings | None = None
+    load: VariableValues | None = None
+    proxy: VariableValues | None = None
+    network: VariableValues | None = None
+    upstream: VariableValues | None = None
 
 
 class SettingsAtEnds(DocumentPart):

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import JsonValue
 
 from lab.run_document import PartSettings
-from lab.wire.service import Settings
+from lab.wire.service import VariableValues
 from lab.wording import PARTS
 
 OWN_TO_EACH_RUN = frozenset({"LAB_RUN_ID", "LAB_RUN_LABEL", "LAB_PROGRESS", "LAB_RUNS_DIR", "LOCUST_HEADLESS"})
@@ -16,7 +16,7 @@ _WIRING = re.compile(r"_(?:HOST|PORT|CONTROL_URL)$")
 _OWN_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "upstream-mock", "proxy"})
 
 
-def variables_of(settings: PartSettings) -> Settings:
+def variables_of(settings: PartSettings) -> VariableValues:
     """Return the variables of all parts that answered."""
     return {name: value for part in PARTS for name, value in (getattr(settings, part) or {}).items()}
 

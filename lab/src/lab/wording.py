@@ -9,7 +9,7 @@ from lab.conclusion import Advice, Bottleneck, Metric
 from lab.emulation import EmulatorStats, Network
 from lab.run_document import PartSettings, Pool, SettingsAtEnds
 from lab.wire.link import LinkConfig
-from lab.wire.service import Settings
+from lab.wire.service import VariableValues
 
 LIMITS: Mapping[Bottleneck, str] = {
     "pool": "the pool",
@@ -95,8 +95,8 @@ def changed_words(settings: SettingsAtEnds) -> str:
     return ", ".join(f"{name} {plain(old)} -> {plain(new)}" for name, (old, new) in changes(settings).items())
 
 
-def _of(settings: PartSettings, part: str) -> Settings | None:
-    found: Settings | None = getattr(settings, part)
+def _of(settings: PartSettings, part: str) -> VariableValues | None:
+    found: VariableValues | None = getattr(settings, part)
     return found
 
 
@@ -126,7 +126,7 @@ def network_of(config: LinkConfig) -> Network:
     )
 
 
-def network_words(settings: Settings, configured: Settings | None = None) -> str:
+def network_words(settings: VariableValues, configured: VariableValues | None = None) -> str:
     """Return the conditions in force in a few words: the profile, and all it comes to.
 
     Without `configured`, the link's own account of that, they are the settings alone.
@@ -180,7 +180,7 @@ _CHARACTERS = 160
 """A list of faults may be 4096 characters long; the run document has them all."""
 
 
-def capacity_words(settings: Settings) -> str:
+def capacity_words(settings: VariableValues) -> str:
     """Return how many requests are worked on at once and how many may wait; empty if as many as come."""
     servers, places = settings.get("UPSTREAM_CAPACITY"), settings.get("UPSTREAM_QUEUE")
     if servers is None:
@@ -189,7 +189,7 @@ def capacity_words(settings: Settings) -> str:
     return f"{servers}, {waiting}"
 
 
-def fault_words(settings: Settings) -> str:
+def fault_words(settings: VariableValues) -> str:
     """Return the faults in force, shortened if they are many; empty if there are none."""
     faults, rate = str(settings.get("UPSTREAM_FAULT") or ""), settings.get("UPSTREAM_FAULT_RATE")
     if not faults:
@@ -198,7 +198,7 @@ def fault_words(settings: Settings) -> str:
     return shown + (f", rate {rate:g} where none is given" if isinstance(rate, int | float) and rate != 1 else "")
 
 
-def upstream_words(settings: Settings | None) -> str:
+def upstream_words(settings: VariableValues | None) -> str:
     """Return the upstream in a line; empty if it is only its latency, which needs no explanation, or silent."""
     known = settings or {}
     faults = fault_words(known)

@@ -13,7 +13,7 @@ import gevent
 
 from lab.run_document import SeriesPoint
 from lab.wire.proxy import PoolStats
-from lab.wire.service import Settings
+from lab.wire.service import VariableValues
 from loadtest.counter_deltas import cores_used
 from loadtest.locust_stats import Counts
 from loadtest.service_snapshots import Services, Snapshot
@@ -32,7 +32,7 @@ class ActiveRun:
     label: str
     mode: Literal["ui", "headless"]
     users: int
-    load_settings: Settings
+    load_settings: VariableValues
     of_seconds: float | None
     services: Services
     before: Snapshot

@@ -20,7 +20,7 @@ from lab.prediction_outcome import with_outcome
 from lab.run_document import Generator, PartSettings, Pool, RunDocument, SeriesPoint, SettingsAtEnds, Totals
 from lab.verdict.judge import judge
 from lab.wire.proxy import LedgerEntry, ProxyConfig
-from lab.wire.service import ServiceConfig, Settings
+from lab.wire.service import ServiceConfig, VariableValues
 from lab.witnesses import Witnesses
 from lab.wording import network_of
 from loadtest import counter_deltas as deltas
@@ -46,7 +46,7 @@ class Observation:
     started_at: datetime
     window_seconds: float
     users: int
-    load_settings: Settings
+    load_settings: VariableValues
     counts: Counts
     before: Snapshot
     after: Snapshot
@@ -69,7 +69,7 @@ def document(seen: Observation) -> RunDocument:
     return measured.model_copy(update={"prediction": settings and with_outcome(settings, measured)})
 
 
-def reported_settings(snapshot: Snapshot, load: Settings) -> ReportedSettings | None:
+def reported_settings(snapshot: Snapshot, load: VariableValues) -> ReportedSettings | None:
     """Return what a prediction is made from; None if a service did not report its settings."""
     proxy, link, mock = snapshot.proxy_config, snapshot.network_config, snapshot.upstream_config
     if proxy is None or link is None or mock is None:
@@ -177,7 +177,7 @@ def _totals(counts: Counts, seconds: float, retries: int | None) -> Totals:
     return Totals(requests=counts.requests, failures=counts.failures, rps=rps, retries=retries)
 
 
-def part_settings(snapshot: Snapshot, load: Settings) -> PartSettings:
+def part_settings(snapshot: Snapshot, load: VariableValues) -> PartSettings:
     """Return the settings as the services reported them.
 
     The mock's faults are the rules in force, because they can be changed while it runs.

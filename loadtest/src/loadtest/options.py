@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lab.objective import OBJECTIVE_RULE
 from lab.store import LABEL_RULE
-from lab.wire.service import Settings
+from lab.wire.service import VariableValues
 from loadtest.patterns import FORWARD, PATTERNS
 from loadtest.settings import HttpUrl, ObjectiveText, PatternName, RequestPath, RunLabel, RunTime
 
@@ -81,7 +81,7 @@ def correct(options: Namespace) -> list[str]:
     return lines
 
 
-def load_settings(options: Namespace, *, users: int, processes: int, run_time: float | None) -> Settings:
+def load_settings(options: Namespace, *, users: int, processes: int, run_time: float | None) -> VariableValues:
     """Return the settings of the load, by the names of their variables; `run_time` in seconds."""
     return {
         "LOCUST_HOST": options.host,

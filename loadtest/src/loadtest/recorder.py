@@ -20,7 +20,7 @@ from locust.runners import MasterRunner
 
 from lab.run_document import RunDocument, SeriesPoint
 from lab.store import RunStore, new_run_id
-from lab.wire.service import Settings as VariableValues
+from lab.wire.service import VariableValues
 from loadtest.active_run import ActiveRun, Progress, Sampler
 from loadtest.distributed import Workers
 from loadtest.document_builder import Observation, document

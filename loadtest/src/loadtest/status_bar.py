@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from lab.emulation import Network
 from lab.run_document import PartSettings, RunDocument
-from lab.wire.service import Settings
+from lab.wire.service import VariableValues
 from lab.wording import (
     capacity_words,
     changed_words,
@@ -135,7 +135,7 @@ def _audit(document: RunDocument) -> str:
     return "every request accounted for"
 
 
-def _value(settings: Settings | None, variable: str, network: Network | None) -> str | None:
+def _value(settings: VariableValues | None, variable: str, network: Network | None) -> str | None:
     """Return a setting in words; empty if there is nothing to show, None if its service does not answer."""
     if settings is None:
         return None

@@ -16,7 +16,7 @@ from lab.comparison.compare import compare
 from lab.emulation import Network
 from lab.run_document import PartSettings, RunDocument
 from lab.store import RunNotFound, RunSummary
-from lab.wire.service import Settings
+from lab.wire.service import VariableValues
 from lab.wording import limit_label, network_of, run_name
 from loadtest.document_builder import part_settings
 from loadtest.recorder import Recorder
@@ -155,7 +155,7 @@ class WebApi:
             self._settings = kept = time.monotonic(), begun, now
         return kept[2], part_settings(kept[2], self._load() if run is None else run.load_settings)
 
-    def _load(self) -> Settings:
+    def _load(self) -> VariableValues:
         """Locust's own settings between runs: those of the last one, or what the start form begins with."""
         last = self._recorder.last
         return (last.settings.end.load if last is not None else None) or self._recorder.load_settings()

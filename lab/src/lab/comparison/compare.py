@@ -9,7 +9,7 @@ from lab.comparison.noise import Change, PerSecond, change
 from lab.emulation import EmulatorStats, Network
 from lab.run_document import RunDocument
 from lab.run_settings import OWN_TO_EACH_RUN, is_own_address, is_wiring, variables_of
-from lab.wire.service import Settings
+from lab.wire.service import VariableValues
 from lab.wording import LIMITS, changes, measured_ms, plain
 
 _ENGINE = "network's engine"
@@ -149,7 +149,7 @@ def _changes(documents: Sequence[RunDocument], outcome: Outcome, tested: int) ->
     return found
 
 
-def _versions(document: RunDocument) -> Settings:
+def _versions(document: RunDocument) -> VariableValues:
     return {
         f"{part}'s {library}": version
         for part, libraries in document.versions.items()
@@ -157,7 +157,7 @@ def _versions(document: RunDocument) -> Settings:
     }
 
 
-def _settings(document: RunDocument) -> Settings:
+def _settings(document: RunDocument) -> VariableValues:
     changed = changes(document.settings)
     return (
         {"status": document.status, _ENGINE: _engine(document)}
@@ -188,7 +188,7 @@ def _shown_address(url: JsonValue) -> JsonValue:
     return "the mock upstream" if is_own_address(url) else url
 
 
-def _differences(settings: Sequence[Settings]) -> list[Difference]:
+def _differences(settings: Sequence[VariableValues]) -> list[Difference]:
     names = sorted({name for one in settings for name in one})
     rows = [Difference(name=name, values=[one.get(name) for one in settings]) for name in names]
     return [row for row in rows if _differs(row)]

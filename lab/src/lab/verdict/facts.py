@@ -9,7 +9,7 @@ from lab.prediction.from_settings import ReportedSettings
 from lab.run_document import RunDocument, Totals
 from lab.run_settings import variables_of
 from lab.verdict.run_model import RunModel
-from lab.wire.service import Settings
+from lab.wire.service import VariableValues
 
 TENTH = 0.1
 """Share of the users' time from which on something is worth a word."""
@@ -77,7 +77,7 @@ class Facts:
         return self._variables.get(variable)
 
     @cached_property
-    def _variables(self) -> Settings:
+    def _variables(self) -> VariableValues:
         return variables_of(self.run.settings.start)
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from lab.wire.service import Lateness, Process, ServiceConfig, Settings, WireModel
+from lab.wire.service import Lateness, Process, ServiceConfig, VariableValues, WireModel
 
 
 class LinkConfig(ServiceConfig):
@@ -10,7 +10,7 @@ class LinkConfig(ServiceConfig):
 
     engine: str | None = None
     because: str | None = None
-    configured: Settings = Field(default_factory=dict)
+    configured: VariableValues = Field(default_factory=dict)
     measured: dict[str, dict[str, float | None]] | None = None
     caveats: list[str] = Field(default_factory=list)
 

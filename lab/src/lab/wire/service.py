@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-Settings = dict[str, JsonValue]
+VariableValues = dict[str, JsonValue]
 """Variable name to value, as the service itself reports it."""
 
 _Document = TypeVar("_Document", bound="WireModel")
@@ -23,7 +23,7 @@ class WireModel(BaseModel):
 class ServiceConfig(WireModel):
     """`/-/config` of any service. `changed`: its settings were changed over HTTP since it started."""
 
-    settings: Settings
+    settings: VariableValues
     versions: dict[str, str] = Field(default_factory=dict)
     changed: bool = False
 
