@@ -11,7 +11,7 @@ import pytest
 
 from support.behaviours import Stand, behaviour
 from support.eventually import eventually
-from support.faults import refuses_early, stops_in_the_body
+from support.faults import refuses_early, reset, stops_in_the_body
 from support.raw_http import Exchange, RawUpstream, get, raw_upstream, roundtrip, split
 from support.servers import RunningProxy, running_proxy
 
@@ -386,21 +386,25 @@ async def test_a_get_on_a_closed_kept_connection_succeeds(stand: Stand) -> None:
 
 @behaviour(33)
 async def test_what_began_to_be_answered_is_not_tried_again(stand: Stand) -> None:
-    """Half a status line is an answer."""
-    executed = 0
+    """Half a status line is an answer, and so is a 1xx; however the connection ends then."""
+    began, by_reset = b"", False
 
     async def script(exchange: Exchange) -> None:
-        nonlocal executed
-        executed += 1
-        if exchange.number_on_connection > 1:
-            await exchange.send(b"HTTP/1.1 2")
-            exchange.writer.close()
-        else:
+        if exchange.number_on_connection == 1:
             await exchange.send(OK)
+            return
+        await exchange.send(began)
+        await asyncio.sleep(0.05)
+        if by_reset:
+            await reset(exchange)
+        exchange.writer.close()
 
-    async with stand.open(script, max_connections=1, retries=5) as (_, proxy):
-        assert [split(await roundtrip(proxy.port, get()))[0] for _ in range(2)] == [200, 502]
-        assert executed == 2
+    async with stand.open(script, max_connections=1, retries=5) as (upstream, proxy):
+        for began in (b"H", b"HTTP/1.1 2", b"HTTP/1.1 103 Early Hints\r\n\r\n"):
+            for by_reset in (False, True):
+                sent = len(upstream.exchanges)
+                assert [split(await roundtrip(proxy.port, get()))[0] for _ in range(2)] == [200, 502]
+                assert len(upstream.exchanges) == sent + 2, (began, by_reset)
 
 
 @pytest.mark.timing

@@ -1,6 +1,5 @@
 import asyncio
 import socket
-import struct
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -12,15 +11,9 @@ from poolwatch.counters import Cell
 from proxy.errors import ProxyError
 from support.client_fixture import NAMES, QUEUES, Direct, chunks, direct
 from support.eventually import eventually
+from support.faults import reset
 from support.raw_http import Exchange, answer_ok, raw_upstream
 from support.servers import free_port
-
-
-def reset(exchange: Exchange) -> None:
-    """End the connection by RST."""
-    own = exchange.writer.get_extra_info("socket")
-    own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    exchange.writer.transport.abort()
 
 
 def cut(first: bytes, *, by_reset: bool = False) -> Any:
@@ -30,7 +23,9 @@ def cut(first: bytes, *, by_reset: bool = False) -> Any:
         if first:
             await exchange.send(first)
             await asyncio.sleep(0.05)
-        reset(exchange) if by_reset else exchange.writer.close()
+        if by_reset:
+            await reset(exchange)
+        exchange.writer.close()
 
     return script
 

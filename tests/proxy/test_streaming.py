@@ -1,12 +1,11 @@
 import asyncio
-import socket
-import struct
 import time
 from typing import Any
 
 import pytest
 
 from support.eventually import eventually
+from support.faults import reset
 from support.raw_http import Exchange, RawUpstream, get, raw_upstream, roundtrip, split
 from support.servers import RunningProxy, free_port, running_proxy
 
@@ -128,9 +127,7 @@ async def test_a_fault_of_the_upstream_has_a_status_and_a_code(
 
     async def script(exchange: Exchange) -> None:
         if sends is None:
-            linger = struct.pack("ii", 1, 0)
-            exchange.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            exchange.writer.transport.abort()
+            await reset(exchange)
         else:
             await exchange.send(sends)
         exchange.writer.close()

@@ -101,7 +101,7 @@ DECISIONS: Final[dict[int, Decision]] = {
     32: Decision("reuse of connections", "after every complete answer: 200, HEAD, 304, chunked", "nginx, HAProxy"),
     33: Decision(
         "kept connection that was closed",
-        "one more try if idempotent, without body, and nothing was received; POST never twice",
+        "one more try if idempotent, without body, and nothing was received, not even a 1xx; POST never twice",
         "RFC 9110 9.2.2; nginx, Caddy",
     ),
     34: Decision(

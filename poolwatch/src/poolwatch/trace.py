@@ -87,8 +87,8 @@ class RequestTrace:
 
     @property
     def received(self) -> bool:
-        """Whether bytes of a response have come, on this try."""
-        return self.times.step in (steps.HEAD, steps.BODY)
+        """Whether bytes of a response have come, on this try; those of a 1xx are some."""
+        return self._responded
 
     def body_read(self) -> None:
         """Note that the request's body was read first: the time so far is that of its sending."""
@@ -179,12 +179,16 @@ class RequestTrace:
         if self.times.step in (steps.SENDING, steps.SENT):
             self.times.take(steps.SENT, steps.IN_SEND)
 
-    def head_received(self) -> None:
-        """Note that the first bytes of the response are there."""
+    def responding(self) -> None:
+        """Note that bytes of a response are there, perhaps of a 1xx. `head_received` implies it."""
         if not self._responded:  # a short answer is read, and its connection released, before it is noted
             self._responded = True
             if self.run:
                 self.cells[_RUN_RESPONDED] += 1
+
+    def head_received(self) -> None:
+        """Note that the first bytes of the response are there."""
+        self.responding()
         if self.times.step == steps.SENT:
             self.times.unknown = self._always_unknown
             self.times.take(steps.HEAD, steps.IN_UPSTREAM)

@@ -93,10 +93,11 @@ class AiohttpClient:
         except (aiohttp.ClientError, ValueError) as error:
             if upload is not None and upload.failure is not None:
                 raise upload.failure from None
-            if isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str):
-                _head_received()  # a part of it, at least: such a request must not be repeated
+            if "_factory" in self._lacks and (trace := current.get()) is not None:
+                trace.responding()  # perhaps: such a request must not be repeated
             raise proxy_error(error) from error
-        _head_received()
+        if (trace := current.get()) is not None:
+            trace.head_received()
         return AiohttpAnswer(response)
 
     def _url(self, target: bytes) -> yarl.URL:
@@ -168,12 +169,6 @@ class AiohttpAnswer:
         """Give the connection back, or close it if the body was not read to its end."""
         if not self._response.closed:
             self._response.close()
-
-
-def _head_received() -> None:
-    trace = current.get()
-    if trace is not None:
-        trace.head_received()
 
 
 def proxy_error(error: Exception) -> ProxyError:

@@ -27,7 +27,7 @@ from .transport import socket_options, ssl_context
 PRIVATE_NAMES: Final = {
     "_conns": ("PROXY_MAX_KEEPALIVE_CONNECTIONS", "as many connections are kept as there are."),
     "_release": ("PROXY_MAX_KEEPALIVE_CONNECTIONS", "as many connections are kept as there are."),
-    "_factory": ("PROXY_READ_TIMEOUT_SECONDS", "an answer whose body is malformed ends when its caller leaves."),
+    "_factory": ("PROXY_READ_TIMEOUT_SECONDS", "a malformed body ends when its caller leaves; nothing is repeated."),
     "_create_connection": ("PROXY_CONNECT_TIMEOUT_SECONDS", "connecting ends with PROXY_POOL_TIMEOUT_SECONDS."),
     "_retry_connection": ("PROXY_RETRIES", "it may repeat a request once by itself."),
 }
@@ -57,7 +57,17 @@ class AnswerProtocol(ResponseHandler):
     """A connection of aiohttp's on which what is not HTTP ends the body that is being read, too.
 
     aiohttp reports it only to what waits for the next head, and drops the read time-out: the body would never end.
+    `trace` is the request's whose answer comes next: it is told of the first bytes, of which aiohttp tells nothing.
     """
+
+    trace: RequestTrace | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come."""
+        if self.trace is not None:
+            self.trace.responding()
+            self.trace = None
+        super().data_received(data)
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         """Report an error to whatever reads."""
@@ -107,6 +117,8 @@ class WatchedConnector(aiohttp.TCPConnector):
             assert protocol is not None
             self._known[protocol].used_by(trace)
             self._traces[protocol] = trace
+            if isinstance(protocol, AnswerProtocol):
+                protocol.trace = trace
             if not req.body:
                 trace.sent()
         return connection
@@ -144,6 +156,8 @@ class WatchedConnector(aiohttp.TCPConnector):
     def _release(self, key: Any, protocol: ResponseHandler, *, should_close: bool = False) -> None:
         """Take a connection back, and close it if as many as allowed are idle already."""
         trace = self._traces.pop(protocol, None)
+        if isinstance(protocol, AnswerProtocol):
+            protocol.trace = None
         if trace is not None and (trace.received or not should_close):  # one that failed before is the handler's
             trace.released()
         idle = sum(map(len, getattr(self, "_conns", {}).values()))
