@@ -24,6 +24,8 @@ CHANGED = {
     "verdict": "by rules over the account, its advice as data",
     "histogram": "finer buckets, so that a quantile is within 1 %",
     "upstream": "its queue is a phase of its own",
+    "offered_rps": "a closed load offers no rate",
+    "achieved_rps": "the same as rps of totals",
 }
 """Fields that are others now, and why."""
 

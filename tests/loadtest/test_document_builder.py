@@ -139,7 +139,6 @@ def test_three_witnesses_agree_and_the_verdict_names_the_pool() -> None:
     run = document(seen())
     assert run.audit.agreed, run.audit
     assert run.verdict.bottleneck == "pool"
-    assert run.generator.achieved_rps == run.totals.rps
     assert run.network is not None
     assert (run.network.summary, run.network.engine, run.network.because) == ("lan, RTT 2 ms", "relay", "asked for")
     assert run.versions["proxy"] == {"httpx": "0.28.1"}
@@ -163,8 +162,8 @@ def late(before: dict[str, Any] | None, after: dict[str, Any], **more: Any) -> R
 
 def test_how_late_the_link_and_the_mock_were_is_of_the_run_alone() -> None:
     """A hundred that left 50 ms late before it began are not in it."""
-    before = {"count": 100, "p99": 50.0, "histogram": {"0.1": 10, "50": 100}}
-    run = late(before, {"count": 4096, "p99": 50.0, "histogram": {"0.1": 990, "0.5": 20, "50": 100}})
+    before = {"count": 110, "p99": 50.0, "histogram": {"0.1": 10, "50": 100}}
+    run = late(before, {"count": 1110, "p99": 50.0, "histogram": {"0.1": 990, "0.5": 20, "50": 100}})
     for part in (run.link, run.upstream):
         assert part is not None
         assert part.lateness_ms is not None
@@ -173,19 +172,6 @@ def test_how_late_the_link_and_the_mock_were_is_of_the_run_alone() -> None:
     assert (run.link.engine, run.upstream and run.upstream.cpu_cores) == ("relay", 0.05)
     assert "late" not in str(run.verdict)
     assert RunDocument.model_validate_json(run.model_dump_json()) == run
-
-
-def test_quantiles_without_a_histogram_are_the_runs_only_if_it_was_the_first() -> None:
-    """What was late before cannot be taken out of them."""
-    after = {"count": 500, "p50": 0.2, "p99": 7.0}
-    first = late({"count": 0}, after).upstream
-    later = late({"count": 400, "p50": 0.1, "p99": 7.0}, after).upstream
-    assert first is not None
-    assert first.lateness_ms is not None
-    assert (first.lateness_ms.count, first.lateness_ms.p99) == (500, 7.0)
-    assert later is not None
-    assert later.lateness_ms is not None
-    assert (later.lateness_ms.count, later.lateness_ms.p99) == (100, None)
 
 
 def test_a_late_link_is_a_caveat() -> None:
@@ -287,7 +273,7 @@ def faulty(snapshot: Snapshot, rules: list[str], faults: dict[str, int], refused
         snapshot,
         upstream_config=MockConfig(settings={"UPSTREAM_FAULT": "STATUS_503"}),
         upstream_faults=FaultRules(rules=rules),
-        upstream=MockStats(**mock, faults=faults, capacity={"servers": 4, "refused": refused}),
+        upstream=MockStats(**mock, faults=faults, capacity={"refused": refused}),
         network=LinkStats(affected_by=affected),
     )
 

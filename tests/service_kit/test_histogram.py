@@ -49,7 +49,7 @@ def test_any_value_has_a_bucket(value: float) -> None:
 def test_an_empty_or_reset_histogram_is_all_zero() -> None:
     histogram = LogHistogram()
     empty = histogram.as_json()
-    assert empty == {"count": 0, "mean": 0.0, "p50": 0.0, "p99": 0.0, "max": 0.0, "histogram": {}}
+    assert empty == {"count": 0, "sum": 0.0, "mean": 0.0, "p50": 0.0, "p99": 0.0, "max": 0.0, "histogram": {}}
     histogram.add(3.0)
     histogram.reset()
     assert histogram.as_json() == empty

@@ -20,7 +20,7 @@ STATS = {
     "requests": {"started", "completed", "abandoned", "faulted", "in_flight"},
     "capacity": {"servers", "queue", "busy", "waiting", "refused", "waited_ms"},
     "runs": {"r1"},
-    "lateness_ms": {"count", "mean", "p50", "p99", "max", "histogram"},
+    "lateness_ms": {"count", "sum", "mean", "p50", "p99", "max", "histogram"},
     "faults": set(),
     "process": {
         *("pid", "cpu_seconds", "uptime_seconds"),

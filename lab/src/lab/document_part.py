@@ -1,9 +1,12 @@
-"""The base class of all parts of a run document: frozen, and strict about its fields."""
+"""The base class of all parts of a run document."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class DocumentPart(BaseModel):
-    """A part of a run document. An alias is the name that a field had in an older version: read, never written."""
+    """A part of a run document. An alias is the name that a field had in an older version: read, never written.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, defer_build=True)
+    Fields that are not known are ignored: an older version may have had them.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, validate_by_name=True, defer_build=True)

@@ -1,6 +1,6 @@
 """The emulated network and upstream of a run: what they are, and how well they kept up."""
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from lab.document_part import DocumentPart
 from lab.wire.service import VariableValues
@@ -13,19 +13,6 @@ class DistributionMs(DocumentPart):
     mean: float | None = None
     p50: float | None = None
     p99: float | None = None
-
-
-class PathMs(DocumentPart):
-    """What the link charged the answers' packets, in ms summed over connections: each moment once, by what it paid for.
-
-    `connections` are those it saw opened, `retransmission` is the time until a lost packet's next copy passed.
-    """
-
-    propagation: float
-    retransmission: float
-    bandwidth_queue: float
-    handshake: float
-    connections: int
 
 
 class EmulatorStats(DocumentPart):
@@ -41,13 +28,10 @@ class EmulatorStats(DocumentPart):
     cpu_cores: float | None = None
     injected: dict[str, int] | None = Field(default=None, validation_alias="struck")
     refused: int | None = None
-    path_ms: PathMs | None = None
 
 
 class Network(DocumentPart):
     """The network of the run as the link describes it; `summary` is its conditions in a few words."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, validate_by_name=True, defer_build=True)
 
     summary: str = Field(default="unknown", validation_alias="says")
     engine: str | None = None

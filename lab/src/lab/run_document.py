@@ -162,8 +162,6 @@ class Generator(DocumentPart):
     cpu_cores: float | None = None
     processes: int = 1
     loop_lag_max_ms: float | None = None
-    offered_rps: float | None = None
-    achieved_rps: float | None = None
     cpu_warning: bool = False
 
 

@@ -6,17 +6,15 @@ from lab.account.attribution import Attribution, Measured, TimeMs, attribution
 from lab.account.division import Knowledge
 from lab.account.failures import Causes, FailureCount, failures
 from lab.account.request_classes import RequestClasses
-from lab.emulation import PathMs
-from lab.wire.link import LinkStats
+from lab.wire.link import LinkStats, PathSums
 from lab.wire.proxy import PoolStats
 from lab.wire.service import Histogram, Process
 from lab.witnesses import Witnesses
-from loadtest.counter_deltas import grown, grown_by_name
+from loadtest.counter_deltas import SLOWEST_SHARE, grown, grown_by_name
 from loadtest.service_snapshots import Snapshot
 from loadtest.span import Span
 from service_kit.histogram import difference, percentile
 
-SLOWEST_SHARE = 0.01
 _FEWEST_KEPT = 5
 _FEWEST_SAMPLES = 5.0
 
@@ -81,13 +79,13 @@ def request_classes(start: PoolStats, end: PoolStats) -> RequestClasses:
     return after.since(before)
 
 
-def path_of(start: LinkStats | None, end: LinkStats | None) -> PathMs | None:
+def path_of(start: LinkStats | None, end: LinkStats | None) -> PathSums | None:
     """Return what the link charged in between; None without a link that keeps these sums, or after its restart."""
     if start is None or end is None or start.path_ms is None or end.path_ms is None:
         return None
     before, after = start.path_ms.model_dump(), end.path_ms.model_dump()
     added = {name: value - before[name] for name, value in after.items()}
-    return PathMs(**added) if min(added.values()) >= 0 else None
+    return PathSums(**added) if min(added.values()) >= 0 else None
 
 
 def swallowed_share(classes: RequestClasses, witnesses: Witnesses, dropped: int = 0) -> float:
@@ -106,7 +104,7 @@ def swallowed_share(classes: RequestClasses, witnesses: Witnesses, dropped: int 
 
 
 def _knowledge(
-    classes: RequestClasses, path: PathMs | None, start: PoolStats, end: PoolStats, swallowed: float, *, bounded: bool
+    classes: RequestClasses, path: PathSums | None, start: PoolStats, end: PoolStats, swallowed: float, *, bounded: bool
 ) -> Knowledge:
     everything = classes.between(0.0, 1.0)
     kept = everything.count - everything.opened

@@ -127,15 +127,6 @@ def upstream_connections(before: Snapshot, after: Snapshot) -> ConnectionWitness
     return _connections(_carrying(before.upstream.connections), _carrying(after.upstream.connections))
 
 
-def upstream_queue_ms(before: Snapshot, after: Snapshot) -> float | None:
-    """Return the mean wait for one of the mock's servers; None if it did not report it."""
-    if before.upstream is None or after.upstream is None or _restarted(before.upstream, after.upstream):
-        return None
-    start, end = before.upstream.capacity.waited_ms, after.upstream.capacity.waited_ms
-    count = end.count - start.count
-    return round((end.sum - start.sum) / count, 3) if count > 0 else None
-
-
 def cpu_cores(before: Snapshot, after: Snapshot, generator: float | None) -> dict[str, float | None]:
     """Return the mean cores each service used between the snapshots: CPU seconds over wall seconds."""
     pairs = {

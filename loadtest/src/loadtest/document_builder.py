@@ -81,7 +81,7 @@ def _measured(seen: Observation) -> RunDocument:
     part, witnesses, pattern = _span(seen), _witnesses(seen), calling_pattern(seen.load_settings.get("LAB_PATTERN"))
     before, after, counts, seconds = part.before, part.after, part.counts, part.seconds
     totals = _totals(counts, seconds, deltas.retries(before, after))
-    generator = seen.generator.model_copy(update={"achieved_rps": totals.rps, "cpu_cores": part.generator_cpu_cores})
+    generator = seen.generator.model_copy(update={"cpu_cores": part.generator_cpu_cores})
     cores = deltas.cpu_cores(before, after, generator.cpu_cores)
     ledger, slowest = deltas.ledger_of(seen.ledger_entries or [], seen.ledger_dropped, seen.run_id)
     return RunDocument(

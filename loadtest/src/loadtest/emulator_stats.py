@@ -7,10 +7,9 @@ beginning.
 from collections.abc import Mapping
 
 from lab.emulation import DistributionMs, EmulatorStats
-from lab.wire.service import Lateness
-from loadtest.counter_deltas import grown
+from lab.wire.service import Histogram
+from loadtest.counter_deltas import distribution, grown
 from loadtest.service_snapshots import Snapshot
-from service_kit.histogram import difference, percentile
 
 
 def counted_in_all(part: EmulatorStats | None, whole: EmulatorStats | None) -> EmulatorStats | None:
@@ -48,23 +47,8 @@ def mock_stats(before: Snapshot, after: Snapshot, cpu_cores: float | None) -> Em
     )
 
 
-def _lateness(start: Lateness | None, end: Lateness | None) -> DistributionMs | None:
-    """Quantiles without a histogram have no difference: they are the run's only if nothing was counted before it."""
-    start = start or Lateness()
-    if end is None or end.count < start.count:
-        return None
-    if end.histogram is None:
-        known = start.count == 0 and end.count > 0
-        return DistributionMs(
-            count=end.count - start.count, p50=end.p50 if known else None, p99=end.p99 if known else None
-        )
-    try:
-        added = difference(end.histogram, start.histogram or {})
-    except ValueError:  # restarted meanwhile
-        return None
-    count = sum(added.values())
-    mean = round(sum(float(bound) * events for bound, events in added.items()) / count, 4) if count else None
-    return DistributionMs(count=count, mean=mean, p50=percentile(added, 0.5), p99=percentile(added, 0.99))
+def _lateness(start: Histogram | None, end: Histogram | None) -> DistributionMs | None:
+    return distribution(start or Histogram(), end) if end is not None else None
 
 
 def _injected(start: Mapping[str, int] | None, end: Mapping[str, int] | None) -> dict[str, int] | None:

@@ -58,7 +58,7 @@ class ProcessHealth:
 def generator(
     own: ProcessReport, workers: Collection[ProcessReport], wall_seconds: float, *, warned: bool
 ) -> Generator:
-    """Sum up all processes of the load generator. A closed loop offers no rate of its own, so that is null."""
+    """Sum up all processes of the load generator."""
     processes = [own, *workers]
     cpu_seconds = sum(process.cpu_seconds for process in processes)
     return Generator(

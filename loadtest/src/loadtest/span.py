@@ -45,10 +45,6 @@ def span(whole: Span, spawned: Moment | None, stopped: Moment | None) -> Span:
         chosen = whole.window.model_copy(update={"because": because})
     if not chosen.steady or spawned is None or stopped is None:
         return Span(chosen, whole.before, whole.after, whole.counts, whole.generator_cpu_cores)
-    if not (spawned.snapshot.pool and stopped.snapshot.pool) and whole.before.pool and whole.after.pool:
-        busy = "the proxy did not answer when it began or ended"
-        all_of_it = Window(begin_seconds=0.0, end_seconds=whole.window.end_seconds, steady=False, because=busy)
-        return Span(all_of_it, whole.before, whole.after, whole.counts, whole.generator_cpu_cores)
     return Span(chosen, spawned.snapshot, stopped.snapshot, counts, _cores(spawned, stopped))
 
 

@@ -52,9 +52,10 @@ class LogHistogram:
         return {f"{_bound_ms(index + 1):.4g}": count for index, count in enumerate(self._counts) if count}
 
     def as_json(self) -> dict[str, object]:
-        """Return {count, mean, p50, p99, max, histogram} in milliseconds."""
+        """Return {count, sum, mean, p50, p99, max, histogram} in milliseconds."""
         return {
             "count": self.count,
+            "sum": self.sum_ms,
             "mean": self.sum_ms / self.count if self.count else 0.0,
             "p50": self.quantile_ms(0.5),
             "p99": self.quantile_ms(0.99),

@@ -59,10 +59,9 @@ def upstream_is_close(facts: Facts) -> bool:
 
 
 def bandwidth_utilisation(facts: Facts) -> float:
-    """Return the share of the narrower direction that bodies took; 0 where nothing bounds it."""
-    limits = (("NET_BW_DOWN_MBIT", "UPSTREAM_PAYLOAD_BYTES"), ("NET_BW_UP_MBIT", "LAB_BODY_BYTES"))
-    mbit_each = [(facts.number(limit), facts.number(size) * 8 / 1e6) for limit, size in limits]
-    return max((facts.rps * mbit / limit for limit, mbit in mbit_each if limit), default=0.0)
+    """Return the share of the bandwidth that the answers' bodies took; 0 without a limit. Requests have no body."""
+    limit_mbit = facts.number("NET_BW_DOWN_MBIT")
+    return facts.rps * facts.number("UPSTREAM_PAYLOAD_BYTES") * 8 / 1e6 / limit_mbit if limit_mbit else 0.0
 
 
 def _machine(facts: Facts) -> float:

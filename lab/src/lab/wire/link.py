@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from lab.wire.service import Lateness, Process, ServiceConfig, VariableValues, WireModel
+from lab.wire.service import Histogram, Process, ServiceConfig, VariableValues, WireModel
 
 
 class LinkConfig(ServiceConfig):
@@ -22,7 +22,10 @@ class PacketCount(WireModel):
 
 
 class PathSums(WireModel):
-    """What the link charged since it started, in ms summed over connections; see `lab.emulation.PathMs`."""
+    """What the link charged the answers' packets since it started, in ms summed over connections.
+
+    Each moment counts once, by what it paid for; `retransmission` is the time until a lost packet's next copy passed.
+    """
 
     propagation: float
     retransmission: float
@@ -37,7 +40,7 @@ class LinkStats(WireModel):
     affected_by: dict[str, int] | None = None
     path_ms: PathSums | None = None
     packets: PacketCount = PacketCount()
-    lateness_ms: Lateness | None = None
+    lateness_ms: Histogram | None = None
     process: Process = Process()
 
     @property

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from lab.wire.service import Histogram, Lateness, Process, ServiceConfig, WireModel
+from lab.wire.service import Histogram, Process, ServiceConfig, WireModel
 
 
 class LatencyFigures(WireModel):
@@ -46,12 +46,9 @@ class MockRun(WireModel):
 
 
 class MockCapacity(WireModel):
-    """The mock's servers and queue; null: without limit, or not known."""
+    """The mock's queue: how many requests found it full."""
 
-    servers: int | None = None
-    queue: int | None = None
     refused: int | None = None
-    waited_ms: Histogram = Histogram()
 
 
 class MockStats(WireModel):
@@ -60,6 +57,6 @@ class MockStats(WireModel):
     connections: MockConnections
     runs: dict[str, MockRun]
     capacity: MockCapacity = MockCapacity()
-    lateness_ms: Lateness | None = None
+    lateness_ms: Histogram | None = None
     faults: dict[str, int] | None = None
     process: Process = Process()

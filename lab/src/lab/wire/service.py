@@ -36,15 +36,6 @@ class Histogram(WireModel):
     histogram: dict[float, int] = Field(default_factory=dict)
 
 
-class Lateness(WireModel):
-    """How late events left, in ms. An emulator without a histogram reports quantiles since its start."""
-
-    count: int = 0
-    p50: float | None = None
-    p99: float | None = None
-    histogram: dict[float, int] | None = None
-
-
 class WorkerProcess(WireModel):
     """One process of the proxy; counters since it started, `descriptors` now, `descriptors_max` of its newest run."""
 
