@@ -4,7 +4,7 @@ import pytest
 
 from support.behaviours import Stand, behaviour
 from support.eventually import eventually
-from support.raw_http import Exchange, half_closed, split, statuses
+from support.raw_http import Exchange, answer_ok, half_closed, split, statuses
 
 pytestmark = pytest.mark.slow
 
@@ -40,6 +40,30 @@ async def test_all_requests_before_the_half_close_are_answered(stand: Stand) -> 
             assert statuses(answer) == [200, 200]
             assert 0 < answer.find(b"\r\n\r\n11") < answer.find(b"\r\n\r\n22")
             assert len([exchange for exchange in upstream.exchanges if exchange.body != b"h"]) == 2
+
+
+@behaviour(40)
+async def test_a_caller_who_half_closes_behind_a_long_upload_is_answered(stand: Stand) -> None:
+    """Its FIN is in the kernel, behind what waits there until the upload is taken."""
+    released = asyncio.Event()
+
+    async def script(exchange: Exchange) -> None:
+        await released.wait()
+        await answer_ok(exchange)
+
+    size = 300_000
+    head = b"POST /2 HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: %d\r\n\r\n" % size
+    async with stand.open(script, max_connections=1) as (upstream, proxy):
+        first = asyncio.create_task(half_closed(proxy.port, REQUEST % 1))
+        await eventually(lambda: upstream.exchanges)
+        reader, writer = await stand.connect(proxy.port)
+        writer.write(head + bytes(size))
+        writer.write_eof()
+        assert await asyncio.wait_for(reader.readexactly(len(ASKED)), 5) == ASKED
+        released.set()
+        assert split(await reader.read())[::2] == (200, b"ok")
+        await first
+        assert [len(exchange.body) for exchange in upstream.exchanges] == [0, size]
 
 
 @pytest.fixture

@@ -1,12 +1,16 @@
 import asyncio
 import re
+import socket
+import struct
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 
 import pytest
 import uvloop
 
 from support.behaviours import PARSERS, Stand, behaviour
+from support.eventually import eventually
 from support.raw_http import Exchange, answer_ok, get, half_closed, raw_upstream, roundtrip, split, statuses
 from support.servers import environment, running_proxy
 
@@ -142,6 +146,41 @@ def test_without_httptools_the_proxy_serves_by_h11() -> None:
     code += "print(proxy.server._protocol('auto', tuned=True))"
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=30)
     assert done.stdout.strip() == PARSERS["h11"], done.stderr
+
+
+@pytest.mark.timing
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("parser", PARSERS)
+def test_a_caller_that_leaves_with_more_behind_its_request_is_noticed(
+    parser: str, run: Callable[[Awaitable[None]], None]
+) -> None:
+    """The server reads no further then, so that neither a FIN nor a reset is seen: the kernel is asked."""
+    post = b"POST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
+
+    async def never(exchange: Exchange) -> None:
+        await exchange.reader.read()
+
+    async def left(port: int, request: bytes, *, reset: bool) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        if reset:
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.close()
+
+    async def scenario() -> None:
+        async with raw_upstream(never) as upstream, running_proxy(upstream.url, http=PARSERS[parser]) as proxy:
+            requests = (GET % 1 + GET % 2, GET % 1 + b"GET /2 HT", post + GET % 2, GET % 1 + post)
+            await asyncio.gather(*[left(proxy.port, each, reset=reset) for each in requests for reset in (False, True)])
+            assert len(upstream.exchanges) == 8
+            await eventually(lambda: upstream.closed == 8, within=1)
+            assert len(upstream.exchanges) == 8
+            pool = await proxy.pool()
+            assert (pool["requests"]["aborted"], sum(pool["errors"].values()), pool["active"]) == (8, 0, 0)
+
+    run(scenario())
 
 
 @pytest.mark.parametrize("parser", PARSERS)

@@ -152,6 +152,28 @@ async def test_between_two_requests_a_caller_owes_nothing(http: str) -> None:
         writer.close()
 
 
+@pytest.mark.parametrize("http", [*PARSERS, HOLDING])
+async def test_a_head_that_began_behind_a_request_has_its_time_after_the_answer(http: str) -> None:
+    """In one piece with the request, or while that was answered, which took longer than any head may."""
+
+    async def script(exchange: Exchange) -> None:
+        await asyncio.sleep(2 * SECONDS)
+        await answer_ok(exchange)
+
+    async def sends(port: int, *pieces: bytes) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(SECONDS / 2)
+        assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200 ")
+        assert_is_the_timeout(await asyncio.wait_for(reader.read(), 3))  # uvicorn ends an idle one after 5 s
+        writer.close()
+
+    async with opened(http, script=script) as (upstream, proxy):
+        await asyncio.gather(sends(proxy.port, KEPT_ALIVE + b"GET /2 HT"), sends(proxy.port, KEPT_ALIVE, b"GET /2 HT"))
+        assert len(upstream.exchanges) == 2
+
+
 @pytest.mark.parametrize("http", PARSERS)
 @pytest.mark.parametrize("path", ["/", "/-/config"])
 async def test_a_body_that_stops_is_408(http: str, path: str) -> None:

@@ -151,9 +151,10 @@ LIMITS: Final = (
     "A target that ends in a bare `?` arrives without it: the ASGI scope does not have it.",
     "A method that the parser does not know is 400; with UVICORN_HTTP=h11 every token goes on.",
     "A version of HTTP that is none of 1.0 and 1.1 is 400, but 2.0: 505.",
-    "A caller who leaves while more than 64 KiB of its upload wait to be taken: the server reads no more of it, so "
-    "the kernel is asked each half second (Linux). It knows of a reset, and of a close if there was room for all that "
-    "was sent before it; else the caller is found gone when there is, at the write time-out at the latest.",
+    "A caller who leaves while more than 64 KiB of its upload wait to be taken, or a request behind the one that is "
+    "answered: the server reads no more then, so the kernel is asked each 0.4 s (Linux). It knows of a reset, and of a "
+    "FIN if there was room for all that was sent before it (then row 40 holds); else the caller is found gone when "
+    "there is, at the write time-out at the latest.",
     "How slowly a caller reads is what its kernel acknowledges (Linux): an answer that fits into the buffers on the "
     "way (2 to 6 MiB on the loopback) is given away at once. A longer one holds its connection to the upstream for as "
     "long as the caller reads at the least rate, or until the cut.",

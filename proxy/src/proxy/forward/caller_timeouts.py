@@ -1,7 +1,8 @@
 """Time-outs for callers that send or read too slowly, or not at all. None of them counts the upstream's time.
 
 One timer looks at all connections of a worker, some ten times per time-out: a timer for each packet would cost every
-request. So a time-out is never early, and late by two looks at most.
+request. So a time-out is never early, and late by two looks at most. The same look finds the callers that have left
+while their connection is not read.
 """
 
 import asyncio
@@ -16,7 +17,8 @@ from proxy.forward.downstream_connection import DownstreamConnection
 CODE: Final = "caller_timeout"
 
 LOOKS_PER_TIMEOUT: Final = 10
-LONGEST_TICK_SECONDS: Final = 1.0
+LONGEST_TICK_SECONDS: Final = 0.4
+"""A caller that leaves is to be noticed within a second."""
 
 
 class ServerProtocol(Protocol):
@@ -31,6 +33,9 @@ class ServerProtocol(Protocol):
 
     def refuse(self, status: int) -> None:
         """Answer with this status after the answers that are due, and close."""
+
+    def look_whether_it_left(self) -> None:
+        """End the connection if its caller has left and nothing is read that would show it."""
 
 
 class CallerTimeouts:
@@ -102,6 +107,7 @@ class Caller:
 
     def look(self, now: float) -> None:
         """End the connection, or its request, if the caller is too slow."""
+        self._protocol.look_whether_it_left()
         if self._reads_too_slowly(now):
             self._cut()
         elif self._protocol.refusing or self._protocol.transport.is_closing():

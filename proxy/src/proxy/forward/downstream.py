@@ -16,9 +16,6 @@ READ_AHEAD_BYTES: Final = 65_536
 PIECE_BYTES: Final = 4_096
 """Pieces that wait are joined up to this: a body that comes byte by byte would take thirty times its length."""
 
-LOOK_EVERY_SECONDS: Final = 0.4
-"""While a body is not read, a caller that leaves is not noticed: the kernel is asked this often."""
-
 LINGER_SECONDS: Final = 1.0
 """How long an upload goes on being read, and thrown away, after its answer: a caller that still sends when its
 connection is closed may lose the answer (RFC 9112 section 9.6)."""
@@ -210,11 +207,7 @@ class Downstream:
         while not self.whole:
             while incoming.held_bytes >= incoming.most_bytes:
                 incoming.room.clear()
-                with anyio.move_on_after(LOOK_EVERY_SECONDS) as waiting:
-                    await incoming.room.wait()
-                if waiting.cancelled_caught and self._connection is not None and self._connection.has_left():
-                    self._note_gone()
-                    return
+                await incoming.room.wait()
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 self._note_gone()

@@ -41,23 +41,23 @@ class DownstreamConnection:
         """Whether a request listens, which will report what becomes of it."""
         return self.on_lost is not None or self.on_timeout is not None
 
-    def has_left(self) -> bool:
-        """Ask the kernel whether the caller has closed or reset the connection, while nothing reads from it.
+    def has_closed_its_side(self) -> bool:
+        """Ask the kernel whether the caller's FIN is here, while nothing reads from the connection.
 
         A caller that closes with more on its way than the kernel here has room for is not seen: its FIN comes after
         that. Linux only; elsewhere the answer is no until it is read.
         """
-        return self._is_in(_CLOSE, _CLOSE_WAIT)
+        return self._is_in(_CLOSE_WAIT)
 
     def was_reset(self) -> bool:
-        """Ask the kernel whether the caller has reset the connection. Linux only, as `has_left`."""
+        """Ask the kernel whether the caller has reset the connection. Linux only, as `has_closed_its_side`."""
         return self._is_in(_CLOSE)
 
-    def _is_in(self, *states: int) -> bool:
+    def _is_in(self, state: int) -> bool:
         if self.lost or self._socket is None or sys.platform != "linux":
             return self.lost
         try:
-            return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in states
+            return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == state
         except (OSError, ValueError):  # closed meanwhile
             return True
 

@@ -104,6 +104,11 @@ class H11Connection(CallerProtocol, H11Protocol):
         self.conn = StrictConnection()
 
     @property
+    def head_begun(self) -> bool:  # type: ignore[override]
+        """Whether bytes of a head are here that is not whole."""
+        return self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+
+    @property
     def answering(self) -> Any:
         """h11 reads no request before the one before it is answered."""
         return self.cycle

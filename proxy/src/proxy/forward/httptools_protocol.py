@@ -11,6 +11,14 @@ from service_kit.plain_http1 import PlainHttp1Protocol
 class HttpToolsConnection(CallerProtocol, PlainHttp1Protocol):
     """One caller's connection."""
 
+    def on_message_begin(self) -> None:
+        self.head_begun = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self.head_begun = False
+        super().on_headers_complete()
+
     def origin_form(self, target: bytes) -> bytes:
         """Return the target in origin form; the authority of an absolute one goes into the scope."""
         target, authority = origin_form(self.parser.get_method(), target)

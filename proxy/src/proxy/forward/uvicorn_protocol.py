@@ -39,6 +39,8 @@ class CallerProtocol(OrderedRefusals):
     app_state: dict[str, Any]
     caller: Caller | None = None
     timeout_keep_alive_task: Any
+    head_begun: bool = False
+    """Whether a head is here in part."""
     _half_closed = False
 
     def connection_made(self, transport: Any) -> None:
@@ -58,6 +60,12 @@ class CallerProtocol(OrderedRefusals):
         self.downstream.lose()
         if self.caller is not None:
             self.caller.lost()
+
+    def on_response_complete(self) -> None:
+        """An answer is out. The time-out between two requests is not that of a head that has begun behind it."""
+        super().on_response_complete()  # type: ignore[misc] # uvicorn's
+        if self.head_begun:
+            self._unset_keepalive_if_required()
 
     def _limit_concurrency(self) -> None:
         """Do what uvicorn does with UVICORN_LIMIT_CONCURRENCY, but by an error of our own."""
@@ -90,10 +98,21 @@ class CallerProtocol(OrderedRefusals):
         self.refuse(None)
         if self.ended or self.transport.is_closing():
             return False
+        self._closed_its_side()
+        return True
+
+    def look_whether_it_left(self) -> None:
+        """Ask the kernel, where nothing is read: more of a body is here than is taken, or a request behind another."""
+        if self.flow.read_paused and not self.transport.is_closing():
+            if self.downstream.was_reset():
+                self.transport.abort()
+            elif self.downstream.has_closed_its_side():
+                self._closed_its_side()
+
+    def _closed_its_side(self) -> None:
         if not self._half_closed:
             self._half_closed = True
             self.loop.call_later(LOOK_EVERY_SECONDS, self._look, self.downstream.acknowledged_bytes(), LOOKS)
-        return True
 
     def _look(self, acknowledged_before: int, looks_left: int) -> None:
         """`looks_left`: how many the caller has to take some of its answer; 0: it was seen to read."""
