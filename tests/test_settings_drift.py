@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from loadtest.patterns import FORWARD, PATTERNS
+from lab.calling_pattern import FORWARD, PATTERNS
 from proxy import patterns
 from proxy.pattern_runtime.registry import discover
 from service_kit.variables import variables

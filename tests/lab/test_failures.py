@@ -1,8 +1,8 @@
-"""Whose each failure is."""
+"""Of which kind each failure is, and whose."""
 
 import pytest
 
-from lab.account.failures import Causes, failures
+from lab.account.failures import Causes, failure_kind, failures
 from lab.account.places import Owner
 
 
@@ -74,3 +74,34 @@ def test_callers_that_left_are_counted_though_they_got_no_answer() -> None:
         ("TimeoutError", 4, "load"),
         ("caller left", 3, "load"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "proxy_error", "error", "kind"),
+    [
+        (200, None, None, None),
+        (503, "pool_exhausted", ValueError(), "503 pool_exhausted"),
+        (500, None, ValueError(), "500 upstream"),
+        (502, "id-4711 <script>", None, "502 unknown"),
+        (0, None, ConnectionRefusedError(111, "port 8000"), "ConnectionRefusedError"),
+        (200, None, EOFError(), "EOFError"),
+        (0, None, None, "no answer"),
+    ],
+)
+def test_failures_are_of_few_kinds(status: int, proxy_error: str | None, error: Exception | None, kind: str) -> None:
+    """By status and code, or by the class of what broke; nothing of a single request is in them."""
+    assert failure_kind(status, proxy_error, error) == kind
+
+
+def test_the_upstreams_own_word_follows_its_name() -> None:
+    """Only where the proxy passed an answer on: an error of its own making is not the upstream's."""
+    assert failure_kind(503, None, None, "queue_full") == "503 upstream queue_full"
+    assert failure_kind(503, None, None, "no 4711") == "503 upstream unknown"
+    assert failure_kind(503, "overloaded", None, "queue_full") == "503 overloaded"
+
+
+def test_a_failure_is_named_by_what_is_below_the_clients_wrapper() -> None:
+    """`RetriesExceeded` explains nothing."""
+    wrapper = ConnectionError("retries")
+    wrapper.original = TimeoutError("25 s")  # type: ignore[attr-defined]
+    assert failure_kind(0, None, wrapper) == "TimeoutError"

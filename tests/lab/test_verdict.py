@@ -8,13 +8,13 @@ import pytest
 from lab.account.failures import FailureCount
 from lab.account.places import Owner, Place
 from lab.account.window import Window
+from lab.calling_pattern import calling_pattern
 from lab.conclusion import Verdict
 from lab.emulation import DistributionMs, EmulatorStats
 from lab.objective import parse_objective
 from lab.run_document import Closings, Generator, Host, LatencyMs, PartSettings, PoolWorker, SettingsAtEnds, Totals
 from lab.verdict.judge import judge
 from lab.wire.mock import LatencyFigures
-from loadtest.patterns import calling_pattern
 from support.documents import account, pool, run_document
 from support.reported import reported
 

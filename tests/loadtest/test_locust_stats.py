@@ -1,8 +1,7 @@
-"""Locust's counts as a value, and the names of failures."""
+"""Locust's counts as a value."""
 
 import pytest
 
-from loadtest.failures import RequestFailed, failure_name
 from loadtest.locust_stats import Counts, three_digits
 
 
@@ -38,35 +37,3 @@ def test_percentiles_of_a_second_are_those_of_what_was_added_in_it() -> None:
 def test_no_request_has_no_latency() -> None:
     """Null, not zero."""
     assert Counts().latency().p50 is None
-
-
-@pytest.mark.parametrize(
-    ("status", "proxy_error", "error", "name"),
-    [
-        (200, None, None, None),
-        (503, "pool_exhausted", ValueError(), "503 pool_exhausted"),
-        (500, None, ValueError(), "500 upstream"),
-        (502, "id-4711 <script>", None, "502 unknown"),
-        (0, None, ConnectionRefusedError(111, "port 8000"), "ConnectionRefusedError"),
-        (200, None, EOFError(), "EOFError"),
-        (0, None, None, "no answer"),
-    ],
-)
-def test_failures_have_few_names(status: int, proxy_error: str | None, error: Exception | None, name: str) -> None:
-    """By status and code, or by the class of what broke; nothing of a single request is in them."""
-    assert failure_name(status, proxy_error, error) == name
-
-
-def test_the_upstreams_own_word_follows_its_name() -> None:
-    """Only where the proxy passed an answer on: an error of its own making is not the upstream's."""
-    assert failure_name(503, None, None, "queue_full") == "503 upstream queue_full"
-    assert failure_name(503, None, None, "no 4711") == "503 upstream unknown"
-    assert failure_name(503, "overloaded", None, "queue_full") == "503 overloaded"
-
-
-def test_a_failure_is_named_by_what_is_below_the_clients_wrapper() -> None:
-    """`RetriesExceeded` explains nothing; and Locust shows the name as it is, without a class around it."""
-    wrapper = ConnectionError("retries")
-    wrapper.original = TimeoutError("25 s")  # type: ignore[attr-defined]
-    assert failure_name(0, None, wrapper) == "TimeoutError"
-    assert repr(RequestFailed("503 pool_exhausted")) == "503 pool_exhausted"

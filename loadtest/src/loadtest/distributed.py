@@ -14,17 +14,30 @@ import gevent
 from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_MISSING, MasterRunner, WorkerRunner
 
-from loadtest.first_bytes import KEY as FIRST_BYTES
+from lab.wire.service import WireModel
 from loadtest.first_bytes import FirstBytes
 from loadtest.generator_health import ProcessHealth, ProcessReport
 
 KEY = "sandbox"
-"""Our part of the reports that Locust's workers send."""
+"""Where a worker's report has our part of it, a `WorkerReport`."""
 
 REPORT_GRACE_SECONDS = 5.0
 READY_PATIENCE_SECONDS = 3.0
 
 log = logging.getLogger(__name__)
+
+
+class WorkerReport(WireModel):
+    """What a worker sends beside Locust's counts: the run that it is of, its health, and the newest first bytes.
+
+    `began_at` is the epoch second at which it started its users; `last`: none of them is running any more.
+    """
+
+    run_id: str
+    began_at: float
+    last: bool
+    first_bytes: dict[str, int]
+    health: ProcessReport
 
 
 class Worker:
@@ -37,7 +50,7 @@ class Worker:
         self._health = health
         self._last = False
         self._began_at = 0.0
-        self._first_bytes: FirstBytes = getattr(environment, FIRST_BYTES)
+        self._first_bytes = FirstBytes.of(environment)
 
     def test_start(self, **_: Any) -> None:
         """Begin a run: Locust starts the users next."""
@@ -48,11 +61,14 @@ class Worker:
 
     def report_to_master(self, data: dict[str, Any], **_: Any) -> None:
         """Add this process's health to a report, and the run it belongs to."""
-        report = self._health.report(warned=self._runner.cpu_warning_emitted)
-        run_id = getattr(self._environment.parsed_options, "run_id", "")
-        first_bytes = self._first_bytes.report()
-        words = {"run_id": run_id, "began_at": self._began_at, "last": self._last, FIRST_BYTES: first_bytes}
-        data[KEY] = words | report.words()
+        report = WorkerReport(
+            run_id=getattr(self._environment.parsed_options, "run_id", ""),
+            began_at=self._began_at,
+            last=self._last,
+            first_bytes=self._first_bytes.report(),
+            health=self._health.report(warned=self._runner.cpu_warning_emitted),
+        )
+        data[KEY] = report.model_dump()
 
     def test_stop(self, **_: Any) -> None:
         """Send what is left: no user is running any more, and Locust has not yet reported that to the master."""
@@ -77,7 +93,7 @@ class Workers:
     def __init__(self, runner: MasterRunner) -> None:
         self._runner = runner
         self._run_id = ""
-        self._first_bytes: FirstBytes = getattr(runner.environment, FIRST_BYTES)
+        self._first_bytes = FirstBytes.of(runner.environment)
         self._reports: dict[str, ProcessReport] = {}
         self._began_at: float | None = None
         self._part: set[str] = set()
@@ -96,14 +112,13 @@ class Workers:
 
     def worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         """Store a worker's report; one of another run is ignored."""
-        words = data.get(KEY)
-        if isinstance(words, dict) and words.get("run_id") == self._run_id:
+        report = WorkerReport.model_validate(data[KEY]) if KEY in data else None
+        if report is not None and report.run_id == self._run_id:
             self._part.add(client_id)
-            self._first_bytes.take(words[FIRST_BYTES])
-            began_at = float(words["began_at"])
-            self._began_at = began_at if self._began_at is None else min(began_at, self._began_at)
-            self._reports[client_id] = ProcessReport.parse(words)
-            if words.get("last"):
+            self._first_bytes.take(report.first_bytes)
+            self._began_at = min(report.began_at, self._began_at or report.began_at)
+            self._reports[client_id] = report.health
+            if report.last:
                 self._finished.add(client_id)
 
     def reports(self) -> list[ProcessReport]:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from lab.account.window import Window
 from lab.audit import audit
+from lab.calling_pattern import calling_pattern
 from lab.emulation import EmulatorStats, Network
 from lab.objective import parse_objective
 from lab.prediction.from_settings import ReportedSettings
@@ -27,7 +28,6 @@ from loadtest import counter_deltas as deltas
 from loadtest.account_builder import attribution_of, failures_of
 from loadtest.emulator_stats import counted_in_all, link_stats, mock_stats
 from loadtest.locust_stats import Counts
-from loadtest.patterns import calling_pattern
 from loadtest.process_deltas import closings_of, host_of, workers_of
 from loadtest.service_snapshots import Snapshot
 from loadtest.span import Moment, Span, span

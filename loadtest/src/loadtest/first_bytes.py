@@ -2,11 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from loadtest.locust_stats import three_digits
 
-KEY = "first_bytes"
-"""Where a worker's report has them, and the attribute of Locust's environment."""
+if TYPE_CHECKING:  # importing Locust patches the whole process: the pure parts do without
+    from locust.env import Environment
+
+_ATTRIBUTE = "first_bytes"
 
 
 class FirstBytes:
@@ -15,6 +18,15 @@ class FirstBytes:
     def __init__(self) -> None:
         self.times: Counter[float] = Counter()
         self._reported: Counter[float] = Counter()
+
+    @classmethod
+    def of(cls, environment: "Environment") -> "FirstBytes":
+        """Return those of the process, which are an attribute of Locust's environment: the users have nothing else."""
+        found = getattr(environment, _ATTRIBUTE, None)
+        if not isinstance(found, FirstBytes):
+            found = cls()
+            setattr(environment, _ATTRIBUTE, found)
+        return found
 
     def add(self, milliseconds: float) -> None:
         self.times[three_digits(milliseconds)] += 1

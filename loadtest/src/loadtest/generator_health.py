@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, NoReturn, Self
+from typing import NoReturn
 
 import gevent
 
@@ -19,13 +19,6 @@ class ProcessReport:
     cpu_seconds: float
     loop_lag_max_ms: float
     warned: bool = False
-
-    @classmethod
-    def parse(cls, words: dict[str, Any]) -> Self:
-        return cls(float(words["cpu_seconds"]), float(words["loop_lag_max_ms"]), bool(words["warned"]))
-
-    def words(self) -> dict[str, Any]:
-        return {"cpu_seconds": self.cpu_seconds, "loop_lag_max_ms": self.loop_lag_max_ms, "warned": self.warned}
 
 
 class ProcessHealth:

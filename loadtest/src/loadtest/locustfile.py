@@ -13,8 +13,6 @@ from locust.runners import WorkerRunner
 from locust.web import WebUI
 
 from loadtest.distributed import Worker
-from loadtest.first_bytes import KEY as FIRST_BYTES
-from loadtest.first_bytes import FirstBytes
 from loadtest.generator_health import ProcessHealth
 from loadtest.locust_glue import MAIN, TABLES, Signals, announce, guarded, no_tables, without_invitation
 from loadtest.locust_stats import three_digits
@@ -52,7 +50,6 @@ HOOKS: Any = events  # untyped
 def on_init(environment: Environment, runner: Any, web_ui: WebUI | None, **_: Any) -> None:
     """Add the recorder, or the worker's side of it, to Locust's events."""
     health = ProcessHealth()
-    setattr(environment, FIRST_BYTES, FirstBytes())
     listener: Recorder | Worker = (
         Worker(environment, runner, health)
         if isinstance(runner, WorkerRunner)

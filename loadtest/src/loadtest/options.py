@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
+from lab.calling_pattern import FORWARD, PATTERNS
 from lab.objective import OBJECTIVE_RULE
 from lab.store import LABEL_RULE
 from lab.wire.service import VariableValues
-from loadtest.patterns import FORWARD, PATTERNS
 from loadtest.settings import HttpUrl, ObjectiveText, PatternName, RequestPath, RunLabel, RunTime
 
 if TYPE_CHECKING:  # importing Locust patches the whole process: the pure parts do without

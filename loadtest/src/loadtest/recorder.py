@@ -18,18 +18,17 @@ from gevent.event import Event
 from locust.env import Environment
 from locust.runners import MasterRunner
 
+from lab.calling_pattern import refusal
 from lab.run_document import RunDocument, SeriesPoint
 from lab.store import RunStore, new_run_id
 from lab.wire.service import VariableValues
 from loadtest.active_run import ActiveRun, Progress, Sampler
 from loadtest.distributed import Workers
 from loadtest.document_builder import Observation, document
-from loadtest.first_bytes import KEY as FIRST_BYTES
 from loadtest.first_bytes import FirstBytes
 from loadtest.generator_health import ProcessHealth, generator
 from loadtest.locust_stats import Counts
 from loadtest.options import correct, load_settings
-from loadtest.patterns import tuned_pattern
 from loadtest.service_snapshots import Services
 from loadtest.settings import Settings
 from loadtest.span import Moment
@@ -44,7 +43,7 @@ class Recorder:
 
     def __init__(self, environment: Environment, settings: Settings, health: ProcessHealth) -> None:
         self.environment = environment
-        self._first_bytes: FirstBytes = getattr(environment, FIRST_BYTES)
+        self._first_bytes = FirstBytes.of(environment)
         self.settings = settings
         self.store = RunStore(settings.runs_dir)
         self.current: ActiveRun | None = None
@@ -105,9 +104,9 @@ class Recorder:
         options.run_id, self._next_id = self._next_id or new_run_id(datetime.now(UTC)), ""
         services = self.services()
         before = services.snapshot()
-        if (refusal := tuned_pattern(options.pattern, before.proxy_config)) is not None:
-            log.warning(refusal)
-            before = replace(before, notes={**before.notes, "pattern": refusal})
+        if (refused := refusal(options.pattern, before.proxy_config)) is not None:
+            log.warning(refused)
+            before = replace(before, notes={**before.notes, "pattern": refused})
         self._first_bytes.reset()
         self._health.begin()
         if self.workers is not None:

@@ -10,8 +10,8 @@ from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lab import store
+from lab.calling_pattern import PATTERNS
 from lab.objective import OBJECTIVE_RULE, parse_objective
-from loadtest.patterns import PATTERNS
 from service_kit.settings_errors import ContradictionError
 
 _TIMESPAN = re.compile(r"(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")

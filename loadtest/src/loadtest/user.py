@@ -8,14 +8,27 @@ from locust import FastHttpUser, constant, task
 from locust.env import Environment
 from locust.user.task import LOCUST_STATE_STOPPING
 
-from loadtest.failures import ERROR_HEADER, UPSTREAM_HEADER, RequestFailed, failure_name
-from loadtest.first_bytes import KEY as FIRST_BYTES
-from loadtest.patterns import target
+from lab.account.failures import failure_kind
+from lab.calling_pattern import path_by
+from loadtest.first_bytes import FirstBytes
 
 RUN_HEADER = "x-sandbox-run"
 """Carries the run's id through the proxy to the upstream, so that each can count the run's requests."""
 
+ERROR_HEADER = "x-proxy-error"
+"""The proxy's own errors carry their code here; an error of the upstream comes without it."""
+
+UPSTREAM_HEADER = "x-upstream-error"
+"""The mock puts here why it refused, and the proxy passes it on."""
+
 RECONNECT_PAUSE_SECONDS = 0.1
+
+
+class RequestFailed(Exception):
+    """A failure whose text is the kind that it is counted by."""
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class ClosedLoopUser(FastHttpUser):
@@ -54,16 +67,16 @@ class ClosedLoopUser(FastHttpUser):
     def request(self) -> None:
         """Make one request and name its outcome."""
         options = self.environment.parsed_options
-        path = target(options.pattern, options.request_path)
+        path = path_by(options.pattern, options.request_path)
         began, self._head_at = time.perf_counter(), 0.0
         with self.client.get(path, headers={RUN_HEADER: options.run_id}, catch_response=True) as response:
             headers = response.headers or {}
             codes = headers.get(ERROR_HEADER), response.request_meta["exception"], headers.get(UPSTREAM_HEADER)
-            name = failure_name(response.status_code, *codes)
-            if name is not None:
-                response.failure(RequestFailed(name))
+            kind = failure_kind(response.status_code, *codes)
+            if kind is not None:
+                response.failure(RequestFailed(kind))
         if self._head_at:
-            getattr(self.environment, FIRST_BYTES).add(1000 * (self._head_at - began))
+            FirstBytes.of(self.environment).add(1000 * (self._head_at - began))
         if response.status_code == 0:
             # A closed loop against a closed port would spin as fast as the CPU can.
             gevent.sleep(RECONNECT_PAUSE_SECONDS)

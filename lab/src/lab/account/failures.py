@@ -1,9 +1,10 @@
-"""Whose the failures of a run are. Pure.
+"""The kinds of failures of a run, and whose they are. Pure.
 
 Locust knows a failure by the code that the proxy or the upstream gave it, or by what broke. An answer that was cut
 after its head has no code: the proxy knows what cut it, so its counts by code tell the two apart.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from lab.document_part import DocumentPart
 
 
 class FailureCount(DocumentPart):
-    """Failures of one kind: the name they are counted by, whose they are, and what that means."""
+    """Failures of one kind (see `failure_kind`): whose they are, and what that means."""
 
     kind: str
     count: int
@@ -156,7 +157,33 @@ def _named(kind: str, count: int, owner: Owner, meaning: str) -> FailureCount:
     return FailureCount(kind=kind, count=count, owner=owner, meaning=meaning)
 
 
+def failure_kind(
+    status: int, proxy_error: str | None, error: BaseException | None, upstream_error: str | None = None
+) -> str | None:
+    """Return the kind that a request's outcome is counted as, None for a success. Kinds are few: no ids, no numbers.
+
+    1. An answer with an error status: `503 pool_exhausted` if the proxy made it itself, else `500 upstream`,
+       with the upstream's own word if it gave one: `503 upstream queue_full`.
+    2. No whole answer: the class of what broke, looked for below the client's own wrapper.
+    """
+    if status >= 400:
+        if proxy_error is None:
+            return f"{status} upstream" + (f" {_word(upstream_error)}" if upstream_error is not None else "")
+        return f"{status} {_word(proxy_error)}"
+    if error is not None:
+        cause = getattr(error, "original", None) or error
+        return type(cause).__name__
+    return None if status else "no answer"
+
+
+_WORD = re.compile(r"[a-z0-9_]{1,40}")
+
+
+def _word(header: str) -> str:
+    return header if _WORD.fullmatch(header) else "unknown"
+
+
 def _code(kind: str) -> str | None:
-    """Return the proxy's code in a name such as `503 pool_exhausted`; None for any other name."""
+    """Return the proxy's code in a kind such as `503 pool_exhausted`; None for any other kind."""
     status, _, code = kind.partition(" ")
     return code if status.isdigit() and code and not code.startswith("upstream ") and code != "upstream" else None

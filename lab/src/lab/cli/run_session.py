@@ -17,9 +17,9 @@ from lab.backends.run_backend import RunBackend
 from lab.backends.selection import mode_to_start, run_backend, running_mode
 from lab.backends.variables import RunVariables, Variables
 from lab.backends.workspace import MODE_WORDS, Mode, Workspace
+from lab.calling_pattern import FORWARD
 from lab.cli.console import notes
 from lab.cli.progress_bar import RunProgress
-from lab.cli.summary import FORWARD
 from lab.run_document import RunDocument
 from service_kit.exits import ExitCode, UnavailableError, UsageError
 

@@ -6,12 +6,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lab.calling_pattern import FORWARD
 from lab.cli.console import number
 from lab.prediction.words import outcome_rows
 from lab.run_document import RunDocument
 from lab.wording import busy_words, changed_words, injected_words, network_line, promise_words, upstream_words
 
-FORWARD = "forward"
 UNUSED_BY_PATTERNS = {"PROXY_CLIENT": "httpx", "PROXY_QUEUE": "client"}
 """Settings that do not concern a calling pattern, which makes its own client, and their defaults."""
 
