@@ -70,20 +70,37 @@ def test_the_relay_is_put_between_only_if_there_is_one(clone: FakeClone) -> None
 
 def test_a_run_restarts_only_what_differs(clone: FakeClone) -> None:
     """A changed proxy setting restarts the proxy alone, the next run brings the baseline back, a third nothing."""
-    with clone.up(PROXY_MAX_CONNECTIONS="10"):
+    with clone.up(PROXY_RETRIES="1"):
         before = clone.pids()
-        first = clone.run("run", "PROXY_MAX_CONNECTIONS=40")
+        first = clone.run("run", "PROXY_RETRIES=2")
         after = clone.pids()
         assert "restarted: proxy" in first.stderr
-        assert "PROXY_MAX_CONNECTIONS=40 (was 10)" in first.stderr
+        assert "PROXY_RETRIES=2 (was 1)" in first.stderr
         assert {name for name in ALL if before[name] != after[name]} == {"proxy"}
-        assert clone.config("proxy")["environment"]["PROXY_MAX_CONNECTIONS"] == "40"
+        assert clone.config("proxy")["environment"]["PROXY_RETRIES"] == "2"
         second = clone.run("run", "--users", "5")
         assert "restarted: proxy" in second.stderr
-        assert clone.config("proxy")["environment"]["PROXY_MAX_CONNECTIONS"] == "10"
+        assert clone.config("proxy")["environment"]["PROXY_RETRIES"] == "1"
         third_before = clone.pids()
         assert "nothing restarted" in clone.run("run").stderr
         assert clone.pids() == third_before
+
+
+def test_what_can_be_changed_while_it_runs_is_not_restarted(clone: FakeClone) -> None:
+    """The same processes for a run, the run after it, and an unset variable; a change by somebody else restarts."""
+    with clone.up():
+        before = clone.pids()
+        assert "; changed while it ran: proxy\n" in clone.run("run", "PROXY_MAX_CONNECTIONS=40").stderr
+        assert clone.config("proxy")["environment"]["PROXY_MAX_CONNECTIONS"] == "40"
+        assert "nothing restarted" in clone.run("run", "PROXY_MAX_CONNECTIONS=40").stderr
+        assert "changed while it ran: proxy" in clone.run("run").stderr
+        assert clone.config("proxy")["environment"]["PROXY_MAX_CONNECTIONS"] is None
+        assert clone.pids() == before
+        clone.run("run", "PROXY_MAX_CONNECTIONS=40")
+        urllib.request.urlopen(f"http://127.0.0.1:{clone.ports['PROXY_PORT']}/change").close()
+        assert "restarted: proxy (no longer as it was started)" in clone.run("run", "PROXY_MAX_CONNECTIONS=40").stderr
+        assert clone.config("proxy")["environment"]["PROXY_MAX_CONNECTIONS"] == "40"
+        assert clone.pids()["proxy"] != before["proxy"]
 
 
 def test_what_was_changed_while_it_ran_is_started_anew(clone: FakeClone) -> None:

@@ -138,3 +138,30 @@ def test_what_was_unset_stays_unset() -> None:
     with pytest.raises(ChangeRefused) as refused:
         _changed(Settings(), {"nonsense": 1})
     assert refused.value.status == 400
+
+
+async def test_what_was_changed_is_told_by_its_number() -> None:
+    """A number that rises with each change that was made, and not with one that was refused."""
+
+    async with raw_upstream() as upstream, running_proxy(upstream.url, admin=True) as proxy:
+        seen = [json.loads(split(await roundtrip(proxy.port, get("/-/config")))[2])]
+        seen += [(await put(proxy.port, {"PROXY_MAX_CONNECTIONS": number}))[1] for number in (3, 10)]
+        assert (await put(proxy.port, {"PROXY_MAX_CONNECTIONS": "x"}))[0] == 400
+        seen.append(json.loads(split(await roundtrip(proxy.port, get("/-/config")))[2]))
+    assert [config["revision"] for config in seen] == [0, 1, 2, 2]
+    assert [config["changed"] for config in seen] == [False, True, False, False]
+
+
+async def test_a_pattern_has_the_limits_of_a_change_before_its_first_call() -> None:
+    """From then on it keeps its client, and another change is refused."""
+
+    async with raw_upstream(slowly) as upstream, running_proxy(upstream.url, admin=True) as proxy:
+        assert (await put(proxy.port, {"PROXY_MAX_CONNECTIONS": 1}))[0] == 200
+        path = "/-/patterns/async_lifespan_state/work"
+        answers = await asyncio.gather(*(roundtrip(proxy.port, get(path)) for _ in range(3)))
+        assert [split(answer)[0] for answer in answers] == [200] * 3
+        assert (await proxy.pool())["opened"] == 1
+        status, refused = await put(proxy.port, {"PROXY_MAX_CONNECTIONS": 5})
+        assert status == 409
+        assert "async_lifespan_state" in refused["mistakes"][0]
+        assert (await proxy.pool())["max"] == 1

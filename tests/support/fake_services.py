@@ -3,9 +3,10 @@
 As a module: `SERVICES`, the sandbox's services with this file as their program. As a program:
 `python fake_services.py NAME` listens on the part's ports and shows at /-/config what it was given;
 `python fake_services.py sandbox ROOT ARGUMENTS...` is the command line, on a clone of such services.
-`GET /die` ends it with exit code 7, after `GET /change` its config is marked as changed; the value `bad` fails the
-check; `die` ends it at start; `stubborn` ignores SIGTERM; `parent` has a child of its own; `slow` takes a second until
-it is ready; `never` is never ready. A run of 666 users measures nothing, in one of 667 every request fails.
+`GET /die` ends it with exit code 7, after `GET /change` its config is marked as changed; `PUT /-/config` takes
+PROXY_MAX_CONNECTIONS alone; the value `bad` fails the check; `die` ends it at start; `stubborn` ignores SIGTERM;
+`parent` has a child of its own; `slow` takes a second until it is ready; `never` is never ready. A run of 666 users
+measures nothing, in one of 667 every request fails.
 """
 
 import os
@@ -69,7 +70,7 @@ def main(name: str) -> int:
 
 
 def handler(answer: dict[str, object]) -> type[BaseHTTPRequestHandler]:
-    """Answer every GET with the same, but /die, and /-/ready of what is never ready."""
+    """Answer every GET with the same, but /die, and /-/ready of what is never ready; take changes."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -77,10 +78,24 @@ def handler(answer: dict[str, object]) -> type[BaseHTTPRequestHandler]:
                 print("asked to die", flush=True)
                 os._exit(7)
             if self.path == "/change":
-                answer["changed"] = True
+                answer.update(changed=True, revision=100)
             unready = "never" in os.environ.values() and self.path == "/-/ready"
-            body = json.dumps({"because": "the upstream sleeps"} if unready else answer).encode()
-            self.send_response(503 if unready else 200)
+            self.answer(503 if unready else 200, {"because": "the upstream sleeps"} if unready else answer)
+
+        def do_PUT(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            if asked.keys() != {"PROXY_MAX_CONNECTIONS"}:
+                self.answer(400, {})
+                return
+            environment, revision = answer["environment"], answer.get("revision", 0)
+            assert isinstance(environment, dict)
+            assert isinstance(revision, int)
+            answer.update(environment=environment | asked, changed=True, revision=revision + 1)
+            self.answer(200, answer)
+
+        def answer(self, status: int, document: dict[str, object]) -> None:
+            body = json.dumps(document).encode()
+            self.send_response(status)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -86,7 +86,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, server: ServerSetti
     forwarding = ForwardContext(client, watch, settings)
     return State(
         forwarding=forwarding,
-        admin=Admin(settings, server, state_dir, forwarding, sampler, notices),
+        admin=Admin(settings, server, state_dir, forwarding, pattern_apps, sampler, notices),
         pattern_apps=pattern_apps,
     )
 

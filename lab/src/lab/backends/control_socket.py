@@ -37,7 +37,7 @@ class ServiceStatus:
 
 @dataclass(frozen=True)
 class Applied:
-    """Which services were started or restarted.
+    """Which services were started, restarted, or given other settings while they ran.
 
     `altered` are those of the restarted that were no longer as they were started: changed over HTTP, or leaking.
     """
@@ -45,6 +45,7 @@ class Applied:
     started: list[str] = field(default_factory=list)
     restarted: list[str] = field(default_factory=list)
     altered: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

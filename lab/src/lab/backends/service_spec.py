@@ -55,7 +55,7 @@ class ServiceSpec:
 
     `wiring` gives the variables that connect it to the others, unless the user sets them. `after` names the
     services that must be ready before it starts, because its wiring reads their /-/config (on the port of their
-    ready page). `colour` is an ANSI number.
+    ready page). `takes_changes`: it may take other settings by PUT /-/config. `colour` is an ANSI number.
     """
 
     name: str
@@ -67,6 +67,7 @@ class ServiceSpec:
     colour: int = 36
     wiring: Callable[[Wires], Variables] = no_wiring
     after: tuple[str, ...] = ()
+    takes_changes: bool = False
 
     def environment(self, variables: Mapping[str, str], wires: Wires) -> Variables:
         """Return all that its process gets of the sandbox's variables: its own prefixes, wired."""

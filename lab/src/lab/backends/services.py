@@ -90,6 +90,7 @@ PROXY = ServiceSpec(
     colour=36,
     wiring=_wire_proxy,
     after=("upstream-mock", "link"),
+    takes_changes=True,  # the link does too, but then measures itself for seconds, as it does when it starts
 )
 
 LOCUST = ServiceSpec(

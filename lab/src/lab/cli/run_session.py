@@ -156,7 +156,7 @@ def refuse_tuned_pattern(variables: Variables) -> None:
 
 
 def what_differs(variables: RunVariables, applied: Applied) -> str:
-    """Return one line: what the command line sets for this run, and what had to be restarted for it.
+    """Return one line: what the command line sets for this run, and what had to be done for it.
 
     Not every value that is set differs: where the baseline has none, only the part knows its default.
     """
@@ -167,9 +167,8 @@ def what_differs(variables: RunVariables, applied: Applied) -> str:
     ]
     differs = f"for this run: {' '.join(rows)}" if rows else "the baseline as it is"
     again = [name + (" (no longer as it was started)" if name in applied.altered else "") for name in applied.restarted]
-    done = [
-        f"{what}: {', '.join(names)}" for what, names in (("started", applied.started), ("restarted", again)) if names
-    ]
+    all_done = (("started", applied.started), ("restarted", again), ("changed while it ran", applied.changed))
+    done = [f"{what}: {', '.join(names)}" for what, names in all_done if names]
     return f"{differs}; {'; '.join(done) or 'nothing restarted'}"
 
 

@@ -23,6 +23,7 @@ from proxy.clients.exhaustion import exhausted
 from proxy.clients.lost_slots import Loss
 from proxy.errors import CODES, ProxyError
 from proxy.forward.context import ForwardContext
+from proxy.pattern_runtime.apps import PatternApps
 from proxy.reconfigure import CHANGEABLE
 from proxy.sampler import Sampler
 from proxy.settings import ServerSettings, Settings, in_force
@@ -42,6 +43,7 @@ class Admin:
         server: ServerSettings,
         state_dir: Path,
         forwarding: ForwardContext,
+        pattern_apps: PatternApps,
         sampler: Sampler,
         notices: SlotsFile | None,
     ) -> None:
@@ -50,20 +52,24 @@ class Admin:
         self._state_dir = state_dir
         self._forwarding = forwarding
         self._client = forwarding.client
+        self._pattern_apps = pattern_apps
+        self._changes = 0
         self._sampler = sampler
         self._notices = notices
 
     def config(self) -> dict[str, Any]:
         """Return the settings in force, what of them the client cannot honour, and the versions at work.
 
-        `changed`: it is not as it was started, by its settings or by connections that a pattern has lost.
+        `changed`: it is not as it was started, by its settings or by connections that a pattern has lost. `revision` is
+        another number after each of these.
         """
-        client = self._client.client
+        client, leaked = self._client.client, int(self._totals()[Cell.LEAKED])
         versions = {"python": platform.python_version(), "fastapi": fastapi.__version__} | client.versions()
         return {
             "service": "proxy",
             "settings": in_force(self._settings, self._server),
-            "changed": self._settings != self._started_with or self._totals()[Cell.LEAKED] > 0,
+            "changed": self._settings != self._started_with or leaked > 0,
+            "revision": self._changes + leaked,
             "unsupported": client.unsupported(),
             "tuning": in_force_tuning(self._settings),
             "python": sniffio_import.found(),
@@ -93,8 +99,10 @@ class Admin:
                 "restart; allowed: a client with the same tuning, or PROXY_TUNING set from the start",
                 409,
             )
+        self._pattern_apps.change(settings)
         self._client.replace(settings)
         self._settings = settings
+        self._changes += 1
         self._forwarding.total_timeout_seconds = settings.total_timeout_seconds
         return self.config() | {"draining": self._client.draining}
 

@@ -14,6 +14,7 @@ from proxy.pattern_runtime.clients import Upstream
 from proxy.pattern_runtime.errors import pattern_error
 from proxy.pattern_runtime.registry import Pattern, discover
 from proxy.settings import Settings
+from service_kit.settings_change import ChangeRefused
 
 
 class RunningApp:
@@ -73,6 +74,16 @@ class PatternApps:
             app.add_exception_handler(Exception, _answer_exception)
             self._open[name] = RunningApp(app)
         return self._open[name]
+
+    def change(self, settings: Settings) -> None:
+        """Let the patterns that are opened from now on have these settings. Raises ChangeRefused if one is open."""
+        if self._open:
+            raise ChangeRefused(
+                f"the calling pattern {next(iter(self._open))} keeps the client that it was opened with: this needs a "
+                "restart; allowed: changes before the first call of a pattern",
+                409,
+            )
+        self._settings, self._upstream = settings, None
 
     async def aclose(self) -> None:
         """Close every pattern that was opened."""

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from lab.backends.compose.project import PUBLISHED, ComposeProject
 from lab.backends.compose.up import shell_of_up
 from lab.backends.control_socket import Applied
+from lab.backends.live_change import LiveChange, change_live, differing
 from lab.backends.locust_run import FinishedRun, LocustCommand
 from lab.backends.locust_ui import LocustUi, save_document
 from lab.backends.preflight import Passed, check_free
 from lab.backends.run_backend import HEADLESS, check_runs, read_document
-from lab.backends.service_http import get, unready_reason
-from lab.backends.services import PROXY_PORT
+from lab.backends.service_http import get, get_config, unready_reason
+from lab.backends.services import PROXY, PROXY_PORT
 from lab.backends.variables import LOAD_PREFIXES, RunVariables, Variables, without_empty
 from lab.backends.workspace import Mode, Workspace
 from lab.run_document import RunDocument
@@ -36,6 +37,8 @@ class ComposeRun:
         self._built = not own
         self._passed = Passed()
         self._one_off = ""
+        self._applied: Variables | None = None
+        self._live_change: LiveChange | None = None
         self._project = ComposeProject(workspace.checkout.root, workspace.baseline())
 
     async def shell_of_up(self) -> Variables:
@@ -45,22 +48,50 @@ class ComposeRun:
         await check_runs(self._workspace, runs, self._passed)
 
     async def apply(self, variables: RunVariables) -> Applied:
-        """Check here, then let Compose recreate what differs."""
+        """Check here, then change the proxy while it runs, if that is enough, or let Compose recreate what differs."""
         await self.check([variables])
+        changed = await self._changed_live(variables.services)
+        if changed is not None:
+            return Applied(changed=changed)
         self._project = ComposeProject(self._workspace.checkout.root, variables.services)
         check_free(PUBLISHED[:1], variables.services, ours=await self._project.published_ports())
         before = {container.service: container.id for container in await self._project.containers()}
         # By name: a run has its own Locust, so the one with the UI keeps its page whatever this run changes.
         services = [spec.name for spec in self._workspace.under_load]
-        altered = [name for name in await self._changed_over_http() if name in services]
+        over_http = await self._changed_over_http()
+        altered = [name for name in services if name in over_http]
+        self._applied = self._live_change = None
         if altered:
             await self._project.restart(altered)
         await self._project.up(services, build=not self._built)
-        self._built = True
+        self._built, self._applied = True, variables.services
         after = {container.service: container.id for container in await self._project.containers()}
         new = sorted(name for name, identity in after.items() if before.get(name) != identity)
         restarted = sorted({*(name for name in new if name in before), *altered})
         return Applied([name for name in new if name not in before], restarted, altered=altered)
+
+    async def _changed_live(self, services: Variables) -> list[str] | None:
+        """Change what differs from the last settings of this session while it runs; None where that cannot be.
+
+        The containers keep the environment that they have: for the next session they are altered.
+        """
+        changes = differing(self._applied or {}, services)
+        if self._applied is None or not all(name.startswith(PROXY.prefixes) for name in changes):
+            return None
+        healthy = {container.service for container in await self._project.containers() if container.is_healthy}
+        url = PROXY.config_url(services)
+        config = await get_config(url)
+        altered = config.changed if self._live_change is None else not self._live_change.is_undisturbed(config)
+        others = await self._changed_over_http() - {PROXY.name}
+        if altered or others or not healthy >= {spec.name for spec in self._workspace.under_load}:
+            return None
+        if not changes:
+            return []
+        change = await change_live(PROXY, url, changes)
+        if change is None:
+            return None
+        self._applied, self._live_change = services, change
+        return [PROXY.name]
 
     async def ui_url(self) -> str | None:
         return await self._project.url(self._workspace.load.name)
@@ -105,10 +136,11 @@ class ComposeRun:
         if self._own:
             await self._project.down()
 
-    async def _changed_over_http(self) -> list[str]:
+    async def _changed_over_http(self) -> set[str]:
         """Return the services that were changed while they ran, as by `PUT /-/config`: Compose cannot know that."""
         url = None if self._own else await self.ui_url()
-        return await LocustUi(url).changed_services() if url else []
+        ours = set() if self._live_change is None else {PROXY.name}
+        return ours | set(await LocustUi(url).changed_services() if url else ())
 
 
 async def copy_new_runs(workspace: Workspace) -> None:

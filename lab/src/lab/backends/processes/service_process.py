@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.backends.control_socket import ServiceStatus
+from lab.backends.live_change import LiveChange, change_live, differing
 from lab.backends.process_group import ProcessGroup, read_lines
+from lab.backends.service_http import SettingsInForce
 from lab.backends.service_spec import ServiceSpec, process_environment
 from lab.backends.variables import Variables
 
@@ -20,6 +22,7 @@ class ServiceProcess:
     def __init__(self, spec: ServiceSpec, environment: Variables, group: ProcessGroup) -> None:
         self.spec = spec
         self.environment = environment
+        self.live_change: LiveChange | None = None
         self.started = time.monotonic()
         self.ready = False
         self.stopping = False
@@ -40,6 +43,19 @@ class ServiceProcess:
         state = "stopping" if self.stopping else "ready" if self.ready else "starting"
         state = state if self.exit_code is None else "dead"
         return ServiceStatus(state, self.because, self._group.process.pid, self.exit_code, self.environment)
+
+    def is_altered(self, config: SettingsInForce) -> bool:
+        """Whether its settings are others than its environment has: somebody changed them over HTTP."""
+        return config.changed if self.live_change is None else not self.live_change.is_undisturbed(config)
+
+    async def change(self, environment: Variables) -> bool:
+        """Give it this environment's settings while it runs; False if that needs a restart."""
+        changes = differing(self.environment, environment)
+        change = await change_live(self.spec, self.spec.config_url(self.environment), changes)
+        if change is None:
+            return False
+        self.environment, self.live_change = environment, change
+        return True
 
     def ending(self) -> str:
         """Return how a service ended that was not asked to, with its last lines."""

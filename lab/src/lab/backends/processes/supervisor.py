@@ -50,7 +50,7 @@ class Supervisor:
         self._busy = asyncio.Lock()
 
     async def apply(self, variables: Mapping[str, str]) -> Applied:
-        """Start what does not run, restart what would get other variables, wait until all is ready.
+        """Start what does not run, change or restart what would get other variables, wait until it is ready.
 
         The services have been asked about these variables before, by their --check.
         """
@@ -99,12 +99,21 @@ class Supervisor:
         if process is None:
             applied.started.append(spec.name)
             await self._start(spec, environment)
-        elif process.exit_code is not None or process.environment != environment:
-            await self._restart(process, environment, applied)
-        elif (await _config(process)).changed:  # for example by `PUT /-/config`, which its environment does not show
-            applied.altered.append(spec.name)
-            await self._restart(process, environment, applied)
+        else:
+            await self._again(process, environment, applied)
         ready[spec.name].set()
+
+    async def _again(self, process: ServiceProcess, environment: Variables, applied: Applied) -> None:
+        """Leave it as it is, change it while it runs, or restart it."""
+        if process.exit_code is None:
+            if process.is_altered(await _config(process)):
+                applied.altered.append(process.spec.name)
+            elif process.environment == environment:
+                return
+            elif await process.change(environment):
+                applied.changed.append(process.spec.name)
+                return
+        await self._restart(process, environment, applied)
 
     async def _restart(self, process: ServiceProcess, environment: Variables, applied: Applied) -> None:
         applied.restarted.append(process.spec.name)
