@@ -1,12 +1,11 @@
 """The counters of a pool: plain integers in one row, so that they can lie in a file that other processes read."""
 
 import enum
-from collections import Counter
 from collections.abc import MutableSequence, Sequence
 from time import perf_counter_ns
 from typing import Final
 
-from poolwatch.histogram import BUCKETS, Distribution, buckets_of, from_cells, upper_bound_ms
+from poolwatch.histogram import BUCKETS, Distribution, bucket_of, buckets_of, from_cells, upper_bound_ms
 from poolwatch.phases import Phase
 
 
@@ -131,7 +130,7 @@ class Counters:
         cells = self.cells
         at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
         cells[at] += nanoseconds
-        cells[at + 1 + buckets_of((nanoseconds,))[0]] += 1
+        cells[at + 1 + bucket_of(nanoseconds)] += 1
 
     def add_phases(self, finished: Sequence[tuple[Sequence[int], int]]) -> None:
         """Put finished requests, (ns by phase, ns in all) each, into the histograms of their phases, TOTAL and REQUEST.
@@ -147,28 +146,25 @@ class Counters:
             if none < len(column):
                 known = [spent_ns for spent_ns in column if spent_ns > 0]
                 cells[at] += sum(known)
-                for bucket, count in Counter(buckets_of(known)).items():
-                    cells[at + 1 + bucket] += count
+                for bucket in buckets_of(known):
+                    cells[at + 1 + bucket] += 1
         self._add_classes(rows)
 
     def _add_classes(self, rows: Sequence[tuple[int, ...]]) -> None:
         """Add rows of (ns by phase, total, ...) to the classes by their whole time."""
         cells = self.cells
-        classes: dict[int, list[tuple[int, ...]]] = {}
         for row, bucket in zip(rows, buckets_of([row[_TOTAL] for row in rows]), strict=True):
-            classes.setdefault(bucket >> _CLASS_BITS, []).append(row)
-        for number, members in classes.items():
-            at = BY_TOTAL_AT + number * BY_TOTAL_COLUMNS
-            cells[at] += len(members)
-            for phase, column in zip(range(_TOTAL), zip(*members, strict=True), strict=False):
-                if spent := sum(column):  # one that is not known takes a nanosecond off
-                    cells[at + 1 + phase] += spent
-            if fresh := [row for row in members if row[_CONNECT] > 0]:
-                cells[at + _TOTAL + 1] += len(fresh)
-                cells[at + _TOTAL + 2] += sum([row[_NETWORK] + row[_OTHER] for row in fresh])
-            if silent := [row for row in members if row[_NETWORK] < 0 and row[_UPSTREAM] + row[_OTHER] > 0]:
-                cells[at + _TOTAL + 3] += len(silent)
-                cells[at + _TOTAL + 4] += sum([row[_UPSTREAM] + row[_OTHER] for row in silent])
+            at = BY_TOTAL_AT + (bucket >> _CLASS_BITS) * BY_TOTAL_COLUMNS
+            cells[at] += 1
+            for cell, spent in enumerate(row[:_TOTAL], start=at + 1):
+                if spent:  # one that is not known takes a nanosecond off
+                    cells[cell] += spent
+            if row[_CONNECT] > 0:
+                cells[at + _TOTAL + 1] += 1
+                cells[at + _TOTAL + 2] += row[_NETWORK] + row[_OTHER]
+            if row[_NETWORK] < 0 and row[_UPSTREAM] + row[_OTHER] > 0:
+                cells[at + _TOTAL + 3] += 1
+                cells[at + _TOTAL + 4] += row[_UPSTREAM] + row[_OTHER]
 
 
 class PoolSlot:

@@ -15,7 +15,7 @@ from typing import Final, cast
 
 from poolwatch.counters import CELLS, Counters
 
-SUFFIX: Final = ".counters5"
+SUFFIX: Final = ".counters6"
 """With the number of the layout: during a rolling restart workers of another layout are not misread."""
 
 _RUN_ID_BYTES: Final = 64
