@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import h2.errors
 import pytest
 
 from poolwatch.counters import Cell
@@ -360,9 +361,47 @@ async def test_a_refused_stream_is_an_error_of_its_own(name: str, ca: Path) -> N
         await proxy.send()
         with pytest.raises(ProxyError) as raised:
             await proxy.send(b"/refused")
-        assert raised.value.code in ("upstream_reset", "upstream_protocol_error")
+        assert raised.value.code == "upstream_reset"
         assert (await proxy.send())[2] == b"ok"
         assert upstream.connections == 1
+
+
+@pytest.mark.parametrize("code", [h2.errors.ErrorCodes.NO_ERROR, h2.errors.ErrorCodes.CANCEL])
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_stream_that_is_reset_in_its_answer_is_never_whole(
+    name: str, code: h2.errors.ErrorCodes, ca: Path
+) -> None:
+    """Also without an error, which hyper takes for the end of the body: the length tells that it is not."""
+
+    async def script(stream: Stream) -> None:
+        await stream.head(200, ("content-length", "10"))
+        await stream.send(b"some")
+        await asyncio.sleep(0.05)
+        stream.connection.state.reset_stream(stream.number, code)
+        await stream.connection.flush()
+
+    async with h2_upstream(ca, script) as upstream, over_h2(upstream.url, name, ca) as proxy:
+        with pytest.raises(ProxyError) as raised:
+            await proxy.send()
+        assert raised.value.code == "upstream_reset"
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_an_upstream_that_hangs_up_over_http2_has_closed(name: str, ca: Path) -> None:
+    """Before the head and in the body."""
+
+    async def script(stream: Stream) -> None:
+        if stream.header(":path") == [b"/body"]:
+            await stream.head(200)
+            await stream.send(b"some")
+            await asyncio.sleep(0.05)
+        stream.connection.close()
+
+    async with h2_upstream(ca, script) as upstream, over_h2(upstream.url, name, ca) as proxy:
+        for target in (b"/", b"/body"):
+            with pytest.raises(ProxyError) as raised:
+                await proxy.send(target)
+            assert raised.value.code == "upstream_closed"
 
 
 @pytest.mark.parametrize("queue", QUEUES)

@@ -8,7 +8,7 @@ import h2.errors
 import pytest
 
 from proxy.errors import ProxyError
-from support.client_fixture import NAMES, direct
+from support.client_fixture import NAMES, chunks, direct
 from support.h2_upstream import Stream, h2_upstream, make_authority, ok
 from support.raw_http import Exchange, answer_ok, get, raw_upstream, roundtrip, split
 from support.servers import RunningProxy, running_proxy
@@ -131,6 +131,34 @@ async def test_pyreqwest_gets_the_answers_that_a_goaway_covers(ca: Path) -> None
     ):
         assert [(await proxy.send())[2] for _ in range(3)] == [b"ok"] * 3
     assert upstream.connections == 3
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (h2.errors.ErrorCodes.NO_ERROR, "upstream_goaway"),
+        (h2.errors.ErrorCodes.ENHANCE_YOUR_CALM, "upstream_closed"),
+    ],
+)
+async def test_pyreqwest_gives_a_post_up_that_a_goaway_does_not_cover(
+    code: h2.errors.ErrorCodes, error: str, ca: Path
+) -> None:
+    """It could be sent again (RFC 9113 section 6.8), as pyreqwest does with a GET; a body is not kept for that."""
+
+    async def script(stream: Stream) -> None:
+        if stream.header(":path") == [b"/behind"]:
+            await stream.goaway(stream.number - 2, code)
+        else:
+            await ok(stream)
+
+    async with (
+        h2_upstream(ca, script) as upstream,
+        direct(upstream.url, "pyreqwest", http2=True, ca_file=ca / "ca.pem") as proxy,
+    ):
+        await proxy.send()
+        with pytest.raises(ProxyError) as raised:
+            await proxy.send(b"/behind", (b"content-length", b"2"), method="POST", body=chunks(b"hi"))
+    assert raised.value.code == error
 
 
 @pytest.mark.parametrize("name", GOING_AWAY)

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from h2.errors import ErrorCodes
 
 from poolwatch.counters import Cell
 from proxy.errors import ProxyError
 from support.client_fixture import NAMES, Direct, chunks, direct
 from support.eventually import eventually
-from support.h2_upstream import h2_upstream, make_authority
+from support.h2_upstream import Stream, h2_upstream, make_authority
 from support.raw_http import Exchange, answer_ok, raw_upstream
 
 TABLE = Path(__file__).parents[1] / "proxy" / "clients.md"
@@ -147,6 +148,29 @@ async def http2(name: str) -> str:
             return "yes" if upstream.protocols == ["h2"] else "no, HTTP/1.1"
 
 
+async def http2_reset(name: str) -> str:
+    """What an answer without a length becomes that ends by a RST_STREAM without an error, in the middle."""
+
+    async def script(stream: Stream) -> None:
+        await stream.head()
+        await stream.send(b"some")
+        await asyncio.sleep(0.05)
+        stream.connection.state.reset_stream(stream.number, ErrorCodes.NO_ERROR)
+        await stream.connection.flush()
+
+    with tempfile.TemporaryDirectory() as folder:
+        authority = await asyncio.to_thread(make_authority, Path(folder))
+        async with (
+            h2_upstream(authority, script) as upstream,
+            direct(upstream.url, name, http2=True, ca_file=authority / "ca.pem") as proxy,
+        ):
+            try:
+                await proxy.send()
+            except ProxyError as error:
+                return f"`{error.code}`"
+            return "taken for whole" if upstream.streams else "no HTTP/2"
+
+
 async def unsupported(name: str) -> str:
     """What it says it cannot honour when everything is set."""
     async with direct("https://127.0.0.1:1", name, **ALL_SET) as proxy:
@@ -164,6 +188,7 @@ ABILITIES: dict[str, Ability] = {
     "an upload may outlast the read time-out": slow_upload,
     "an idle connection is closed at its expiry": idle_close,
     "HTTP/2 to an https upstream that has it": http2,
+    "an HTTP/2 answer of unknown length that is reset without an error": http2_reset,
     "cannot honour, of an https upstream with HTTP/2 (see /-/config for why)": unsupported,
 }
 

@@ -131,6 +131,9 @@ class _Connection:
         self._writer.write(data)
         await self._writer.drain()
 
+    def close(self) -> None:
+        self._writer.close()
+
     async def run(self) -> None:
         allowed = {h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: self.upstream.streams_allowed}
         self.state.local_settings = h2.settings.Settings(client=False, initial_values=allowed)

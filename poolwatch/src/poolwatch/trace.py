@@ -30,7 +30,8 @@ class RequestTrace:
     Every method notes one moment and may be left out by a client that cannot tell; a step back (`retrying`) adds up.
 
     `held` and `always_unknown` are the monitor's; `on_end` takes the trace when it is over.
-    `kept`: the connection had served another request before. `subject`: the client library's own request object.
+    `kept`: the connection had served another request before. `received`: bytes have come on this try, perhaps of a 1xx.
+    `subject`: the client library's own request object.
     `tries`: how often a connection was asked for, or the client library sent it again by itself.
     `given_id`: its id, empty until one is given or read. `status`, `outcome`, `code`, `run`: what became
     of it, set by whoever made the trace. `attached`, `leaked`: see `attachment`.
@@ -55,7 +56,7 @@ class RequestTrace:
         self._on_end = on_end
         self._new_id = new_id
         self._always_unknown = always_unknown
-        self._head_sent = self._responded = False
+        self._head_sent = self.received = False
         self.attached = self.leaked = self.kept = self.leak_logged = False
         self.carrier: Carrier | None = None
         self.method = method
@@ -84,11 +85,6 @@ class RequestTrace:
     def granted(self) -> bool:
         """Whether it holds a connection, or a slot of the queue before the pool, now."""
         return self.slot.granted_ns != 0
-
-    @property
-    def received(self) -> bool:
-        """Whether bytes of a response have come, on this try; those of a 1xx are some."""
-        return self._responded
 
     def body_read(self) -> None:
         """Note that the request's body was read first: the time so far is that of its sending."""
@@ -181,8 +177,8 @@ class RequestTrace:
 
     def responding(self) -> None:
         """Note that bytes of a response are there, perhaps of a 1xx. `head_received` implies it."""
-        if not self._responded:  # a short answer is read, and its connection released, before it is noted
-            self._responded = True
+        if not self.received:  # a short answer is read, and its connection released, before it is noted
+            self.received = True
             if self.run:
                 self.cells[_RUN_RESPONDED] += 1
 
@@ -246,7 +242,7 @@ class RequestTrace:
 
     def _begin_retry(self) -> None:
         self.tries += 1
-        self._head_sent = self._responded = False
+        self._head_sent = self.received = False
         self.cells[_RETRIED] += 1
         if self.run:
             self.cells[_RUN_TRIES] += 1

@@ -34,7 +34,7 @@ _OF_CODE: dict[str, tuple[Owner, str]] = {
     "proxy_ports": ("proxy", "its machine had no local port, or no address, left for another connection"),
     "proxy_memory": ("proxy", "its machine had no memory left for it"),
     "caller_timeout": ("load", "the caller sent or read nothing for too long, or too slowly"),
-    "upstream_goaway": ("client_library", "it gave up all streams when the upstream ended its connection (GOAWAY)"),
+    "upstream_goaway": ("client_library", "it gave requests up when the upstream ended its connection (GOAWAY)"),
     "upstream_connect_error": ("upstream", "it took no connection"),
     "upstream_closed": ("upstream", "it closed the connection before its answer was whole"),
     "upstream_reset": ("upstream", "it reset the connection"),

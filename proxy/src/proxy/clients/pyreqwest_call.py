@@ -30,6 +30,19 @@ _UNSENT: Final = {
 """Codes of a call that never had a connection."""
 
 
+_HTTP2: Final = (
+    ("connection error received: not a result of an error", "upstream_goaway"),
+    ("connection error received: ", "upstream_closed"),
+    ("stream error received: ", "upstream_reset"),
+    ("stream closed because of a broken pipe", "upstream_closed"),
+)
+"""What h2 reports of frames: a GOAWAY without an error, or with one, and a RST_STREAM; and of a closed connection.
+
+A GOAWAY is an error only of a stream that it does not cover, and that was not sent again: one with a body, or one that
+met several (RFC 9113 section 6.8).
+"""
+
+
 class PyreqwestCall:
     """One call in a task of its own, from its sending to its end, also when nothing waits for it any more.
 
@@ -116,17 +129,20 @@ class PyreqwestCall:
 
 
 class PyreqwestAnswer:
-    """An answer whose body has not been read yet."""
+    """An answer whose body has not been read yet. `length`: what it must have, where the library does not look."""
 
-    def __init__(self, call: PyreqwestCall, response: Response, headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(
+        self, call: PyreqwestCall, response: Response, headers: list[tuple[bytes, bytes]], length: int | None = None
+    ) -> None:
         self._call = call
         self._reader = response.body_reader
+        self._length = length
         self.status = response.status
         self.headers = headers
 
     def body(self) -> AsyncIterator[bytes]:
         """Yield the body's bytes as they come, nothing decoded. Raises ProxyError if they stop too early."""
-        return _Chunks(self._reader)
+        return _Chunks(self._reader) if self._length is None else _of_length(self._reader, self._length)
 
     async def aclose(self) -> None:
         """Give the connection back, or close it if the body was not read to its end."""
@@ -154,6 +170,15 @@ class _Chunks:
         return bytes(chunk)
 
 
+async def _of_length(reader: ResponseBodyReader, length: int) -> AsyncIterator[bytes]:
+    """Yield a body. hyper takes a RST_STREAM, or a GOAWAY, without an error for its end, whatever is missing."""
+    async for chunk in _Chunks(reader):
+        length -= len(chunk)
+        yield chunk
+    if length > 0:
+        raise ProxyError("upstream_reset")
+
+
 def proxy_error(error: PyreqwestError) -> ProxyError:
     """Map what pyreqwest raised to a code."""
     if isinstance(error, PoolTimeoutError):
@@ -163,6 +188,9 @@ def proxy_error(error: PyreqwestError) -> ProxyError:
     if isinstance(error, TimeoutError):
         return ProxyError("upstream_connect_timeout" if connecting else "upstream_read_timeout")
     text = " ".join(causes)
+    for of_http2, code in _HTTP2:
+        if of_http2 in text:
+            return ProxyError(code)
     lacking = exhausted_by_text(text)
     if lacking is not None:
         return ProxyError(lacking)

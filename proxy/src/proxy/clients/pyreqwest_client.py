@@ -73,7 +73,7 @@ class PyreqwestClient:
             done = self._permits.ask(trace)
         if body is None:
             call = PyreqwestCall(self._loop, builder.build_streamed(), done, None, self._abandon)
-            return await self._answer(call)
+            return await self._answer(call, outbound.method)
         try:
             async with asyncio.timeout(None) as limit:
                 upload = Upload(
@@ -87,18 +87,23 @@ class PyreqwestClient:
                     self._loop, builder.body_stream(upload).build_streamed(), done, upload, self._abandon
                 )
                 try:
-                    return await self._answer(call)
+                    return await self._answer(call, outbound.method)
                 finally:
                     upload.stop_watching()
         except TimeoutError:
             raise ProxyError("upstream_write_timeout") from None
 
-    async def _answer(self, call: PyreqwestCall) -> PyreqwestAnswer:
+    async def _answer(self, call: PyreqwestCall, method: str) -> PyreqwestAnswer:
         response = await call.head()
         trace = current.get()
         if trace is not None:
             trace.head_received()
-        return PyreqwestAnswer(call, response, self._headers(response))
+        headers = self._headers(response)
+        length = None
+        if self._http2 and method != "HEAD" and response.status not in (204, 304):
+            declared = header(headers, b"content-length")
+            length = int(declared) if declared.isdigit() else None
+        return PyreqwestAnswer(call, response, headers, length)
 
     def _builder(self, outbound: Outbound) -> RequestBuilder:
         text = path_text(NAME, outbound.target)
