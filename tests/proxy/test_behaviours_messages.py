@@ -309,6 +309,27 @@ async def test_a_websocket_handshake_is_refused(stand: Stand) -> None:
 
 
 @behaviour(18)
+async def test_what_is_no_websocket_handshake_is_ignored(stand: Stand) -> None:
+    """Upgrade: websocket that Connection does not name, of another method, or without a key."""
+    key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    unnamed = b"Host: a\r\nConnection: close\r\nUpgrade: websocket\r\n"
+    named = b"Host: a\r\nConnection: close, Upgrade\r\nUpgrade: websocket\r\n"
+    requests = [
+        b"GET / HTTP/1.1\r\n" + unnamed + key + b"\r\n",
+        b"GET / HTTP/1.1\r\n" + named + b"\r\n",
+        b"POST / HTTP/1.1\r\n" + named + key + b"Content-Length: 2\r\n\r\nhi",
+    ]
+    async with stand.open() as (upstream, proxy):
+        for request in requests:
+            assert split(await roundtrip(proxy.port, request))[0] == 200
+        assert [sent.header("upgrade") + sent.header("connection") for sent in upstream.exchanges] == [[]] * 3
+        assert upstream.exchanges[-1].body == b"hi"
+        for connection in (b"Upgrade, keep-alive", b"keep-alive\r\nConnection: upgrade"):
+            handshake = (requests[0]).replace(b"close", connection).replace(b"websocket", b"WebSocket")
+            assert split(await roundtrip(proxy.port, handshake))[0] == 501
+
+
+@behaviour(18)
 async def test_a_101_that_nobody_asked_for_is_502(stand: Stand) -> None:
     """The proxy does not become a tunnel."""
     answer = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"

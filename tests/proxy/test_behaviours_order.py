@@ -1,10 +1,12 @@
 import asyncio
+import logging
 import re
 import socket
 import struct
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 import uvloop
@@ -146,6 +148,37 @@ def test_without_httptools_the_proxy_serves_by_h11() -> None:
     code += "print(proxy.server._protocol('auto', tuned=True))"
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=30)
     assert done.stdout.strip() == PARSERS["h11"], done.stderr
+
+
+@pytest.mark.parametrize("http", PARSERS.values(), ids=PARSERS)
+async def test_a_cut_is_no_fault_of_the_app_in_uvicorns_log(
+    http: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upstream that hangs up or stops within its answer, an upload that breaks then."""
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome")
+        if not exchange.request_line.startswith(b"GET /1"):
+            await exchange.reader.read()
+        exchange.writer.close()
+
+    settings: dict[str, Any] = {"client": "aiohttp", "read_timeout_seconds": 0.3}
+    async with (
+        raw_upstream(script, reads_body=False) as upstream,
+        running_proxy(upstream.url, http=http, request_buffer_bytes=0, **settings) as proxy,
+    ):
+        monkeypatch.setattr(logging.getLogger("uvicorn"), "propagate", True)
+        caplog.set_level(logging.ERROR, "uvicorn.error")
+        for request in (GET % 1, GET % 2, CHUNKED + b"3\r\nabc\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            writer.write(request)
+            await reader.readuntil(b"some")
+            if request.startswith(b"POST"):
+                writer.write(b"zz\r\n")
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+            writer.close()
+        assert (await proxy.pool())["requests"]["aborted"] == 3
+        assert not caplog.records
 
 
 @pytest.mark.timing

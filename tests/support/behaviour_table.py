@@ -66,9 +66,9 @@ DECISIONS: Final[dict[int, Decision]] = {
     17: Decision("methods", "all that the server's parser knows (46 of them, M-SEARCH, PROPFIND, QUERY)", "RFC 9110 9"),
     18: Decision(
         "Upgrade",
-        "ignored: the request goes on without it, its body too; WebSocket is refused by 501; a 101 that was not asked "
-        "for is 502",
-        "RFC 9110 7.8; Go, nginx",
+        "ignored: the request goes on without it, its body too; a WebSocket handshake (GET, with key and Connection) "
+        "is refused by 501; a 101 that was not asked for is 502",
+        "RFC 9110 7.8, RFC 6455 4.1; Go, nginx",
     ),
     19: Decision("Content-Encoding, Range, ETag", "bytes untouched", "RFC 9110 8.4, 14"),
     20: Decision("size of a head", "request beyond 64 KiB: 431; answer beyond 64 KiB: 502", "RFC 6585 5; nginx"),

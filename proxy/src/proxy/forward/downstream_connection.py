@@ -24,13 +24,14 @@ class DownstreamConnection:
     """The connection as a request sees it. One request of a connection is worked on at a time: one listener.
 
     `on_timeout` is called when the request's body stops or comes too slowly; `timed_out`: it was cut, for its caller
-    did not read.
+    did not read. `cut` ends the connection within an answer.
     """
 
-    __slots__ = ("_socket", "hold_next_write", "lost", "on_lost", "on_timeout", "timed_out")
+    __slots__ = ("_socket", "cut", "hold_next_write", "lost", "on_lost", "on_timeout", "timed_out")
 
-    def __init__(self, hold: Callable[[], None] | None, connection: socket.socket | None = None) -> None:
-        self.hold_next_write = hold
+    def __init__(self, cut: Callable[[], None], connection: socket.socket | None = None) -> None:
+        self.cut = cut
+        self.hold_next_write: Callable[[], None] | None = None
         self._socket = connection
         self.lost = self.timed_out = False
         self.on_lost: Callable[[], None] | None = None

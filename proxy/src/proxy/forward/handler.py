@@ -73,7 +73,9 @@ class ForwardedRequest:
         in_use.requests += 1
         try:
             with CountedRequest(self._context.counters, self._trace, run_id):
-                self._trace.outcome = await self._outcome()
+                outcome = self._trace.outcome = await self._outcome()
+            if outcome is Cell.ABORTED and self._started and self._connection is not None:
+                self._connection.cut()
         finally:
             self._downstream.end()
             in_use.requests -= 1
@@ -212,8 +214,7 @@ class ForwardedRequest:
             error = ProxyError(error.code, f"{error.explanation}: {pool}")
         context.log.warning("%d %s: %s", error.status, error.code, pool)
         if self._started:
-            # the head is out: only a cut connection tells the caller that the body is not whole. uvicorn cuts it
-            # when the app returns before the end of the answer.
+            # the head is out: only a cut connection tells the caller that the body is not whole
             return Cell.ABORTED
         trace.status = error.status
         await send_error(error, self._scope, self._send, downstream=self._downstream, request_id=trace.request_id)

@@ -120,7 +120,7 @@ def outbound(
     chunked, has_body = (False, False) if _FRAMES.isdisjoint(fields) else request_framing(fields, version)
     if b"expect" in fields:
         check_expectation(fields, version)
-    if b"upgrade" in fields and is_websocket_handshake(fields, version):
+    if b"upgrade" in fields and is_websocket_handshake(scope, fields):
         raise ProxyError("not_implemented")
     if b"via" in fields and any(pseudonym in value for value in fields[b"via"]):
         raise ProxyError("loop_detected")

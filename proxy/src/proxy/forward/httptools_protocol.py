@@ -3,6 +3,7 @@
 from typing import Any
 
 from proxy.forward.holding_transport import HoldingTransport
+from proxy.forward.request_checks import UPGRADE_KEY
 from proxy.forward.request_target import AUTHORITY_KEY, origin_form
 from proxy.forward.uvicorn_protocol import CallerProtocol
 from service_kit.plain_http1 import PlainHttp1Protocol
@@ -11,13 +12,22 @@ from service_kit.plain_http1 import PlainHttp1Protocol
 class HttpToolsConnection(CallerProtocol, PlainHttp1Protocol):
     """One caller's connection."""
 
+    _upgrade_ignored = False
+
     def on_message_begin(self) -> None:
         self.head_begun = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self.head_begun = False
+        if self._upgrade_ignored:
+            self._upgrade_ignored = False
+            self.scope[UPGRADE_KEY] = True
         super().on_headers_complete()
+
+    def _parse_without_upgrade(self, *rest: bytes) -> None:
+        self._upgrade_ignored = True
+        super()._parse_without_upgrade(*rest)
 
     def origin_form(self, target: bytes) -> bytes:
         """Return the target in origin form; the authority of an absolute one goes into the scope."""

@@ -4,10 +4,14 @@ Sources: RFC 9112 sections 3.2 (Host) and 6 (lengths), RFC 9110 sections 7.8 (Up
 """
 
 import re
-from typing import Final, NoReturn
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NoReturn
 
 from proxy.asgi import Fields
 from proxy.errors import ProxyError
+
+UPGRADE_KEY: Final = "proxy.upgrade"
+"""In the scope of a request whose Connection named "upgrade", where the protocol class has taken that out."""
 
 HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~%!$&'()*+;=-]+)(?::[0-9]{0,5})?")
 _LENGTH: Final = re.compile(rb"[ \t]*[0-9]{1,18}[ \t]*")
@@ -46,10 +50,17 @@ def check_expectation(fields: Fields, http_version: str) -> None:
         raise ProxyError("expectation_failed")
 
 
-def is_websocket_handshake(fields: Fields, http_version: str) -> bool:
-    """Say whether to refuse an Upgrade; any other is ignored (RFC 9110 section 7.8).
+def is_websocket_handshake(scope: Mapping[str, Any], fields: Fields) -> bool:
+    """Say whether to refuse an Upgrade, as RFC 6455 section 4.1 has it; any other is ignored (RFC 9110 section 7.8)."""
+    return (
+        scope["method"] == "GET"
+        and scope["http_version"] == "1.1"
+        and b"sec-websocket-key" in fields
+        and b"websocket" in _members(fields[b"upgrade"])
+        and (UPGRADE_KEY in scope or b"upgrade" in _members(fields.get(b"connection", ())))
+    )
 
-    Known by its key (RFC 6455 section 4.1): the protocol class may have taken "upgrade" out of Connection.
-    """
-    websocket = fields[b"upgrade"][0].strip().lower() == b"websocket"
-    return websocket and http_version == "1.1" and b"sec-websocket-key" in fields
+
+def _members(values: Iterable[bytes]) -> set[bytes]:
+    """Return the members of a list, on however many lines, in lower case."""
+    return {member.strip().lower() for value in values for member in value.split(b",")}

@@ -10,7 +10,7 @@ from proxy.errors import ProxyError
 from proxy.forward.caller_timeouts import Caller
 from proxy.forward.downstream_connection import STATE_KEY, DownstreamConnection
 from proxy.forward.refusal import overloaded, raw_error
-from service_kit.ordered_refusal import OrderedRefusals
+from service_kit.ordered_refusal import OrderedRefusals, disconnect
 
 LOOK_EVERY_SECONDS: Final = 0.1
 """How soon after a caller's FIN it is asked whether it still reads, and how often it is looked at from then on."""
@@ -45,7 +45,7 @@ class CallerProtocol(OrderedRefusals):
 
     def connection_made(self, transport: Any) -> None:
         """Accepted."""
-        self.downstream = DownstreamConnection(None, transport.get_extra_info("socket"))
+        self.downstream = DownstreamConnection(self._cut_answer, transport.get_extra_info("socket"))
         self.app_state = {**self.app_state, STATE_KEY: self.downstream}
         self._max_concurrency, self.limit_concurrency = self.limit_concurrency, None
         if self._max_concurrency is not None:
@@ -66,6 +66,11 @@ class CallerProtocol(OrderedRefusals):
         super().on_response_complete()  # type: ignore[misc] # uvicorn's
         if self.head_begun:
             self._unset_keepalive_if_required()
+
+    def _cut_answer(self) -> None:
+        """Close within an answer. uvicorn does so too for an app that returns, but logs that as a fault of the app."""
+        disconnect(self.answering)
+        self.transport.close()
 
     def _limit_concurrency(self) -> None:
         """Do what uvicorn does with UVICORN_LIMIT_CONCURRENCY, but by an error of our own."""
