@@ -1,13 +1,20 @@
 """Sweeps: the values of a command line, the order, the knee and the search. Pure."""
 
 import math
+import random
 
 import pytest
 
+from lab.objective import parse_objective
 from lab.sweep.axes import AxisError, axes_of, cells_of, rounds, split_values
-from lab.sweep.knee import knee
-from lab.sweep.margin import Margin
+from lab.sweep.cell_run import CellRun
+from lab.sweep.curves import forecast_at
+from lab.sweep.knee import knee, throughput_interval
+from lab.sweep.margin import Margin, expected_log_ratio
+from lab.sweep.plan import Plan
+from lab.sweep.report import report_of
 from lab.sweep.search import Search
+from support.reported import reported
 
 
 def test_commas_within_brackets_part_no_values() -> None:
@@ -34,9 +41,67 @@ def test_each_round_has_every_cell_once_in_an_order_of_its_own() -> None:
 
 
 def test_the_knee_is_the_smallest_value_near_the_best() -> None:
-    runs = [[[50.0, 51, 49, 50]], [[99.0, 101, 100, 100]], [[101.0, 102, 103, 102]]]
+    runs = [[[50.0, 51, 49, 50]], [[99.0, 101, 100, 100]], [[99.0, 100, 101, 100]]]
     found = knee("N", ["5", "10", "20"], runs, {})
     assert (found.value, found.low, found.high, found.at) == ("10", "10", "10", "between")
+
+
+def test_the_range_of_a_knee_has_what_its_noise_allows() -> None:
+    """The middle value is the first within 5 % of the best, but so little that the one before and after may be it."""
+    flat = [[97.0, 93, 91, 99, 95, 94]]
+    found = knee("N", ["5", "10", "20"], [[[95.0, 90, 92, 98, 91, 94]], flat, [[98.0, 103, 99, 100, 101, 99]]], {})
+    assert (found.value, found.low, found.high) == ("20", "5", "20")
+
+
+def test_the_interval_of_a_throughput_holds_the_truth_as_often_as_it_claims() -> None:
+    """200 cells of two runs of 8 seconds, whose runs differ by 3 %."""
+    drawn = random.Random(4)
+    held = 0
+    for _ in range(200):
+        means = [drawn.gauss(100, 3) for _ in range(2)]
+        low, high = throughput_interval([[drawn.gauss(mean, 5) for _ in range(8)] for mean in means])
+        held += low <= 100 <= high
+    assert 160 <= held <= 196
+
+
+def _cell_run(connections: int, p99_ms: float) -> CellRun:
+    return CellRun(
+        settings={"N": str(connections)},
+        round=0,
+        run=f"run-{connections}",
+        seconds=10.0,
+        requests=1000,
+        failures=0,
+        succeeded=[100.0] * 10,
+        mean_ms=50.0,
+        histogram={50.0: 980, p99_ms: 20},
+        pool_wait_mean_ms=1.0,
+        bottleneck="pool",
+        because="all connections were busy.",
+        caveats=[],
+        forecast=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("objective", "chosen"),
+    [("p99 < 1s", {"N": "10"}), ("p50 < 60ms, throughput > 90/s", {"N": "5"}), ("p99 < 100ms", {})],
+)
+def test_an_objective_over_a_list_advises_the_first_that_holds(objective: str, chosen: dict[str, str]) -> None:
+    axes, _ = axes_of({"N": "5,10,20"})
+    plan = Plan(axes, {}, 1, 1, parse_objective(objective))
+    runs = [_cell_run(20, 300), _cell_run(5, 1500), _cell_run(10, 800)]
+    report = report_of(plan, "id", runs, {}, finished=True, found=None)
+    assert (report.set, report.holds) == (chosen, bool(chosen))
+    assert [cell.figures.settings["N"] for cell in report.cells] == ["5", "10", "20"]
+
+
+@pytest.mark.parametrize("metric", ["p50", "p90", "p95", "p99", "mean"])
+def test_a_search_by_any_latency_has_a_forecast(metric: str) -> None:
+    objective = parse_objective(f"{metric} < 200ms")
+    assert objective is not None
+    found = expected_log_ratio(objective, forecast_at(reported(), "PROXY_MAX_CONNECTIONS", 10.0))
+    assert found is not None
 
 
 @pytest.mark.parametrize("forecast_is_off", [None, 0.0, 0.3, -0.3])

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from lab.comparison.concerns import concerns, moved
-from lab.comparison.noise import Change, PerSecond, change
+from lab.comparison.noise import THROUGHPUT_SPREAD, Change, PerSecond, change
 from lab.emulation import EmulatorStats, Network
 from lab.run_document import RunDocument
 from lab.run_settings import OWN_TO_EACH_RUN, is_own_address, is_wiring, variables_of
@@ -80,7 +80,7 @@ _FIGURES: list[tuple[str, str, Callable[[RunDocument], float | None]]] = [
 
 
 _NOISE: dict[str, PerSecond] = {
-    "throughput": PerSecond.rate(lambda point: point.requests - point.failures, 0.015),
+    "throughput": PerSecond.rate(lambda point: point.requests - point.failures, THROUGHPUT_SPREAD),
     "p50": PerSecond(lambda point, _: point.p50_ms, 0.015, 0.5),
     "p99": PerSecond(lambda point, _: point.p99_ms, 0.09, 0.5),
     "first byte, p50": PerSecond(lambda point, _: point.first_byte_p50_ms, 0.015, 0.5),

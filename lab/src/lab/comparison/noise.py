@@ -1,4 +1,4 @@
-"""Whether a figure of two runs differs by more than its noise. Pure.
+"""The noise of a run's figures, and whether a figure of two runs differs by more than that. Pure.
 
 The noise within a run is that of its steady seconds, which are correlated: the variance of their mean is that of the
 moving-block bootstrap (Kuensch 1989) in closed form, which is overlapping batch means (Meketon and Schmeiser 1984).
@@ -7,6 +7,7 @@ Satterthwaite's degrees of freedom: that keeps its level with few seconds, where
 """
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,7 +22,10 @@ FAMILY_ERROR = 0.01
 FEWEST_SECONDS = 5
 """Below it nothing is said of a figure's noise."""
 
-_STEPS = 200
+THROUGHPUT_SPREAD = 0.015
+"""What throughput of equal settings varies by from run to run, a standard deviation as a share of it; assumed."""
+
+_FEW_SECONDS, _MOST_FREEDOM, _STEPS = 2, 200.0, 200
 
 
 class Change(DocumentPart):
@@ -44,6 +48,25 @@ class Noise:
     within: float
     freedom: float
     between: float
+
+    @classmethod
+    def of_throughput(cls, runs: Sequence[Sequence[float]]) -> Self:
+        """Return the noise of the mean rate over runs of the same settings; each has the rate of each of its seconds.
+
+        A run of too few seconds is taken as a Poisson process.
+        """
+        count, means = len(runs), [math.fsum(run) / len(run) for run in runs]
+        within = [
+            cls(*variance_of_mean(run), 0.0) if len(run) > _FEW_SECONDS else cls(mean / len(run), _MOST_FREEDOM, 0.0)
+            for run, mean in zip(runs, means, strict=True)
+        ]
+        variance, freedom = combined(within)
+        assumed = (THROUGHPUT_SPREAD * math.fsum(means) / count) ** 2
+        found = statistics.variance(means) - variance / count if count > 1 else 0.0
+        return cls(variance / count**2, freedom, max(assumed, found) / count)
+
+    def scaled(self, factor: float) -> "Noise":
+        return Noise(self.within * factor**2, self.freedom, self.between * factor**2)
 
 
 @dataclass(frozen=True)
@@ -111,12 +134,21 @@ def variance_of_mean(values: Sequence[float]) -> tuple[float, float]:
 
 def change(first: float, other: float, noises: tuple[Noise, Noise], comparisons: int) -> Change:
     """Return the difference with its interval; all `comparisons` hold together but for FAMILY_ERROR (Bonferroni)."""
+    half, difference = half_width(noises, FAMILY_ERROR / comparisons), other - first
+    return Change(difference=difference, low=difference - half, high=difference + half, differs=abs(difference) > half)
+
+
+def half_width(noises: Sequence[Noise], error: float) -> float:
+    """Return half the interval that a sum or difference of such figures is beyond with that probability."""
+    variance, freedom = combined(noises)
+    return t_quantile(error, math.floor(freedom * 2) / 2) * math.sqrt(variance)
+
+
+def combined(noises: Sequence[Noise]) -> tuple[float, float]:
+    """Return the variance of a sum of such figures, and its degrees of freedom."""
     variance = math.fsum(each.within + each.between for each in noises)
     uncertain = math.fsum(each.within**2 / each.freedom for each in noises)
-    freedom = min(variance**2 / uncertain, 200.0) if uncertain else 200.0
-    half = t_quantile(FAMILY_ERROR / comparisons, math.floor(freedom * 2) / 2) * math.sqrt(variance)
-    difference = other - first
-    return Change(difference=difference, low=difference - half, high=difference + half, differs=abs(difference) > half)
+    return variance, min(variance**2 / uncertain, _MOST_FREEDOM) if uncertain else _MOST_FREEDOM
 
 
 @lru_cache(maxsize=1024)

@@ -1,23 +1,19 @@
 """The knee of a sweep: the smallest value from which on more of it hardly brings more throughput.
 
-Here: the smallest value whose throughput is within 5 % of the best. Its range is what 90 % of 1000 resamples give:
-repeats are drawn, then blocks of seconds within them, because neighbouring seconds are alike (B. Efron, Bootstrap
-Methods, Annals of Statistics 7(1), 1979; H. Künsch, The Jackknife and the Bootstrap for General Stationary
-Observations, Annals of Statistics 17(3), 1989). Other definitions need a curve, not some points of one: the largest
-throughput per response time (L. Kleinrock, Power and Deterministic Rules of Thumb, ICC 1979), the largest curvature
-(V. Satopää et al., Finding a "Kneedle" in a Haystack, ICDCS Workshops 2011).
+Here: the smallest value whose throughput is within 5 % of the best. Its range, of 90 %, begins with the first value
+that may be so by its noise, and ends with the first that surely is (`lab.comparison.noise`). Other definitions need a
+curve, not some points of one: the largest throughput per response time (L. Kleinrock, Power and Deterministic Rules of
+Thumb, ICC 1979), the largest curvature (V. Satopää et al., Finding a "Kneedle" in a Haystack, ICDCS Workshops 2011).
 """
 
-import random
 import statistics
 from collections.abc import Sequence
 from typing import Literal
 
+from lab.comparison.noise import Noise, half_width
 from lab.document_part import DocumentPart
 
 NEAR_BEST = 0.05
-RESAMPLES = 1000
-BLOCK_SECONDS = 3
 LEVEL = 0.90
 
 Seconds = Sequence[float]
@@ -45,12 +41,18 @@ def knee(variable: str, values: Sequence[str], runs: Sequence[Sequence[Seconds]]
 
     `settings` are the other swept variables' values.
     """
-    rates = [statistics.fmean(statistics.fmean(seconds) for seconds in of_value) for of_value in runs]
-    found = _first_near_best(rates)
-    drawn = random.Random(1)
-    again = sorted(_first_near_best([_resampled(of_value, drawn) for of_value in runs]) for _ in range(RESAMPLES))
-    rest = round((1 - LEVEL) / 2 * RESAMPLES)
-    low, high = min(again[rest], found), max(again[RESAMPLES - 1 - rest], found)
+    rates = [mean_rate(of_value) for of_value in runs]
+    best = max(range(len(rates)), key=rates.__getitem__)
+    share = 1 - NEAR_BEST
+    found = next(number for number, rate in enumerate(rates) if rate >= share * rates[best])
+    noises = [Noise.of_throughput(of_value) for of_value in runs]
+    off = [half_width((noise, noises[best].scaled(share)), 1 - LEVEL) for noise in noises]
+    low = next(number for number in range(found + 1) if rates[number] + off[number] >= share * rates[best])
+    high = next(
+        number
+        for number in range(found, best + 1)
+        if number == best or rates[number] - off[number] >= share * rates[best]
+    )
     return Knee(
         variable=variable,
         settings=settings,
@@ -64,27 +66,10 @@ def knee(variable: str, values: Sequence[str], runs: Sequence[Sequence[Seconds]]
 
 
 def throughput_interval(runs: Sequence[Seconds]) -> tuple[float, float]:
-    """Return the interval of a mean throughput in 90 % of the resamples."""
-    drawn = random.Random(1)
-    again = sorted(_resampled(runs, drawn) for _ in range(RESAMPLES))
-    rest = round((1 - LEVEL) / 2 * RESAMPLES)
-    return again[rest], again[RESAMPLES - 1 - rest]
+    """Return the 90 % interval of a mean throughput."""
+    mean, off = mean_rate(runs), half_width((Noise.of_throughput(runs),), 1 - LEVEL)
+    return max(mean - off, 0.0), mean + off
 
 
-def _first_near_best(rates: Sequence[float]) -> int:
-    enough = (1 - NEAR_BEST) * max(rates)
-    return next(number for number, rate in enumerate(rates) if rate >= enough)
-
-
-def _resampled(runs: Sequence[Seconds], drawn: random.Random) -> float:
-    """Return the mean of runs drawn with replacement, each of blocks drawn from its seconds as from a ring."""
-    means = []
-    for _ in runs:
-        seconds = drawn.choice(runs)
-        block = min(BLOCK_SECONDS, len(seconds))
-        taken: list[float] = []
-        while len(taken) < len(seconds):
-            start = drawn.randrange(len(seconds))
-            taken += [seconds[(start + step) % len(seconds)] for step in range(block)]
-        means.append(statistics.fmean(taken[: len(seconds)]))
-    return statistics.fmean(means)
+def mean_rate(runs: Sequence[Seconds]) -> float:
+    return statistics.fmean(statistics.fmean(seconds) for seconds in runs)

@@ -45,6 +45,9 @@ def figures_of(cell: CellFigures) -> Figures:
 def expected_log_ratio(objective: Objective, forecast: Forecast) -> float | None:
     """Return the same for a forecast, None where it has none of the figures."""
     figures: Figures = {
+        "p50": forecast.latency_p50_ms,
+        "p90": forecast.latency_p90_ms,
+        "p95": forecast.latency_p95_ms,
         "mean": forecast.latency_mean_ms,
         "p99": forecast.latency_p99_ms,
         "failures": max(forecast.failed_share, forecast.timed_out_share),

@@ -137,7 +137,7 @@ def _by_knee(knees: Sequence[Knee]) -> tuple[dict[str, str], list[str]]:
 
 def _knee_words(one: Knee) -> str:
     rest = f" with {cell_words(tuple(one.settings.items()))}" if one.settings else ""
-    sure = f"90 % of the resamples: {one.low} to {one.high}" if one.low != one.high else "in all resamples"
+    sure = f"90 %: {one.low} to {one.high}" if one.low != one.high else "90 %: no other"
     text = (
         f"the knee is at {one.variable}={one.value}{rest} ({sure}): {one.throughput_rps:.1f} requests a second, "
         f"{one.of_best:.0%} of the best, and the smallest value within 5 % of it"
