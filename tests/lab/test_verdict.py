@@ -12,7 +12,8 @@ from lab.calling_pattern import calling_pattern
 from lab.conclusion import Verdict
 from lab.emulation import DistributionMs, EmulatorStats
 from lab.objective import parse_objective
-from lab.run_document import Closings, Generator, Host, LatencyMs, PartSettings, PoolWorker, SettingsAtEnds, Totals
+from lab.pool_figures import Closings, PoolWorker
+from lab.run_document import Generator, Host, LatencyMs, PartSettings, SettingsAtEnds, Totals
 from lab.verdict.judge import judge
 from lab.wire.mock import LatencyFigures
 from support.documents import account, pool, run_document

@@ -1,12 +1,19 @@
 """What a user sees on opening Locust's UI for the first time, in a real browser."""
 
 import json
+import random
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 from browser import Browser
+from lab.account.places import Place
+from lab.run_document import Host, PartSettings, SettingsAtEnds
+from lab.store import RunStore
+from support.documents import account
 from support.locust import WebUi
+from support.simulated_runs import simulated
 
 OVERLAPS = """(() => {
   const box = document.getElementById('sandbox').getBoundingClientRect();
@@ -14,6 +21,11 @@ OVERLAPS = """(() => {
     .map((one) => [one, one.getBoundingClientRect()])
     .filter(([, r]) => r.width && r.bottom > box.top + 1 && r.top < box.bottom - 1)
     .map(([one]) => one.textContent || one.name);
+})()"""
+
+THROUGHPUT_RATIOS = """(() => {
+  const row = [...document.querySelectorAll('#comparison tr')].find((one) => one.innerText.startsWith('throughput'));
+  return [...row.querySelectorAll('.ratio')].map((one) => [one.innerText, getComputedStyle(one).color]);
 })()"""
 
 
@@ -130,6 +142,43 @@ def test_two_runs_are_compared_by_ticking_them(web_ui: WebUi) -> None:
         assert browser.evaluate("document.querySelector('#runs a').target") == "_blank"
         browser.open(f"{web_ui.url}/lab/?run=nosuch")
         browser.wait_for("document.getElementById('comparison')?.innerText === 'No such run: nosuch'")
+        assert browser.errors == []
+
+
+@pytest.mark.browser
+def test_a_comparison_shows_concerns_and_greys_what_is_noise(web_ui: WebUi, variables: dict[str, str]) -> None:
+    """Repeats share a column; what differs is in the text's colour, what does not in grey."""
+    rng, store = random.Random(1), RunStore(Path(variables["LAB_RUNS_DIR"]))
+    for number, connections, rps in ((1, 10, 90.0), (2, 10, 90.0), (3, 12, 90.0), (4, 20, 175.0)):
+        part = PartSettings(
+            proxy={"PROXY_MAX_CONNECTIONS": connections, "PROXY_MAX_KEEPALIVE_CONNECTIONS": connections}
+        )
+        settings = SettingsAtEnds(start=part, end=part, derived=["PROXY_MAX_KEEPALIVE_CONNECTIONS"])
+        host = Host(cores=2, busy_share=0.1 if connections < 20 else 0.6)
+        place = account({Place.POOL_WAIT: 1000 / connections, Place.UPSTREAM_WORK: 100.0})
+        changes = {"id": f"r{number}", "label": f"c{connections}", "settings": settings, "host": host}
+        store.write(simulated(rng, rps=rps).model_copy(update={**changes, "attribution": place}))
+    with Browser(1000, 700) as browser:
+        browser.open(f"{web_ui.url}/lab/?run=r1&run=r2&run=r3&run=r4")
+        words = browser.wait_for("document.querySelector('#comparison .source') && comparison.innerText")
+        for each in (
+            "the machine was not equally busy: 10%, 10%, 60% of its CPU",
+            "c10 (2 runs)",
+            "PROXY_MAX_KEEPALIVE_CONNECTIONS (follows)",
+            "pool wait",
+            "the spread of 2 repeats",
+        ):
+            assert each in words
+        throughput = (
+            "[...document.querySelectorAll('#comparison tr')].find((row) => row.innerText.startsWith('through'))"
+        )
+        cells = (
+            f"[...{throughput}.querySelectorAll('.ratio')].map((one) => [one.innerText, getComputedStyle(one).color])"
+        )
+        (same, grey), (twice, black) = browser.evaluate(cells)
+        assert same.startswith(("0.9", "1.0"))
+        assert twice.startswith(("1.8", "1.9", "2.0"))
+        assert (grey, black) == ("rgba(0, 0, 0, 0.6)", "rgba(0, 0, 0, 0.87)")
         assert browser.errors == []
 
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from loadtest.options import add_options, correct, form_mistakes
+from loadtest.options import add_options, correct, derived, form_mistakes
 
 
 class Parser(ArgumentParser):
@@ -23,6 +23,11 @@ def test_no_option_has_a_digit_in_its_name() -> None:
     names = [action.dest for action in parser._actions]
     assert names == ["run_label", "request_path", "pattern", "objective", "run_id"]
     assert not [name for name in names if any(character.isdigit() for character in name)]
+
+
+def test_all_users_at_once_is_no_setting_of_its_own() -> None:
+    assert derived({"LOCUST_USERS": 20, "LOCUST_SPAWN_RATE": 20.0}) == ["LOCUST_SPAWN_RATE"]
+    assert derived({"LOCUST_USERS": 20, "LOCUST_SPAWN_RATE": 5.0}) == []
 
 
 def test_the_form_and_help_show_the_same_words() -> None:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from proxy.settings import ServerSettings, Settings, in_force
+from proxy.settings import ServerSettings, Settings, derived, in_force
 from service_kit.settings_errors import mistakes
 from support.servers import check
 
@@ -64,6 +64,12 @@ def test_unset_keepalive_is_five_but_no_more_than_there_are_connections(connecti
     settings = Settings(max_connections=connections)
     assert settings.keepalive_connections == kept
     assert in_force(settings, ServerSettings())["PROXY_MAX_KEEPALIVE_CONNECTIONS"] == kept
+
+
+def test_what_was_left_unset_and_is_shown_with_a_value_is_derived() -> None:
+    server = ServerSettings()
+    assert derived(Settings(max_connections=3), server) == ["PROXY_MAX_KEEPALIVE_CONNECTIONS"]
+    assert derived(Settings(max_connections=3, max_keepalive_connections=3), server) == []
 
 
 def test_check_names_every_mistake_and_exits_2() -> None:

@@ -8,7 +8,8 @@ from lab.account.attribution import Attribution, PlaceTime, TimeMs
 from lab.account.places import PLACES, Place
 from lab.conclusion import Advice, Verdict
 from lab.emulation import DistributionMs
-from lab.run_document import Generator, LatencyMs, PartSettings, Pool, RunDocument, SettingsAtEnds, Totals
+from lab.pool_figures import Pool
+from lab.run_document import Generator, LatencyMs, PartSettings, RunDocument, SettingsAtEnds, Totals
 from lab.witnesses import Audit, Witnesses
 
 STARTED = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -15,8 +15,9 @@ from lab.account.window import RunPart, Window
 from lab.calling_pattern import CallingPattern
 from lab.conclusion import UNJUDGED, Verdict
 from lab.document_part import DocumentPart
-from lab.emulation import DistributionMs, EmulatorStats, Network
+from lab.emulation import EmulatorStats, Network
 from lab.objective import Figures, ObjectiveOutcome
+from lab.pool_figures import Closings, Pool
 from lab.prediction.prediction import Prediction
 from lab.wire.proxy import PythonProcess
 from lab.wire.service import VariableValues
@@ -33,10 +34,14 @@ class PartSettings(DocumentPart):
 
 
 class SettingsAtEnds(DocumentPart):
-    """Settings when the run began and when it ended: a difference is a change meanwhile, by hand or by a restart."""
+    """Settings when the run began and when it ended: a difference is a change meanwhile, by hand or by a restart.
+
+    `derived` names variables that were left unset and are shown as what they came to: they follow from others.
+    """
 
     start: PartSettings
     end: PartSettings
+    derived: list[str] = Field(default_factory=list)
 
 
 class Totals(DocumentPart):
@@ -63,59 +68,6 @@ class LatencyMs(DocumentPart):
     p99: float | None = None
     max: float | None = None
     histogram: dict[float, int] = Field(default_factory=dict)
-
-
-class Pool(DocumentPart):
-    """The proxy's pool over the run, all workers together.
-
-    `opened`, `reused` and `closed` are null where the client library does not report its connections.
-    `active_mean` and `waiting_mean` are time averages by Little's law (time held, or waited, over the window's length).
-    `leaked` connections are held, at the end, by requests that are over. `active_are` requests over HTTP/2, where many
-    share a connection, and with a calling pattern that bounds none; `open_at_end` are always connections.
-    """
-
-    max: int
-    opened: int | None
-    reused: int | None
-    closed: int | None
-    timeouts: int
-    active_max: int | None = None
-    active_mean: float | None = None
-    waiting_max: int | None = None
-    waiting_mean: float | None = None
-    leaked: int = 0
-    wait_ms: DistributionMs
-    active_are: Literal["connections", "requests"] = "connections"
-    open_at_end: int | None = None
-    workers: list["PoolWorker"] = Field(default_factory=list)
-
-
-class PoolWorker(DocumentPart):
-    """One worker's share of it: requests that ended, and its own pool and CPU. Means as in `Pool`."""
-
-    pid: int
-    requests: int
-    active_mean: float | None
-    waiting_mean: float | None
-    wait_mean_ms: float | None
-    timeouts: int
-    cpu_cores: float | None
-
-
-class Closings(DocumentPart):
-    """Which side closed the connections of the run, as the mock saw it: the proxy's client library, or the upstream.
-
-    `idle` are those of the upstream's that had been idle for too long, `reset` those of the client's by a RST. From the
-    client's end, null where its library does not report it: `found_ended` had been closed by the upstream, `expired`
-    were not used for a tenth of a second. What it closed besides was just used: one too many, or its answer the last.
-    """
-
-    by_client: int
-    by_upstream: int
-    idle: int
-    reset: int
-    found_ended: int | None = None
-    expired: int | None = None
 
 
 class Host(DocumentPart):

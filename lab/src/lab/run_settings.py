@@ -12,7 +12,7 @@ from lab.wording import PARTS
 OWN_TO_EACH_RUN = frozenset({"LAB_RUN_ID", "LAB_RUN_LABEL", "LAB_PROGRESS", "LAB_RUNS_DIR", "LOCUST_HEADLESS"})
 """Settings that differ between any two runs and explain nothing."""
 
-_WIRING = re.compile(r"_(?:HOST|PORT|CONTROL_URL)$")
+_WIRING = re.compile(r"_(?:HOST|PORT|CONTROL_URL|CA_FILE|ADMIN)$")
 _OWN_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "upstream-mock", "proxy"})
 
 

@@ -7,7 +7,8 @@ from pydantic import JsonValue
 
 from lab.conclusion import Advice, Bottleneck, Metric
 from lab.emulation import EmulatorStats, Network
-from lab.run_document import PartSettings, Pool, SettingsAtEnds
+from lab.pool_figures import Pool
+from lab.run_document import PartSettings, SettingsAtEnds
 from lab.wire.link import LinkConfig
 from lab.wire.service import VariableValues
 

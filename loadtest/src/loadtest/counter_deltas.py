@@ -9,7 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from lab.emulation import DistributionMs
-from lab.run_document import Ledger, PhaseMs, Pool
+from lab.pool_figures import Pool
+from lab.run_document import Ledger, PhaseMs
 from lab.wire.mock import MockConnections, MockRun, MockStats
 from lab.wire.proxy import LedgerEntry, PoolStats
 from lab.wire.service import Histogram, Process

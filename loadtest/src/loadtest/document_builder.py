@@ -16,9 +16,10 @@ from lab.audit import audit
 from lab.calling_pattern import calling_pattern
 from lab.emulation import EmulatorStats, Network
 from lab.objective import parse_objective
+from lab.pool_figures import Pool
 from lab.prediction.from_settings import ReportedSettings
 from lab.prediction_outcome import with_outcome
-from lab.run_document import Generator, PartSettings, Pool, RunDocument, SeriesPoint, SettingsAtEnds, Totals
+from lab.run_document import Generator, PartSettings, RunDocument, SeriesPoint, SettingsAtEnds, Totals
 from lab.verdict.judge import judge
 from lab.wire.proxy import LedgerEntry, ProxyConfig
 from lab.wire.service import ServiceConfig, VariableValues
@@ -28,6 +29,7 @@ from loadtest import counter_deltas as deltas
 from loadtest.account_builder import attribution_of, failures_of
 from loadtest.emulator_stats import counted_in_all, link_stats, mock_stats
 from loadtest.locust_stats import Counts
+from loadtest.options import derived
 from loadtest.process_deltas import closings_of, host_of, workers_of
 from loadtest.service_snapshots import Snapshot
 from loadtest.span import Moment, Span, span
@@ -159,8 +161,12 @@ def _network(seen: Observation) -> Network | None:
 
 
 def _settings_at_ends(seen: Observation) -> SettingsAtEnds:
-    load = seen.load_settings
-    return SettingsAtEnds(start=part_settings(seen.before, load), end=part_settings(seen.after, load))
+    load, config = seen.load_settings, seen.before.proxy_config
+    return SettingsAtEnds(
+        start=part_settings(seen.before, load),
+        end=part_settings(seen.after, load),
+        derived=[*derived(load), *(config.derived if config else [])],
+    )
 
 
 def _active_are(seen: Observation) -> Literal["connections", "requests"]:

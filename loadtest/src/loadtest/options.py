@@ -96,6 +96,11 @@ def load_settings(options: Namespace, *, users: int, processes: int, run_time: f
     }
 
 
+def derived(load: VariableValues) -> list[str]:
+    """Return the settings of a load that follow from others: all users at once, however many they are."""
+    return ["LOCUST_SPAWN_RATE"] if load.get("LOCUST_SPAWN_RATE") == load.get("LOCUST_USERS") else []
+
+
 def _fits(rule: TypeAdapter[str], value: str) -> bool:
     try:
         rule.validate_python(value)

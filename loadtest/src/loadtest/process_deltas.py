@@ -2,7 +2,8 @@
 
 import os
 
-from lab.run_document import Closings, Host, PoolWorker
+from lab.pool_figures import Closings, PoolWorker
+from lab.run_document import Host
 from lab.wire.service import Process
 from loadtest.counter_deltas import grown, grown_by_name
 from loadtest.service_snapshots import Snapshot

@@ -121,16 +121,9 @@ class WebApi:
             documents = [self._recorder.store.read(Path(run_id).name) for run_id in chosen]
         except RunNotFound as error:
             return {"error": str(error)}, 404
-        comparison = compare(documents).model_dump(mode="json")
-        return {
-            **comparison,
-            "runs": [run_name(document.label, document.started_at, document.id) for document in documents],
-            "ids": [document.id for document in documents],
-            "limits": [
-                {"bottleneck": one.verdict.bottleneck, "label": limit_label(one.verdict.bottleneck)}
-                for one in documents
-            ],
-        }
+        comparison = compare(documents)
+        limits = [{"bottleneck": limit, "label": limit_label(limit)} for limit in comparison.limits]
+        return {**comparison.model_dump(mode="json"), "limits": limits}
 
     def _state(self) -> str:
         return str(self._recorder.runner.state) if self._recorder.idle.is_set() else "stopping"

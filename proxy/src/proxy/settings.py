@@ -233,3 +233,9 @@ def in_force(settings: Settings, server: ServerSettings) -> dict[str, Any]:
     shown["PROXY_MAX_KEEPALIVE_CONNECTIONS"] = settings.keepalive_connections
     del shown["PROXY_STATE_DIR"]
     return shown
+
+
+def derived(settings: Settings, server: ServerSettings) -> list[str]:
+    """Return the variables that are unset and that `in_force` shows as what they come to."""
+    given = as_environment(settings) | as_environment(server)
+    return [name for name, value in in_force(settings, server).items() if value is not None and given[name] is None]

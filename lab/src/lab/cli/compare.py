@@ -15,6 +15,8 @@ from lab.comparison.compare import Comparison, Outcome
 from lab.store import RunNotFound, RunStore
 from service_kit.exits import UsageError
 
+_QUIET = "bright_black"
+
 
 def compare(
     context: typer.Context,
@@ -52,6 +54,8 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         table.add_row(difference.name, *[_value(value) for value in difference.values])
     if not comparison.settings:
         table.add_row("(no setting differs)")
+    for difference in comparison.derived:
+        table.add_row(f"{difference.name} (follows)", *[_value(value) for value in difference.values], style=_QUIET)
     table.add_row()
     for outcome in comparison.outcomes:
         if any(value is not None for value in outcome.values):
@@ -62,6 +66,8 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     console.print(table)
     console.print()
     console.print(comparison.sentence, markup=False)
+    if comparison.noise:
+        console.print(comparison.noise, markup=False, style=_QUIET)
 
 
 def _cells(outcome: Outcome) -> list[Text]:
@@ -72,8 +78,8 @@ def _cells(outcome: Outcome) -> list[Text]:
     for value, ratio, change in zip(outcome.values[1:], outcome.ratios[1:], changes[1:], strict=True):
         words = _figure(value) + (f"  x{ratio:.2f}" if ratio is not None and value is not None else "")
         if change is not None and first:
-            words += f" ±{change.half_width / abs(first):.2f}"
-        cells.append(Text(words, style="bright_black" if change is not None and not change.differs else ""))
+            words += " ±?" if change.half_width is None else f" ±{change.half_width / abs(first):.2f}"
+        cells.append(Text(words, style=_QUIET if change is not None and not change.differs else ""))
     return cells
 
 

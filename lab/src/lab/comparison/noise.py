@@ -1,44 +1,30 @@
-"""The noise of a run's figures, and whether a figure of two runs differs by more than that. Pure.
+"""How much the figures of a run vary by themselves. Pure.
 
 The noise within a run is that of its steady seconds, which are correlated: the variance of their mean is that of the
 moving-block bootstrap (Kuensch 1989) in closed form, which is overlapping batch means (Meketon and Schmeiser 1984).
-To it comes what two runs of the same settings differ by on one machine. The interval is a t-interval with Welch's and
-Satterthwaite's degrees of freedom: that keeps its level with few seconds, where a bootstrap's own quantiles do not.
+To it comes what two runs of the same settings differ by. Intervals are t-intervals with Welch's and Satterthwaite's
+degrees of freedom: these keep their level with few seconds, where a bootstrap's own quantiles do not.
 """
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
 
-from lab.document_part import DocumentPart
 from lab.run_document import RunDocument, SeriesPoint
-
-FAMILY_ERROR = 0.01
-"""Chance that any figure of a comparison of equal runs is said to differ."""
 
 FEWEST_SECONDS = 5
 """Below it nothing is said of a figure's noise."""
 
-THROUGHPUT_SPREAD = 0.015
-"""What throughput of equal settings varies by from run to run, a standard deviation as a share of it; assumed."""
+THROUGHPUT_SPREAD = 0.01
+"""What throughput of equal settings varies by from run to run, a standard deviation as a share of it; measured."""
+
+BETWEEN_FREEDOM = 8.0
+"""How sure what was measured between runs is of another machine, in degrees of freedom."""
 
 _FEW_SECONDS, _MOST_FREEDOM, _STEPS = 2, 200.0, 200
-
-
-class Change(DocumentPart):
-    """The difference to the first run, with its interval. `differs`: the interval does not hold 0."""
-
-    difference: float
-    low: float
-    high: float
-    differs: bool
-
-    @property
-    def half_width(self) -> float:
-        return (self.high - self.low) / 2
 
 
 @dataclass(frozen=True)
@@ -67,35 +53,6 @@ class Noise:
 
     def scaled(self, factor: float) -> "Noise":
         return Noise(self.within * factor**2, self.freedom, self.between * factor**2)
-
-
-@dataclass(frozen=True)
-class PerSecond:
-    """How a figure is read from one second, and how much it varies from run to run.
-
-    `value` takes the second and its length. `relative` is a standard deviation as a share of the figure, `absolute`
-    one in its own unit: a time's resolution. `counts`: rare events, at least as noisy as a Poisson process.
-    """
-
-    value: Callable[[SeriesPoint, float], float | None]
-    relative: float
-    absolute: float = 0.0
-    counts: bool = False
-
-    def noise(self, run: RunDocument, figure: float | None) -> Noise | None:
-        """Return the noise of a run's figure; None where its seconds are too few to tell."""
-        seconds = [value for point, length in steady_seconds(run) if (value := self.value(point, length)) is not None]
-        if figure is None or len(seconds) < FEWEST_SECONDS:
-            return None
-        within, freedom = variance_of_mean(seconds)
-        if self.counts:
-            length = run.window_seconds
-            within = max(within, max(figure * length, 1.0) / length**2)
-        return Noise(within, freedom, (self.relative * figure) ** 2 + self.absolute**2)
-
-    @classmethod
-    def rate(cls, value: Callable[[SeriesPoint], int], relative: float, *, counts: bool = False) -> Self:
-        return cls(lambda point, length: value(point) / length, relative, counts=counts)
 
 
 def steady_seconds(run: RunDocument) -> list[tuple[SeriesPoint, float]]:
@@ -132,12 +89,6 @@ def variance_of_mean(values: Sequence[float]) -> tuple[float, float]:
     return variance, max(1.5 * (count / block - 1), 1.0)
 
 
-def change(first: float, other: float, noises: tuple[Noise, Noise], comparisons: int) -> Change:
-    """Return the difference with its interval; all `comparisons` hold together but for FAMILY_ERROR (Bonferroni)."""
-    half, difference = half_width(noises, FAMILY_ERROR / comparisons), other - first
-    return Change(difference=difference, low=difference - half, high=difference + half, differs=abs(difference) > half)
-
-
 def half_width(noises: Sequence[Noise], error: float) -> float:
     """Return half the interval that a sum or difference of such figures is beyond with that probability."""
     variance, freedom = combined(noises)
@@ -148,6 +99,7 @@ def combined(noises: Sequence[Noise]) -> tuple[float, float]:
     """Return the variance of a sum of such figures, and its degrees of freedom."""
     variance = math.fsum(each.within + each.between for each in noises)
     uncertain = math.fsum(each.within**2 / each.freedom for each in noises)
+    uncertain += math.fsum(each.between for each in noises) ** 2 / BETWEEN_FREEDOM
     return variance, min(variance**2 / uncertain, _MOST_FREEDOM) if uncertain else _MOST_FREEDOM
 
 

@@ -21,9 +21,13 @@ class WireModel(BaseModel):
 
 
 class ServiceConfig(WireModel):
-    """`/-/config` of any service. `changed`: its settings were changed over HTTP since it started."""
+    """`/-/config` of any service. `changed`: its settings were changed over HTTP since it started.
+
+    `derived` names settings that are unset and shown as what they come to.
+    """
 
     settings: VariableValues
+    derived: list[str] = Field(default_factory=list)
     versions: dict[str, str] = Field(default_factory=dict)
     changed: bool = False
 

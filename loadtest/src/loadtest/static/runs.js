@@ -62,17 +62,56 @@ async function showRuns() {
 
 const shown = (value) => (value === null || value === undefined ? 'unset' : String(value));
 
-function outcome({ name, unit, values, ratios }) {
+/** Ratio and noise to the first run; grey where they differ by no more than that, or nobody can tell. */
+function change(ratio, change, first) {
+  if (ratio === null) return null;
+  const half = !change || !first ? '' : change.low === null ? ' ±?' : ` ±${figure((change.high - change.low) / 2 / Math.abs(first), 2)}`;
+  const differs = !change ? '' : change.differs ? 'differs' : 'noise';
+  return element('span', { class: `ratio ${differs}`, title: change && !change.differs ? 'no more than noise' : null }, `${figure(ratio, 2)} ×${half}`);
+}
+
+function outcome({ name, unit, values, ratios, changes }) {
   const digits = unit === 'cores' ? 2 : values.every((value) => Number.isInteger(value)) ? 0 : 1;
-  const cells = values.map((value, index) => {
-    const ratio = ratios[index] === null ? '' : `${figure(ratios[index], 2)} ×`;
-    return element('td', { class: 'number' }, figure(value, digits), index === 0 ? null : element('span', { class: 'ratio' }, ratio));
-  });
+  const cells = values.map((value, index) =>
+    element('td', { class: 'number' }, figure(value, digits), index === 0 ? null : change(ratios[index], changes[index], values[0])),
+  );
   return element('tr', {}, element('th', {}, unit ? `${name}, ${unit}` : name), ...cells);
+}
+
+function setting({ name, values }, derived) {
+  const cells = values.map((value) => element('td', { class: 'number setting' }, shown(value)));
+  return element('tr', { class: derived ? 'derived' : null }, element('th', {}, name, derived ? ' (follows)' : ''), ...cells);
+}
+
+function place({ name, values }) {
+  return element('tr', {}, element('th', {}, name), ...values.map((value) => element('td', { class: 'number' }, figure(value, 1))));
 }
 
 function group(title, columns) {
   return element('tr', { class: 'group' }, element('th', { colspan: columns }, title));
+}
+
+/** The table of a comparison: settings, outcomes, and where the users' time went instead. */
+function table(answer) {
+  const columns = answer.runs.length + 1;
+  const same = element('tr', {}, element('td', { colspan: columns }, 'No setting differs.'));
+  const head = answer.runs.map((run, index) => element('th', { class: 'number', title: answer.ids[index].join(' ') }, run));
+  return element(
+    'table',
+    {},
+    element('thead', {}, element('tr', {}, element('th', {}), ...head)),
+    element(
+      'tbody',
+      {},
+      group('Settings that differ', columns),
+      ...(answer.settings.length ? answer.settings.map((one) => setting(one, false)) : [same]),
+      ...answer.derived.map((one) => setting(one, true)),
+      group('What became of it', columns),
+      element('tr', {}, element('th', {}, 'limit'), ...answer.limits.map(({ bottleneck, label }) => element('td', { class: 'number' }, badge(bottleneck, label)))),
+      ...answer.outcomes.map(outcome),
+      ...(answer.moved.length ? [group("Where the users' time changed, ms of the mean request", columns), ...answer.moved.map(place)] : []),
+    ),
+  );
 }
 
 async function showComparison() {
@@ -81,32 +120,12 @@ async function showComparison() {
   comparison.hidden = false;
   try {
     const answer = await fetchJson(`compare.json?${query}`);
-    const columns = answer.runs.length + 1;
-    const settings = answer.settings.map(({ name, values }) =>
-      element('tr', {}, element('th', {}, name), ...values.map((value) => element('td', { class: 'number setting' }, shown(value)))),
-    );
-    const same = element('tr', {}, element('td', { colspan: columns }, 'No setting differs.'));
     comparison.replaceChildren(
       element('h2', {}, 'Comparison'),
+      answer.concerns.length ? element('ul', { class: 'concerns' }, ...answer.concerns.map((one) => element('li', {}, one))) : '',
       element('p', { class: 'sentence' }, arrows(answer.sentence)),
-      element(
-        'div',
-        { class: 'scroll' },
-        element(
-          'table',
-          {},
-          element('thead', {}, element('tr', {}, element('th', {}), ...answer.runs.map((run, index) => element('th', { class: 'number', title: answer.ids[index] }, run)))),
-          element(
-            'tbody',
-            {},
-            group('Settings that differ', columns),
-            ...(settings.length ? settings : [same]),
-            group('What became of it', columns),
-            element('tr', {}, element('th', {}, 'limit'), ...answer.limits.map(({ bottleneck, label }) => element('td', { class: 'number' }, badge(bottleneck, label)))),
-            ...answer.outcomes.map(outcome),
-          ),
-        ),
-      ),
+      element('div', { class: 'scroll' }, table(answer)),
+      element('p', { class: 'source' }, answer.noise),
     );
     history.replaceState(null, '', `?${query}`);
     comparison.scrollIntoView({ behavior: 'smooth', block: 'nearest' });

@@ -26,7 +26,7 @@ from proxy.forward.context import ForwardContext
 from proxy.pattern_runtime.apps import PatternApps
 from proxy.reconfigure import CHANGEABLE
 from proxy.sampler import Sampler
-from proxy.settings import ServerSettings, Settings, in_force
+from proxy.settings import ServerSettings, Settings, derived, in_force
 from proxy.tuning import in_force as in_force_tuning
 from service_kit.process_figures import figures
 from service_kit.settings_change import ChangeRefused, changed
@@ -68,6 +68,7 @@ class Admin:
         return {
             "service": "proxy",
             "settings": in_force(self._settings, self._server),
+            "derived": derived(self._settings, self._server),
             "changed": self._settings != self._started_with or leaked > 0,
             "revision": self._changes + leaked,
             "unsupported": client.unsupported(),

@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from lab.account.places import Place
 from lab.conclusion import Advice, Finding
-from lab.run_document import Pool
+from lab.pool_figures import Pool
 from lab.verdict.facts import TENTH, Facts
 from lab.verdict.headroom import CLOSE, closest, upstream_is_close
 from lab.verdict.promises import enough, promise
