@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from link.profiles import PROFILES
-from proxy.errors import CODES
+from proxy.errors import CHANGE_REFUSED, CODES
 from support.docs import PAGES, blocks
 from support.servers import ROOT
 from upstream_mock.faults.runtime.registry import discover
@@ -47,7 +47,7 @@ def test_files_that_are_named_exist(page: Path) -> None:
         ("upstream.md", {name for name in discover() if name != "STATUS"} | {"STATUS_400"}),
         ("upstream.md", set(distributions())),
         ("network.md", set(PROFILES)),
-        ("proxy.md", set(CODES)),
+        ("proxy.md", {*CODES, CHANGE_REFUSED}),
     ],
     ids=["faults", "distributions", "profiles", "codes"],
 )

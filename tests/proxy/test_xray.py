@@ -157,8 +157,8 @@ async def test_a_wedged_pool_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> No
             status, _, body = split(await roundtrip(proxy.port, get("/-/ready")))
             answers.append((status, json.loads(body)))
     assert answers == [
-        (200, {"status": "ready", "lost_slots": 4}),
-        (503, {"status": "not ready", "because": "10 of 10 are lost", "lost_slots": 10}),
+        (200, {"status": "ready", "leaked": 4}),
+        (503, {"status": "not ready", "because": "10 of 10 are lost", "leaked": 10}),
     ]
 
 

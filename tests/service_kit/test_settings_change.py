@@ -1,11 +1,11 @@
 """A PUT's body to new settings, or to a status and one line for each mistake."""
 
 import json
-from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
-from service_kit.settings_change import ChangeRefused, changed, read_body
+from service_kit.settings_change import ChangeRefused, Receive, changed, read_body
 from support.kit_settings import ServerSettings, Settings
 
 CHANGEABLE = ("timeout_seconds", "mode", "admin", "rate_mbit")
@@ -68,12 +68,27 @@ def test_what_is_not_json_is_refused(body: bytes) -> None:
     assert refused.value.status == 400
 
 
-async def test_a_body_is_read_up_to_its_limit() -> None:
-    async def chunks() -> AsyncIterator[bytes]:
-        yield b"abc"
-        yield b"de"
+def receiving(*messages: dict[str, Any]) -> Receive:
+    left = list(messages)
 
-    assert await read_body(chunks(), 5) == b"abcde"
-    with pytest.raises(ChangeRefused, match="longer than 4 bytes") as refused:
-        await read_body(chunks(), 4)
-    assert refused.value.status == 413
+    async def receive() -> dict[str, Any]:
+        return left.pop(0)
+
+    return receive
+
+
+PIECE = {"type": "http.request", "body": b"abc", "more_body": True}
+
+
+@pytest.mark.parametrize(
+    ("last", "max_bytes", "status", "line"),
+    [
+        ({"type": "http.request", "body": b"de"}, 4, 413, "the body is longer than 4 bytes"),
+        ({"type": "http.disconnect"}, 5, 400, "the body broke off before its end"),
+    ],
+)
+async def test_a_body_is_read_up_to_its_limit(last: dict[str, Any], max_bytes: int, status: int, line: str) -> None:
+    assert await read_body(receiving(PIECE, {"type": "http.request", "body": b"de"}), 5) == b"abcde"
+    with pytest.raises(ChangeRefused) as refused:
+        await read_body(receiving(PIECE, last), max_bytes)
+    assert (refused.value.status, refused.value.mistakes) == (status, [line])

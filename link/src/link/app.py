@@ -27,7 +27,7 @@ def create_app(controller: Controller) -> FastAPI:
     @app.put("/-/config", response_model=None)
     async def change(request: Request) -> JSONResponse | dict[str, Any]:
         try:
-            body = await read_body(request.stream())
+            body = await read_body(request.receive)
             controller.change(*changed(controller.settings, body, CHANGEABLE))
         except ChangeRefused as refused:
             return JSONResponse(refused.document(), refused.status)

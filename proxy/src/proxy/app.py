@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TypedDict
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 
 from poolwatch.ledger import Ledger
 from poolwatch.monitor import Monitor
 from poolwatch.worker_counters import WorkerCounters
 from poolwatch.worker_slots import SlotsFile
 from proxy import patterns
-from proxy.admin.routes import admin_router, exhausted_answer, nothing_there
+from proxy.admin.routes import admin_router, bad_values, exhausted_answer, failed, nothing_there, wrong_method
 from proxy.admin.service import Admin
 from proxy.clients.registry import build_client
 from proxy.errors import CODES
@@ -55,7 +56,13 @@ def create_app(settings: Settings, server: ServerSettings, *, when_open: Callabl
         title="Pool Sandbox: proxy",
         lifespan=lifespan,
         openapi_url=None,
-        exception_handlers={404: nothing_there, OSError: exhausted_answer},
+        exception_handlers={
+            404: nothing_there,
+            405: wrong_method,
+            RequestValidationError: bad_values,
+            OSError: exhausted_answer,
+            Exception: failed,
+        },
     )
     app.include_router(admin_router())
     app.add_middleware(PatternRoutes)

@@ -69,6 +69,9 @@ _DETAIL: Final[dict[str, str]] = {
 CODES: Final = tuple(STATUS_BY_CODE)
 """In the order of their counters."""
 
+CHANGE_REFUSED: Final = "change_refused"
+"""The code of a PUT to /-/config that changes nothing. It is not counted: no request is forwarded."""
+
 
 @dataclass(eq=False)
 class ProxyError(Exception):

@@ -5,7 +5,7 @@ default. An answer to a bad one is {"mistakes": ["NET_RTT_MS='x': not a number; 
 """
 
 import json
-from collections.abc import AsyncIterable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -15,6 +15,8 @@ from service_kit.settings_errors import invalid_values, mistake, unknown_variabl
 from service_kit.variables import variable_name
 
 MAX_BODY_BYTES = 16 << 10
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
@@ -32,14 +34,18 @@ class ChangeRefused(Exception):
         return {"mistakes": self.mistakes}
 
 
-async def read_body(chunks: AsyncIterable[bytes], max_bytes: int = MAX_BODY_BYTES) -> bytes:
-    """Return a whole body. Raises ChangeRefused (413) as soon as it is too long."""
+async def read_body(receive: Receive, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """Return a whole body from ASGI. Raises ChangeRefused: 413 as soon as it is too long, 400 if it breaks off."""
     body = bytearray()
-    async for chunk in chunks:
-        body += chunk
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ChangeRefused("the body broke off before its end")
+        body += message.get("body", b"")
         if len(body) > max_bytes:
             raise ChangeRefused(f"the body is longer than {max_bytes} bytes", 413)
-    return bytes(body)
+        if not message.get("more_body", False):
+            return bytes(body)
 
 
 def changed(

@@ -70,7 +70,7 @@ def _add_faults(router: APIRouter, mock: Mock) -> None:
         """Replace them: UPSTREAM_FAULT's text, or `{"rules": [...]}`; nothing changes if one of them is bad."""
         if mock.settings.http2:
             raise ChangeRefused("UPSTREAM_HTTP2 is on, and faults are of HTTP/1.1", 409)
-        body = await read_body(request.stream(), 2 * MOST_CHARACTERS)
+        body = await read_body(request.receive, 2 * MOST_CHARACTERS)
         try:
             mock.faults.replace(rules_text(body, request.headers.get("content-type", "")))
         except ValueError as error:
