@@ -5,8 +5,9 @@ from typing import Any
 from lab.comparison.compare import compare
 from lab.emulation import EmulatorStats
 from lab.run_document import PartSettings, RunDocument, SettingsAtEnds
+from lab.run_settings import changes
 from lab.wire.service import VariableValues
-from lab.wording import changed_words, changes, fault_words, injected_words, network_words, upstream_words
+from lab.wording import changed_words, fault_words, injected_words, network_words, upstream_words
 from support.documents import run_document
 
 ALL: VariableValues = {

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.backends.service_http import SettingsInForce
 from lab.backends.service_spec import ServiceSpec, Wires, port_numbers, process_environment
 from lab.backends.services import LINK, LOCUST, PROXY, SERVICES, UPSTREAM_MOCK
 from lab.backends.variables import RunVariables, merge, parse_assignments, read_env_file, without_empty
+from lab.wire.link import LinkConfig
 from service_kit.exits import UsageError
 
 NAME = "PROXY_MAX_CONNECTIONS"
@@ -108,7 +108,9 @@ def test_only_real_differences_are_said() -> None:
 
 
 def _environment(spec: ServiceSpec, variables: dict[str, str], engine: str = "off") -> dict[str, str]:
-    wires = Wires(port_numbers(SERVICES, variables), Path("/clone/runs"), {"link": SettingsInForce(engine=engine)})
+    wires = Wires(
+        port_numbers(SERVICES, variables), Path("/clone/runs"), {"link": LinkConfig(settings={}, engine=engine)}
+    )
     return spec.environment(variables, wires)
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.run_settings import timespan_seconds
 from loadtest.launch import load_settings, locust_environment
 from loadtest.locust_variables import LOCUST_VARIABLES
-from loadtest.settings import LocustSettings, Settings, seconds
+from loadtest.settings import LocustSettings, Settings
 from service_kit.exits import UsageError
 from support.servers import check
 
@@ -96,7 +97,7 @@ def test_the_list_of_locusts_variables_is_complete() -> None:
 @pytest.mark.parametrize(("timespan", "expected"), [("20", 20), ("20s", 20), ("3m", 180), ("1h20m5s", 4805)])
 def test_locusts_timespans_are_understood(timespan: str, expected: int) -> None:
     """As Locust itself reads them."""
-    assert seconds(timespan) == expected
+    assert timespan_seconds(timespan) == expected
 
 
 def test_locust_gets_defaults_and_no_empty_variable() -> None:

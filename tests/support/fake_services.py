@@ -54,6 +54,7 @@ def main(name: str) -> int:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) if "parent" in odd else None
     answer = {
         "service": name,
+        "settings": {},
         "pid": os.getpid(),
         "status": "ok",
         "state": given.get("LOCUST_STATE", "ready"),

@@ -15,13 +15,16 @@ from lab.account.window import RunPart, Window
 from lab.calling_pattern import CallingPattern
 from lab.conclusion import UNJUDGED, Verdict
 from lab.document_part import DocumentPart
-from lab.emulation import EmulatorStats, Network
+from lab.emulation import DistributionMs, EmulatorStats, Network
 from lab.objective import Figures, ObjectiveOutcome
 from lab.pool_figures import Closings, Pool
 from lab.prediction.prediction import Prediction
 from lab.wire.proxy import PythonProcess
 from lab.wire.service import VariableValues
 from lab.witnesses import Audit, Witnesses
+
+RUN_ID = r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}"
+"""What an id looks like; it is the name of a file, too."""
 
 
 class PartSettings(DocumentPart):
@@ -86,13 +89,9 @@ class Host(DocumentPart):
     listen_overflows: int | None = None
 
 
-class PhaseMs(DocumentPart):
+class PhaseMs(DistributionMs):
     """How long one phase of the requests took. `share_of_slowest`: its part of the time of the slowest 1 %."""
 
-    count: int
-    mean: float | None = None
-    p50: float | None = None
-    p99: float | None = None
     share_of_slowest: float | None = None
 
 
@@ -145,7 +144,7 @@ class RunDocument(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     schema_version: Literal[1, 2] = 2
-    id: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z_.-]{0,63}$")]
+    id: Annotated[str, Field(pattern=f"^{RUN_ID}$")]
     label: str = ""
     mode: Literal["ui", "headless"]
     processes: int = 1

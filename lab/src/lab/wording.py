@@ -8,7 +8,8 @@ from pydantic import JsonValue
 from lab.conclusion import Advice, Bottleneck, Metric
 from lab.emulation import EmulatorStats, Network
 from lab.pool_figures import Pool
-from lab.run_document import PartSettings, SettingsAtEnds
+from lab.run_document import SettingsAtEnds
+from lab.run_settings import changes
 from lab.wire.link import LinkConfig
 from lab.wire.service import VariableValues
 
@@ -76,29 +77,9 @@ def run_name(label: str, started_at: datetime, run_id: str) -> str:
     return label or f"{started_at.astimezone(UTC):%m-%d %H:%M} {run_id[-4:]}"
 
 
-PARTS = ("load", "proxy", "network", "upstream")
-
-
-def changes(settings: SettingsAtEnds) -> dict[str, tuple[JsonValue, JsonValue]]:
-    """Return each variable that differs, with its values at both ends; none of a part that was silent at one end."""
-    ends = [(_of(settings.start, part), _of(settings.end, part)) for part in PARTS]
-    return {
-        name: (start.get(name), end.get(name))
-        for start, end in ends
-        if start is not None and end is not None
-        for name in sorted(start | end)
-        if start.get(name) != end.get(name)
-    }
-
-
 def changed_words(settings: SettingsAtEnds) -> str:
     """Return the changes in one line, as `NET_RTT_MS 0 -> 80`; empty if there were none."""
     return ", ".join(f"{name} {plain(old)} -> {plain(new)}" for name, (old, new) in changes(settings).items())
-
-
-def _of(settings: PartSettings, part: str) -> VariableValues | None:
-    found: VariableValues | None = getattr(settings, part)
-    return found
 
 
 _CONDITIONS = {

@@ -1,6 +1,5 @@
 """The run that is being recorded: what it began with, a point of its series every second, and its progress lines."""
 
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from typing import Literal, NoReturn, TextIO
 import gevent
 
 from lab.run_document import SeriesPoint
+from lab.wire.locust import RunSaved, RunSecond
 from lab.wire.proxy import PoolStats
 from lab.wire.service import VariableValues
 from loadtest.counter_deltas import cores_used
@@ -112,7 +112,7 @@ def _p50(now: Mapping[float, int], before: Mapping[float, int]) -> float | None:
         return None
 
 
-class Progress:
+class ProgressLines:
     """Writes one JSON line a second on standard output, for the program that started a headless run."""
 
     def __init__(self, *, enabled: bool, stream: TextIO | None = None) -> None:
@@ -122,34 +122,34 @@ class Progress:
     def second(self, point: SeriesPoint, counts: Counts, of_seconds: float | None, seconds: float) -> None:
         """Write totals so far, rate and response times of the last `seconds`."""
         self._line(
-            {
-                "t_seconds": point.t_seconds,
-                "of_seconds": of_seconds,
-                "users": point.users,
-                "requests": counts.requests,
-                "failures": counts.failures,
-                "rps": round(point.requests / seconds, 1) if seconds > 0 else 0.0,
-                "p50_ms": point.p50_ms,
-                "p99_ms": point.p99_ms,
-                "pool_active": point.pool_active,
-                "pool_waiting": point.pool_waiting,
-            }
+            RunSecond(
+                t_seconds=point.t_seconds,
+                of_seconds=of_seconds,
+                users=point.users,
+                requests=counts.requests,
+                failures=counts.failures,
+                rps=round(point.requests / seconds, 1) if seconds > 0 else 0.0,
+                p50_ms=point.p50_ms,
+                p99_ms=point.p99_ms,
+                pool_active=point.pool_active,
+                pool_waiting=point.pool_waiting,
+            )
         )
 
     def saved(self, run_id: str, document: Path) -> None:
         """Write where the run's document is: the last line."""
-        self._line({"run_id": run_id, "document": str(document)})
+        self._line(RunSaved(run_id=run_id, document=str(document)))
 
-    def _line(self, line: dict[str, object]) -> None:
+    def _line(self, line: RunSecond | RunSaved) -> None:
         if self._enabled:
-            self._stream.write(json.dumps(line) + "\n")
+            self._stream.write(line.model_dump_json() + "\n")
             self._stream.flush()
 
 
 class Sampler:
     """Adds a point a second to a run, on the second. `counts` and `users` return Locust's figures now."""
 
-    def __init__(self, counts: Callable[[], Counts], users: Callable[[], int], progress: Progress) -> None:
+    def __init__(self, counts: Callable[[], Counts], users: Callable[[], int], progress: ProgressLines) -> None:
         self._counts = counts
         self._users = users
         self._progress = progress

@@ -189,7 +189,7 @@ def _phase(start: Histogram, end: Histogram, share: float | None) -> PhaseMs | N
     took = distribution(start, end)
     if took is None or took.count == 0:
         return None
-    return PhaseMs(count=took.count, mean=took.mean, p50=took.p50, p99=took.p99, share_of_slowest=share)
+    return PhaseMs(**took.model_dump(), share_of_slowest=share)
 
 
 def _carrying(connections: MockConnections) -> tuple[int, int, int]:

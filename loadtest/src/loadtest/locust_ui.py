@@ -7,9 +7,9 @@ test checks that `</body>` is there.
 from flask import Flask, Response, jsonify, request
 from locust.web import WebUI
 
+from lab.run_settings import timespan_seconds
 from loadtest.options import form_mistakes
 from loadtest.recorder import Recorder
-from loadtest.settings import seconds
 from loadtest.web_api import WebApi
 
 SCRIPT = '<script type="module" src="./lab/static/sandbox.js"></script>'
@@ -40,7 +40,7 @@ class Hooks:
         self._recorder.wait_until_idle()
         if self._recorder.current is None:
             run_time = request.form.get("run_time")
-            self._recorder.ask_run_time(float(seconds(run_time)) if run_time else None)
+            self._recorder.ask_run_time(float(timespan_seconds(run_time)) if run_time else None)
         return None
 
     def after(self, response: Response) -> Response:

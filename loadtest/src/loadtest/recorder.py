@@ -22,7 +22,7 @@ from lab.calling_pattern import refusal
 from lab.run_document import RunDocument, SeriesPoint
 from lab.store import RunStore, new_run_id
 from lab.wire.service import VariableValues
-from loadtest.active_run import ActiveRun, Progress, Sampler
+from loadtest.active_run import ActiveRun, ProgressLines, Sampler
 from loadtest.distributed import Workers
 from loadtest.document_builder import Observation, document
 from loadtest.first_bytes import FirstBytes
@@ -53,7 +53,7 @@ class Recorder:
         self._next_id = settings.run_id
         self._run_time_asked: float | None = self.options.run_time  # the form begins with it
         self._health = health
-        self._progress = Progress(enabled=settings.progress and environment.web_ui is None)
+        self._progress = ProgressLines(enabled=settings.progress and environment.web_ui is None)
         self._sampler = Sampler(self._counts, lambda: int(self.runner.user_count), self._progress)
         self.workers = Workers(environment.runner) if isinstance(environment.runner, MasterRunner) else None
 

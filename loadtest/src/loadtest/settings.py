@@ -12,28 +12,19 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from lab import store
 from lab.calling_pattern import PATTERNS
 from lab.objective import OBJECTIVE_RULE, parse_objective
+from lab.run_document import RUN_ID
+from lab.run_settings import timespan_seconds
 from service_kit.settings_errors import ContradictionError
-
-_TIMESPAN = re.compile(r"(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
-
-
-def seconds(timespan: str) -> int:
-    """Return the seconds in one of Locust's timespans (20, 20s, 3m, 1h20m); raise ValueError for anything else."""
-    match = _TIMESPAN.fullmatch(timespan)
-    if match is None:
-        raise ValueError("not a time")
-    hours, minutes, rest = (int(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + rest
 
 
 def _some_time(timespan: str) -> str:
-    if not 1 <= seconds(timespan) <= 86_400:
+    if not 1 <= timespan_seconds(timespan) <= 86_400:
         raise ValueError("out of range")
     return timespan
 
 
 def _patience(timespan: str) -> str:
-    if seconds(timespan) > 3600:
+    if timespan_seconds(timespan) > 3600:
         raise ValueError("out of range")
     return timespan
 
@@ -94,7 +85,7 @@ class Settings(BaseSettings):
     run_label: RunLabel = Field("", description="A name for the runs, shown in lists and used to compare them.")
     run_id: str = Field(
         "",
-        pattern=r"^([0-9A-Za-z][0-9A-Za-z_.-]{0,63})?$",
+        pattern=f"^({RUN_ID})?$",
         description="Id of the first run this process makes; unset: made from the time.",
         json_schema_extra=allowed("up to 64 letters, digits, dots, dashes and underscores"),
     )

@@ -16,6 +16,7 @@ from lab.comparison.compare import compare
 from lab.emulation import Network
 from lab.run_document import PartSettings, RunDocument
 from lab.store import RunNotFound, RunSummary
+from lab.wire.locust import ChangedServices, LocustHealth
 from lab.wire.service import VariableValues
 from lab.wording import limit_label, network_of, run_name
 from loadtest.document_builder import part_settings
@@ -63,7 +64,8 @@ class WebApi:
     def health(self) -> ResponseReturnValue:
         """Locust serves; and what it is doing."""
         run = self._recorder.current
-        return {"state": self._state(), "workers": self._recorder.worker_count(), "run_id": run.id if run else None}
+        workers = self._recorder.worker_count()
+        return LocustHealth(state=self._state(), workers=workers, run_id=run.id if run else None).model_dump()
 
     def live(self) -> ResponseReturnValue:
         """The state, the settings in force, the run under way since second `since`, and the verdict of the last one."""
@@ -89,7 +91,8 @@ class WebApi:
         """Which services were changed over HTTP since they started, asked now: a run begins with none of it."""
         now = self._recorder.services().snapshot()
         configs = {"proxy": now.proxy_config, "link": now.network_config, "upstream-mock": now.upstream_config}
-        return {"services": [name for name, config in configs.items() if config and config.changed]}
+        changed = [name for name, config in configs.items() if config and config.changed]
+        return ChangedServices(services=changed).model_dump()
 
     def runs(self) -> ResponseReturnValue:
         summaries = self._recorder.store.summaries()

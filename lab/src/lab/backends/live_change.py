@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lab.backends.service_http import SettingsInForce, config_of, put_object
+from lab.backends.service_http import put_document
 from lab.backends.service_spec import ServiceSpec
 from lab.backends.variables import without_empty
+from lab.wire.service import ServiceConfig
 
 
 @dataclass(frozen=True)
@@ -14,8 +15,10 @@ class LiveChange:
 
     revision: int | None
 
-    def is_undisturbed(self, config: SettingsInForce) -> bool:
-        return self.revision is not None and self.revision == config.revision
+
+def is_altered(config: ServiceConfig, change: LiveChange | None) -> bool:
+    """Whether somebody else changed a service over HTTP since it was started, or since that change of ours."""
+    return config.changed if change is None else change.revision is None or change.revision != config.revision
 
 
 def differing(before: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str | None]:
@@ -28,5 +31,5 @@ async def change_live(spec: ServiceSpec, url: str, changes: Mapping[str, str | N
     """Change a service whose /-/config is at `url`; None if it refuses, and then nothing was changed."""
     if not spec.takes_changes:
         return None
-    answer = await put_object(url, changes)
-    return LiveChange(config_of(answer).revision) if answer else None
+    config = await put_document(url, changes, spec.config)
+    return None if config is None else LiveChange(config.revision)

@@ -7,10 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from lab.backends.process_group import ProcessGroup, read_lines, run_command
-from lab.backends.service_http import parse_object
+from lab.wire.locust import RunSaved, RunSecond, parse_line
 
 _TAIL_LINES = 15
 _INTERRUPT_SECONDS = 10.0
@@ -26,22 +24,6 @@ class LocustCommand:
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     interrupt: tuple[str, ...] = ()
-
-
-class Progress(BaseModel):
-    """A second of a run, as Locust prints it. What is not known yet is None."""
-
-    model_config = ConfigDict(frozen=True)
-
-    t_seconds: float
-    of_seconds: float | None = None
-    users: int
-    failures: int
-    rps: float | None = None
-    p50_ms: float | None = None
-    p99_ms: float | None = None
-    pool_active: float | None = None
-    pool_waiting: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +63,7 @@ class LocustRun:
             self._send_interrupt()
         self._asked_to_stop = True
 
-    async def follow(self, on_progress: Callable[[Progress], None]) -> FinishedRun:
+    async def follow(self, on_progress: Callable[[RunSecond], None]) -> FinishedRun:
         exit_code = await self._group.wait(
             asyncio.create_task(self._read_progress(on_progress)), asyncio.create_task(self._read_log())
         )
@@ -96,14 +78,13 @@ class LocustRun:
         # Not the group: Locust tells its workers itself.
         self._group.signal_leader(signal.SIGINT)
 
-    async def _read_progress(self, on_progress: Callable[[Progress], None]) -> None:
-        """Pass on a point per line; the last line names the run instead."""
+    async def _read_progress(self, on_progress: Callable[[RunSecond], None]) -> None:
         async for line in read_lines(self._group.stdout):
-            found = parse_object(line)
-            if "run_id" in found:
-                self._run_id, self._document = str(found["run_id"]), str(found.get("document", ""))
-            elif "t_seconds" in found:
-                on_progress(Progress.model_validate(found))
+            found = parse_line(line)
+            if isinstance(found, RunSaved):
+                self._run_id, self._document = found.run_id, found.document
+            elif found is not None:
+                on_progress(found)
             else:
                 self._tail.append(line)
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.backends.service_http import SettingsInForce
 from lab.backends.variables import Variables, without_empty
+from lab.wire.service import ServiceConfig
 
 LOOPBACK = "127.0.0.1"
 _EVERY_INTERFACE = ("0.0.0.0", "::", "")
@@ -42,7 +42,7 @@ class Wires:
 
     ports: Mapping[str, int]
     runs: Path
-    configs: Mapping[str, SettingsInForce] = field(default_factory=dict)
+    configs: Mapping[str, ServiceConfig] = field(default_factory=dict)
 
 
 def no_wiring(_wires: Wires) -> Variables:
@@ -55,7 +55,8 @@ class ServiceSpec:
 
     `wiring` gives the variables that connect it to the others, unless the user sets them. `after` names the
     services that must be ready before it starts, because its wiring reads their /-/config (on the port of their
-    ready page). `takes_changes`: it may take other settings by PUT /-/config. `colour` is an ANSI number.
+    ready page, a document of the type `config`). `takes_changes`: it may take other settings by PUT /-/config.
+    `colour` is an ANSI number.
     """
 
     name: str
@@ -64,6 +65,7 @@ class ServiceSpec:
     ports: tuple[Port, ...]
     ready_port: Port
     ready_path: str
+    config: type[ServiceConfig] = ServiceConfig
     colour: int = 36
     wiring: Callable[[Wires], Variables] = no_wiring
     after: tuple[str, ...] = ()

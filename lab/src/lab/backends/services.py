@@ -4,9 +4,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab.backends.service_http import SettingsInForce
+from pydantic import JsonValue
+
 from lab.backends.service_spec import LOOPBACK, Port, ServiceSpec, Wires
 from lab.backends.variables import Variables
+from lab.wire.link import LinkConfig
 
 PROXY_PORT = Port("PROXY_PORT", 8000, "PROXY_HOST")
 UPSTREAM_PORT = Port("UPSTREAM_PORT", 8001, "UPSTREAM_HOST")
@@ -20,29 +22,25 @@ def _url(wires: Wires, port: Port) -> str:
     return f"http://{LOOPBACK}:{wires.ports[port.variable]}"
 
 
-def _config(wires: Wires, service: str) -> SettingsInForce:
-    return wires.configs.get(service, SettingsInForce())
-
-
 def _wire_link(wires: Wires) -> Variables:
     return {"NET_UPSTREAM_HOST": LOOPBACK, "NET_UPSTREAM_PORT": str(wires.ports[UPSTREAM_PORT.variable])}
 
 
 def _wire_proxy(wires: Wires) -> Variables:
     # Only the relay is an address of its own; the link's other engines work below the connections, or are off.
-    through_relay = _config(wires, "link").engine == "relay"
+    link, mock = wires.configs.get(LINK.name), wires.configs.get(UPSTREAM_MOCK.name)
+    through_relay = isinstance(link, LinkConfig) and link.engine == "relay"
     upstream = _url(wires, NET_PORT if through_relay else UPSTREAM_PORT)
     admin = {"PROXY_ADMIN": "true"}  # it listens on loopback
-    mock = _config(wires, "upstream-mock").settings
-    if not speaks_tls(mock):
+    if mock is None or not speaks_tls(mock.settings):
         return {"PROXY_UPSTREAM_URL": upstream, **admin}
-    authority = Path(mock.get("UPSTREAM_TLS_DIRECTORY", ""), "ca.pem")
+    authority = Path(str(mock.settings.get("UPSTREAM_TLS_DIRECTORY") or ""), "ca.pem")
     return {"PROXY_UPSTREAM_URL": "https" + upstream.removeprefix("http"), "PROXY_CA_FILE": str(authority), **admin}
 
 
-def speaks_tls(variables: Mapping[str, str]) -> bool:
+def speaks_tls(variables: Mapping[str, JsonValue]) -> bool:
     """Whether the mock speaks https with these settings: then the proxy must call it so, and trust its authority."""
-    return variables.get("UPSTREAM_TLS", "").strip() not in ("", "off")
+    return str(variables.get("UPSTREAM_TLS") or "").strip() not in ("", "off")
 
 
 def _wire_locust(wires: Wires) -> Variables:
@@ -76,6 +74,7 @@ LINK = ServiceSpec(
     ports=(NET_PORT, NET_CONTROL_PORT),
     ready_port=NET_CONTROL_PORT,
     ready_path="/-/healthy",
+    config=LinkConfig,
     colour=35,
     wiring=_wire_link,
 )

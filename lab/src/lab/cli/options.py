@@ -1,11 +1,11 @@
 """What several commands share: the workspace they work on, and the choice between Docker and processes."""
 
-import re
 from typing import Annotated
 
 import typer
 
 from lab.backends.workspace import Mode, Workspace
+from lab.run_settings import timespan_seconds
 from service_kit.exits import UsageError
 
 DockerOption = Annotated[bool, typer.Option("--docker", help="In Docker Compose. Default if an engine answers.")]
@@ -28,8 +28,7 @@ def requested_mode(docker: bool, processes: bool) -> Mode | None:
 
 def duration_seconds(option: str, text: str) -> float:
     """Return the seconds of a duration such as 90s, 2m or 1m30s. Raises UsageError."""
-    match = re.fullmatch(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s?)?", text)
-    if not text or match is None:
-        raise UsageError(f"{option} {text!r}: not a duration, such as 20s, 2m or 1m30s")
-    hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return hours * 3600.0 + minutes * 60 + seconds
+    try:
+        return float(timespan_seconds(text))
+    except ValueError:
+        raise UsageError(f"{option} {text!r}: not a duration, such as 20s, 2m or 1m30s") from None

@@ -6,8 +6,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lab.backends.locust_run import Progress
 from lab.cli.console import number
+from lab.wire.locust import RunSecond
 
 _PLAIN_EVERY_SECONDS = 5.0
 
@@ -50,7 +50,7 @@ class RunProgress:
         else:
             self._console.print(text, markup=False, soft_wrap=True)
 
-    def show(self, point: Progress) -> None:
+    def show(self, point: RunSecond) -> None:
         if self._live is not None:
             self._live.update(_line(point, self._title))
         elif not self._title and point.t_seconds >= self._next_plain:
@@ -58,18 +58,18 @@ class RunProgress:
             self._console.print(f"{_seconds(point)}  {_figures(point)}", soft_wrap=True)
 
 
-def _line(point: Progress, title: str) -> Table:
+def _line(point: RunSecond, title: str) -> Table:
     line, total = Table.grid(padding=(0, 1)), point.of_seconds or 1.0
     bar = ProgressBar(total=total, completed=min(point.t_seconds, total), width=12)
     line.add_row(*([Text(title)] if title else []), bar, _seconds(point), _figures(point))
     return line
 
 
-def _seconds(point: Progress) -> str:
+def _seconds(point: RunSecond) -> str:
     return f"{point.t_seconds:.0f}/{point.of_seconds or 0:.0f} s"
 
 
-def _figures(point: Progress) -> str:
+def _figures(point: RunSecond) -> str:
     failures = f" {point.failures} failed" if point.failures else ""
     return (
         f"{point.users} users{failures}  {number(point.rps)}/s  "

@@ -6,9 +6,9 @@ from pydantic import JsonValue
 
 from lab.document_part import DocumentPart
 from lab.run_document import RunDocument
-from lab.run_settings import OWN_TO_EACH_RUN, is_own_address, is_wiring, variables_of
+from lab.run_settings import OWN_TO_EACH_RUN, changes, is_own_address, is_wiring, variables_of
 from lab.wire.service import VariableValues
-from lab.wording import changes, plain
+from lab.wording import plain
 
 _ENGINE = "network's engine"
 

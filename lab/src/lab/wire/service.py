@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 VariableValues = dict[str, JsonValue]
 """Variable name to value, as the service itself reports it."""
 
-_Document = TypeVar("_Document", bound="WireModel")
+Document = TypeVar("Document", bound="WireModel")
 
 
 class UnexpectedAnswer(ValueError):
@@ -23,13 +23,21 @@ class WireModel(BaseModel):
 class ServiceConfig(WireModel):
     """`/-/config` of any service. `changed`: its settings were changed over HTTP since it started.
 
-    `derived` names settings that are unset and shown as what they come to.
+    `derived` names settings that are unset and shown as what they come to. `revision`, of a service that has one, is
+    another number after each change.
     """
 
     settings: VariableValues
     derived: list[str] = Field(default_factory=list)
     versions: dict[str, str] = Field(default_factory=dict)
     changed: bool = False
+    revision: int | None = None
+
+
+class Unready(WireModel):
+    """`/-/ready` of a service that is not ready yet."""
+
+    because: str = ""
 
 
 class Histogram(WireModel):
@@ -65,7 +73,7 @@ class Process(WireModel):
     workers: list[WorkerProcess] = Field(default_factory=list)
 
 
-def parse(model: type[_Document], answer: str | bytes, source: str) -> _Document:
+def parse(model: type[Document], answer: str | bytes, source: str) -> Document:
     """Parse the answer of `source`, as in "the proxy's /-/pool". Raises UnexpectedAnswer."""
     try:
         return model.model_validate_json(answer)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from lab.backends.compose.project import PUBLISHED, ComposeProject
 from lab.backends.compose.up import shell_of_up
 from lab.backends.control_socket import Applied
-from lab.backends.live_change import LiveChange, change_live, differing
+from lab.backends.live_change import LiveChange, change_live, differing, is_altered
 from lab.backends.locust_run import FinishedRun, LocustCommand
 from lab.backends.locust_ui import LocustUi, save_document
 from lab.backends.preflight import Passed, check_free
 from lab.backends.run_backend import HEADLESS, check_runs, read_document
-from lab.backends.service_http import get, get_config, unready_reason
+from lab.backends.service_http import get, get_document, unready_reason
 from lab.backends.services import PROXY, PROXY_PORT
 from lab.backends.variables import LOAD_PREFIXES, RunVariables, Variables, without_empty
 from lab.backends.workspace import Mode, Workspace
@@ -80,8 +80,8 @@ class ComposeRun:
             return None
         healthy = {container.service for container in await self._project.containers() if container.is_healthy}
         url = PROXY.config_url(services)
-        config = await get_config(url)
-        altered = config.changed if self._live_change is None else not self._live_change.is_undisturbed(config)
+        config = await get_document(url, PROXY.config)
+        altered = config is None or is_altered(config, self._live_change)
         others = await self._changed_over_http() - {PROXY.name}
         if altered or others or not healthy >= {spec.name for spec in self._workspace.under_load}:
             return None

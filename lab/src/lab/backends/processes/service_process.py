@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.backends.control_socket import ServiceStatus
-from lab.backends.live_change import LiveChange, change_live, differing
+from lab.backends.live_change import LiveChange, change_live, differing, is_altered
 from lab.backends.process_group import ProcessGroup, read_lines
-from lab.backends.service_http import SettingsInForce
 from lab.backends.service_spec import ServiceSpec, process_environment
 from lab.backends.variables import Variables
+from lab.wire.service import ServiceConfig
 
 _TAIL_LINES = 15
 
@@ -44,9 +44,9 @@ class ServiceProcess:
         state = state if self.exit_code is None else "dead"
         return ServiceStatus(state, self.because, self._group.process.pid, self.exit_code, self.environment)
 
-    def is_altered(self, config: SettingsInForce) -> bool:
+    def is_altered(self, config: ServiceConfig) -> bool:
         """Whether its settings are others than its environment has: somebody changed them over HTTP."""
-        return config.changed if self.live_change is None else not self.live_change.is_undisturbed(config)
+        return is_altered(config, self.live_change)
 
     async def change(self, environment: Variables) -> bool:
         """Give it this environment's settings while it runs; False if that needs a restart."""

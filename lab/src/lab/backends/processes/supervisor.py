@@ -10,10 +10,11 @@ from lab.backends.checkout import Checkout
 from lab.backends.control_socket import Applied, ServiceStatus
 from lab.backends.preflight import check_distinct, check_free
 from lab.backends.processes.service_process import ServiceProcess
-from lab.backends.service_http import SettingsInForce, get, get_config, unready_reason
+from lab.backends.service_http import get, get_document, unready_reason
 from lab.backends.service_spec import ServiceSpec, Wires, port_numbers
 from lab.backends.terminal import Terminal
 from lab.backends.variables import Variables
+from lab.wire.service import ServiceConfig
 from service_kit.exits import UnavailableError
 
 GRACE_SECONDS = 35.0
@@ -167,5 +168,7 @@ class Supervisor:
         await self._followers[process.spec.name]
 
 
-async def _config(process: ServiceProcess) -> SettingsInForce:
-    return await get_config(process.spec.config_url(process.environment))
+async def _config(process: ServiceProcess) -> ServiceConfig:
+    """Return what it reports, an empty one if it does not answer."""
+    model = process.spec.config
+    return await get_document(process.spec.config_url(process.environment), model) or model(settings={})
