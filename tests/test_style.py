@@ -26,17 +26,20 @@ def lint_imports(*paths: Path, contract: str | None = None) -> subprocess.Comple
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, env=environment)
 
 
+@pytest.mark.slow
 def test_ruff_has_nothing_to_say() -> None:
     """Neither of the rules nor of the format."""
     run("ruff", "check", ".")
     run("ruff", "format", "--check", ".")
 
 
+@pytest.mark.slow
 def test_mypy_strict_has_nothing_to_say() -> None:
     """All packages at once."""
     run("mypy")
 
 
+@pytest.mark.slow
 def test_imports_go_one_way_and_in_no_circle() -> None:
     """Of their subjects the services share the wire and the environment, not code."""
     done = lint_imports(*ROOT.glob("*/src"))
@@ -44,6 +47,7 @@ def test_imports_go_one_way_and_in_no_circle() -> None:
     assert f"Contracts: {len(CONTRACTS)} kept, 0 broken." in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract["id"])
 def test_each_contract_can_be_broken(contract: dict[str, list[str] | str], tmp_path: Path) -> None:
     """A small house with the same packages, in which one imports what it must not."""

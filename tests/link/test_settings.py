@@ -124,12 +124,14 @@ def link(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_check_is_silent_when_all_is_well() -> None:
     """`--check` exits 0 and prints nothing."""
     done = link("--check", NET_RTT_MS="40")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_config_prints_what_the_settings_come_to() -> None:
     """The profile's values, and one of its own above them."""
     done = link("--config", NET_PROFILE="cross-region", NET_JITTER_MS="1")
@@ -138,6 +140,7 @@ def test_config_prints_what_the_settings_come_to() -> None:
     assert {name: config["configured"][name] for name in ("rtt_ms", "jitter_ms")} == {"rtt_ms": 70, "jitter_ms": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--check"], []])
 def test_bad_settings_exit_2_before_anything_listens(arguments: list[str]) -> None:
     """With `--check` and at a normal start alike, the lines are on stderr and nothing else is anywhere."""
@@ -150,6 +153,7 @@ def test_bad_settings_exit_2_before_anything_listens(arguments: list[str]) -> No
     ]
 
 
+@pytest.mark.slow
 def test_help_lists_every_variable() -> None:
     """`--help` has a row for each variable, with its description."""
     done = link("--help")

@@ -131,6 +131,7 @@ def test_check_prints_all_mistakes_and_exits_2() -> None:
     assert check("loadtest", "--check", LOCUST_USERS="").returncode == 0
 
 
+@pytest.mark.slow
 def test_config_prints_the_load_in_force() -> None:
     """All users start at once where no rate is set, and one process makes the load."""
     settings = json.loads(check("loadtest", "--config", LOCUST_USERS="7").stdout)["settings"]
@@ -139,6 +140,7 @@ def test_config_prints_the_load_in_force() -> None:
     assert settings["LOCUST_PROCESSES"] == 1
 
 
+@pytest.mark.slow
 def test_help_lists_every_variable() -> None:
     """With default and description."""
     text = check("loadtest", "--help").stdout
@@ -146,6 +148,7 @@ def test_help_lists_every_variable() -> None:
     assert "LAB_RUNS_DIR=runs" in text
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_one_line_and_exit_3() -> None:
     """Said before Locust starts, with the variable that moves it."""
     with socket.socket() as taken:

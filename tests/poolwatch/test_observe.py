@@ -78,6 +78,7 @@ def test_it_says_when_it_cannot_observe(library: Any) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
 def test_the_example_app_shows_its_leak() -> None:
     """Somebody's app under a real uvicorn: its /pool names the path of the answer that nobody closed."""
 

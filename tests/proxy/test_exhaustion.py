@@ -162,6 +162,7 @@ asyncio.run(main(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(cannot() is not None, reason=str(cannot()))
 @pytest.mark.parametrize("name", NAMES)
 def test_a_connection_without_a_local_port(name: str) -> None:

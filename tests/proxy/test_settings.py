@@ -72,6 +72,7 @@ def test_what_was_left_unset_and_is_shown_with_a_value_is_derived() -> None:
     assert derived(Settings(max_connections=3, max_keepalive_connections=3), server) == []
 
 
+@pytest.mark.slow
 def test_check_names_every_mistake_and_exits_2() -> None:
     """Nothing is served, nothing is printed to stdout."""
     result = check("proxy", "--check", PROXY_MAX_CONNECTIONS="ten", UVICORN_WORKERS="0")
@@ -83,18 +84,21 @@ def test_check_names_every_mistake_and_exits_2() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_right_environment_passes_in_silence() -> None:
     """Exit 0 and not a word."""
     result = check("proxy", "--check", PROXY_MAX_CONNECTIONS="40")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_config_prints_the_settings_in_force() -> None:
     settings = json.loads(check("proxy", "--config", PROXY_MAX_CONNECTIONS="3").stdout)["settings"]
     assert settings["PROXY_MAX_KEEPALIVE_CONNECTIONS"] == 3
     assert settings["UVICORN_WORKERS"] == 1
 
 
+@pytest.mark.slow
 def test_help_describes_every_variable() -> None:
     """Each name stands in it with its default."""
     text = check("proxy", "--help").stdout
@@ -103,6 +107,7 @@ def test_help_describes_every_variable() -> None:
             assert f"{model.model_config['env_prefix']}{field.upper()}=" in text
 
 
+@pytest.mark.slow
 def test_a_start_with_a_mistake_exits_2_before_it_listens() -> None:
     """The same line as with --check."""
     result = check("proxy", PROXY_PORT="99999")

@@ -60,10 +60,15 @@ async def running_proxy(
     *,
     http: str = "proxy.forward.httptools_protocol:HttpToolsConnection",
     limit_concurrency: int | None = None,
+    ledger_entries: int = 1000,
     **settings: object,
 ) -> AsyncIterator[RunningProxy]:
-    """Serve the proxy by uvicorn in this loop, with the proxy's own protocol or another one."""
-    app = create_app(Settings(upstream_url=upstream_url, **settings), ServerSettings())  # type: ignore[arg-type] # checked by pydantic
+    """Serve the proxy by uvicorn in this loop, with the proxy's own protocol or another one.
+
+    The ledger is small: to make and to remove the file of one of 20,000 entries is a third of a start.
+    """
+    chosen = Settings(upstream_url=upstream_url, ledger_entries=ledger_entries, **settings)  # type: ignore[arg-type] # checked by pydantic
+    app = create_app(chosen, ServerSettings())
     config = uvicorn.Config(
         app,
         port=0,

@@ -92,6 +92,7 @@ def test_a_directory_that_cannot_be_had(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_process_ends_with_exit_code_3(start_process: StartProcess) -> None:
     """And --check, which writes nothing, does not know."""
     settings = {"UPSTREAM_TLS": "on", "UPSTREAM_TLS_DIRECTORY": "/dev/null/certificates"}
