@@ -366,6 +366,38 @@ def test_three_long_labels_fit_80_columns() -> None:
     assert "…" not in said
 
 
+def test_repeats_are_one_group_in_the_list_and_in_a_comparison(clone: FakeClone) -> None:
+    """Their label, or the end of the group's id, stands for all of them."""
+    run = clone.run("run", "--repeat", "3", "--label", "ten")
+    assert run.returncode == 0
+    assert re.findall(r"^(\d/3)  100.0/s", run.stderr, re.MULTILINE) == ["1/3", "2/3", "3/3"]
+    assert "3 runs of equal settings: ten (group " in run.stdout
+    assert re.search(r"^throughput requests/s +100.0 +100.0 +100.0 +0.0%", run.stdout, re.MULTILINE)
+    documents = [json.loads(path.read_text()) for path in (clone.root / "runs").glob("*.json")]
+    (group,) = {document["group"] for document in documents}
+    assert len(documents) == 3
+    assert clone.run("runs").stdout.count(f"ten, group {group[-4:]}") == 3
+    _put_run(clone, "20261120T221630Z-zzzz", LAB_RUN_LABEL="forty", PROXY_MAX_CONNECTIONS="40")
+    for reference in ("ten", group[-4:], group):
+        compared = json.loads(clone.run("compare", "--json", reference, "forty").stdout)
+        assert compared["runs"] == ["ten (3 runs)", "forty"]
+
+
+def test_repeats_end_with_a_ctrl_c_and_are_a_list_in_json(clone: FakeClone) -> None:
+    """What was measured before is kept; the worst exit code is that of the whole."""
+    assert len(json.loads(clone.run("run", "--repeat", "2", "--json").stdout)) == 2
+    assert clone.run("run", "--repeat", "2", "--users", "667").returncode == 1
+    with clone.start("run", "--repeat", "2", "--time", "2s", "--label", "cut") as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if line.startswith("1/2  100.0/s"):
+                break
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=20)
+    assert run.returncode == 130, err
+    assert "runs of equal settings: cut (group" in out
+
+
 ONLY_XDIST = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "xdist.plugin"}
 """For pytest that a test starts: the plugins that are installed for the others take half a second in each process."""
 

@@ -34,13 +34,13 @@ def assert_complete(run: RunDocument, target: Target) -> None:
 def test_a_run_is_complete(run_locust: RunLocust, target: Target, tmp_path: Path, processes: str) -> None:
     """In one process, and with a master that would be gone before its workers have reported."""
     with run_locust(
-        LOCUST_HEADLESS="true", LOCUST_PROCESSES=processes, LAB_RUN_ID="mine", LAB_PROGRESS="true"
+        LOCUST_HEADLESS="true", LOCUST_PROCESSES=processes, LAB_RUN_ID="mine", LAB_RUN_GROUP="ours", LAB_PROGRESS="true"
     ) as process:
         out, err = process.communicate(timeout=40)
     run = only_run(tmp_path / "runs")
     assert process.returncode == 0, err
     assert_complete(run, target)
-    assert (run.id, run.mode, run.status, run.users) == ("mine", "headless", "finished", 8)
+    assert (run.id, run.group, run.mode, run.status, run.users) == ("mine", "ours", "headless", "finished", 8)
     assert run.processes == (2 if processes else 1)
     assert run.generator.cpu_cores is not None
     assert run.settings.start.load is not None

@@ -136,6 +136,7 @@ def document(run_id: str, given: dict[str, str], status: str = "finished") -> di
     return {
         "id": run_id,
         "label": given.get("LAB_RUN_LABEL", ""),
+        "group": given.get("LAB_RUN_GROUP", ""),
         "mode": "headless",
         "status": status,
         "started_at": "2026-11-20T22:15:30Z",

@@ -146,6 +146,7 @@ class RunDocument(BaseModel):
     schema_version: Literal[1, 2] = 2
     id: Annotated[str, Field(pattern=f"^{RUN_ID}$")]
     label: str = ""
+    group: str = ""
     mode: Literal["ui", "headless"]
     processes: int = 1
     status: Literal["finished", "interrupted", "reset"]

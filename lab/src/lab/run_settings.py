@@ -8,7 +8,9 @@ from pydantic import JsonValue
 from lab.run_document import PartSettings, SettingsAtEnds
 from lab.wire.service import VariableValues
 
-OWN_TO_EACH_RUN = frozenset({"LAB_RUN_ID", "LAB_RUN_LABEL", "LAB_PROGRESS", "LAB_RUNS_DIR", "LOCUST_HEADLESS"})
+OWN_TO_EACH_RUN = frozenset(
+    {"LAB_RUN_ID", "LAB_RUN_LABEL", "LAB_RUN_GROUP", "LAB_PROGRESS", "LAB_RUNS_DIR", "LOCUST_HEADLESS"}
+)
 """Settings that differ between any two runs and explain nothing."""
 
 _WIRING = re.compile(r"_(?:HOST|PORT|CONTROL_URL|CA_FILE|ADMIN)$")

@@ -30,6 +30,7 @@ class RunSummary(BaseModel):
 
     id: str
     label: str
+    group: str = ""
     started_at: datetime
     status: str
     mode: Literal["ui", "headless"]
@@ -81,6 +82,7 @@ def summarise(document: RunDocument) -> RunSummary:
     return RunSummary(
         id=document.id,
         label=document.label,
+        group=document.group,
         started_at=document.started_at,
         status=document.status,
         mode=document.mode,
@@ -135,6 +137,18 @@ class RunStore:
         if begun:
             raise RunNotFound(f"{reference!r} fits {len(begun)} run ids; give more of it")
         raise RunNotFound(f"no run has the id or the label {reference!r}; ./sandbox runs lists them")
+
+    def find_repeats(self, reference: str) -> list[RunDocument]:
+        """Return the run that `find` does; by a label, or by the id of a group, all runs of its group, oldest first."""
+        summaries = self.summaries()
+        groups = {run.group for run in summaries if run.group.endswith(f"-{reference}") or run.group == reference}
+        group = groups.pop() if len(groups) == 1 and reference else ""
+        if not group:
+            found = self.find(reference)
+            if not found.group or found.label != reference:
+                return [found]
+            group = found.group
+        return [self.read(run.id) for run in reversed(summaries) if run.group == group]
 
     def summaries(self) -> list[RunSummary]:
         """Return all runs, newest first. Files that have not changed are not read again."""

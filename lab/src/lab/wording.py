@@ -77,6 +77,11 @@ def run_name(label: str, started_at: datetime, run_id: str) -> str:
     return label or f"{started_at.astimezone(UTC):%m-%d %H:%M} {run_id[-4:]}"
 
 
+def group_words(group: str) -> str:
+    """Return what the runs of one group have in common, by the end of its id; empty for a run on its own."""
+    return f"group {group[-4:]}" if group else ""
+
+
 def changed_words(settings: SettingsAtEnds) -> str:
     """Return the changes in one line, as `NET_RTT_MS 0 -> 80`; empty if there were none."""
     return ", ".join(f"{name} {plain(old)} -> {plain(new)}" for name, (old, new) in changes(settings).items())

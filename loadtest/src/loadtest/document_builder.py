@@ -58,6 +58,7 @@ class Observation:
     ledger_entries: Sequence[LedgerEntry] | None = None
     ledger_dropped: int = 0
     label: str = ""
+    group: str = ""
     series: Sequence[SeriesPoint] = field(default_factory=list)
 
 
@@ -82,13 +83,13 @@ def reported_settings(snapshot: Snapshot, load: VariableValues) -> ReportedSetti
 def _measured(seen: Observation) -> RunDocument:
     part, witnesses, pattern = _span(seen), _witnesses(seen), calling_pattern(seen.load_settings.get("LAB_PATTERN"))
     before, after, counts, seconds = part.before, part.after, part.counts, part.seconds
-    totals = _totals(counts, seconds, deltas.retries(before, after))
     generator = seen.generator.model_copy(update={"cpu_cores": part.generator_cpu_cores})
     cores = deltas.cpu_cores(before, after, generator.cpu_cores)
     ledger, slowest = deltas.ledger_of(seen.ledger_entries or [], seen.ledger_dropped, seen.run_id)
     return RunDocument(
         id=seen.run_id,
         label=seen.label,
+        group=seen.group,
         mode=seen.mode,
         processes=generator.processes,
         status=seen.status,
@@ -103,7 +104,7 @@ def _measured(seen: Observation) -> RunDocument:
         python=proxy.python if proxy else None,
         window=part.window,
         whole=_totals(seen.counts, seen.window_seconds, witnesses.proxy.retried if witnesses.proxy else None),
-        totals=totals,
+        totals=_totals(counts, seconds, deltas.retries(before, after)),
         latency_ms=counts.latency(),
         first_byte_ms=counts.first_byte(),
         errors=dict(sorted(seen.counts.errors.items(), key=lambda error: -error[1])),

@@ -185,6 +185,7 @@ class Recorder:
             Observation(
                 run_id=run.id,
                 label=run.label,
+                group=self.settings.run_group,
                 mode=run.mode,
                 status=run.status,
                 started_at=run.started_at,

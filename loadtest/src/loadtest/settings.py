@@ -89,6 +89,12 @@ class Settings(BaseSettings):
         description="Id of the first run this process makes; unset: made from the time.",
         json_schema_extra=allowed("up to 64 letters, digits, dots, dashes and underscores"),
     )
+    run_group: str = Field(
+        "",
+        pattern=r"^([0-9A-Za-z][0-9A-Za-z_.-]{0,63})?$",
+        description="Id of the group that the runs of this process are of, as `./sandbox run --repeat` gives it.",
+        json_schema_extra=allowed("up to 64 letters, digits, dots, dashes and underscores"),
+    )
     request_path: RequestPath = Field(
         "/work", description="What the users GET from the proxy, over and over; the start form can change it for a run."
     )

@@ -18,7 +18,7 @@ from lab.run_document import PartSettings, RunDocument
 from lab.store import RunNotFound, RunSummary
 from lab.wire.locust import ChangedServices, LocustHealth
 from lab.wire.service import VariableValues
-from lab.wording import limit_label, network_of, run_name
+from lab.wording import group_words, limit_label, network_of, run_name
 from loadtest.document_builder import part_settings
 from loadtest.recorder import Recorder
 from loadtest.service_snapshots import Snapshot
@@ -159,7 +159,12 @@ class WebApi:
 
 def _row(summary: RunSummary) -> dict[str, object]:
     name = run_name(summary.label, summary.started_at, summary.id)
-    return {**summary.model_dump(mode="json"), "name": name, "limit": limit_label(summary.bottleneck)}
+    return {
+        **summary.model_dump(mode="json"),
+        "name": name,
+        "limit": limit_label(summary.bottleneck),
+        "group_words": group_words(summary.group),
+    }
 
 
 def _network(snapshot: Snapshot) -> Network | None:

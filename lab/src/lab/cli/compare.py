@@ -23,7 +23,10 @@ def compare(
     references: Annotated[list[str], typer.Argument(metavar="A B [C...]", help="Labels or ids of runs.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON and nothing else.")] = False,
 ) -> int:
-    """Show runs side by side: settings and outcome."""
+    """Show runs side by side: settings and outcome.
+
+    The label of repeated runs (run --repeat), or the id of their group, stands for all of them.
+    """
     from lab.comparison.compare import compare as side_by_side
 
     workspace = workspace_of(context)
@@ -32,9 +35,10 @@ def compare(
     asyncio.run(copy_new_runs(workspace))
     store = RunStore(workspace.checkout.runs)
     try:
-        comparison = side_by_side([store.find(reference) for reference in references])
+        found = [run for reference in references for run in store.find_repeats(reference)]
     except RunNotFound as error:
         raise UsageError(str(error)) from None
+    comparison = side_by_side(found)
     if as_json:
         print_json(comparison.model_dump_json(indent=1))
     else:

@@ -9,6 +9,7 @@ from lab.backends.variables import Variables, parse_assignments
 from lab.backends.workspace import Mode, Workspace
 from lab.cli.console import notes, print_json, results
 from lab.cli.options import DockerOption, ProcessesOption, duration_seconds, requested_mode, workspace_of
+from lab.cli.repeats import run_repeats
 from lab.cli.run_session import TAKEN_DOWN, RunSession
 from lab.cli.summary import print_summary
 from lab.objective import OBJECTIVE_RULE, parse_objective
@@ -25,17 +26,19 @@ def run(
     rate: Annotated[float | None, typer.Option(help="Users started per second. [default: all at once]")] = None,
     time: Annotated[str | None, typer.Option(help="How long, such as 20s or 2m.")] = None,
     label: Annotated[str | None, typer.Option(help="A name to find and compare it by.")] = None,
+    repeat: Annotated[int, typer.Option(min=1, max=100, help="Runs in a row, as one group.")] = 1,
     objective: Annotated[
         str | None, typer.Option(help="What the run is to reach, such as 'p99 < 1s, failures < 1%'.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the run document only.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the run document only, of repeats a list.")] = False,
     docker: DockerOption = False,
     processes: ProcessesOption = False,
 ) -> int:
     """Run the load once, with these settings.
 
     They go on top of the baseline (.env and the shell); only what differs is restarted. Uses what is up, or starts
-    services for this run alone. Prints figures, what limited the run, and whether all counts agree.
+    services for this run alone. Prints figures, what limited the run, and whether all counts agree. With --repeat it
+    prints by how much the runs differ, which `compare` takes for their noise.
 
     \b
     ./sandbox run --users 40 --time 10s --label forty \\
@@ -44,8 +47,11 @@ def run(
     assignments = parse_assignments(variables or [])
     add_options(assignments, users, rate, time, label, objective)
     workspace = workspace_of(context)
+    requested = requested_mode(docker, processes)
     try:
-        return asyncio.run(run_once(workspace, assignments, requested_mode(docker, processes), as_json))
+        if repeat > 1:
+            return asyncio.run(run_repeats(workspace, assignments, requested, repeat, as_json))
+        return asyncio.run(run_once(workspace, assignments, requested, as_json))
     except asyncio.CancelledError:  # Ctrl-C before the load began
         notes().print("interrupted; nothing was recorded")
         return ExitCode.INTERRUPTED

@@ -163,7 +163,7 @@ def what_differs(variables: RunVariables, applied: Applied) -> str:
     rows = [
         f"{name}={now or '(unset)'}" + (f" (was {was})" if was else "")
         for name, was, now in variables.differences()
-        if name != "LAB_RUN_LABEL"
+        if name not in ("LAB_RUN_LABEL", "LAB_RUN_GROUP")
     ]
     differs = f"for this run: {' '.join(rows)}" if rows else "the baseline as it is"
     again = [name + (" (no longer as it was started)" if name in applied.altered else "") for name in applied.restarted]

@@ -12,7 +12,7 @@ from lab.backends.compose.run import copy_new_runs
 from lab.cli.console import number, print_json, results
 from lab.cli.options import workspace_of
 from lab.store import RunStore, RunSummary
-from lab.wording import run_name
+from lab.wording import group_words, run_name
 
 _ENDS = {"finished": "done", "interrupted": "cut", "reset": "reset"}
 """A status as a short word: the list must fit 80 columns."""
@@ -25,7 +25,7 @@ def runs(
     """List past runs, newest first.
 
     Times are UTC, as in the ids; a run can be called by its label, its id, or the four characters that end it. How it
-    ended: done, cut (interrupted) or reset (in the Locust UI).
+    ended: done, cut (interrupted) or reset (in the Locust UI). Behind the label of repeats is their group.
     """
     workspace = workspace_of(context)
     asyncio.run(copy_new_runs(workspace))
@@ -48,7 +48,7 @@ def _table(summaries: list[RunSummary]) -> Table:
     for run in summaries:
         table.add_row(
             run_name("", run.started_at, run.id),
-            Text(run.label),
+            Text(", ".join(filter(None, (run.label, group_words(run.group))))),
             _ENDS.get(run.status, run.status),
             str(run.users),
             number(run.max_connections),

@@ -34,8 +34,8 @@ class Column:
 
 
 def columns_of(runs: Sequence[RunDocument]) -> list[Column]:
-    """Group runs of equal settings and versions; where all are equal by their labels, else not at all."""
-    for key in (_settings, _label):
+    """Group runs of equal settings and versions; where all are equal by label, or by group, else not at all."""
+    for key in (_settings, _label, _group):
         columns = _grouped(runs, key)
         if len(columns) > 1:
             return columns
@@ -48,6 +48,10 @@ def _settings(run: RunDocument) -> str:
 
 def _label(run: RunDocument) -> str:
     return run.label
+
+
+def _group(run: RunDocument) -> str:
+    return run.group or run.id
 
 
 def _grouped(runs: Sequence[RunDocument], key: Callable[[RunDocument], str]) -> list[Column]:

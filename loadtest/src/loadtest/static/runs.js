@@ -21,7 +21,7 @@ function row(run) {
     'tr',
     { class: chosen.has(run.id) ? 'chosen' : null },
     element('td', {}, box),
-    element('td', {}, element('a', { href: `./runs/${run.id}.json`, title: run.id, target: '_blank', rel: 'noopener' }, run.name), run.status === 'finished' ? '' : ` (${run.status})`),
+    element('td', {}, element('a', { href: `./runs/${run.id}.json`, title: run.id, target: '_blank', rel: 'noopener' }, run.name), run.status === 'finished' ? '' : ` (${run.status})`, run.group_words ? element('span', { class: 'conditions' }, run.group_words) : null),
     element('td', { class: 'when' }, when(run.started_at)),
     number(run.users),
     number(run.max_connections),
