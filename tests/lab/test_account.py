@@ -96,6 +96,11 @@ def test_waiting_for_a_connection_while_one_was_free_is_the_event_loops() -> Non
     assert found == {Place.POOL_WAIT: 25.0, Place.EVENT_LOOP: 75.0}
 
 
+def test_waiting_for_the_connection_that_another_request_opens_is_connecting() -> None:
+    found = known_places(requests(pool_wait=100.0, connect=10.0), Knowledge(free_share=0.25, opening_share=0.5))
+    assert found == {Place.POOL_WAIT: 25.0, Place.EVENT_LOOP: 25.0, Place.CONNECT: 60.0}
+
+
 def test_looking_up_names_is_a_part_of_connecting() -> None:
     found = known_places(requests(connect=40.0), Knowledge(lookup_share=0.75))
     assert found == {Place.DNS: 30.0, Place.CONNECT: 10.0}

@@ -74,12 +74,25 @@ def test_waiting_costs_cpu_where_the_client_looks_through_all_that_wait() -> Non
 
 
 @pytest.mark.parametrize(
+    ("client", "queue", "places"),
+    [("httpx", "client", 100), ("httpx", "gate", 10), ("pyreqwest", "client", 10), ("aiohttp", "client", 10)],
+)
+def test_over_http2_requests_have_as_many_places_as_the_client_makes_of_it(
+    client: str, queue: str, places: int
+) -> None:
+    """httpcore opens one connection, of 100 streams; pyreqwest limits requests; aiohttp speaks HTTP/1.1."""
+    both: dict[str, Any] = {"PROXY_HTTP2": True, "UPSTREAM_HTTP2": True, "UPSTREAM_TLS": "on"}
+    settings = reported(PROXY_CLIENT=client, PROXY_QUEUE=queue, **both)
+    assert settings.workload().connections == places
+    assert settings.opened_per_request() == 0, "none is closed as one too many"
+
+
+@pytest.mark.parametrize(
     ("settings", "start"),
     [
         (reported(LAB_PATTERN="requests_session"), "LAB_PATTERN=requests_session: "),
         (reported(LAB_REQUEST_PATH="/get"), "LAB_REQUEST_PATH=/get: "),
         (reported(latency=None), "the upstream does not report"),
-        (reported(PROXY_HTTP2=True, UPSTREAM_HTTP2=True), "PROXY_HTTP2=true: "),
         (reported(PROXY_MAX_CONNECTIONS=None), "PROXY_MAX_CONNECTIONS was not reported"),
         (reported(PROXY_CLIENT="another"), "PROXY_CLIENT=another: "),
     ],

@@ -86,6 +86,14 @@ def test_waits_beside_free_connections_are_the_loops_and_so_are_those_that_nothi
         assert found.mean_ms(Place.POOL_WAIT) == pytest.approx(waited)
 
 
+def test_waits_while_a_connection_is_opened_for_all_are_connecting() -> None:
+    after = AFTER.model_copy(update={"waiting_sampled": 100.0, "waiting_opening": 40.0})
+    found = attribution_of(of(BEFORE, after), WITNESSES, bounded=True)
+    assert found is not None
+    assert found.mean_ms(Place.CONNECT) == pytest.approx(0.4 * 97)
+    assert found.mean_ms(Place.POOL_WAIT) == pytest.approx(0.6 * 97)
+
+
 def test_what_the_link_charged_is_divided_by_the_requests() -> None:
     sums = {"propagation": 0.0, "retransmission": 0.0, "bandwidth_queue": 0.0, "handshake": 0.0, "connections": 0}
     seen = of(BEFORE, AFTER)

@@ -59,6 +59,9 @@ _SPECIAL: Final = (
 )
 """Those that are not an `async def` with one client, whose pool bounds its connections."""
 
+ONE_CLIENT: Final = CallingPattern(name="async_lifespan_state")
+"""What is advised in place of another one: a client for the whole app, made in its lifespan."""
+
 
 def calling_pattern(name: object) -> CallingPattern | None:
     """Return the pattern of that name, None for forwarding."""

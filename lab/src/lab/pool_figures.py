@@ -25,8 +25,9 @@ class Pool(DocumentPart):
 
     `opened`, `reused` and `closed` are null where the client library does not report its connections.
     `active_mean` and `waiting_mean` are time averages by Little's law (time held, or waited, over the window's length).
-    `leaked` connections are held, at the end, by requests that are over. `active_are` requests over HTTP/2, where many
-    share a connection, and with a calling pattern that bounds none; `open_at_end` are always connections.
+    `leaked` connections are held, at the end, by requests that are over, `lost` ones by none: the client library counts
+    them as taken. `active_are` requests over HTTP/2, where many share a connection, and with a calling pattern that
+    bounds none; `open_at_end` are always connections.
     """
 
     max: int
@@ -39,6 +40,7 @@ class Pool(DocumentPart):
     waiting_max: int | None = None
     waiting_mean: float | None = None
     leaked: int = 0
+    lost: int = 0
     wait_ms: DistributionMs
     active_are: Literal["connections", "requests"] = "connections"
     open_at_end: int | None = None

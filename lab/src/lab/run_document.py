@@ -96,10 +96,7 @@ class PhaseMs(DistributionMs):
 
 
 class Ledger(DocumentPart):
-    """The proxy's ledger of the run: its finished requests one by one, `dropped` of them too old to be kept.
-
-    The slowest 1 % are `slowest_requests`, each of `slowest_from_ms` or more.
-    """
+    """The run's requests one by one, `dropped` of them too old; the slowest 1 % took `slowest_from_ms` or more each."""
 
     entries: int
     dropped: int

@@ -109,8 +109,7 @@ def _knowledge(
     everything = classes.between(0.0, 1.0)
     kept = everything.count - everything.opened
     waited = everything.spent_ms.get("network", 0.0) + everything.spent_ms.get("other", 0.0)
-    sampled, free = end.waiting_sampled - start.waiting_sampled, end.waiting_free - start.waiting_free
-    free_share = max(0.0, free / sampled) if sampled > _FEWEST_SAMPLES else 0.0
+    free_share, opening_share = _waiting_shares(start, end)
     charged = path.model_dump() if path else {}
     per_request = {name: ms / everything.count for name, ms in charged.items()}
     connecting = everything.spent_ms.get("connect", 0.0)
@@ -123,8 +122,18 @@ def _knowledge(
         handshake=max(0.0, per_request.get("handshake", 0.0) - everything.mean_ms("connect")),
         kept_wait=max(0.0, waited - everything.opened_wait_ms) / kept if kept >= _FEWEST_KEPT else None,
         free_share=free_share if bounded else 1.0,
+        opening_share=opening_share if bounded else 0.0,
         swallowed_share=swallowed,
     )
+
+
+def _waiting_shares(start: PoolStats, end: PoolStats) -> tuple[float, float]:
+    """Return which part of the waiting for a connection was while one was free, and while one was opened for all."""
+    sampled = end.waiting_sampled - start.waiting_sampled
+    if sampled <= _FEWEST_SAMPLES:
+        return 0.0, 0.0
+    free, opening = end.waiting_free - start.waiting_free, end.waiting_opening - start.waiting_opening
+    return max(0.0, free / sampled), max(0.0, opening / sampled)
 
 
 def _lag(start: PoolStats, end: PoolStats, seconds: float) -> TimeMs:

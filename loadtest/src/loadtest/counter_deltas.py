@@ -44,6 +44,7 @@ def pool_of(before: Snapshot, after: Snapshot, window_seconds: float) -> Pool | 
         waiting_max=end.run.waiting_max,
         waiting_mean=_time_average((waits.mean or 0.0) * waits.count, window_seconds),
         leaked=end.leaked,
+        lost=end.lost,
         wait_ms=waits,
     )
 

@@ -39,9 +39,11 @@ class Cell(enum.IntEnum):
     H2_OPEN = enum.auto()  # gauge: connections that speak HTTP/2 and carry many requests
     H2_BUSY = enum.auto()  # gauge: those of them that carry one at least
     LEAKED = enum.auto()  # gauge: slots that requests which are over still hold
+    LOST = enum.auto()  # gauge: slots that the client library counts as taken though no request holds them
     DESCRIPTORS = enum.auto()  # gauge
-    WAITING_SAMPLED = enum.auto()  # requests without a connection, summed over samples, in thousandths
-    WAITING_FREE = enum.auto()  # of these, the part of the pool that was free meanwhile
+    WAITING_SAMPLED = enum.auto()  # requests without a connection, summed over samples, in thousandths; of these:
+    WAITING_FREE = enum.auto()  # the part of the pool that was free meanwhile
+    WAITING_OPENING = enum.auto()  # those for which an HTTP/2 connection was being opened meanwhile
     RUN_RECEIVED = enum.auto()
     RUN_ANSWERED = enum.auto()
     RUN_FAILED = enum.auto()
@@ -86,11 +88,11 @@ BY_TOTAL_AT: Final = HISTOGRAMS_AT + HISTOGRAM_CELLS * len(Histogram)
 _CLASS_BITS: Final = 3
 BY_TOTAL_CLASSES: Final = BUCKETS >> _CLASS_BITS
 BY_TOTAL_COLUMNS: Final = len(Phase) + 5
-"""Requests, ns by phase; those that opened a connection, and the ns that these waited in NETWORK and OTHER; those whose
-upstream did not say what it took, and the ns that these waited in UPSTREAM and OTHER."""
+"""Requests, ns by phase; those that opened a connection, and their ns in NETWORK and OTHER; those whose upstream did
+not say what it took, and their ns in UPSTREAM and OTHER."""
 
 CELLS: Final = BY_TOTAL_AT + BY_TOTAL_CLASSES * BY_TOTAL_COLUMNS
-"""How many there are. Whoever needs more puts them behind these, so that all offsets here are constant."""
+"""How many there are. Whoever needs more puts them behind these: all offsets here are constant."""
 
 _TOTAL: Final = len(Phase)
 _CONNECT: Final = int(Phase.CONNECT)
@@ -231,8 +233,7 @@ def distribution(cells: Sequence[int], histogram: int) -> Distribution:
 def by_total(cells: Sequence[int]) -> list[list[float]]:
     """Return the classes of requests by their whole time that are not empty.
 
-    Each is its upper bound in ms, requests, ms by phase; of those that opened a connection the ms in NETWORK and OTHER,
-    and how many they were; the same of those whose upstream did not say what it took, in UPSTREAM and OTHER.
+    Each is its upper bound in ms, then as BY_TOTAL_COLUMNS, times in ms and of the last two pairs first.
     """
     rows = []
     for number in range(BY_TOTAL_CLASSES):

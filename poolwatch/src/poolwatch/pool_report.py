@@ -52,6 +52,7 @@ def _document(totals: Totals, limits: PoolLimits) -> dict[str, Any]:
         "loop_lag_ms": _shown(totals.distribution(Histogram.LOOP_LAG)),
         "waiting_sampled": totals[Cell.WAITING_SAMPLED] / 1000,
         "waiting_free": totals[Cell.WAITING_FREE] / 1000,
+        "waiting_opening": totals[Cell.WAITING_OPENING] / 1000,
         "hold_ms": {"count": totals[Cell.HOLD_COUNT], "sum": totals[Cell.HOLD_NS] / 1e6},
         "requests": {
             "received": totals[Cell.RECEIVED],
@@ -63,6 +64,7 @@ def _document(totals: Totals, limits: PoolLimits) -> dict[str, Any]:
         "errors": totals.errors,
         "abandoned": totals[Cell.ABANDONED],
         "leaked": totals[Cell.LEAKED],
+        "lost": totals[Cell.LOST],
         "run": _run(totals),
         "process": {
             "cpu_seconds": totals[Cell.CPU_NS] / 1e9,

@@ -15,7 +15,7 @@ from typing import Final, cast
 
 from poolwatch.counters import CELLS, Counters
 
-SUFFIX: Final = ".counters6"
+SUFFIX: Final = ".counters7"
 """With the number of the layout: during a rolling restart workers of another layout are not misread."""
 
 _RUN_ID_BYTES: Final = 64

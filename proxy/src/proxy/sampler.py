@@ -60,19 +60,36 @@ class Sampler:
         cells[Cell.RUN_DESCRIPTORS_MAX] = max(cells[Cell.RUN_DESCRIPTORS_MAX], descriptors)
         cells[Cell.CPU_NS] = time.process_time_ns()
         cells[Cell.ABANDONED] = getattr(self._client.client, "abandoned", 0)
+        cells[Cell.LOST] = self._lost()
         tokens = thread_tokens()
         cells[Cell.THREADS_TOTAL] = tokens["total"]
         cells[Cell.THREADS_BUSY] = tokens["borrowed"]
         cells[Cell.THREADS_WAITING] = tokens["waiting"]
 
-    def _sample_waiting(self) -> None:
-        """Note how many requests wait, and which part of the pool is free for them.
+    def _lost(self) -> int:
+        loss = self._client.client.loss()
+        return loss.slots if loss is not None else 0
 
-        The loop may not get to handing a connection out: then waiting is not for want of connections. Over HTTP/2 they
-        wait for a stream.
+    def _sample_waiting(self) -> None:
+        """Note how many requests wait, and for what: not all of them for others to give a connection back.
+
+        What part of the pool is free meanwhile: the loop may not get to handing it out. Slots that the library has lost
+        are not free. Over HTTP/2 requests wait for a stream, or all of them for the connection that one of them opens.
         """
         cells = self._counters.cells
+        if (waiting := cells[Cell.WAITING]) <= 0:
+            return
+        cells[Cell.WAITING_SAMPLED] += waiting * 1000
+        cells[Cell.LOST] = self._lost()
+        if self._opens_for_all():
+            cells[Cell.WAITING_OPENING] += waiting * 1000
+            return
         most = cells[Cell.H2_OPEN] * _STREAMS or self._client.max_connections
-        if (waiting := cells[Cell.WAITING]) > 0:
-            cells[Cell.WAITING_SAMPLED] += waiting * 1000
-            cells[Cell.WAITING_FREE] += waiting * 1000 * max(most - cells[Cell.ACTIVE], 0) // most
+        cells[Cell.WAITING_FREE] += waiting * 1000 * max(most - cells[Cell.ACTIVE] - cells[Cell.LOST], 0) // most
+
+    def _opens_for_all(self) -> bool:
+        """Whether an HTTP/2 connection is being opened: httpcore lets all that come meanwhile wait for that one."""
+        client = self._client.client
+        if not getattr(client, "http2", False):
+            return False
+        return any(each["state"] == "connecting" for each in client.connections() or ())

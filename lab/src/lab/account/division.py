@@ -28,7 +28,8 @@ class Knowledge:
 
     Of the link: `round_trips`, `loss`, `bandwidth_queue` and `handshake`. `loop_lag`: how late the proxy's event loop
     got to what was ready. `kept_wait`: the wait for a head on a connection that was there, None if all were new.
-    `free_share`: the part of the waiting for a connection in which the pool had one. `lookup_share`: the part of
+    `free_share`: the part of the waiting for a connection in which the pool had one, `opening_share` the part in which
+    another request opened the connection for all. `lookup_share`: the part of
     connecting that looking up names took. `swallowed_share`: the part of the requests without a report that the network
     lost, or their answers.
     """
@@ -40,6 +41,7 @@ class Knowledge:
     loop_lag: float = 0.0
     kept_wait: float | None = None
     free_share: float = 0.0
+    opening_share: float = 0.0
     lookup_share: float = 0.0
     swallowed_share: float = 0.0
 
@@ -49,12 +51,13 @@ def places_ms(requests: Requests, all_requests: Requests, known: Knowledge) -> d
     spent = dict.fromkeys(Place, 0.0)
     for phase, place in _SAME.items():
         spent[place] += requests.mean_ms(phase)
+    waited = requests.mean_ms("pool_wait")
+    spent[Place.EVENT_LOOP] = waited * known.free_share
+    for_all = waited * known.opening_share
+    spent[Place.POOL_WAIT] = waited - spent[Place.EVENT_LOOP] - for_all
     opening = requests.mean_ms("connect")
     spent[Place.DNS] = opening * known.lookup_share
-    spent[Place.CONNECT] = opening - spent[Place.DNS]
-    waited = requests.mean_ms("pool_wait")
-    spent[Place.POOL_WAIT] = waited * (1 - known.free_share)
-    spent[Place.EVENT_LOOP] = waited * known.free_share
+    spent[Place.CONNECT] = opening - spent[Place.DNS] + for_all
     _add(spent, _upstream(requests, known))
     head, body = _path(all_requests, known)
     _add(spent, _head(requests, head, known))

@@ -56,7 +56,8 @@ def _figures(document: RunDocument) -> Table:
             "pool",
             f"{busy_words(pool)}, {number(pool.waiting_mean, 1)} requests waiting, "
             f"{number(pool.wait_ms.mean)} ms wait (means)"
-            + (f"; {pool.leaked} held by requests that are over" if pool.leaked else ""),
+            + (f"; {pool.leaked} held by requests that are over" if pool.leaked else "")
+            + (f"; {pool.lost} held by no request" if pool.lost else ""),
         )
     if document.phases_ms is not None:
         table.add_row("time", phases_line(document))

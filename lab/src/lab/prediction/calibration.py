@@ -21,12 +21,15 @@ class ClientCost:
     `cpu_ms` has the milliseconds a request takes while so many others wait for a connection, in rising order: httpcore
     goes through all that wait whenever a connection is free. `before_pool` is the share of it that comes before a
     request asks for a connection. `counts_busy_as_idle`: as soon as there are more connections than may be kept idle,
-    an answered request's connection is closed, though others wait for one (encode/httpcore#1000).
+    an answered request's connection is closed, though others wait for one (encode/httpcore#1000). `http2_requests`: so
+    many are on their way at most over HTTP/2 (httpcore opens one connection, with 100 streams), 0 for as many as may
+    have a connection; None: it doesn't speak HTTP/2.
     """
 
     cpu_ms: tuple[tuple[int, float], ...]
     before_pool: float = 0.35
     counts_busy_as_idle: bool = False
+    http2_requests: int | None = 100
 
     def at(self, waiting: float) -> float:
         """Return the milliseconds with so many waiting, between the measured points by a straight line."""
@@ -40,6 +43,6 @@ COSTS: Mapping[str, ClientCost] = {
     "httpx": ClientCost(((0, 2.3), (10, 3.9), (50, 9.6), (200, 13.5)), counts_busy_as_idle=True),
     "httpcore": ClientCost(((0, 1.4), (50, 5.1), (100, 15.0)), counts_busy_as_idle=True),
     "httpx2": ClientCost(((0, 1.5), (100, 1.6))),
-    "aiohttp": ClientCost(((0, 0.65), (100, 0.65))),
-    "pyreqwest": ClientCost(((0, 0.4), (100, 0.4))),
+    "aiohttp": ClientCost(((0, 0.65), (100, 0.65)), http2_requests=None),
+    "pyreqwest": ClientCost(((0, 0.4), (100, 0.4)), http2_requests=0),
 }

@@ -42,11 +42,12 @@ class ReportedSettings:
         assert self.latency is not None
         client = self.client
         users, workers = int(_number(self.load, "LOCUST_USERS")), int(_number(self.proxy, "UVICORN_WORKERS"))
-        connections = int(_number(self.proxy, "PROXY_MAX_CONNECTIONS"))
+        connections = self._places()
         admitted = self._admitted()
         in_pool = min(users / workers, admitted or math.inf)
         reopens = self.opened_per_request() > 0.5
         in_client = self.proxy.get("PROXY_QUEUE") == "client" and not reopens  # measured: these cost no more
+        in_client = in_client and not self.multiplexed
         waiting = max(in_pool - connections, 0.0) if in_client else 0.0
         capacity = _optional(self.upstream, "UPSTREAM_CAPACITY")
         strata = tuple((share, milliseconds / 1e3) for share, milliseconds in self.latency.strata_ms)
@@ -71,6 +72,20 @@ class ReportedSettings:
             opened_share=self.opened_per_request(),
         )
 
+    @property
+    def multiplexed(self) -> bool:
+        """Whether requests share connections: HTTP/2, spoken by both sides."""
+        both = self.proxy.get("PROXY_HTTP2") is True and self.upstream.get("UPSTREAM_HTTP2") is True
+        secure = self.upstream.get("UPSTREAM_TLS", "off") != "off"
+        return both and secure and self.client.http2_requests is not None
+
+    def _places(self) -> int:
+        """Return how many requests of a worker are on their way at most."""
+        connections = int(_number(self.proxy, "PROXY_MAX_CONNECTIONS"))
+        if not self.multiplexed or self.proxy.get("PROXY_QUEUE") == "gate":
+            return connections
+        return self.client.http2_requests or connections
+
     def _admitted(self) -> float | None:
         """Return how many requests a worker lets in: a thread lets in one, as PROXY_MAX_IN_FLIGHT so many."""
         limits = [_optional(self.proxy, "PROXY_MAX_IN_FLIGHT")]
@@ -94,6 +109,8 @@ class ReportedSettings:
             _number(self.load, "LOCUST_USERS") / _number(self.proxy, "UVICORN_WORKERS"),
             _number(self.proxy, "PROXY_MAX_CONNECTIONS"),
         )
+        if self.multiplexed:
+            return 1 / (carried or math.inf)
         if self.client.counts_busy_as_idle and busy > _number(self.proxy, "PROXY_MAX_KEEPALIVE_CONNECTIONS"):
             return 1.0
         return per_request
@@ -127,8 +144,6 @@ class ReportedSettings:
             raise Unpredictable(f"LAB_REQUEST_PATH={path}: only /work takes the time that UPSTREAM_LATENCY sets")
         if self.latency is None:
             raise Unpredictable("the upstream does not report how long it takes")
-        if self.proxy.get("PROXY_HTTP2") is True and self.upstream.get("UPSTREAM_HTTP2") is True:
-            raise Unpredictable("PROXY_HTTP2=true: requests share connections, so these are not what they wait for")
 
 
 def _number(settings: Mapping[str, JsonValue], name: str) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from pydantic import JsonValue
 
+from lab.calling_pattern import ONE_CLIENT
 from lab.conclusion import Advice, AdvicePromise, Metric
 from lab.objective import Objective, ObjectiveMetric, value_words
 from lab.prediction.from_settings import Unpredictable
@@ -37,23 +38,48 @@ _METRICS: Mapping[ObjectiveMetric, Metric] = {
 }
 
 
-def promise(facts: Facts, change: Change, metric: Metric = "succeeded_rps") -> AdvicePromise:
-    """Return what a metric becomes by a change; `after` is None where no model knows it."""
-    before = measured_figures(facts.run).get(metric, 0.0)
+def promise(facts: Facts, change: Change, metric: Metric = "succeeded_rps", *, afresh: bool = False) -> AdvicePromise:
+    """Return what a metric becomes by a change; `after` is None where no model knows it.
+
+    `afresh`: by the model of the changed settings alone, as none describes the run itself.
+    """
     after: float | None = None
     assumes = "upstream, network and CPU take as long for a request as now"
+    if afresh:
+        assumes = "the upstream takes as long as now, and a request's CPU what was measured elsewhere"
     try:
-        after = facts.model.figures(change).get(metric)
+        model = facts.model
+        after = (model.afresh(change) if afresh else model.figures(change)).get(metric)
         if facts.others_fill_the_machine:
             after, assumes = None, "not known: other work keeps this machine busy, and will have its share of more, too"
-        elif metric == "succeeded_rps" and after is not None and after > _most_rps(facts):
+        elif metric == "succeeded_rps" and after is not None and after > _most_rps(facts) and not afresh:
             after, assumes = None, "not known: the cores of this machine would not be enough for what the model gives"
     except Unpredictable as why:
         assumes = f"not known: {why}"
+    return _promised(facts, metric, after, assumes)
+
+
+def without_failures(facts: Facts, code: str) -> AdvicePromise:
+    """Return the promise that no request fails with that code any more."""
+    share = measured_figures(facts.run).get("failed_share", 0.0)
+    count = sum(count for kind, count in facts.run.errors.items() if kind.rpartition(" ")[2] == code)
+    after = share * max(1 - count / facts.whole.failures, 0.0) if facts.whole.failures else share
+    return _promised(facts, "failed_share", after, "what failed for that reason succeeds, and no other reason comes up")
+
+
+def one_client(facts: Facts) -> dict[str, JsonValue]:
+    """Return what to set for one client in place of a pattern without bounds: a connection for each user, kept."""
+    wanted = _users(facts)
+    limits = ("PROXY_MAX_CONNECTIONS", "PROXY_MAX_KEEPALIVE_CONNECTIONS")
+    more: dict[str, JsonValue] = {name: wanted for name in limits if facts.number(name) < wanted}
+    return {"LAB_PATTERN": ONE_CLIENT.name, **more}
+
+
+def _promised(facts: Facts, metric: Metric, after: float | None, assumes: str) -> AdvicePromise:
     digits = _DIGITS.get(metric, 1)
     return AdvicePromise(
         metric=metric,
-        before=round(before, digits),
+        before=round(measured_figures(facts.run).get(metric, 0.0), digits),
         after=None if after is None else round(after, digits),
         assumes=assumes,
     )

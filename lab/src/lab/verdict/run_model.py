@@ -7,11 +7,12 @@ from functools import cached_property
 from pydantic import JsonValue
 
 from lab.account.places import Place
+from lab.calling_pattern import ONE_CLIENT, CallingPattern
 from lab.conclusion import Metric
 from lab.prediction.correction import Correction
 from lab.prediction.from_settings import ReportedSettings, Unpredictable
 from lab.prediction.predict import predict
-from lab.prediction.prediction import assumptions_of
+from lab.prediction.prediction import Quantity, assumptions_of
 from lab.prediction.promise import changed
 from lab.prediction.workload import Forecast
 from lab.prediction_outcome import measured_quantities
@@ -23,6 +24,14 @@ NEAR = 0.25
 _A_WAIT = 0.1
 """Share of the response time from which on the model must know why requests wait for a connection."""
 
+_OTHER_MACHINE = 2.0
+"""How many times quicker or slower than the calibration's a machine may be."""
+
+_AS_MEASURED: tuple[Quantity, ...] = ("upstream_ms", "generator_cpu_ms")
+
+_EXPIRY = "PROXY_KEEPALIVE_EXPIRY_SECONDS"
+"""Known only from a run: which part of its connections was opened for want of it."""
+
 _OPENING = (Place.DNS, Place.CONNECT, Place.TLS)
 
 
@@ -31,23 +40,18 @@ class RunModel:
     """Forecasts of a run with some variables changed, starting from its own figures."""
 
     run: RunDocument
-    settings: ReportedSettings
+    reported: ReportedSettings
 
     @classmethod
     def of(cls, run: RunDocument, reported: ReportedSettings | None) -> "RunModel":
-        """Raises Unpredictable for settings that no model describes."""
+        """Raises Unpredictable for a run without requests, or without all settings."""
         if reported is None or not run.totals.requests:
             raise Unpredictable("a service did not report its settings")
-        pattern = run.pattern
-        if pattern is None:
-            return cls(run, reported)
-        if pattern.client_per_request or pattern.blocks_loop:
-            raise Unpredictable(f"LAB_PATTERN={pattern.name}: no model describes it")
-        proxy: dict[str, JsonValue] = {**reported.proxy, "PROXY_CLIENT": "httpx"}
-        if not pattern.bounded:
-            proxy["PROXY_MAX_CONNECTIONS"] = proxy["PROXY_MAX_KEEPALIVE_CONNECTIONS"] = reported.load["LOCUST_USERS"]
-        load: dict[str, JsonValue] = {**reported.load, "LAB_PATTERN": "forward"}
-        return cls(run, replace(reported, load=load, proxy=proxy, pattern=pattern))
+        return cls(run, reported)
+
+    @cached_property
+    def settings(self) -> ReportedSettings:
+        return as_forwarding(self.reported, self.run.pattern)
 
     def figures(self, change: Mapping[str, JsonValue]) -> dict[Metric, float]:
         """Return what the run's figures become with these variables.
@@ -66,6 +70,9 @@ class RunModel:
     @cached_property
     def _before(self) -> dict[Metric, float]:
         """The forecast of the run itself. Raises Unpredictable where it is not near what was measured."""
+        pattern = self.run.pattern
+        if pattern is not None and (pattern.client_per_request or pattern.blocks_loop):
+            raise Unpredictable(f"LAB_PATTERN={pattern.name}: no model describes it")
         measured, forecast = measured_figures(self.run), self._forecast({})
         figures, pool = _figures(forecast), self.run.pool
         if abs(figures["succeeded_rps"] - measured["succeeded_rps"]) > NEAR * measured["succeeded_rps"]:
@@ -81,19 +88,52 @@ class RunModel:
             )
         return figures
 
+    def afresh(self, change: Mapping[str, JsonValue]) -> dict[Metric, float]:
+        """Return the figures with these variables by the forecast alone, for a run that no model describes.
+
+        The upstream takes as long as it did, the proxy's CPU what was calibrated: on a machine that is quicker or
+        slower by as much as Locust's CPU shows. Raises Unpredictable for a variable that the model doesn't know.
+        """
+        one_client = change.get("LAB_PATTERN") == ONE_CLIENT.name
+        settings = as_forwarding(self.reported, ONE_CLIENT) if one_client else self.settings
+        settings = changed(settings, {name: value for name, value in change.items() if name != "LAB_PATTERN"})
+        found, assumed = measured_quantities(self.run), assumptions_of(settings)
+        kept: dict[Quantity, float] = {name: found[name] for name in _AS_MEASURED if name in found}
+        correction = Correction.of(assumed, kept)
+        machine = min(max(correction.generator_cpu, 1 / _OTHER_MACHINE), _OTHER_MACHINE)
+        return _figures(predict(replace(correction, proxy_cpu=machine).apply(settings.workload())))
+
     def _forecast(self, change: Mapping[str, JsonValue]) -> Forecast:
-        return predict(self._correction.apply(changed(self.settings, change).workload()))
+        known = {name: value for name, value in change.items() if name != _EXPIRY}
+        work = self._correction.apply(changed(self.settings, known).workload())
+        if _EXPIRY in change:  # then none has to be opened
+            work = replace(work, travel_seconds=max(work.travel_seconds - self._opening_ms / 1e3, 0.0))
+        return predict(work)
+
+    @property
+    def _opening_ms(self) -> float:
+        account = self.run.attribution
+        return sum(account.mean_ms(place) for place in _OPENING) if account is not None else 0.0
 
     @cached_property
     def _correction(self) -> Correction:
-        account = self.run.attribution
-        opening_ms = sum(account.mean_ms(place) for place in _OPENING) if account is not None else 0.0
         return Correction.of(
             assumptions_of(self.settings),
             measured_quantities(self.run),
             opened_share=self.settings.opened_per_request(),
-            more_opening_ms=opening_ms - self.settings.opening_ms(),
+            more_opening_ms=self._opening_ms - self.settings.opening_ms(),
         )
+
+
+def as_forwarding(reported: ReportedSettings, pattern: CallingPattern | None) -> ReportedSettings:
+    """Return the settings with a calling pattern as forwarding by httpx within the pattern's bounds."""
+    if pattern is None:
+        return reported
+    proxy: dict[str, JsonValue] = {**reported.proxy, "PROXY_CLIENT": "httpx"}
+    if not pattern.bounded:
+        proxy["PROXY_MAX_CONNECTIONS"] = proxy["PROXY_MAX_KEEPALIVE_CONNECTIONS"] = reported.load["LOCUST_USERS"]
+    load: dict[str, JsonValue] = {**reported.load, "LAB_PATTERN": "forward"}
+    return replace(reported, load=load, proxy=proxy, pattern=pattern)
 
 
 def measured_figures(run: RunDocument) -> dict[Metric, float]:

@@ -9,6 +9,9 @@ POOL_FIRST = 0.5
 CLIENT_FIRST = 0.8
 """The share of the upstream's keep-alive for which the client is advised to keep a connection."""
 
+UNBOUNDED_KEEPALIVE_SECONDS = 60.0
+"""What is advised where the upstream closes no idle connection."""
+
 
 def wrong_order(facts: Facts) -> list[Caveat]:
     """Return a caveat for each pair of time-outs that is in the wrong order, with what to set."""
@@ -36,11 +39,20 @@ def kept_too_long(facts: Facts) -> Caveat | None:
         f"the client keeps idle connections for {ours:g} s (PROXY_KEEPALIVE_EXPIRY_SECONDS), the upstream for "
         f"{theirs:g} s (UPSTREAM_KEEPALIVE_SECONDS): a request can meet a connection that is being closed, and fail"
     )
+    longest = longest_keepalive(facts)
+    if longest <= 0:
+        return Caveat(about="settings", because=f"{because}; no keep-alive of ours is short enough so far away")
+    return _caveat(because, "PROXY_KEEPALIVE_EXPIRY_SECONDS", longest)
+
+
+def longest_keepalive(facts: Facts) -> float:
+    """Return for how many seconds the client may keep idle connections: it must close them before the upstream does."""
+    theirs = facts.number("UPSTREAM_KEEPALIVE_SECONDS")
+    if not theirs:
+        return UNBOUNDED_KEEPALIVE_SECONDS
     rtt_ms = facts.run.network.configured.get("rtt_ms") if facts.run.network is not None else None
     in_time = theirs - (rtt_ms / 1e3 if isinstance(rtt_ms, int | float) else 0.0)  # a FIN and a request may cross
-    if in_time <= 0:
-        return Caveat(about="settings", because=f"{because}; no keep-alive of ours is short enough so far away")
-    return _caveat(because, "PROXY_KEEPALIVE_EXPIRY_SECONDS", CLIENT_FIRST * in_time)
+    return float(f"{CLIENT_FIRST * in_time:.3g}")
 
 
 def _caveat(because: str, variable: str, seconds: float) -> Caveat:

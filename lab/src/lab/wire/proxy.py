@@ -56,7 +56,8 @@ class PoolStats(WireModel):
     """The proxy's `/-/pool`, all workers together. Figures are null if the client library does not report them.
 
     `waiting_sampled` sums the requests without a connection over samples, `waiting_free` the part of them for which
-    the pool had one.
+    the pool had one, `waiting_opening` those that waited for the HTTP/2 connection that one of them opened. `lost`
+    slots are taken for the client library, though no request holds them.
     """
 
     workers: int = 1
@@ -78,10 +79,12 @@ class PoolStats(WireModel):
     lookups_ms: Histogram = Histogram()
     waiting_sampled: float = 0.0
     waiting_free: float = 0.0
+    waiting_opening: float = 0.0
     retried: int | None = None
     errors: dict[str, int] = Field(default_factory=dict)
     requests: RequestCount = RequestCount()
     leaked: int = 0
+    lost: int = 0
     run: PoolRun = PoolRun()
     process: Process = Process()
 

@@ -60,17 +60,18 @@ class Admin:
     def config(self) -> dict[str, Any]:
         """Return the settings in force, what of them the client cannot honour, and the versions at work.
 
-        `changed`: it is not as it was started, by its settings or by connections that a pattern has lost. `revision` is
-        another number after each of these.
+        `changed`: it is not as it was started, by its settings or by connections that were lost. `revision` is another
+        number after each of these.
         """
-        client, leaked = self._client.client, int(self._totals()[Cell.LEAKED])
+        client, totals = self._client.client, self._totals()
+        lost = int(totals[Cell.LEAKED] + totals[Cell.LOST])
         versions = {"python": platform.python_version(), "fastapi": fastapi.__version__} | client.versions()
         return {
             "service": "proxy",
             "settings": in_force(self._settings, self._server),
             "derived": derived(self._settings, self._server),
-            "changed": self._settings != self._started_with or leaked > 0,
-            "revision": self._changes + leaked,
+            "changed": self._settings != self._started_with or lost > 0,
+            "revision": self._changes + lost,
             "unsupported": client.unsupported(),
             "tuning": in_force_tuning(self._settings),
             "python": sniffio_import.found(),

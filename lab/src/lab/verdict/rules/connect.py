@@ -1,11 +1,13 @@
 """New connections: what opening them takes, and who closed those that were there."""
 
+from pydantic import JsonValue
+
 from lab.account.places import Place
 from lab.conclusion import Advice, Finding
 from lab.verdict.facts import FULL, TENTH, Facts
 from lab.verdict.headroom import bandwidth_utilisation
-from lab.verdict.promises import promise
-from lab.verdict.timeouts import kept_too_long
+from lab.verdict.promises import promise, without_failures
+from lab.verdict.timeouts import kept_too_long, longest_keepalive
 
 _OPENING = (Place.DNS, Place.CONNECT, Place.TLS)
 
@@ -44,16 +46,25 @@ def _theirs(facts: Facts) -> Advice:
         words=f"{caveat.advice.words} Idle connections are closed by the upstream first, under a request at times; "
         "fewer that are idle (PROXY_MAX_CONNECTIONS) or a longer time of theirs saves opening them.",
         set=change,
-        promise=promise(facts, change, "failed_share"),
+        promise=without_failures(facts, "upstream_closed"),
     )
 
 
 def _ours(facts: Facts, connections: int) -> Advice:
     keep = int(facts.number("PROXY_MAX_KEEPALIVE_CONNECTIONS"))
     if keep >= connections:
-        return Advice(words="Keep them for longer: PROXY_KEEPALIVE_EXPIRY_SECONDS is shorter than the pauses.")
+        return _longer(facts)
     return Advice(
         words=f"Keep as many as may be open: PROXY_MAX_KEEPALIVE_CONNECTIONS={connections} (now {keep}).",
         set={"PROXY_MAX_KEEPALIVE_CONNECTIONS": connections},
         promise=promise(facts, {"PROXY_MAX_KEEPALIVE_CONNECTIONS": connections}, "latency_mean_ms"),
     )
+
+
+def _longer(facts: Facts) -> Advice:
+    now, longest = facts.number("PROXY_KEEPALIVE_EXPIRY_SECONDS"), longest_keepalive(facts)
+    words = f"Keep them for longer: PROXY_KEEPALIVE_EXPIRY_SECONDS={now:g} is shorter than the pauses between requests"
+    if longest <= now:
+        return Advice(words=f"{words}, and no longer one is shorter than the upstream's.")
+    change: dict[str, JsonValue] = {"PROXY_KEEPALIVE_EXPIRY_SECONDS": longest}
+    return Advice(words=f"{words}. Set {longest:g}.", set=change, promise=promise(facts, change, "latency_mean_ms"))

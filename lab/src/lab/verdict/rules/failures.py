@@ -6,7 +6,7 @@ from lab.account.failures import FailureCount
 from lab.account.places import Owner, Place
 from lab.conclusion import Advice, Finding
 from lab.verdict.facts import TENTH, Facts
-from lab.verdict.promises import promise
+from lab.verdict.promises import without_failures
 from lab.verdict.timeouts import kept_too_long, pool_beyond_total
 
 FAILING_SHARE = 0.5
@@ -76,7 +76,7 @@ def _advice(facts: Facts, code: str, owner: Owner) -> Advice:
     caveat = kept_too_long(facts) if code in _CLOSED else None
     if caveat is not None and caveat.advice is not None:
         words, change = caveat.advice.words, caveat.advice.set
-    return Advice(words=words, set=change, promise=promise(facts, change, "failed_share") if change else None)
+    return Advice(words=words, set=change, promise=without_failures(facts, code) if change else None)
 
 
 def _change(facts: Facts, code: str, owner: Owner) -> dict[str, JsonValue]:

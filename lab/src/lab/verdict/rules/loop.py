@@ -1,11 +1,9 @@
 """An event loop that did not get to the requests, although there was CPU left."""
 
-from pydantic import JsonValue
-
 from lab.account.places import Place
 from lab.conclusion import Advice, Finding
 from lab.verdict.facts import CPU_FULL, Facts
-from lab.verdict.promises import promise
+from lab.verdict.promises import one_client, promise
 
 BLOCKED_SHARE = 0.3
 """Share of the users' time before the proxy's first step above which something must have held the loop."""
@@ -16,7 +14,9 @@ def find(facts: Facts) -> Finding | None:
     blocks = facts.run.pattern is not None and facts.run.pattern.blocks_loop
     if share < BLOCKED_SHARE or facts.cpu_share("proxy") >= CPU_FULL or (facts.others_fill_the_machine and not blocks):
         return None
-    change: dict[str, JsonValue] = {"LAB_PATTERN": "async_lifespan_state"} if blocks else {}
+    if facts.ms(Place.EVENT_LOOP) < _in_turn_ms(facts):
+        return None
+    change = one_client(facts) if blocks else {}
     return facts.finding(
         "loop",
         Place.EVENT_LOOP,
@@ -27,6 +27,12 @@ def find(facts: Facts) -> Finding | None:
             words="Something blocks the event loop: a synchronous call in an `async def`. Await it by an AsyncClient, "
             "or use `def`, which runs in a thread.",
             set=change,
-            promise=promise(facts, change) if change else None,
+            promise=promise(facts, change, afresh=True) if change else None,
         ),
     )
+
+
+def _in_turn_ms(facts: Facts) -> float:
+    """Return how long the last of all users' requests waits if they come at once, and the CPU works on one by one."""
+    cores, rps = facts.run.cpu_cores.get("proxy") or 0.0, facts.run.totals.rps
+    return facts.run.users / facts.workers * cores / rps * 1e3 if rps else 0.0
