@@ -1,5 +1,6 @@
 """Runs of the sandbox on free ports, for the measurements beside it."""
 
+import json
 import os
 import subprocess
 from collections.abc import Sequence
@@ -15,9 +16,20 @@ _SECONDS = 300
 
 def made(arguments: Sequence[str], mode: str = "processes") -> RunDocument:
     """Make one `./sandbox run` with these arguments and return its document. Ends the program if there is none."""
+    return RunDocument.model_validate_json(_printed(arguments, mode, _SECONDS))
+
+
+def made_repeats(arguments: Sequence[str], repeat: int, mode: str = "processes") -> list[RunDocument]:
+    """Make that many runs of the same settings on the same services; return their documents."""
+    printed = _printed([*arguments, "--repeat", str(repeat)], mode, _SECONDS * repeat)
+    runs = json.loads(printed)
+    return [RunDocument.model_validate(run) for run in (runs if isinstance(runs, list) else [runs])]
+
+
+def _printed(arguments: Sequence[str], mode: str, seconds: float) -> str:
     environment = {**os.environ, **{name: str(free_port()) for name in _PORTS}}
     command = [str(_ROOT / "sandbox"), "run", f"--{mode}", "--json", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=_SECONDS)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=seconds)
     if not done.stdout.strip():
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr.strip()[-2000:]}")
-    return RunDocument.model_validate_json(done.stdout)
+    return done.stdout
