@@ -5,11 +5,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lab.account.window import Window
 from lab.run_document import Generator
 from lab.wire.proxy import LedgerPage, PoolStats, ProxyConfig
-from loadtest.document_builder import Observation, document
+from loadtest.document_builder import document
 from loadtest.locust_stats import Counts
-from loadtest.service_snapshots import Snapshot
+from loadtest.observation import Observation
+from loadtest.snapshot import Snapshot
+from loadtest.span import Span
 
 shown = json.loads(Path(sys.argv[1]).read_text())
 before, after = (
@@ -25,14 +28,17 @@ seen = Observation(
     mode="headless",
     status="finished",
     started_at=datetime(2026, 11, 28, tzinfo=UTC),
-    window_seconds=1.0,
     users=3,
     load_settings={"LOCUST_USERS": 3},
-    counts=Counts(3, 0, 60.0, 21.0, 0.0, {20.0: 2, 21.0: 1}),
-    before=before,
-    after=after,
+    whole=Span(
+        Window(begin_seconds=0.0, end_seconds=1.0, steady=False),
+        before,
+        after,
+        Counts(3, 0, 60.0, 21.0, 0.0, {20.0: 2, 21.0: 1}),
+        0.2,
+    ),
     generator=Generator(cpu_cores=0.2),
-    ledger_entries=LedgerPage.model_validate(shown["ledger"]["body"]).entries,
+    ledger=LedgerPage.model_validate(shown["ledger"]["body"]),
 )
 document_now = json.loads(document(seen).model_dump_json())
 document_now.pop("versions")

@@ -15,8 +15,9 @@ from lab.witnesses import ProxyWitness, UpstreamWitness, Witnesses
 from loadtest.account_builder import attribution_of, request_classes, slowest_mean, swallowed_share
 from loadtest.locust_stats import Counts
 from loadtest.process_deltas import closings_of, host_of, workers_of
-from loadtest.service_snapshots import Snapshot
-from loadtest.span import Moment, Span, span
+from loadtest.snapshot import Snapshot
+from loadtest.span import Moment, Span, steady_span
+from service_kit.process_figures import HostCpu
 
 PHASES = ["pool_wait", "network", "upstream", "proxy"]
 WITNESSES = Witnesses(locust_requests=200, locust_failures=0)
@@ -137,12 +138,12 @@ def test_the_figures_are_of_the_steady_part() -> None:
     spawned = Moment(2.0, Snapshot(3.0), Counts(100, 5, 20_000.0, 900.0, 1.0, {200.0: 95, 900.0: 5}, {"a": 5}), 0.4)
     last = Counts(300, 6, 50_000.0, 900.0, 2.0, {100.0: 100, 200.0: 195, 900.0: 5}, {"a": 5, "b": 1})
     stopped = Moment(6.0, Snapshot(7.0), last, 1.2)
-    found = span(whole, spawned, stopped)
+    found = steady_span(whole, spawned, stopped)
     assert (found.window.steady, found.seconds, found.before.at, found.after.at) == (True, 4.0, 3.0, 7.0)
     assert (found.counts.requests, found.counts.failures, found.counts.errors) == (200, 1, {"b": 1})
     assert (found.counts.latency().p50, found.counts.latency().max) == (100.0, 200.0)
     assert found.generator_cpu_cores == 0.2
-    short = span(whole, spawned, replace(stopped, seconds=3.0))
+    short = steady_span(whole, spawned, replace(stopped, seconds=3.0))
     assert (short.window.steady, short.counts, short.after.at) == (False, COUNTS, 10.0)
     assert "1.0 s with all users" in short.window.because
 
@@ -152,7 +153,7 @@ def test_a_service_that_is_silent_in_the_middle_makes_the_figures_those_of_the_w
     ends = Snapshot(1.0, pool=BEFORE), Snapshot(10.0, pool=AFTER)
     whole = Span(Window(begin_seconds=0, end_seconds=9, steady=False), *ends, COUNTS, 0.3)
     spawned, stopped = Moment(2.0, Snapshot(3.0, pool=BEFORE), Counts()), Moment(6.0, Snapshot(7.0), COUNTS)
-    found = span(whole, spawned, stopped)
+    found = steady_span(whole, spawned, stopped)
     assert (found.window.steady, found.window.end_seconds, found.after.pool) == (False, 9.0, AFTER)
     assert found.window.because == "the proxy did not answer when it began or ended"
 
@@ -201,8 +202,8 @@ def test_the_machine_is_busy_with_everybodys_work() -> None:
     seen = of(stats([], process=earlier), stats([], process=process | {"workers": workers}))
     seen = replace(
         seen,
-        before=replace(seen.before, host_cpu=(10.0, 1.0, 100.0)),
-        after=replace(seen.after, host_cpu=(17.0, 1.2, 108.0)),
+        before=replace(seen.before, host_cpu=HostCpu(10.0, 1.0, 100.0)),
+        after=replace(seen.after, host_cpu=HostCpu(17.0, 1.2, 108.0)),
     )
     host = host_of(seen)
     assert (host.busy_share, host.steal_share, host.listen_overflows) == (0.875, 0.025, 3)

@@ -10,7 +10,8 @@ from lab.wire.proxy import PoolStats
 from lab.wire.service import Histogram
 from loadtest.active_run import ActiveRun
 from loadtest.locust_stats import Counts
-from loadtest.service_snapshots import Services, Snapshot
+from loadtest.services import Services
+from loadtest.snapshot import Snapshot
 from loadtest.status_bar import settings_words
 
 POOL = PoolStats(
@@ -33,6 +34,7 @@ def run(**changes: Any) -> ActiveRun:
     given: dict[str, Any] = {
         "id": "ours",
         "label": "",
+        "group": "",
         "mode": "ui",
         "users": 2,
         "load_settings": {},

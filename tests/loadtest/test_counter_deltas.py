@@ -1,9 +1,9 @@
 """Phases out of the proxy's histograms, and the slowest requests out of its ledger."""
 
-from lab.wire.proxy import LedgerEntry, PoolStats
+from lab.wire.proxy import LedgerEntry, LedgerPage, PoolStats
 from lab.wire.service import Histogram
 from loadtest.counter_deltas import ledger_of, phases_of, shares_of
-from loadtest.service_snapshots import Snapshot
+from loadtest.snapshot import Snapshot
 
 
 def snapshot(at: float, **phases: Histogram) -> Snapshot:
@@ -49,11 +49,11 @@ def test_a_proxy_without_a_ledger_has_no_phases() -> None:
 def test_the_slowest_are_one_in_a_hundred_of_the_run_and_at_least_one() -> None:
     """Entries of other runs are not ours."""
     entries = [entry("ours", float(number)) for number in range(1, 301)] + [entry("other", 9999.0)]
-    summary, slowest = ledger_of(entries, 2, "ours")
+    summary, slowest = ledger_of(LedgerPage(dropped=2, entries=entries), "ours")
     assert (summary.entries, summary.dropped, summary.slowest_requests, summary.slowest_from_ms) == (300, 2, 3, 298.0)
     assert [row.total_ms for row in slowest] == [300.0, 299.0, 298.0]
-    assert ledger_of([entry("ours", 5.0)], 0, "ours")[0].slowest_requests == 1
-    assert ledger_of([], 0, "ours")[0].slowest_from_ms is None
+    assert ledger_of(LedgerPage(entries=[entry("ours", 5.0)]), "ours")[0].slowest_requests == 1
+    assert ledger_of(LedgerPage(entries=[]), "ours")[0].slowest_from_ms is None
 
 
 def test_shares_leave_out_what_is_not_known() -> None:

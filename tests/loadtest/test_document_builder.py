@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 
+from lab.account.window import Window
 from lab.run_document import Generator, RunDocument
 from lab.wire.link import LinkConfig, LinkStats
 from lab.wire.mock import FaultRules, MockConfig, MockStats
 from lab.wire.proxy import PoolStats, ProxyConfig, PythonProcess
 from lab.wording import changed_words
 from loadtest import counter_deltas
-from loadtest.document_builder import Observation, document
+from loadtest.document_builder import document
 from loadtest.locust_stats import Counts
-from loadtest.service_snapshots import Snapshot, in_flight
+from loadtest.observation import Observation
+from loadtest.snapshot import Snapshot
+from loadtest.span import Span
 
 
 def pool(**changes: Any) -> dict[str, Any]:
@@ -94,19 +97,19 @@ AFTER = replace(
 COUNTS = Counts(980, 0, 196_000.0, 250.0, 0.0, {200.0: 900, 250.0: 80})
 
 
-def seen(**changes: Any) -> Observation:
-    """A run of 20 users against ten connections, 9.8 s."""
+def seen(
+    before: Snapshot = BEFORE, after: Snapshot = AFTER, counts: Counts = COUNTS, seconds: float = 9.8, **changes: Any
+) -> Observation:
+    """A run of 20 users against ten connections."""
+    window = Window(begin_seconds=0.0, end_seconds=seconds, steady=False)
     given: dict[str, Any] = {
         "run_id": "ours",
         "mode": "headless",
         "status": "finished",
         "started_at": datetime(2026, 11, 20, tzinfo=UTC),
-        "window_seconds": 9.8,
         "users": 20,
         "load_settings": {"LOCUST_USERS": 20},
-        "counts": COUNTS,
-        "before": BEFORE,
-        "after": AFTER,
+        "whole": Span(window, before, after, counts, 0.2),
         "generator": Generator(cpu_cores=0.2),
     }
     return Observation(**given | changes)
@@ -235,12 +238,12 @@ def test_answers_that_are_not_understood_are_notes_in_the_run() -> None:
     run = document(seen(before=odd, after=replace(odd, at=2.0)))
     assert run.totals.requests == 980
     assert run.notes == list(odd.notes.values())
-    assert in_flight(odd, "ours") == 0
+    assert odd.in_flight("ours") == 0
 
 
 def test_no_request_at_all() -> None:
     """A window of nothing divides by nothing."""
-    run = document(seen(counts=Counts(), window_seconds=0.0))
+    run = document(seen(counts=Counts(), seconds=0.0))
     assert run.totals.rps == 0
     assert run.latency_ms.p50 is None
     assert run.verdict.bottleneck == "none"

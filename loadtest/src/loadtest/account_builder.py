@@ -11,7 +11,7 @@ from lab.wire.proxy import PoolStats
 from lab.wire.service import Histogram, Process
 from lab.witnesses import Witnesses
 from loadtest.counter_deltas import SLOWEST_SHARE, grown, grown_by_name
-from loadtest.service_snapshots import Snapshot
+from loadtest.snapshot import Snapshot
 from loadtest.span import Span
 from service_kit.histogram import difference, percentile
 
@@ -37,23 +37,27 @@ def attribution_of(span: Span, witnesses: Witnesses, *, bounded: bool) -> Attrib
     return attribution(Measured(users, _lag(start, end, span.seconds), classes), known)
 
 
-def failures_of(
-    errors: Mapping[str, int], before: Snapshot, after: Snapshot, witnesses: Witnesses
-) -> list[FailureCount]:
+def failures_of(whole: Span, witnesses: Witnesses) -> list[FailureCount]:
     """Return the failures of the whole run by their owners."""
+    before, after = whole.before, whole.after
     start, end = before.pool, after.pool
     by_code: dict[str, int] = {}
     swallowed, network = 0.0, _dropped(before, after)
     if start is not None and end is not None:
-        by_code = grown_by_name(start.errors, end.errors)
+        by_code = grown_by_name(start.errors, end.errors) or {}
         swallowed = swallowed_share(request_classes(start, end), witnesses, sum(network.values()))
-    upstream = grown_by_name(*(each.upstream.faults if each.upstream else None for each in (before, after)))
+    upstream = grown_by_name(*(each.upstream.faults if each.upstream else None for each in (before, after))) or {}
     first, last = (each.upstream.process.listen_overflows if each.upstream else None for each in (before, after))
-    overflows = grown(first, last) or 0
-    full = end is not None and _is_full(end.process)
-    return failures(
-        errors, Causes(by_code, network, sum(upstream.values()), _left(witnesses), swallowed, full, overflows)
+    causes = Causes(
+        by_code=by_code,
+        network=network,
+        upstream=sum(upstream.values()),
+        left=_left(witnesses),
+        swallowed_share=swallowed,
+        no_descriptors=end is not None and _is_full(end.process),
+        overflows=grown(first, last) or 0,
     )
+    return failures(whole.counts.errors, causes)
 
 
 def _left(witnesses: Witnesses) -> int:
@@ -64,7 +68,7 @@ def _left(witnesses: Witnesses) -> int:
 
 def _dropped(before: Snapshot, after: Snapshot) -> dict[str, int]:
     """Return what the link counted as dropped or reset meanwhile, by cause."""
-    return grown_by_name(*(each.network.injected if each.network else None for each in (before, after)))
+    return grown_by_name(*(each.network.injected if each.network else None for each in (before, after))) or {}
 
 
 def _is_full(process: Process) -> bool:

@@ -10,15 +10,21 @@ from typing import Literal, NoReturn, TextIO
 
 import gevent
 
-from lab.run_document import SeriesPoint
+from lab.account.window import Window
+from lab.run_document import Generator, SeriesPoint
 from lab.wire.locust import RunSaved, RunSecond
 from lab.wire.proxy import PoolStats
 from lab.wire.service import VariableValues
 from loadtest.counter_deltas import cores_used
 from loadtest.locust_stats import Counts
-from loadtest.service_snapshots import Services, Snapshot
-from loadtest.span import Moment
+from loadtest.observation import Observation
+from loadtest.services import Services
+from loadtest.snapshot import Snapshot
+from loadtest.span import Moment, Span
 from service_kit.histogram import difference, percentile
+
+SETTLE_SECONDS = 3.0
+"""How long the services may take to count the last requests of a run as done."""
 
 LONGEST_MESSAGE_SECONDS = 2.0
 """Longest plausible delivery time of a message from a master to its workers."""
@@ -30,6 +36,7 @@ class ActiveRun:
 
     id: str
     label: str
+    group: str
     mode: Literal["ui", "headless"]
     users: int
     load_settings: VariableValues
@@ -97,6 +104,30 @@ class ActiveRun:
         self.latest = counts
         self._pool_at = (now, pool)
         return point
+
+    def observation(self, counts: Counts, generator: Generator, users: int) -> Observation:
+        """Return all that was seen of the run, which has ended with these counts, once the services have settled."""
+        seconds = self.window_seconds(counts)
+        after = self.services.settled(self.id, self.before, SETTLE_SECONDS)
+        if counts.requests > self.latest.requests:
+            self.add_second(counts, users, after.pool, seconds)
+        window = Window(begin_seconds=0.0, end_seconds=seconds, steady=False)
+        return Observation(
+            run_id=self.id,
+            label=self.label,
+            group=self.group,
+            mode=self.mode,
+            status=self.status,
+            started_at=self.started_at,
+            users=self.users,
+            load_settings=self.load_settings,
+            whole=Span(window, self.before, after, counts, generator.cpu_cores),
+            generator=generator,
+            spawned=self.spawned,
+            stopped=self.stopped,
+            ledger=self.services.ledger(self.before.ledger_cursor),
+            series=self.series,
+        )
 
     def _proxy_cores(self, now: float, pool: PoolStats | None) -> float | None:
         then, earlier = self._pool_at if self._pool_at[1] is not None else (self.before.at, self.before.pool)

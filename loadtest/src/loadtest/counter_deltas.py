@@ -12,10 +12,10 @@ from lab.emulation import DistributionMs
 from lab.pool_figures import Pool
 from lab.run_document import Ledger, PhaseMs
 from lab.wire.mock import MockConnections, MockRun, MockStats
-from lab.wire.proxy import LedgerEntry, PoolStats
+from lab.wire.proxy import LedgerEntry, LedgerPage, PoolStats
 from lab.wire.service import Histogram, Process
 from lab.witnesses import ConnectionWitness, ProxyWitness, UpstreamWitness
-from loadtest.service_snapshots import Snapshot
+from loadtest.snapshot import Snapshot
 from service_kit.histogram import difference, percentile
 
 SLOWEST_SHARE = 0.01
@@ -23,9 +23,10 @@ SLOWEST_SHARE = 0.01
 
 def pool_of(before: Snapshot, after: Snapshot, window_seconds: float) -> Pool | None:
     """Return what the run did to the proxy's pool, all its workers together."""
-    start, end = before.pool, after.pool
-    if start is None or end is None or proxy_restarted(start, end):
+    answers = _of_one_proxy(before, after)
+    if answers is None:
         return None
+    start, end = answers
     opened, reused, closed = (
         grown(getattr(start, name), getattr(end, name)) for name in ("opened", "reused", "closed")
     )
@@ -45,14 +46,15 @@ def pool_of(before: Snapshot, after: Snapshot, window_seconds: float) -> Pool | 
         waiting_mean=_time_average((waits.mean or 0.0) * waits.count, window_seconds),
         leaked=end.leaked,
         lost=end.lost,
+        open_at_end=end.total,
         wait_ms=waits,
     )
 
 
 def retries(before: Snapshot, after: Snapshot) -> int | None:
     """Return how many tries were repeated; None if it is not known."""
-    start, end = before.pool, after.pool
-    return None if start is None or end is None or proxy_restarted(start, end) else grown(start.retried, end.retried)
+    answers = _of_one_proxy(before, after)
+    return grown(*(each.retried for each in answers)) if answers else None
 
 
 def phases_of(before: Snapshot, after: Snapshot, slowest: Sequence[LedgerEntry]) -> dict[str, PhaseMs | None] | None:
@@ -62,14 +64,14 @@ def phases_of(before: Snapshot, after: Snapshot, slowest: Sequence[LedgerEntry])
     return {name: _phase(start.get(name, Histogram()), end[name], shares.get(name)) for name in end} or None
 
 
-def ledger_of(entries: Sequence[LedgerEntry], dropped: int, run_id: str) -> tuple[Ledger, list[LedgerEntry]]:
+def ledger_of(ledger: LedgerPage, run_id: str) -> tuple[Ledger, list[LedgerEntry]]:
     """Return the ledger's summary of the run, and its slowest entries."""
-    ours = [entry for entry in entries if entry.run == run_id]
+    ours = [entry for entry in ledger.entries if entry.run == run_id]
     by_time = sorted(ours, key=lambda entry: entry.total_ms, reverse=True)
     slowest = by_time[: max(1, int(len(by_time) * SLOWEST_SHARE))] if by_time else []
     summary = Ledger(
         entries=len(ours),
-        dropped=dropped,
+        dropped=ledger.dropped,
         slowest_requests=len(slowest),
         slowest_from_ms=slowest[-1].total_ms if slowest else None,
     )
@@ -114,8 +116,11 @@ def upstream_witness(after: Snapshot, run_id: str) -> UpstreamWitness | None:
 
 def proxy_connections(before: Snapshot, after: Snapshot) -> ConnectionWitness | None:
     """Return the proxy's count of its connections during the run; None if its client library does not report them."""
-    start, end = before.pool, after.pool
-    if start is None or end is None or proxy_restarted(start, end) or end.opened is None:
+    answers = _of_one_proxy(before, after)
+    if answers is None:
+        return None
+    start, end = answers
+    if end.opened is None:
         return None
     return _connections(
         (start.opened or 0, start.closed or 0, start.total or 0), (end.opened, end.closed or 0, end.total or 0)
@@ -131,15 +136,10 @@ def upstream_connections(before: Snapshot, after: Snapshot) -> ConnectionWitness
 
 def cpu_cores(before: Snapshot, after: Snapshot, generator: float | None) -> dict[str, float | None]:
     """Return the mean cores each service used between the snapshots: CPU seconds over wall seconds."""
-    pairs = {
-        "proxy": (before.pool, after.pool),
-        "upstream": (before.upstream, after.upstream),
-        "link": (before.network, after.network),
-    }
-    wall_seconds = after.at - before.at
+    start, end, wall_seconds = before.processes, after.processes, after.at - before.at
     cores = {
-        name: cores_used(start.process, end.process, wall_seconds) if start and end else None
-        for name, (start, end) in pairs.items()
+        name: cores_used(start[name], end[name], wall_seconds) if name in start and name in end else None
+        for name in ("proxy", "upstream", "link")
     }
     return {**cores, "generator": generator}
 
@@ -153,10 +153,16 @@ def cores_used(start: Process, end: Process, wall_seconds: float) -> float | Non
     )
 
 
-def proxy_restarted(start: PoolStats, end: PoolStats) -> bool:
-    """Whether the proxy was restarted between the two answers: no worker in common, or counters that fell."""
-    before, after = ({worker.pid for worker in answer.process.workers} for answer in (start, end))
-    return end.requests.received < start.requests.received or bool(before and after and not before & after)
+def _of_one_proxy(before: Snapshot, after: Snapshot) -> tuple[PoolStats, PoolStats] | None:
+    """Return the proxy's two answers; None without one, or if it was restarted in between.
+
+    Then they have no worker in common, or counters that fell.
+    """
+    start, end = before.pool, after.pool
+    if start is None or end is None or end.requests.received < start.requests.received:
+        return None
+    first, last = ({worker.pid for worker in answer.process.workers} for answer in (start, end))
+    return None if first and last and not first & last else (start, end)
 
 
 def grown(start: int | None, end: int | None) -> int | None:
@@ -164,9 +170,12 @@ def grown(start: int | None, end: int | None) -> int | None:
     return None if end is None else end - (start or 0)
 
 
-def grown_by_name(start: Mapping[str, int] | None, end: Mapping[str, int] | None) -> dict[str, int]:
-    """Return what each counter grew by, 0 where it was reset meanwhile; {} if there were none at the end."""
-    return {name: max(0, count - (start or {}).get(name, 0)) for name, count in (end or {}).items()}
+def grown_by_name(start: Mapping[str, int] | None, end: Mapping[str, int] | None) -> dict[str, int] | None:
+    """Return what each counter grew by; None if one end is not known, or a counter fell: it was reset meanwhile."""
+    if start is None or end is None:
+        return None
+    added = {name: end.get(name, 0) - start.get(name, 0) for name in {**start, **end}}
+    return added if min(added.values(), default=0) >= 0 else None
 
 
 def distribution(start: Histogram, end: Histogram) -> DistributionMs | None:

@@ -1,59 +1,45 @@
-"""How well link and mock kept up in a run: their lateness, CPU time and what they injected. Pure.
+"""How well link and mock kept up in a part of a run: their lateness and CPU time; and what they injected in all of it.
 
-Late events are counted in a histogram since a service started; a run's is the difference between its end and its
+Pure. Late events are counted in a histogram since a service started; a run's is the difference between its end and its
 beginning.
 """
 
-from collections.abc import Mapping
-
 from lab.emulation import DistributionMs, EmulatorStats
 from lab.wire.service import Histogram
-from loadtest.counter_deltas import distribution, grown
-from loadtest.service_snapshots import Snapshot
+from loadtest.counter_deltas import distribution, grown, grown_by_name
+from loadtest.span import Span
 
 
-def counted_in_all(part: EmulatorStats | None, whole: EmulatorStats | None) -> EmulatorStats | None:
-    """Return how an emulator kept up in a part of a run, with what it did to requests in all of it."""
-    if part is None or whole is None:
-        return part
-    return part.model_copy(update={"injected": whole.injected, "refused": whole.refused})
-
-
-def link_stats(before: Snapshot, after: Snapshot, cpu_cores: float | None) -> EmulatorStats | None:
+def link_stats(part: Span, whole: Span, cpu_cores: float | None) -> EmulatorStats | None:
     """Return how the link kept up; None if it did not answer at the end."""
-    start, end = before.network, after.network
+    start, end = part.before.network, part.after.network
     if end is None:
         return None
-    config = after.network_config or before.network_config
+    config = part.after.network_config or part.before.network_config
+    injected = (each.network.injected if each.network else None for each in (whole.before, whole.after))
     return EmulatorStats(
         engine=config.engine if config else None,
         lateness_ms=_lateness(start.lateness_ms, end.lateness_ms) if start else None,
         cpu_cores=cpu_cores,
-        injected=_injected(start.injected if start else None, end.injected),
+        injected=grown_by_name(*injected),
     )
 
 
-def mock_stats(before: Snapshot, after: Snapshot, cpu_cores: float | None) -> EmulatorStats | None:
+def mock_stats(part: Span, whole: Span, cpu_cores: float | None) -> EmulatorStats | None:
     """Return how the mock kept up; None if it did not answer at the end."""
-    start, end = before.upstream, after.upstream
+    start, end = part.before.upstream, part.after.upstream
     if end is None:
         return None
-    refused = grown(start.capacity.refused if start else 0, end.capacity.refused)
+    faults = (each.upstream.faults if each.upstream else None for each in (whole.before, whole.after))
+    first, last = (each.upstream.capacity.refused if each.upstream else None for each in (whole.before, whole.after))
+    refused = grown(first, last)
     return EmulatorStats(
         lateness_ms=_lateness(start.lateness_ms, end.lateness_ms) if start else None,
         cpu_cores=cpu_cores,
-        injected=_injected(start.faults if start else None, end.faults),
+        injected=grown_by_name(*faults),
         refused=refused if refused is not None and refused >= 0 else None,
     )
 
 
 def _lateness(start: Histogram | None, end: Histogram | None) -> DistributionMs | None:
     return distribution(start or Histogram(), end) if end is not None else None
-
-
-def _injected(start: Mapping[str, int] | None, end: Mapping[str, int] | None) -> dict[str, int] | None:
-    if start is None or end is None:
-        return None
-    added = {kind: end.get(kind, 0) - start.get(kind, 0) for kind in {**start, **end}}
-    # A count that shrank was reset meanwhile, or its service restarted: then it is not of the run.
-    return added if min(added.values(), default=0) >= 0 else None

@@ -6,8 +6,8 @@ from lab.pool_figures import Closings, PoolWorker
 from lab.run_document import Host
 from lab.wire.service import Process
 from loadtest.counter_deltas import grown, grown_by_name
-from loadtest.service_snapshots import Snapshot
 from loadtest.span import Span
+from service_kit.process_figures import HostCpu
 
 
 def workers_of(span: Span) -> list[PoolWorker]:
@@ -40,12 +40,11 @@ def closings_of(span: Span) -> Closings | None:
     """Return who closed the upstream's connections; None if the mock does not answer, or was reset meanwhile."""
     if span.before.upstream is None or span.after.upstream is None:
         return None
-    before, after = (each.connections.closed_by for each in (span.before.upstream, span.after.upstream))
-    by = {kind: count - before.get(kind, 0) for kind, count in after.items()}
-    if not by or min(by.values()) < 0:
+    by = grown_by_name(*(each.connections.closed_by for each in (span.before.upstream, span.after.upstream)))
+    if not by:
         return None
     idle, reset = by.get("server-idle", 0), by.get("client-reset", 0)
-    seen = _seen_by_client(span)
+    seen = grown_by_name(*(each.pool.closed_after if each.pool else None for each in (span.before, span.after))) or {}
     return Closings(
         by_client=by.get("client", 0) + reset,
         by_upstream=by.get("server", 0) + idle,
@@ -56,14 +55,9 @@ def closings_of(span: Span) -> Closings | None:
     )
 
 
-def _seen_by_client(span: Span) -> dict[str, int]:
-    first, last = (each.pool.closed_after if each.pool else None for each in (span.before, span.after))
-    return grown_by_name(first, last)
-
-
 def host_of(span: Span) -> Host:
     """Return what the machine did meanwhile."""
-    before, after = _processes(span.before), _processes(span.after)
+    before, after = span.before.processes, span.after.processes
     throttled = {
         name: round(now.throttled_seconds - (before[name].throttled_seconds or 0.0), 3)
         for name, now in after.items()
@@ -86,19 +80,14 @@ def host_of(span: Span) -> Host:
     )
 
 
-def _processes(snapshot: Snapshot) -> dict[str, Process]:
-    answers = {"proxy": snapshot.pool, "upstream": snapshot.upstream, "link": snapshot.network}
-    return {name: answer.process for name, answer in answers.items() if answer is not None}
-
-
 def _descriptors(process: Process) -> int:
     return max([process.descriptors, *(max(each.descriptors, each.descriptors_max) for each in process.workers)])
 
 
-def _shares(
-    start: tuple[float, float, float] | None, end: tuple[float, float, float] | None
-) -> tuple[float | None, float | None]:
-    if start is None or end is None or end[2] <= start[2]:
+def _shares(start: HostCpu | None, end: HostCpu | None) -> tuple[float | None, float | None]:
+    """Return the busy and the stolen share of the machine's time."""
+    if start is None or end is None or end.seconds <= start.seconds:
         return None, None
-    busy, steal, whole = (last - first for first, last in zip(start, end, strict=True))
-    return round(busy / whole, 4), round(steal / whole, 4)
+    seconds = end.seconds - start.seconds
+    busy, stolen = end.busy_seconds - start.busy_seconds, end.stolen_seconds - start.stolen_seconds
+    return round(busy / seconds, 4), round(stolen / seconds, 4)

@@ -22,18 +22,16 @@ from lab.calling_pattern import refusal
 from lab.run_document import RunDocument, SeriesPoint
 from lab.store import RunStore, new_run_id
 from lab.wire.service import VariableValues
-from loadtest.active_run import ActiveRun, ProgressLines, Sampler
+from loadtest.active_run import SETTLE_SECONDS, ActiveRun, ProgressLines, Sampler
 from loadtest.distributed import Workers
-from loadtest.document_builder import Observation, document
+from loadtest.document_builder import document
 from loadtest.first_bytes import FirstBytes
 from loadtest.generator_health import ProcessHealth, generator
 from loadtest.locust_stats import Counts
 from loadtest.options import correct, load_settings
-from loadtest.service_snapshots import Services
+from loadtest.services import Services
 from loadtest.settings import Settings
 from loadtest.span import Moment
-
-SETTLE_SECONDS = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +112,7 @@ class Recorder:
         self.current = ActiveRun(
             id=options.run_id,
             label=options.run_label,
+            group=self.settings.run_group,
             mode="headless" if self.environment.web_ui is None else "ui",
             users=self.runner.target_user_count,
             load_settings=self.load_settings(),
@@ -176,33 +175,7 @@ class Recorder:
         health = generator(self._health.report(warned=warned), reports, run.elapsed(), warned=warned)
         if self.workers is not None:
             run.begin_at(self.workers.began_at())
-        window = run.window_seconds(counts)
-        after = run.services.settled(run.id, run.before, SETTLE_SECONDS)
-        ledger = run.services.ledger(run.before.ledger_cursor)
-        if counts.requests > run.latest.requests:
-            run.add_second(counts, self.runner.user_count, after.pool, window)
-        self.last = document(
-            Observation(
-                run_id=run.id,
-                label=run.label,
-                group=self.settings.run_group,
-                mode=run.mode,
-                status=run.status,
-                started_at=run.started_at,
-                window_seconds=window,
-                users=run.users,
-                load_settings=run.load_settings,
-                counts=counts,
-                before=run.before,
-                after=after,
-                spawned=run.spawned,
-                stopped=run.stopped,
-                generator=health,
-                ledger_entries=None if ledger is None else ledger[0],
-                ledger_dropped=0 if ledger is None else ledger[1],
-                series=run.series,
-            )
-        )
+        self.last = document(run.observation(counts, health, self.runner.user_count))
         path = self.store.write(self.last)
         log.info("run %s: %d requests, saved to %s", run.id, counts.requests, path)
         self._progress.saved(run.id, path)

@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     )
     run_group: str = Field(
         "",
-        pattern=r"^([0-9A-Za-z][0-9A-Za-z_.-]{0,63})?$",
+        pattern=f"^({RUN_ID})?$",
         description="Id of the group that the runs of this process are of, as `./sandbox run --repeat` gives it.",
         json_schema_extra=allowed("up to 64 letters, digits, dots, dashes and underscores"),
     )

@@ -1,10 +1,10 @@
 """The part of a run that its figures are of: all counters at its beginning and at its end. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab.account.window import Window, window
 from loadtest.locust_stats import Counts
-from loadtest.service_snapshots import Snapshot
+from loadtest.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -35,29 +35,23 @@ class Span:
         return self.window.seconds
 
 
-def span(whole: Span, spawned: Moment | None, stopped: Moment | None) -> Span:
+def steady_span(whole: Span, spawned: Moment | None, stopped: Moment | None) -> Span:
     """Return the steady part of a run, from the last user's start to the stop; the whole of a run that has none."""
     counts = stopped.counts.since(spawned.counts) if spawned and stopped else Counts()
     begin, end = (None if moment is None else moment.seconds for moment in (spawned, stopped))
     chosen = window(begin, end, counts.requests, whole.window.end_seconds)
-    if chosen.steady and (late := _silent(whole, spawned, stopped)):
-        because = f"the {' and '.join(late)} did not answer when it began or ended"
-        chosen = whole.window.model_copy(update={"because": because})
     if not chosen.steady or spawned is None or stopped is None:
-        return Span(chosen, whole.before, whole.after, whole.counts, whole.generator_cpu_cores)
+        return replace(whole, window=chosen)
+    if late := _silent(whole, spawned, stopped):
+        because = f"the {' and '.join(late)} did not answer when it began or ended"
+        return replace(whole, window=whole.window.model_copy(update={"because": because}))
     return Span(chosen, spawned.snapshot, stopped.snapshot, counts, _cores(spawned, stopped))
 
 
-def _silent(whole: Span, *moments: Moment | None) -> list[str]:
+def _silent(whole: Span, *moments: Moment) -> list[str]:
     """Return the services that answered before and after the run, and not at one of these moments of it."""
-    names = {"pool": "proxy", "upstream": "mock", "network": "link"}
-    ends = (whole.before, whole.after)
-    inside = [moment.snapshot for moment in moments if moment is not None]
-    return [
-        name
-        for answer, name in names.items()
-        if all(getattr(each, answer) for each in ends) and not all(getattr(each, answer) for each in inside)
-    ]
+    missing = {name for moment in moments for name in moment.snapshot.silent_since(whole.before)}
+    return [name for name in whole.after.processes if name in missing]
 
 
 def _cores(first: Moment, last: Moment) -> float | None:

@@ -19,9 +19,8 @@ from lab.store import RunNotFound, RunSummary
 from lab.wire.locust import ChangedServices, LocustHealth
 from lab.wire.service import VariableValues
 from lab.wording import group_words, limit_label, network_of, run_name
-from loadtest.document_builder import part_settings
 from loadtest.recorder import Recorder
-from loadtest.service_snapshots import Snapshot
+from loadtest.snapshot import Snapshot
 from loadtest.status_bar import last_words, settings_words, silent_words
 
 STATIC = Path(__file__).with_name("static")
@@ -135,7 +134,7 @@ class WebApi:
         """Return settings and network of the run under way, or of the last one, to compare those in force with."""
         run = self._recorder.current
         if run is not None:
-            return part_settings(run.before, run.load_settings), _network(run.before)
+            return run.before.part_settings(run.load_settings), _network(run.before)
         if last is None:
             return None, None
         return last.settings.start, last.network
@@ -149,7 +148,7 @@ class WebApi:
             asked = self._recorder.services()
             now = asked.snapshot() if begun is None else asked.conditions(begun)
             self._settings = kept = time.monotonic(), begun, now
-        return kept[2], part_settings(kept[2], self._load() if run is None else run.load_settings)
+        return kept[2], kept[2].part_settings(self._load() if run is None else run.load_settings)
 
     def _load(self) -> VariableValues:
         """Locust's own settings between runs: those of the last one, or what the start form begins with."""

@@ -4,6 +4,7 @@ import errno
 import os
 import resource
 from pathlib import Path
+from typing import NamedTuple
 
 _OWN = Path("/proc/self")
 _CGROUP = Path("/sys/fs/cgroup")
@@ -44,15 +45,22 @@ def throttled_seconds(cgroup: Path | None = None) -> float | None:
         return None
 
 
-def host_cpu(stat: Path = Path("/proc/stat")) -> tuple[float, float, float] | None:
-    """Return the seconds that all the machine's cores were busy, were taken by its host (steal), and in all."""
+class HostCpu(NamedTuple):
+    """Seconds of all the machine's cores since it was started: busy, taken by its host (steal), and in all."""
+
+    busy_seconds: float
+    stolen_seconds: float
+    seconds: float
+
+
+def host_cpu(stat: Path = Path("/proc/stat")) -> HostCpu | None:
     try:
         user, nice, system, idle, iowait, irq, softirq, steal = map(int, stat.read_text().split()[1:9])
     except (OSError, ValueError):
         return None
     hertz = os.sysconf("SC_CLK_TCK")
     busy = user + nice + system + irq + softirq
-    return busy / hertz, steal / hertz, (busy + steal + idle + iowait) / hertz
+    return HostCpu(busy / hertz, steal / hertz, (busy + steal + idle + iowait) / hertz)
 
 
 def figures() -> dict[str, int | float | None]:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from lab.wire.mock import MockConnections, MockStats
-from loadtest.service_snapshots import Services, Snapshot, silent
+from loadtest.services import Services
+from loadtest.snapshot import Snapshot
 from support.servers import free_port
 
 POOL: dict[str, Any] = {
@@ -88,5 +89,5 @@ def test_an_unexpected_answer_is_one_note_a_service(response: bytes, note: str) 
 def test_a_service_that_answered_before_and_does_not_now_is_asked_again() -> None:
     """A service that never answered is not waited for."""
     mock = MockStats(connections=MockConnections(), runs={})
-    assert silent(Snapshot(at=0, upstream=mock), Snapshot(at=1)) == ["upstream"]
-    assert silent(Snapshot(at=0), Snapshot(at=1, upstream=mock)) == []
+    assert Snapshot(at=1).silent_since(Snapshot(at=0, upstream=mock)) == ["upstream"]
+    assert Snapshot(at=1, upstream=mock).silent_since(Snapshot(at=0)) == []

@@ -1,8 +1,8 @@
-"""What the services report at one moment, fetched over HTTP and parsed; None for a service that does not answer."""
+"""Asks the services over HTTP for what they report, and parses it."""
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -13,6 +13,7 @@ from lab.wire.link import LinkConfig, LinkStats
 from lab.wire.mock import FaultRules, MockConfig, MockStats
 from lab.wire.proxy import LedgerEntry, LedgerPage, PoolStats, ProxyConfig
 from lab.wire.service import UnexpectedAnswer, WireModel, parse
+from loadtest.snapshot import Snapshot
 from service_kit.process_figures import host_cpu
 
 LEDGER_PAGE = 1000
@@ -41,26 +42,6 @@ _COUNTERS = ("pool", "upstream", "network")
 _CONDITIONS = ("network_config", "upstream_faults")
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """The services' answers at `at` (monotonic seconds). `notes` has a line for each service that is not understood.
-
-    `host_cpu` as `service_kit.process_figures.host_cpu` returns it.
-    """
-
-    at: float
-    proxy_config: ProxyConfig | None = None
-    network_config: LinkConfig | None = None
-    upstream_config: MockConfig | None = None
-    upstream_faults: FaultRules | None = None
-    pool: PoolStats | None = None
-    upstream: MockStats | None = None
-    network: LinkStats | None = None
-    ledger_cursor: str | None = None
-    host_cpu: tuple[float, float, float] | None = None
-    notes: Mapping[str, str] = field(default_factory=dict)
-
-
 class Services:
     """Fetches from proxy, link and mock. Waiting is cooperative: Locust has patched the sockets under `requests`."""
 
@@ -84,8 +65,8 @@ class Services:
         answers, _ = self._ask({name: _QUESTIONS[name] for name in _CONDITIONS})
         return replace(before, **{name: answer for name, answer in answers.items() if answer is not None})
 
-    def ledger(self, cursor: str | None) -> tuple[list[LedgerEntry], int] | None:
-        """Return the entries of the proxy's ledger since a cursor, and how many are lost; None if it cannot be read."""
+    def ledger(self, cursor: str | None) -> LedgerPage | None:
+        """Return all of the proxy's ledger since a cursor as one page; None if it cannot be read."""
         entries: list[LedgerEntry] = []
         dropped = 0
         while cursor is not None:
@@ -96,7 +77,7 @@ class Services:
             entries += page.entries
             cursor = page.next if page.entries else None
             if cursor is None:
-                return entries, dropped
+                return LedgerPage(dropped=dropped, entries=entries)
         return None
 
     def pool(self) -> PoolStats | None:
@@ -110,7 +91,7 @@ class Services:
         deadline = time.monotonic() + patience_seconds
         while True:
             snapshot = self.snapshot()
-            if (not in_flight(snapshot, run_id) and not silent(before, snapshot)) or time.monotonic() > deadline:
+            if (not snapshot.in_flight(run_id) and not snapshot.silent_since(before)) or time.monotonic() > deadline:
                 return snapshot
             gevent.sleep(0.05)
 
@@ -159,16 +140,3 @@ class Services:
         if answer.status_code != 200:
             raise UnexpectedAnswer(f"the {service} answered {document} with status {answer.status_code}")
         return parse(model, content, f"the {service}'s answer to {document}")
-
-
-def in_flight(snapshot: Snapshot, run_id: str) -> int:
-    """Return how many requests of the run proxy and mock have in flight, as far as they report it."""
-    in_proxy = snapshot.pool.run.in_flight if snapshot.pool and snapshot.pool.run.id == run_id else 0
-    run = snapshot.upstream.runs.get(run_id) if snapshot.upstream else None
-    return in_proxy + (run.in_flight if run else 0)
-
-
-def silent(before: Snapshot, after: Snapshot) -> list[str]:
-    """Return the answers that are missing now and were there before."""
-    names = ("pool", "upstream", "network")
-    return [name for name in names if getattr(before, name) is not None and getattr(after, name) is None]
