@@ -65,7 +65,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let the end-to-end tests have the CPU first: they put loads on what they start."""
-    if "PYTEST_XDIST_WORKER" in os.environ and item.get_closest_marker("e2e") is None and os.nice(0) == 0:
+    first = any(item.get_closest_marker(marker) for marker in ("e2e", "timing"))
+    if "PYTEST_XDIST_WORKER" in os.environ and not first and os.nice(0) == 0:
         os.nice(10)
 
 

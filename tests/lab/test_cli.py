@@ -438,7 +438,7 @@ def test_tests_that_failed_run_once_more_alone_and_are_named(clone: FakeClone) -
         "./sandbox test: failed at first, passed alone: test_them.py::test_race",
         "./sandbox test: failed at first, passed alone: test_them.py::test_wall_clock",
         "./sandbox test: all but timing: 1 passed, 2 failed, 0 skipped; those once more: 1 passed, 1 failed, 0 skipped"
-        "; timing, alone: 0 passed, 1 failed, 0 skipped; those once more: 1 passed, 0 failed, 0 skipped",
+        "; timing: 0 passed, 1 failed, 0 skipped; those once more: 1 passed, 0 failed, 0 skipped",
     ]
 
 

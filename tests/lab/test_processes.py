@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab.backends.checkout import Checkout
-from lab.backends.processes.supervisor import Patience, Supervisor
+from lab.backends.processes.supervisor import GRACE_SECONDS, Patience, Supervisor
 from lab.backends.terminal import SilentTerminal
 from service_kit.exits import UnavailableError
 from support import fake_services
@@ -179,19 +179,18 @@ def test_a_death_during_start_brings_all_down(clone: FakeClone) -> None:
     assert clone.open_ports() == []
 
 
-@pytest.mark.timing
 async def test_the_same_reason_all_the_time_is_not_waited_out(clone: FakeClone) -> None:
     """A service that answers 503 with the same reason all the time is given up long before one that is silent."""
     variables = {**{name: str(port) for name, port in clone.ports.items()}, "PROXY_CLIENT": "never"}
-    patience = Patience(ready_seconds=30, same_reason_seconds=0.5)
+    patience = Patience(ready_seconds=60, same_reason_seconds=0.5)
     supervisor = Supervisor(Checkout(clone.root), fake_services.SERVICES, SilentTerminal(), patience)
     began = time.monotonic()
     try:
-        with pytest.raises(UnavailableError, match=r"proxy is not ready after \d s: the upstream sleeps \(http"):
+        with pytest.raises(UnavailableError, match=r"proxy is not ready after \d+ s: the upstream sleeps \(http"):
             await supervisor.apply(variables)
     finally:
         await supervisor.stop()
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < patience.ready_seconds / 2
 
 
 def test_a_service_that_died_is_reported_and_started_by_the_next_run(clone: FakeClone) -> None:
@@ -237,7 +236,6 @@ def test_ctrl_c_during_start_ends_everything(clone: FakeClone) -> None:
     _assert_nothing_left(clone, pids)
 
 
-@pytest.mark.timing
 def test_a_second_ctrl_c_kills_at_once(clone: FakeClone) -> None:
     """A service that ignores SIGTERM is killed at once when one insists."""
     with clone.up(PROXY_CLIENT="stubborn") as up:
@@ -247,7 +245,7 @@ def test_a_second_ctrl_c_kills_at_once(clone: FakeClone) -> None:
         began = time.monotonic()
         up.send_signal(signal.SIGINT)
         assert up.wait(timeout=20) == 130
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < GRACE_SECONDS / 2
         _assert_nothing_left(clone, pids)
 
 

@@ -6,10 +6,10 @@ connect() itself), a later request, one after a second's rest, and how long a bo
 
 import os
 import statistics
+import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
@@ -90,11 +90,15 @@ def pairs() -> Iterator[dict[str, NetnsPair]]:
 @pytest.mark.timing
 def test_engines_agree(pairs: dict[str, NetnsPair], network: tuple[tuple[str, str], ...], say: Say) -> None:
     """Medians within a tenth of one another, and none below what the network makes it cost."""
-    links: dict[str, Any] = {}
+    links: dict[str, subprocess.Popen[str]] = {}
+
+    def start(name: str) -> None:
+        links[name], said = pairs[name].link(NET_ENGINE=name, **dict(network))
+        assert f"engine={name} " in said
+
     try:
-        for name, netns in pairs.items():
-            links[name], said = netns.link(NET_ENGINE=name, **dict(network))
-            assert f"engine={name} " in said
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(start, pairs))
         for scenario in (each for each in SCENARIOS if each.network == dict(network)):
             compare(scenario, pairs, say)
     finally:

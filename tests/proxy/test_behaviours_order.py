@@ -181,7 +181,6 @@ async def test_a_cut_is_no_fault_of_the_app_in_uvicorns_log(
         assert not caplog.records
 
 
-@pytest.mark.timing
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 @pytest.mark.parametrize("parser", PARSERS)
 def test_a_caller_that_leaves_with_more_behind_its_request_is_noticed(
@@ -193,22 +192,29 @@ def test_a_caller_that_leaves_with_more_behind_its_request_is_noticed(
     async def never(exchange: Exchange) -> None:
         await exchange.reader.read()
 
-    async def left(port: int, request: bytes, *, reset: bool) -> None:
+    async def sent(port: int, request: bytes) -> asyncio.StreamWriter:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request)
         await writer.drain()
-        await asyncio.sleep(0.1)
+        return writer
+
+    def leave(writer: asyncio.StreamWriter, *, reset: bool) -> None:
         if reset:
             linger = struct.pack("ii", 1, 0)
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         writer.close()
 
     async def scenario() -> None:
-        async with raw_upstream(never) as upstream, running_proxy(upstream.url, http=PARSERS[parser]) as proxy:
+        async with (
+            raw_upstream(never) as upstream,
+            running_proxy(upstream.url, http=PARSERS[parser], read_timeout_seconds=30) as proxy,
+        ):
             requests = (GET % 1 + GET % 2, GET % 1 + b"GET /2 HT", post + GET % 2, GET % 1 + post)
-            await asyncio.gather(*[left(proxy.port, each, reset=reset) for each in requests for reset in (False, True)])
-            assert len(upstream.exchanges) == 8
-            await eventually(lambda: upstream.closed == 8, within=1)
+            callers = await asyncio.gather(*[sent(proxy.port, each) for each in (*requests, *requests)])
+            await eventually(lambda: len(upstream.exchanges) == 8)
+            for number, writer in enumerate(callers):
+                leave(writer, reset=number < 4)
+            await eventually(lambda: upstream.closed == 8)
             assert len(upstream.exchanges) == 8
             pool = await proxy.pool()
             assert (pool["requests"]["aborted"], sum(pool["errors"].values()), pool["active"]) == (8, 0, 0)

@@ -13,7 +13,7 @@ from support.servers import free_port, part, running_proxy
 
 
 async def slowly(exchange: Exchange) -> None:
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(0.05)
     await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
 
@@ -25,7 +25,6 @@ async def put(port: int, document: Any) -> tuple[int, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("queue", ["client", "gate"])
-@pytest.mark.timing
 async def test_a_swap_under_load_loses_nothing_and_shortens_the_wait(queue: str) -> None:
     """From 2 connections to 20 in the middle of a load: every request is answered, later ones hardly wait."""
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import statistics
 import time
 from itertools import pairwise
 
@@ -58,7 +57,6 @@ async def test_connections_are_accepted_at_the_rate(run_mock: RunMock, say: Say)
         say(f"10 connections connected in {connected * 1e3:.0f} ms, accepted in {sum(gaps) * 1e3:.0f} ms")
 
 
-@pytest.mark.timing
 @both_loops
 async def test_answers_of_a_kept_connection_are_quick_here_too(run_mock: RunMock) -> None:
     """TCP_NODELAY is set: without it an answer takes 40 ms, after the first few."""
@@ -70,7 +68,7 @@ async def test_answers_of_a_kept_connection_are_quick_here_too(run_mock: RunMock
             writer.write(REQUEST)
             await answer(reader)
             took.append(time.perf_counter() - began)
-        assert statistics.median(took) < 0.020
+        assert min(took[10:]) < 0.020
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """/work: what the environment describes, over real sockets."""
 
 import asyncio
-import statistics
 import time
 
 import httpx
@@ -108,10 +107,9 @@ async def test_lateness_is_reported(run_mock: RunMock) -> None:
         assert min(late) >= 0
 
 
-@pytest.mark.timing
 @both_loops
 async def test_answers_on_a_kept_connection_do_not_wait_for_acknowledgements(run_mock: RunMock) -> None:
-    """Nagle's algorithm is off: with it, head and body as two writes cost 40 ms an answer."""
+    """Nagle's algorithm is off: with it, head and body as two writes cost 40 ms an answer, each after the first few."""
     async with run_mock(latency="constant(0ms)") as running:
         reader, writer = await running.send(b"")
         took = []
@@ -121,4 +119,4 @@ async def test_answers_on_a_kept_connection_do_not_wait_for_acknowledgements(run
             await reader.readuntil(b"\r\n\r\n")
             await reader.readexactly(120)
             took.append(time.perf_counter() - began)
-        assert statistics.median(took) < 0.020
+        assert min(took[10:]) < 0.020

@@ -32,10 +32,11 @@ _NO_TESTS = 5
 _BESIDE = ("-n", "4", "--no-loadscope-reorder", "--durations=15")
 """Four processes, for two cores: two of them have the end-to-end tests, and tests mostly wait."""
 
-_ALONE = ("-n", "0")
-"""For tests that assert on the wall clock, and once more for any test that failed."""
+_TIMING = ("-n", "2")
+"""For tests that assert on the wall clock: a core each. They wait for four fifths of their time."""
 
-_ONCE_MORE = (*_ALONE, "--last-failed", "--last-failed-no-failures=none")
+_ONCE_MORE = ("-n", "0", "--last-failed", "--last-failed-no-failures=none")
+"""For any test that failed: alone."""
 
 
 def test(
@@ -70,7 +71,7 @@ def _test_everything(root: Path) -> int:
     codes, summaries, flaky = [], [], []
     for name, marker, how, launcher in (
         ("all but timing", "not timing", _BESIDE, ("coverage", "run", "-m")),
-        ("timing, alone", "timing", _ALONE, ()),
+        ("timing", "timing", _TIMING, ()),
     ):
         result = _counted(root, *how, "-m", marker, launcher=launcher)
         summaries.append(f"{name}: {result}")
