@@ -1,10 +1,12 @@
 """Makes situations whose cause is known (stagings.toml) and compares the verdicts with it.
 
     .venv/bin/python bench/staged.py [--mode processes|docker] [--only TEXT ...] [--insensitive] [--follow]
+                                        [--time 20s]
 
 Each is one `./sandbox run` on free ports. Shown are the verdict beside the cause that was made, and what else was
 found; the account must add up to the users' time within 2 % or 0.2 ms. With --follow every advice that sets a variable
 is followed by a second run: its metric must move as promised within 25 %, or not get worse where nothing is promised.
+With --time all runs have that length: what they name must not depend on it.
 Takes 10 minutes, with --follow 18; exit code 1 if a cause was missed or a promise broken.
 """
 
@@ -12,7 +14,7 @@ import argparse
 import sys
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,7 @@ class Options:
     only: list[str] = field(default_factory=list)
     insensitive: bool = False
     follow: bool = False
+    time: str = ""
 
 
 def stagings() -> list[Staging]:
@@ -103,6 +106,8 @@ def main() -> int:
         if (not options.only or any(text in each.name for text in options.only))
         and not (options.insensitive and each.sensitive)
     ]
+    if options.time:
+        chosen = [replace(each, run=_of_length(each.run, options.time)) for each in chosen]
     missed = 0
     for staging in chosen:
         run = made(staging.run, options.mode)
@@ -124,12 +129,19 @@ def main() -> int:
     return 1 if missed else 0
 
 
+def _of_length(run: Sequence[str], time: str) -> list[str]:
+    """Return the arguments of a run with another length."""
+    number = run.index("--time")
+    return [*run[:number], "--time", time, *run[number + 2 :]]
+
+
 def _parse() -> Options:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mode", choices=("processes", "docker"), default="processes")
     parser.add_argument("--only", nargs="*", default=[], metavar="TEXT", help="only those with this in their names")
     parser.add_argument("--insensitive", action="store_true", help="only those that a busy machine must not change")
     parser.add_argument("--follow", action="store_true", help="follow each advice, and compare with its promise")
+    parser.add_argument("--time", default="", metavar="20s", help="the length of all runs, instead of their own")
     return Options(**vars(parser.parse_args()))
 
 

@@ -22,6 +22,21 @@ def assert_accounted_for(document: dict[str, Any]) -> None:
     assert witnesses["upstream"] == {"started": requests, "completed": requests, "abandoned": 0}
     assert document["audit"]["agreed"], document["audit"]
     assert document["whole"]["failures"] == 0
+    assert_adds_up(document)
+
+
+def assert_adds_up(document: dict[str, Any]) -> None:
+    """The account divides the users' time without remainder, in the mean, at p50 and at p99."""
+    for figure in ("mean", "p50", "p99"):
+        users_ms = document["latency_ms"][figure]
+        places_ms = sum(place["ms"][figure] for place in document["attribution"]["places"])
+        assert abs(places_ms - users_ms) <= max(0.02 * users_ms, 0.2), figure
+
+
+def place_ms(document: dict[str, Any], place: str) -> dict[str, float]:
+    """Return the time at one place of the account, by figure."""
+    found: dict[str, float] = next(each["ms"] for each in document["attribution"]["places"] if each["place"] == place)
+    return found
 
 
 def counts(document: dict[str, Any]) -> str:

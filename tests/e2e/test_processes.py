@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
-from e2e.loop import Say, assert_accounted_for, counts, ten_and_forty
+from e2e.loop import Say, assert_accounted_for, assert_adds_up, counts, place_ms, ten_and_forty
 
 from support.clone import Clone, Foreground, clone
 
@@ -147,6 +147,18 @@ def test_two_uvicorn_workers_are_one_pool_to_the_reader(here: Clone, up: Foregro
     document = here.run_json("--users", "20", "--time", "3s", "UVICORN_WORKERS=2")
     assert document["pool"]["max"] == 20
     assert_accounted_for(document)
+
+
+@pytest.mark.timing
+def test_100_ms_of_the_upstream_are_100_to_101(here: Clone, up: Foreground, say: Say) -> None:
+    """At p50, in the account of a run with connections to spare."""
+    document = here.run_json(
+        *("--users", "4", "--time", "4s", "UPSTREAM_LATENCY=constant(100ms)", "PROXY_CLIENT=pyreqwest")
+    )
+    work = place_ms(document, "upstream_work")
+    say(f"constant(100ms): {work['p50']:.2f} ms of the upstream's work at p50, {work['mean']:.2f} in the mean")
+    assert 100 <= work["p50"] <= 101
+    assert_adds_up(document)
 
 
 def test_the_relay_adds_its_round_trip(here: Clone, up: Foreground) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lab.comparison.change import PerSecond
 from lab.comparison.noise import THROUGHPUT_SPREAD
 from lab.emulation import EmulatorStats, Network
-from lab.run_document import RunDocument
+from lab.run_document import RunDocument, SeriesPoint
 from lab.wording import measured_ms
 
 
@@ -43,6 +43,13 @@ def _failures_per_second(run: RunDocument) -> float | None:
     return run.totals.failures / run.window_seconds if run.window_seconds else None
 
 
+def _pool_wait_ms(point: SeriesPoint, seconds: float) -> float | None:
+    """Return the mean wait for a connection in one second, by Little's law."""
+    if point.pool_waiting is None or not point.requests:
+        return None
+    return 1e3 * point.pool_waiting * seconds / point.requests
+
+
 THROUGHPUT = Figure(
     "throughput",
     "requests/s",
@@ -65,7 +72,7 @@ FIGURES: Sequence[Figure] = (
         "pool wait, mean",
         "ms",
         lambda run: run.pool.wait_ms.mean if run.pool else None,
-        PerSecond(lambda point, _: point.p50_ms, 0.03, 1.0),
+        PerSecond(_pool_wait_ms, 0.03, 1.0),
     ),
     Figure(
         "connections busy, mean",
