@@ -198,6 +198,24 @@ async def test_a_refusal_during_an_upload_reaches_the_caller_and_stops_it(stand:
         writer.transport.abort()
 
 
+STOPS_READING = "502 `upstream_reset`: the library does not read while it writes, and loses what has come"
+
+
+@behaviour(25, differs={"httpx": STOPS_READING, "httpx2": STOPS_READING})
+async def test_a_refusal_reaches_the_caller_though_the_upstream_hangs_up(stand: Stand) -> None:
+    """With a reset, as it leaves the upload unread."""
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.send(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig")
+        exchange.writer.close()
+
+    async with stand.open(script, reads_body=False, **PATIENT) as (_, proxy):
+        reader, writer = await stand.connect(proxy.port)
+        writer.write(get("/", f"Content-Length: {8 << 20}", method="POST") + bytes(8 << 20))
+        assert split(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10))[0] == 413
+        writer.transport.abort()
+
+
 async def _nobody_holds(proxy: RunningProxy) -> bool:
     return bool((await proxy.pool())["active"] == 0)
 
@@ -416,6 +434,22 @@ async def test_read_and_total_time_outs_have_codes_of_their_own(stand: Stand) ->
             assert (status, dict(headers)[b"x-proxy-error"]) == (504, code)
             assert 0.28 <= time.monotonic() - began < 10
             await free(proxy)
+
+
+OF_THE_HEAD = "its read time-out is for the whole head, from the beginning of the request"
+
+
+@behaviour(34, differs={"pyreqwest": OF_THE_HEAD})
+async def test_a_head_that_comes_in_pieces_may_outlast_the_read_time_out(stand: Stand) -> None:
+    """It is the longest silence."""
+
+    async def script(exchange: Exchange) -> None:
+        for piece in (b"HTTP/1.1 200 OK\r\n", b"X-A: 1\r\n", b"X-B: 2\r\n", OK.partition(b"\r\n")[2]):
+            await asyncio.sleep(0.5)
+            await exchange.send(piece)
+
+    async with stand.open(script, read_timeout_seconds=1.5) as (_, proxy):
+        assert split(await roundtrip(proxy.port, get()))[0] == 200
 
 
 @behaviour(34)

@@ -132,6 +132,7 @@ def checks() -> list[tuple[int, Mapping[str, str]]]:
 def table() -> str:
     """Return the table as the tests make it."""
     from support.behaviour_table import DECISIONS, LIMITS
+    from support.odd_answers import table as odd_answers
 
     lines = [
         "# What the proxy does, case by case",
@@ -158,6 +159,16 @@ def table() -> str:
     lines += [f"{index}. {note}" for index, note in enumerate(notes, 1)]
     lines += ["", "## Limits of the server in front, whatever the client", ""]
     lines += [f"* {limit}" for limit in LIMITS]
+    lines += ["", "## Odd answers of an upstream", ""]
+    lines += [
+        "`support/odd_answers.py` has some 200, each tried with every client. Where RFC 9112 leaves it open, or a",
+        "library has a limit or a leniency of its own, a caller sees different things: `502` is",
+        "`upstream_protocol_error`, `cut` an answer that began and visibly has no end.",
+        "",
+        "| answer | " + " | ".join(CLIENTS) + " |",
+        "|---" * (1 + len(CLIENTS)) + "|",
+        *odd_answers(),
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -171,6 +172,29 @@ async def http2_reset(name: str) -> str:
             return "taken for whole" if upstream.streams else "no HTTP/2"
 
 
+async def tls_cut(name: str) -> str:
+    """What an answer without a length becomes over TLS that ends with the connection, without TLS's own end."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nsome")
+        await asyncio.sleep(0.05)
+        writer.transport.abort()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as folder:
+        authority = await asyncio.to_thread(make_authority, Path(folder))
+        context.load_cert_chain(authority / "server.pem", authority / "server.key")
+        async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+            url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with direct(url, name, ca_file=authority / "ca.pem") as proxy:
+                try:
+                    await proxy.send()
+                except ProxyError as error:
+                    return f"`{error.code}`"
+                return "taken for whole"
+
+
 async def unsupported(name: str) -> str:
     """What it says it cannot honour when everything is set."""
     async with direct("https://127.0.0.1:1", name, **ALL_SET) as proxy:
@@ -189,6 +213,7 @@ ABILITIES: dict[str, Ability] = {
     "an idle connection is closed at its expiry": idle_close,
     "HTTP/2 to an https upstream that has it": http2,
     "an HTTP/2 answer of unknown length that is reset without an error": http2_reset,
+    "an answer of unknown length, over TLS, that ends without `close_notify`": tls_cut,
     "cannot honour, of an https upstream with HTTP/2 (see /-/config for why)": unsupported,
 }
 

@@ -69,6 +69,13 @@ class AnswerProtocol(ResponseHandler):
             self.trace = None
         super().data_received(data)
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End a body that has no length by an error, if the connection ended by one: aiohttp takes it for whole."""
+        body = getattr(self, "_payload", None)
+        if exc is not None and body is not None and not body.is_eof():
+            body.set_exception(aiohttp.ClientPayloadError(f"Response payload is not completed: {exc!r}"))
+        super().connection_lost(exc)
+
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         """Report an error to whatever reads."""
         body = getattr(self, "_payload", None)

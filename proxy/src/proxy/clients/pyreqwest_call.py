@@ -30,6 +30,14 @@ _UNSENT: Final = {
 """Codes of a call that never had a connection."""
 
 
+_ENDS: Final = (
+    "connection closed before message completed",
+    "end of file before message length reached",
+    "unexpected EOF during chunk",
+    "without sending TLS close_notify",
+)
+"""What a connection that ended too early is called."""
+
 _HTTP2: Final = (
     ("connection error received: not a result of an error", "upstream_goaway"),
     ("connection error received: ", "upstream_closed"),
@@ -200,11 +208,7 @@ def proxy_error(error: PyreqwestError) -> ProxyError:
         return ProxyError("upstream_dns_error" if "dns error" in causes else "upstream_connect_error")
     if "os error 104" in text or "os error 32" in text:
         return ProxyError("upstream_reset")
-    if "connection closed before message completed" in text:
-        return ProxyError("upstream_closed")
-    if "end of file before message length reached" in text or "unexpected EOF during chunk" in text:
-        return ProxyError("upstream_closed")
-    return ProxyError("upstream_protocol_error")
+    return ProxyError("upstream_closed" if any(end in text for end in _ENDS) else "upstream_protocol_error")
 
 
 def _causes(error: PyreqwestError) -> list[str]:
