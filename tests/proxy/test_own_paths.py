@@ -10,7 +10,7 @@ import pytest
 
 from proxy.admin.service import Admin
 from support.behaviours import PARSERS
-from support.raw_http import get, half_closed, roundtrip, split
+from support.raw_http import get, half_closed, raw_upstream, roundtrip, split
 from support.servers import running_proxy
 
 NOWHERE = "http://127.0.0.1:9"
@@ -73,3 +73,25 @@ async def test_every_refusal_has_its_code(
     assert (status == 405) == (b"allow" in dict(headers))
     assert json.loads(body).keys() & {"mistakes", "error"}
     assert b"secret" not in body
+
+
+@both_parsers
+async def test_a_request_is_refused_as_one_that_is_forwarded(http: str) -> None:
+    """By its version, its Host, what it expects, a WebSocket handshake."""
+    handshake = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\n"
+    requests = {
+        b"1.1\r\n": 400,
+        b"1.1\r\nHost: a\r\nHost: b\r\n": 400,
+        b"1.1\r\nHost: a b\r\n": 400,
+        b"2.0\r\nHost: a\r\n": 505,
+        b"1.1\r\nHost: a\r\nExpect: teapot\r\n": 417,
+        b"1.1\r\nHost: a\r\n" + handshake: 501,
+        b"1.0\r\n": 200,
+    }
+    async with raw_upstream() as upstream, running_proxy(upstream.url, http=http) as proxy:
+        for rest, status in requests.items():
+            for path in (b"/-/healthy", b"/-/patterns/shared_cookies/get", b"/"):
+                answer = await roundtrip(proxy.port, b"GET " + path + b" HTTP/" + rest + b"\r\n")
+                found, headers, _ = split(answer)
+                assert (path, rest, found) == (path, rest, status)
+                assert (b"x-proxy-error" in dict(headers)) == (status != 200)

@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 from poolwatch.counters import Cell
 from poolwatch.monitor import CountedRequest, Monitor
 from poolwatch.throttled_log import ThrottledLog
-from proxy.asgi import Scope, header
+from proxy.asgi import Fields, Scope, header
+from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
 from proxy.forward.caller_clock import CallerLimits
 from proxy.forward.caller_timeouts import CallerTimeouts
-from proxy.forward.headers import RUN_HEADER, request_id_of
+from proxy.forward.headers import RUN_HEADER, outbound, request_id_of
 from proxy.reconfigure import ReplaceableClient
 from proxy.settings import Settings
 
@@ -43,6 +44,10 @@ class ForwardContext:
             settings.caller_min_bytes_per_second,
         )
         self.callers = CallerTimeouts(limits, self.loop, self._note_caller_timeout)
+
+    def outbound(self, scope: Scope, fields: Fields) -> Outbound:
+        """Return the request to send upstream. Raises ProxyError (4xx, 501, 508)."""
+        return outbound(scope, fields, authority=self.authority, base_path=self.base_path, pseudonym=self.pseudonym)
 
     def refused(self, scope: Scope, error: ProxyError) -> str:
         """Count a request that the server refused before the app had it; return its id."""

@@ -38,15 +38,18 @@ class ForwardingApp(FastAPI):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
+        context: ForwardContext = scope["state"]["forwarding"]
         try:
             own = rules.is_own(scope["raw_path"])
+            if own:
+                context.outbound(scope, rules.fields_of(scope["headers"]))  # refused as if it were to be forwarded
         except ProxyError as error:
             await send_error(error, scope, send)
             return
         if own:
             await super().__call__(scope, receive, dated(send))
         else:
-            await ForwardedRequest(scope["state"]["forwarding"], scope, receive, send).run()
+            await ForwardedRequest(context, scope, receive, send).run()
 
 
 class ForwardedRequest:
@@ -135,13 +138,7 @@ class ForwardedRequest:
 
     async def _forward(self) -> None:
         context, downstream = self._context, self._downstream
-        outbound = rules.outbound(
-            self._scope,
-            self._fields,
-            authority=context.authority,
-            base_path=context.base_path,
-            pseudonym=context.pseudonym,
-        )
+        outbound = context.outbound(self._scope, self._fields)
         downstream.begin(has_body=outbound.has_body, body_when_asked=bool(rules.first(self._fields, b"expect")))
         if outbound.has_body and context.request_buffer_bytes:
             length = header(outbound.headers, b"content-length")
