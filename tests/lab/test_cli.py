@@ -351,19 +351,20 @@ def test_runs_and_compare(clone: FakeClone) -> None:
         assert "\x1b" not in said
 
 
-def test_three_long_labels_fit_80_columns() -> None:
-    """A wide comparison folds rather than cuts."""
-    documents = [
-        RunDocument.model_validate(
-            fake_services.document(f"r{n}", {"LAB_RUN_LABEL": f"a rather long label, number {n}"})
-        )
-        for n in range(3)
+@pytest.mark.parametrize("count", [3, 5])
+def test_many_long_labels_fit_80_columns(count: int) -> None:
+    """A wide comparison folds rather than cuts; the names of the figures stay whole."""
+    settings = [
+        {"LAB_RUN_LABEL": f"a rather long label, number {n}", "PROXY_MAX_CONNECTIONS": str(n + 1)} for n in range(count)
     ]
+    documents = [RunDocument.model_validate(fake_services.document(f"r{n}", each)) for n, each in enumerate(settings)]
     console = Console(width=80, record=True, file=io.StringIO())
     print_comparison(console, compare(documents))
     said = console.export_text()
     assert max(map(len, said.splitlines())) <= 80
     assert "…" not in said
+    assert re.search(r"^throughput requests/s +10 ", said, re.MULTILINE)
+    assert f"x{count}.00" in said
 
 
 def test_repeats_are_one_group_in_the_list_and_in_a_comparison(clone: FakeClone) -> None:

@@ -33,6 +33,9 @@ def test_too_few_seconds_say_nothing() -> None:
     for short in (simulated(rng, seconds=4), simulated(rng).model_copy(update={"window": None})):
         changes = {row.name: row.changes for row in compare([simulated(rng), short]).outcomes}
         assert changes["throughput"] == [None, None]
+    found = compare([simulated(rng), simulated(rng), simulated(rng, seconds=4)])
+    assert "no figure differs" not in found.sentence
+    assert "isn't known" in found.sentence
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from lab.store import RunNotFound, RunStore
 from service_kit.exits import UsageError
 
 _QUIET = "bright_black"
+_NAMES_WIDTH, _GAP, _NARROWEST = 22, 2, 8
+"""Columns of a table: the longest name of a figure without its unit, the space between columns, the least for a run."""
 
 
 def compare(
@@ -51,9 +53,10 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     for concern in comparison.concerns:
         console.print(f"beware: {concern}", markup=False)
     table = Table(box=None, pad_edge=False, padding=(0, 1))
-    table.add_column("")
+    table.add_column("", overflow="fold")
+    widest = max((console.width - _NAMES_WIDTH) // len(comparison.runs) - _GAP, _NARROWEST)
     for name in comparison.runs:
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(name, justify="right", overflow="fold", max_width=widest)
     for difference in comparison.settings:
         table.add_row(difference.name, *[_value(value) for value in difference.values])
     if not comparison.settings:

@@ -62,7 +62,7 @@ def compare(documents: Sequence[RunDocument]) -> Comparison:
     settings, derived = changed_and_derived(firsts)
     versions = differing_versions(firsts)
     outcomes = _outcomes(columns)
-    changes = [each for outcome in outcomes for each in outcome.changes if each is not None]
+    changes = [each for outcome in outcomes for each in outcome.changes[1:]]
     return Comparison(
         runs=[column.name for column in columns],
         ids=[column.ids for column in columns],

@@ -7,19 +7,23 @@ from pydantic import JsonValue
 from lab.comparison.change import Change
 from lab.comparison.columns import Column
 from lab.comparison.figures import P50, THROUGHPUT
+from lab.comparison.noise import FEWEST_SECONDS
 from lab.comparison.settings_differences import Difference
 from lab.wording import LIMITS, plain
 
 
-def sentence(columns: Sequence[Column], settings: Sequence[Difference], changes: Sequence[Change]) -> str:
-    """Return what differs between the first column and the last, and whether by more than noise."""
+def sentence(columns: Sequence[Column], settings: Sequence[Difference], changes: Sequence[Change | None]) -> str:
+    """Return what differs between the first column and the last, and whether by more than noise.
+
+    `changes` are of the figures with a noise, of all columns but the first; None where a run is too short for it.
+    """
     return f"{_cause(settings)}: {_outcome(columns)}{_certainty(changes)}; {_limits(columns)}."
 
 
-def noise_words(columns: Sequence[Column], changes: Sequence[Change]) -> str:
-    """Return what the noise is taken from; empty if no figure has one."""
-    if not changes:
-        return ""
+def noise_words(columns: Sequence[Column], changes: Sequence[Change | None]) -> str:
+    """Return what the noise is taken from."""
+    if not any(changes):
+        return f"The noise isn't known: a run has fewer than {FEWEST_SECONDS} whole seconds with all users."
     repeats = [len(column.runs) for column in columns if len(column.runs) > 1]
     seconds = "Noise: the seconds within each run"
     assumed = f"measured on other runs: {THROUGHPUT.noise_words} of the throughput, more on a busy machine"
@@ -44,10 +48,10 @@ def _outcome(columns: Sequence[Column]) -> str:
     return f"{before:.1f} -> {after:.1f} requests/s{ratio}, p50 {_ms(P50.mean(first))} -> {_ms(P50.mean(last))}"
 
 
-def _certainty(changes: Sequence[Change]) -> str:
-    if not changes or any(each.differs for each in changes):
+def _certainty(changes: Sequence[Change | None]) -> str:
+    if any(each.differs for each in changes if each is not None):
         return ""
-    if any(each.differs is None for each in changes):
+    if any(each is None or each.differs is None for each in changes):
         return "; whether that is more than noise isn't known"
     return "; no figure differs by more than its noise"
 
