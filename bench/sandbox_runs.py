@@ -27,9 +27,14 @@ def made_repeats(arguments: Sequence[str], repeat: int, mode: str = "processes")
 
 
 def _printed(arguments: Sequence[str], mode: str, seconds: float) -> str:
-    environment = {**os.environ, **{name: str(free_port()) for name in _PORTS}}
+    environment = {**os.environ, **ports()}
     command = [str(_ROOT / "sandbox"), "run", f"--{mode}", "--json", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=seconds)
     if not done.stdout.strip():
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr.strip()[-2000:]}")
     return done.stdout
+
+
+def ports() -> dict[str, str]:
+    """Return free ports for the services."""
+    return {name: str(free_port()) for name in _PORTS}
