@@ -52,6 +52,7 @@ def test_the_slowest_are_one_in_a_hundred_of_the_run_and_at_least_one() -> None:
     summary, slowest = ledger_of(LedgerPage(dropped=2, entries=entries), "ours")
     assert (summary.entries, summary.dropped, summary.slowest_requests, summary.slowest_from_ms) == (300, 2, 3, 298.0)
     assert [row.total_ms for row in slowest] == [300.0, 299.0, 298.0]
+    assert [one.total_ms for one in summary.slowest] == [300.0 - number for number in range(12)]
     assert ledger_of(LedgerPage(entries=[entry("ours", 5.0)]), "ours")[0].slowest_requests == 1
     assert ledger_of(LedgerPage(entries=[]), "ours")[0].slowest_from_ms is None
 

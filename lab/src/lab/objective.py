@@ -73,6 +73,11 @@ class Objective:
     text: str
     bounds: tuple[Bound, ...]
 
+    @property
+    def times(self) -> list[Bound]:
+        """The bounds that are response times."""
+        return [bound for bound in self.bounds if bound.metric not in _MEASURED_IN]
+
     def outcome(self, figures: Figures) -> ObjectiveOutcome:
         found = [
             BoundOutcome(

@@ -95,13 +95,24 @@ class PhaseMs(DistributionMs):
     share_of_slowest: float | None = None
 
 
+class SlowRequest(DocumentPart):
+    """One of the slowest requests, as the proxy's ledger has it. Phases that took no time are left out."""
+
+    total_ms: float
+    phases_ms: dict[str, float]
+
+
 class Ledger(DocumentPart):
-    """The run's requests one by one, `dropped` of them too old; the slowest 1 % took `slowest_from_ms` or more each."""
+    """The run's requests one by one, `dropped` of them too old; the slowest 1 % took `slowest_from_ms` or more each.
+
+    `slowest` has the first of these.
+    """
 
     entries: int
     dropped: int
     slowest_requests: int
     slowest_from_ms: float | None = None
+    slowest: list[SlowRequest] = Field(default_factory=list)
 
 
 class Generator(DocumentPart):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from lab.emulation import DistributionMs
 from lab.pool_figures import Pool
-from lab.run_document import Ledger, PhaseMs
+from lab.run_document import Ledger, PhaseMs, SlowRequest
 from lab.wire.mock import MockConnections, MockRun, MockStats
 from lab.wire.proxy import LedgerEntry, LedgerPage, PoolStats
 from lab.wire.service import Histogram, Process
@@ -19,6 +19,8 @@ from loadtest.snapshot import Snapshot
 from service_kit.histogram import difference, percentile
 
 SLOWEST_SHARE = 0.01
+SHOWN_REQUESTS = 12
+"""So many of the slowest are in the run document."""
 
 
 def pool_of(before: Snapshot, after: Snapshot, window_seconds: float) -> Pool | None:
@@ -74,8 +76,14 @@ def ledger_of(ledger: LedgerPage, run_id: str) -> tuple[Ledger, list[LedgerEntry
         dropped=ledger.dropped,
         slowest_requests=len(slowest),
         slowest_from_ms=slowest[-1].total_ms if slowest else None,
+        slowest=[_slow_request(entry) for entry in by_time[:SHOWN_REQUESTS]],
     )
     return summary, slowest
+
+
+def _slow_request(entry: LedgerEntry) -> SlowRequest:
+    phases = {name: round(ms, 3) for name, ms in entry.phases_ms.items() if ms and name != "total"}
+    return SlowRequest(total_ms=round(entry.total_ms, 3), phases_ms=phases)
 
 
 def shares_of(entries: Sequence[LedgerEntry]) -> dict[str, float]:

@@ -67,13 +67,13 @@ class SweepSession:
                 assert task is not None
                 task.uncancel()
                 code = ExitCode.INTERRUPTED
-        finished = code != ExitCode.INTERRUPTED
+        finished = code == ExitCode.OK
         if not self._runs:
             return Swept(None, code)
         if finished:
             self._write(finished=True)
         else:
-            self._notes.print("interrupted; the same command goes on from here")
+            self._notes.print("not all was measured; the same command goes on from here")
         found = self._search.found(self._margins()) if self._search else None
         report = report_of(self._plan, self._state.id, self._runs, self._curves, finished=finished, found=found)
         return Swept(report, ExitCode.FELL_SHORT if finished and report.holds is False else code)

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.cli.console import number
-from lab.figures.html_page import html_page
+from lab.figures.html_page import Section, html_page
 from lab.figures.sweep import sweep_figures
 from lab.sweep.axes import cell_words
 from lab.sweep.report import ReportedCell, SweepReport
@@ -69,7 +69,7 @@ def page_of(report: SweepReport, variable: str | None) -> str:
     paragraphs = [text for text in (*report.words, env, f"all runs with {fixed}" if fixed else "") if text]
     rows = [(" ".join(report.variables), *_HEADS), *((_name(cell), *_row(cell)) for cell in report.cells)]
     title = f"Sweep over {' and '.join(report.variables)}"
-    return html_page(title, paragraphs, sweep_figures(report, variable), rows)
+    return html_page(title, [Section(paragraphs=paragraphs, figures=sweep_figures(report, variable), rows=rows)])
 
 
 def _name(cell: ReportedCell) -> str:

@@ -3,13 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lab.figures.html_page import Figure
+from lab.figures.chart import SERIES, Figure, Trace, axis, band, layout, line, rule
 from lab.objective import parse_objective
 from lab.sweep.axes import cell_words
 from lab.sweep.report import ReportedCell, SweepReport, others
-
-_COLOURS = ("#2f81f7", "#d29922", "#3fb950", "#db61a2", "#a371f7", "#f78166", "#39c5cf", "#8b949e")
-Trace = dict[str, Any]
 
 
 def sweep_figures(report: SweepReport, variable: str | None) -> list[Figure]:
@@ -23,16 +20,15 @@ def sweep_figures(report: SweepReport, variable: str | None) -> list[Figure]:
     rates: list[Trace] = []
     times: list[Trace] = []
     for number, (name, cells) in enumerate(groups.items()):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = SERIES[number % len(SERIES)]
         rates += [*_predicted_rates(report, name, colour), _measured_rates(cells, variable, name, colour)]
         times += [*_predicted_times(report, name, colour), *_measured_times(cells, variable, name, colour)]
     knees = [
-        _band(float(one.low), float(one.high), _COLOURS[number % len(_COLOURS)])
-        for number, one in enumerate(report.knees)
+        band(float(one.low), float(one.high), SERIES[number % len(SERIES)]) for number, one in enumerate(report.knees)
     ]
     return [
-        {"data": rates, "layout": _layout("Throughput", variable, "requests per second", knees)},
-        {"data": times, "layout": _layout("Latency", variable, "milliseconds", _limits(report.objective))},
+        {"data": rates, "layout": _axes("Throughput", variable, "requests per second", knees)},
+        {"data": times, "layout": _axes("Latency", variable, "milliseconds", _limits(report.objective))},
     ]
 
 
@@ -82,60 +78,33 @@ def _line(report: SweepReport, name: str, colour: str, label: str, figure: str, 
     points = report.curves.get(name, [])
     if not points:
         return []
-    return [
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "name": f"{label} {name}".strip(),
-            "x": [point.value for point in points],
-            "y": [getattr(point.forecast, figure) for point in points],
-            "line": {"color": colour, "dash": dash},
-            "hovertemplate": "%{x}: %{y:.1f}",
-        }
-    ]
+    x, y = [point.value for point in points], [getattr(point.forecast, figure) for point in points]
+    return [line(f"{label} {name}".strip(), x, y, colour, "%{x}: %{y:.1f}", dash)]
 
 
 def _throughput_bars(cells: Sequence[ReportedCell], names: Sequence[str]) -> Figure:
-    bars = [_bar(names, "measured", _COLOURS[0], [cell.figures.throughput_rps for cell in cells])]
+    bars = [_bar(names, "measured", SERIES[0], [cell.figures.throughput_rps for cell in cells])]
     if all(cell.figures.forecast for cell in cells):
         expected = [cell.figures.forecast.throughput_rps for cell in cells if cell.figures.forecast]
-        bars.append(_bar(names, "predicted", _COLOURS[-1], expected))
-    return {"data": bars, "layout": _layout("Throughput", "", "requests per second", [])}
+        bars.append(_bar(names, "predicted", SERIES[-1], expected))
+    return {"data": bars, "layout": _axes("Throughput", "", "requests per second", [])}
 
 
 def _latency_bars(cells: Sequence[ReportedCell], names: Sequence[str]) -> Figure:
     p50, p99 = ([getattr(cell.figures, each) for cell in cells] for each in ("p50_ms", "p99_ms"))
-    bars = [_bar(names, "p50", _COLOURS[0], p50), _bar(names, "p99", _COLOURS[1], p99)]
-    return {"data": bars, "layout": _layout("Latency", "", "milliseconds", [])}
+    bars = [_bar(names, "p50", SERIES[0], p50), _bar(names, "p99", SERIES[1], p99)]
+    return {"data": bars, "layout": _axes("Latency", "", "milliseconds", [])}
 
 
 def _bar(names: Sequence[str], name: str, colour: str, values: Sequence[float | None]) -> Trace:
     return {"type": "bar", "name": name, "x": list(names), "y": list(values), "marker": {"color": colour}}
 
 
-def _layout(title: str, x: str, y: str, shapes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {
-        "title": {"text": title},
-        "xaxis": {"title": {"text": x}},
-        "yaxis": {"title": {"text": y}, "rangemode": "tozero"},
-        "legend": {"orientation": "h", "y": -0.2},
-        "margin": {"t": 50, "r": 20},
-        "shapes": list(shapes),
-    }
-
-
-def _band(low: float, high: float, colour: str) -> dict[str, Any]:
-    """The range of a knee; a line where it is one value."""
-    across = {"xref": "x", "yref": "paper", "y0": 0, "y1": 1, "x0": low, "x1": high}
-    if low == high:
-        return {"type": "line", "line": {"color": colour, "width": 1}, **across}
-    return {"type": "rect", "fillcolor": colour, "opacity": 0.15, "line": {"width": 0}, **across}
+def _axes(title: str, x: str, y: str, shapes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    named = {"title": {"text": title}, "xaxis": axis(x), "yaxis": axis(y, rangemode="tozero")}
+    return layout(**named, margin={"t": 50, "r": 20}, shapes=list(shapes))
 
 
 def _limits(objective: str | None) -> list[dict[str, Any]]:
     parsed = parse_objective(objective or "")
-    times = [bound for bound in parsed.bounds if bound.metric not in ("failures", "throughput")] if parsed else []
-    return [
-        {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": one.limit, "y1": one.limit, "line": {"dash": "dot"}}
-        for one in times
-    ]
+    return [rule(one.limit, one.text) for one in (parsed.times if parsed else ())]
