@@ -161,7 +161,7 @@ def test_other_versions_and_a_cut_run_are_differences_too() -> None:
     assert found.versions == []  # only one of the runs has a Python that is known
     other = whole.model_copy(update={"versions": {"proxy": {"httpx": "0.27.0"}}})
     assert [row.name for row in compare([whole, other]).versions] == ["proxy's httpx"]
-    assert compare([whole, other]).concerns == ["versions differ: proxy's httpx"]
+    assert compare([whole, other]).concerns == ["versions differ: proxy's httpx 0.28.1 -> 0.27.0"]
     assert "b: the run was interrupted" in found.concerns
 
 

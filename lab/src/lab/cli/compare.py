@@ -64,6 +64,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     for difference in comparison.derived:
         table.add_row(f"{difference.name} (follows)", *[_value(value) for value in difference.values], style=_QUIET)
     table.add_row()
+    table.add_row("limit", *comparison.limits)
     for outcome in comparison.outcomes:
         if any(value is not None for value in outcome.values):
             table.add_row(f"{outcome.name} {outcome.unit}".strip(), *_cells(outcome))

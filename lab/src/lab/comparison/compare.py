@@ -67,7 +67,7 @@ def compare(documents: Sequence[RunDocument]) -> Comparison:
         runs=[column.name for column in columns],
         ids=[column.ids for column in columns],
         limits=[column.bottleneck for column in columns],
-        concerns=concerns(columns, [row.name for row in versions]),
+        concerns=concerns(columns, versions),
         versions=versions,
         settings=settings,
         derived=derived,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from lab.account.places import PLACES, Place
 from lab.comparison.columns import Column
+from lab.comparison.settings_differences import Difference
 from lab.run_document import RunDocument
 from lab.verdict.facts import CPU_FULL, Facts
 
@@ -22,7 +23,7 @@ def is_full(run: RunDocument) -> bool:
     return facts.others_fill_the_machine or facts.cpu_share("generator") >= CPU_FULL
 
 
-def concerns(columns: Sequence[Column], versions: Sequence[str]) -> list[str]:
+def concerns(columns: Sequence[Column], versions: Sequence[Difference]) -> list[str]:
     """Return why figures may differ for another reason than a setting, a sentence each."""
     found = []
     cores = [run.host.cores for column in columns for run in column.runs if run.host]
@@ -32,7 +33,8 @@ def concerns(columns: Sequence[Column], versions: Sequence[str]) -> list[str]:
     if busy and max(busy) - min(busy) >= BUSY_BY:
         found.append(f"the machine was not equally busy: {', '.join(f'{share:.0%}' for share in busy)} of its CPU")
     if versions:
-        found.append(f"versions differ: {', '.join(versions)}")
+        words = [f"{row.name} {' -> '.join(map(str, row.values))}" for row in versions]
+        found.append(f"versions differ: {', '.join(words)}")
     return found + [line for column in columns for line in _of_one(column)]
 
 
