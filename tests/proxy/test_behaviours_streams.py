@@ -10,7 +10,7 @@ from typing import Any
 from support.behaviours import Stand, behaviour
 from support.eventually import eventually
 from support.faults import refuses_early, reset, stops_in_the_body
-from support.raw_http import Exchange, RawUpstream, get, raw_upstream, roundtrip, split
+from support.raw_http import Exchange, RawUpstream, get, raw_upstream, roundtrip, split, statuses
 from support.servers import RunningProxy, running_proxy
 
 PATIENT: dict[str, Any] = {"pool_timeout_seconds": 15, "read_timeout_seconds": 15}
@@ -72,9 +72,13 @@ async def test_another_expectation_is_417(stand: Stand) -> None:
     async with stand.open() as (upstream, proxy):
         odd = get("/", "Expect: teapot", "Content-Length: 2", method="POST") + b"hi"
         old = b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi"
-        for request in (odd, old):
+        second = odd.replace(b"Expect: teapot", b"Expect: 100-continue\r\nExpect: teapot")
+        for request in (odd, old, second, odd.replace(b"teapot", b"100-continue, teapot")):
             assert (await roundtrip(proxy.port, request)).startswith(b"HTTP/1.1 417 ")
         assert upstream.exchanges == []
+        twice = await roundtrip(proxy.port, second.replace(b"teapot", b"100-continue"))
+        assert twice.startswith(b"HTTP/1.1 100 ")
+        assert statuses(twice) == [200]
 
 
 @behaviour(21)

@@ -44,8 +44,8 @@ def request_framing(fields: Fields, http_version: str) -> tuple[bool, bool]:
 
 
 def check_expectation(fields: Fields, http_version: str) -> None:
-    expected = fields[b"expect"][0]
-    if expected and (http_version == "1.0" or expected.strip().lower() != b"100-continue"):
+    expected = {value.strip().lower() for value in fields[b"expect"]} - {b""}
+    if expected and (http_version == "1.0" or expected != {b"100-continue"}):
         # uvicorn would send 100 Continue to an HTTP/1.0 caller, which takes it for the answer
         raise ProxyError("expectation_failed")
 
