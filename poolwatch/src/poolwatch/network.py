@@ -175,6 +175,8 @@ class WatchedAsyncStream:
 
     def __init__(self, inner: Any, connection: Connection) -> None:
         self._inner = inner
+        # not by a method of its own: a pool asks each idle connection for every request
+        self.get_extra_info: Callable[[str], Any] = inner.get_extra_info
         self._connection = connection
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -213,11 +215,9 @@ class WatchedAsyncStream:
         finally:
             if trace is not None:
                 trace.secured()
-        self._connection.secured(self._inner.get_extra_info("ssl_object"))
+        self.get_extra_info = self._inner.get_extra_info
+        self._connection.secured(self.get_extra_info("ssl_object"))
         return self
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
 
 
 def holds_request(frames: bytes) -> bool:

@@ -1,5 +1,6 @@
 """The network backend for pools that threads use: the twin of the one for event loops in `network`."""
 
+from collections.abc import Callable
 from typing import Any
 
 from poolwatch.network import Connection, Connections, holds_request
@@ -37,6 +38,8 @@ class WatchedStream:
 
     def __init__(self, inner: Any, connection: Connection, report: Any) -> None:
         self._inner = inner
+        # not by a method of its own: a pool asks each idle connection for every request
+        self.get_extra_info: Callable[[str], Any] = inner.get_extra_info
         self._connection = connection
         self._report = report
         self._awaits_head = False
@@ -76,8 +79,6 @@ class WatchedStream:
         finally:
             if trace is not None:
                 self._report(trace.secured)
-        self._connection.secured(self._inner.get_extra_info("ssl_object"))
+        self.get_extra_info = self._inner.get_extra_info
+        self._connection.secured(self.get_extra_info("ssl_object"))
         return self
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
