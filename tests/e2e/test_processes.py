@@ -134,6 +134,23 @@ def test_a_run_takes_back_what_was_put_while_the_services_ran(here: Clone, up: F
     assert document["totals"]["failures"] == 0
 
 
+def test_a_sweep_goes_on_after_ctrl_c_and_restarts_nothing(here: Clone, up: Foreground, say: Say) -> None:
+    """Two rounds, an objective over a list: the fewest connections that hold it, on one proxy process."""
+    load = ("--repeat", "2", "--time", "1s", "--users", "6", "UPSTREAM_LATENCY=constant(60ms)")
+    words = ("./sandbox", "sweep", "PROXY_MAX_CONNECTIONS=1,8", *load, "--objective", "throughput > 20/s")
+    with Foreground(here, *words) as sweep:
+        sweep.until("(?m)^1/4 ", 90)
+        pids = {row["pid"] for row in here.get(f"{here.proxy}/-/pool")["process"]["workers"]}
+        assert sweep.stop() == 130, sweep.output
+    rest = here.command(*words, "--json")
+    assert "its runs so far: 1" in rest.stderr
+    report = json.loads(rest.stdout)
+    assert report["set"] == {"PROXY_MAX_CONNECTIONS": "8"}
+    assert [len(cell["figures"]["runs"]) for cell in report["cells"]] == [2, 2]
+    assert {row["pid"] for row in here.get(f"{here.proxy}/-/pool")["process"]["workers"]} == pids
+    say(f"sweep: {report['words'][0]}")
+
+
 def test_a_run_of_two_workers_is_accounted_for(here: Clone, up: Foreground, say: Say) -> None:
     """A master and two workers, headless."""
     document = here.run_json("--users", "20", "--time", "4s", "LOCUST_PROCESSES=2")

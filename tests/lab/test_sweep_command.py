@@ -33,7 +33,7 @@ def test_ctrl_c_keeps_what_it_has_and_the_same_command_goes_on(clone: FakeClone)
     assert sum(len(cell.figures.runs) for cell in cut.cells) == 3
 
     rest = clone.run(*GRID, "--json")
-    assert "going on after 3 runs" in rest.stderr
+    assert "its runs so far: 3" in rest.stderr
     assert (rest.returncode, rest.stderr.count("pool  (")) == (0, 5)
     whole = SweepReport.model_validate_json(rest.stdout)
     assert (whole.id, whole.finished) == (cut.id, True)

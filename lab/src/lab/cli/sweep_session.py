@@ -56,7 +56,7 @@ class SweepSession:
     async def run(self, requested: Mode | None) -> Swept:
         """Make the runs that are missing. Raises ExitError; what was measured is kept then, too."""
         if self._runs:
-            self._notes.print(f"going on after {len(self._runs)} runs of the same command that was interrupted")
+            self._notes.print(f"going on with that interrupted command; its runs so far: {len(self._runs)}")
         code: int = ExitCode.OK
         async with RunSession.opened(self._workspace, requested) as session:
             try:
