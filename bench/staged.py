@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sandbox_runs import made
+from sandbox_runs import busy_processes, made
 
 from lab.run_document import RunDocument
 from lab.trial import followed, trial
@@ -34,8 +34,17 @@ class Staging:
     place: str | None = None
     owner: str | None = None
     set: Sequence[str] | None = None
+    not_also: Sequence[str] = ()
+    caveat: str | None = None
+    descriptors: int | None = None
+    busy: int = 0
     sensitive: bool = False
     report: str = ""
+
+    def make(self, arguments: Sequence[str], mode: str) -> RunDocument:
+        """Make a run in this situation."""
+        with busy_processes(self.busy):
+            return made(arguments, mode, self.descriptors)
 
     def missed(self, run: RunDocument) -> list[str]:
         """Return what the verdict of a run does not say as it must."""
@@ -52,6 +61,10 @@ class Staging:
             not set(self.set) <= set(verdict.advice.set) or (verdict.advice.set and not self.set)
         ):
             wrong.append(f"advice sets {sorted(verdict.advice.set)}, not {sorted(self.set)}")
+        also = {finding.bottleneck for finding in verdict.also}
+        wrong += [f"{name} beside it" for name in self.not_also if name in also]
+        if self.caveat not in (None, *(caveat.about for caveat in verdict.caveats)):
+            wrong.append(f"no caveat about {self.caveat}")
         return wrong + unaccounted(run)
 
 
@@ -93,7 +106,7 @@ def follow(staging: Staging, run: RunDocument, mode: str) -> tuple[str, list[str
     """Follow the advice of a run; return what became of it in a line, and what is wrong with it."""
     advised = followed(run.verdict.advice)
     kept = [each for each in staging.run if each.partition("=")[0] not in advised]
-    found = trial(run, made([*kept, *(f"{name}={value}" for name, value in advised.items())], mode))
+    found = trial(run, staging.make([*kept, *(f"{name}={value}" for name, value in advised.items())], mode))
     wrong = ["the promise did not hold"] if found.held is False else []
     return f"{' '.join(run.verdict.advice.env_lines)}: {found.words}", wrong + (["worse"] if found.worse else [])
 
@@ -110,7 +123,7 @@ def main() -> int:
         chosen = [replace(each, run=_of_length(each.run, options.time)) for each in chosen]
     missed = 0
     for staging in chosen:
-        run = made(staging.run, options.mode)
+        run = staging.make(staging.run, options.mode)
         wrong = staging.missed(run)
         outcome = ""
         if options.follow and run.verdict.advice.set:

@@ -1,5 +1,7 @@
 """Of which kind each failure is, and whose."""
 
+import errno
+
 import pytest
 
 from lab.account.failures import Causes, failure_kind, failures
@@ -31,6 +33,8 @@ from lab.account.places import Owner
         ("ConnectionRefusedError", Causes(), "proxy"),
         ("HTTPParseError", Causes(), "proxy"),
         ("TimeoutError", Causes(), "load"),
+        ("locust_descriptors", Causes(no_descriptors=True), "load"),
+        ("locust_ports", Causes(), "load"),
     ],
 )
 def test_each_failure_has_one_owner(kind: str, causes: Causes, owner: Owner) -> None:
@@ -85,6 +89,8 @@ def test_callers_that_left_are_counted_though_they_got_no_answer() -> None:
         (502, "id-4711 <script>", None, "502 unknown"),
         (0, None, ConnectionRefusedError(111, "port 8000"), "ConnectionRefusedError"),
         (200, None, EOFError(), "EOFError"),
+        (0, None, OSError(errno.EMFILE, "Too many open files"), "locust_descriptors"),
+        (0, None, OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address"), "locust_ports"),
         (0, None, None, "no answer"),
     ],
 )

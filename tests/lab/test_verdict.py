@@ -16,6 +16,7 @@ from lab.pool_figures import Closings, PoolWorker
 from lab.run_document import Generator, Host, LatencyMs, PartSettings, SettingsAtEnds, Totals
 from lab.verdict.judge import judge
 from lab.wire.mock import LatencyFigures
+from lab.wire.proxy import PythonProcess
 from support.documents import account, pool, run_document
 from support.reported import reported
 
@@ -195,6 +196,27 @@ def test_one_process_without_cpu() -> None:
     found = verdict(places, pool=idle, cpu_cores=IDLE | {"proxy": 0.98}, host=Host(cores=2, busy_share=0.7))
     assert (found.bottleneck, found.owner) == ("cpu", "proxy")
     assert found.advice.set == {"UVICORN_WORKERS": 2}
+
+
+def test_an_import_that_fails_at_each_request_is_spared_first() -> None:
+    """A package that is not installed costs httpx a quarter of its CPU."""
+    places = {Place.EVENT_LOOP: 100.0, Place.PROXY_CPU: 30.0, Place.UPSTREAM_WORK: 20.0}
+    full: dict[str, Any] = {"cpu_cores": IDLE | {"proxy": 0.98}, "pool": WIDE}
+    for client, sniffio, advised in (
+        ("httpx", "absent", "PROXY_SNIFFIO"),
+        ("httpx", "present", "UVICORN_WORKERS"),
+        ("pyreqwest", "absent", "UVICORN_WORKERS"),
+    ):
+        python = PythonProcess(sniffio=sniffio, path_entries=9, path_entries_of_ours=0, gc_threshold=[700, 10, 10])
+        found = verdict(places, settings={"PROXY_CLIENT": client}, python=python, **full)
+        assert (found.bottleneck, list(found.advice.set)) == ("cpu", [advised])
+
+
+def test_opening_a_connection_is_at_the_place_that_took_most_of_it() -> None:
+    places = {Place.DNS: 90.0, Place.CONNECT: 20.0, Place.UPSTREAM_WORK: 100.0}
+    found = verdict(places, pool=pool(opened=990, active_mean=5.0))
+    assert (found.bottleneck, found.place) == ("connect", Place.DNS)
+    assert "(the name 90, TCP 20)" in found.because
 
 
 def test_all_cores_taken_by_the_sandbox() -> None:

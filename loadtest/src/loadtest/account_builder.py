@@ -96,10 +96,11 @@ def swallowed_share(classes: RequestClasses, witnesses: Witnesses, dropped: int 
     """Return which part of the requests without a report the network lost: they did not arrive, or their answers.
 
     `dropped`: what the link counts of packets and connections. Beyond these a request that did not arrive was not taken
-    by the upstream: its backlog was full, or it had ended the HTTP/2 connection.
+    by the upstream: its backlog was full, or it had ended the HTTP/2 connection. Without any the client library gave up
+    the answers that the proxy did not pass on.
     """
     unreported, proxy, upstream = classes.between(0.0, 1.0).unreported, witnesses.proxy, witnesses.upstream
-    if upstream is None or proxy is None or not unreported:
+    if upstream is None or proxy is None or not unreported or not dropped:
         return 0.0
     lost = max(0, upstream.completed - proxy.answered)
     if proxy.sent is not None:

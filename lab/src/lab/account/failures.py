@@ -4,6 +4,7 @@ Locust knows a failure by the code that the proxy or the upstream gave it, or by
 after its head has no code: the proxy knows what cut it, so its counts by code tell the two apart.
 """
 
+import errno
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -54,6 +55,11 @@ _LEFT: tuple[Owner, str] = ("load", "the caller left before its answer was whole
 _NOTICED = 0.05
 """Smaller parts of unanswered requests may be those that were being answered just then."""
 
+_OF_LOCUST: dict[str, tuple[Owner, str]] = {
+    "locust_descriptors": ("load", "Locust had no descriptor left for another connection"),
+    "locust_ports": ("load", "Locust's machine had no local port left for another connection"),
+}
+
 _TIMED_OUT = ("TimeoutError", "timeout")
 """What Locust calls a time-out of its own."""
 
@@ -103,6 +109,8 @@ def failures(errors: Mapping[str, int], causes: Causes) -> list[FailureCount]:
             found += _by_owner(kind, count, code, causes)
         elif kind.partition(" ")[2].startswith("upstream"):
             found.append(_named(kind, count, *_THE_UPSTREAMS))
+        elif kind in _OF_LOCUST:
+            found.append(_named(kind, count, *_OF_LOCUST[kind]))
         elif kind == "ConnectionRefusedError":
             found.append(_named(kind, count, *_NO_PROXY))
         elif kind in _TIMED_OUT:
@@ -164,7 +172,8 @@ def failure_kind(
 
     1. An answer with an error status: `503 pool_exhausted` if the proxy made it itself, else `500 upstream`,
        with the upstream's own word if it gave one: `503 upstream queue_full`.
-    2. No whole answer: the class of what broke, looked for below the client's own wrapper.
+    2. No whole answer: the class of what broke, looked for below the client's own wrapper; of what Locust's own process
+       or machine lacked, what that is.
     """
     if status >= 400:
         if proxy_error is None:
@@ -172,9 +181,15 @@ def failure_kind(
         return f"{status} {_word(proxy_error)}"
     if error is not None:
         cause = getattr(error, "original", None) or error
-        return type(cause).__name__
+        return _LOCUST_LACKS.get(getattr(cause, "errno", None) or 0, type(cause).__name__)
     return None if status else "no answer"
 
+
+_LOCUST_LACKS = {
+    errno.EMFILE: "locust_descriptors",
+    errno.ENFILE: "locust_descriptors",
+    errno.EADDRNOTAVAIL: "locust_ports",
+}
 
 _WORD = re.compile(r"[a-z0-9_]{1,40}")
 

@@ -56,7 +56,7 @@ class ReportedSettings:
             users=users,
             connections=connections,
             work=ServiceTime(self.latency.mean_ms / 1e3, self.latency.scv, strata),
-            cpu_seconds=client.at(waiting) / 1e3,
+            cpu_seconds=(client.at(waiting) - self._spared_cpu_ms()) / 1e3,
             cpu_before_pool=client.before_pool,
             travel_seconds=self.round_trips() * self._round_trip_seconds() + gaps,
             link_seconds=self._link_seconds(),
@@ -71,6 +71,10 @@ class ReportedSettings:
             error_share=_optional(self.upstream, "UPSTREAM_ERROR_RATE") or 0.0,
             opened_share=self.opened_per_request(),
         )
+
+    def _spared_cpu_ms(self) -> float:
+        present = self.proxy.get("PROXY_SNIFFIO") == "present"
+        return self.client.without_sniffio * self.client.at(0) if present else 0.0
 
     @property
     def multiplexed(self) -> bool:

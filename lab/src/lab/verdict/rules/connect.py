@@ -24,8 +24,9 @@ def find(facts: Facts) -> Finding | None:
         return None
     if bandwidth_utilisation(facts) >= FULL:  # the handshakes wait for it, too
         return None
-    opening = facts.part(*_OPENING)
-    because = f"{facts.churn:.0%} of the requests opened a new connection, which took {opening}"
+    because = (
+        f"{facts.churn:.0%} of the requests opened a new connection, which took {facts.part(*_OPENING)}{_parts(facts)}"
+    )
     closings = facts.run.closings
     by_upstream = closings is not None and closings.by_upstream > closings.by_client
     if closings is not None:
@@ -33,7 +34,14 @@ def find(facts: Facts) -> Finding | None:
         if closings.by_client and closings.expired is not None:
             because += f", {closings.expired} of them after a pause"
     advice = _theirs(facts) if by_upstream else _ours(facts, pool.max // facts.workers)
-    return facts.finding("connect", Place.CONNECT, share, because, advice)
+    return facts.finding("connect", max(_OPENING, key=facts.ms), share, because, advice)
+
+
+def _parts(facts: Facts) -> str:
+    """Return what the opening consisted of, where it was more than connecting."""
+    parts = {"the name": Place.DNS, "TCP": Place.CONNECT, "TLS": Place.TLS}
+    taken = [f"{name} {facts.ms(place):.0f}" for name, place in parts.items() if facts.ms(place) >= 1]
+    return f" ({', '.join(taken)})" if len(taken) > 1 else ""
 
 
 def _theirs(facts: Facts) -> Advice:

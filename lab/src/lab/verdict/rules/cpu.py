@@ -9,22 +9,18 @@ from lab.verdict.promises import promise
 
 _OWN = (Place.EVENT_LOOP, Place.PROXY_CPU, Place.NOT_REPORTED)
 
+_WORDS = (
+    "More connections don't help. Spend less on each request: PROXY_SNIFFIO=present with httpx, or "
+    "PROXY_CLIENT=pyreqwest. Or give it more processes, each with a pool of its own: UVICORN_WORKERS."
+)
+
 
 def find(facts: Facts) -> Finding | None:
     used = facts.cpu_share("proxy")
     share = facts.share(*_OWN) + (facts.share(*QUEUES) if used >= CPU_FULL else 0.0)
     if used < CPU_FULL or share < TENTH:
         return None
-    workers = facts.workers + 1
-    host = facts.run.host
-    free = host is None or host.busy_share is None or host.cores * (1 - host.busy_share) >= 0.5
-    words = (
-        f"More connections don't help. Give it another process, UVICORN_WORKERS={workers} (each has its own pool), "
-        "or spend less on each request: PROXY_CLIENT=pyreqwest, PROXY_SNIFFIO=present with httpx."
-    )
-    change: dict[str, JsonValue] = {"UVICORN_WORKERS": workers}
-    if not free and facts.run.pattern is None and facts.setting("PROXY_CLIENT") != "pyreqwest":
-        change = {"PROXY_CLIENT": "pyreqwest"}
+    change = _change(facts)
     return facts.finding(
         "cpu",
         Place.PROXY_CPU,
@@ -33,8 +29,20 @@ def find(facts: Facts) -> Finding | None:
         f"process{'es' if facts.workers > 1 else ''}: there was no CPU left, and {facts.part(*_OWN, *QUEUES)} "
         "were spent on it or waiting for it",
         Advice(
-            words=words,
+            words=_WORDS,
             set=change,
             promise=promise(facts, change),
         ),
     )
+
+
+def _change(facts: Facts) -> dict[str, JsonValue]:
+    """Return the smallest change that spares CPU, or adds some where the machine has more."""
+    host, pattern, python = facts.run.host, facts.run.pattern, facts.run.python
+    httpx = facts.setting("PROXY_CLIENT") == "httpx" if pattern is None else not pattern.in_threads
+    if httpx and python is not None and python.sniffio == "absent":
+        return {"PROXY_SNIFFIO": "present"}
+    free = host is None or host.busy_share is None or host.cores * (1 - host.busy_share) >= 0.5
+    if not free and pattern is None and facts.setting("PROXY_CLIENT") != "pyreqwest":
+        return {"PROXY_CLIENT": "pyreqwest"}
+    return {"UVICORN_WORKERS": facts.workers + 1}

@@ -38,6 +38,10 @@ _ADVICE_BY_CODE = {
     "threads run: PROXY_THREAD_TOKENS.",
     "proxy_ports": "Each connection that was closed keeps its local port for a minute (TIME_WAIT). Keep connections "
     "open (PROXY_MAX_KEEPALIVE_CONNECTIONS), or widen net.ipv4.ip_local_port_range.",
+    "locust_descriptors": "Each user has a connection, and each connection takes a descriptor. Raise `ulimit -n` in "
+    "the shell that starts Locust, or run fewer users.",
+    "locust_ports": "Each connection that was closed keeps its local port for a minute (TIME_WAIT). Run fewer users, "
+    "or widen net.ipv4.ip_local_port_range.",
     "proxy_memory": "Give the proxy's machine or container more memory, or send less.",
 }
 
