@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from lab.audit import audit_words
 from lab.backends.checkout import Checkout
 from lab.backends.control_socket import Applied
 from lab.backends.variables import RunVariables
@@ -20,7 +21,7 @@ from lab.backends.workspace import Workspace
 from lab.cli.app import main
 from lab.cli.compare import print_comparison
 from lab.cli.run_session import refuse_tuned_pattern, what_differs
-from lab.cli.summary import audit_line, print_summary
+from lab.cli.summary import print_summary
 from lab.cli.test import covered_shares, exit_code
 from lab.comparison.compare import compare
 from lab.run_document import RunDocument
@@ -541,13 +542,12 @@ def test_a_pattern_on_a_tuned_proxy_is_refused_before_the_run(variables: dict[st
 def test_the_audit_is_one_line() -> None:
     """Agreed, not agreed and incomplete are three different things."""
     wrong = AuditCheck(name="x", left=3, right=2, difference=1, message="the proxy lost one")
-    base = RunDocument.model_validate(fake_services.document("r1", {}))
     audits = {
         "every request and connection is accounted for (0 checks)": Audit(agreed=True, checks=[]),
         "does not add up: the proxy lost one": Audit(agreed=False, checks=[wrong]),
         "incomplete, no answer from: upstream": Audit(agreed=False, checks=[], missing=["upstream"]),
     }
-    assert {audit_line(base.model_copy(update={"audit": audit})) for audit in audits.values()} == audits.keys()
+    assert {audit_words(audit) for audit in audits.values()} == audits.keys()
 
 
 def test_the_summary_survives_odd_labels(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.run_settings import timespan_seconds
-from loadtest.launch import load_settings, locust_environment
+from loadtest.launch import locust_environment, read_settings
 from loadtest.locust_variables import LOCUST_VARIABLES
 from loadtest.settings import LocustSettings, Settings
 from service_kit.exits import UsageError
@@ -27,7 +27,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def mistakes() -> list[str]:
     try:
-        load_settings()
+        read_settings()
     except UsageError as error:
         return error.lines
     return []

@@ -32,7 +32,7 @@ def test_runs_from_the_form_are_recorded_and_shown(web_ui: WebUi) -> None:
     assert [row["label"] for row in table] == ["second", "first"]
     live = web_ui.json("/lab/live.json?since=0")
     assert live["last"]["id"] == second["id"]
-    assert live["last"]["audit"] == "every request accounted for"
+    assert live["last"]["audit"].startswith("every request and connection is accounted for (")
     assert sum(point["requests"] for point in live["points"]) == second["totals"]["requests"]
 
 

@@ -14,6 +14,17 @@ def audit(witnesses: Witnesses) -> Audit:
     return Audit(agreed=not missing and all(check.difference == 0 for check in checks), checks=checks, missing=missing)
 
 
+def audit_words(found: Audit) -> str:
+    """Return in one line whether Locust, the proxy and the upstream counted the same."""
+    missing = f"no answer from: {', '.join(found.missing)}" if found.missing else ""
+    wrong = [check.message for check in found.checks if check.difference]
+    if wrong:
+        return "; ".join([f"does not add up: {wrong[0]}", *wrong[1:], *([missing] if missing else [])])
+    if missing:
+        return f"incomplete, {missing}"
+    return f"every request and connection is accounted for ({len(found.checks)} checks)"
+
+
 def _check(name: str, left: int, right: int, when_more: str, when_fewer: str, terms: str = "") -> AuditCheck:
     """Compare the two sides; `terms` shows what the right one is made of."""
     difference = left - right

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from loadtest.launch import become_locust, check_ports, load_settings, locust_environment, settings_in_force
+from loadtest.launch import become_locust, check_ports, locust_environment, read_settings, settings_in_force
 from loadtest.settings import LocustSettings, Settings
 from service_kit.command import run
 from service_kit.exits import ExitCode
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> int:
         arguments,
         description=str(__doc__),
         models=(Settings, LocustSettings),
-        load=load_settings,
+        load=read_settings,
         config=lambda loaded: {"service": "loadtest", "settings": settings_in_force(*loaded)},
         serve=lambda loaded: _start(*loaded),
     )

@@ -17,7 +17,7 @@ from service_kit.variables import as_text, variable_name
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 
 
-def load_settings() -> tuple[Settings, LocustSettings]:
+def read_settings() -> tuple[Settings, LocustSettings]:
     """Return the settings of this process's environment. Raises UsageError."""
     settings, locust = load(Settings, LocustSettings, also_known=LOCUST_VARIABLES)
     lines = []

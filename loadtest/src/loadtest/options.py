@@ -5,50 +5,51 @@ No digits in option names: Locust's web form posts `slo_p99` as `slo_p9_9`, and 
 
 from argparse import Namespace
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_settings import BaseSettings
 
-from lab.calling_pattern import FORWARD, PATTERNS
-from lab.objective import OBJECTIVE_RULE
-from lab.store import LABEL_RULE
+from lab.calling_pattern import PATTERNS
 from lab.wire.service import VariableValues
-from loadtest.settings import HttpUrl, ObjectiveText, PatternName, RequestPath, RunLabel, RunTime
+from loadtest.settings import LocustSettings, Settings
+from service_kit.variables import allowed, variable_name
 
 if TYPE_CHECKING:  # importing Locust patches the whole process: the pure parts do without
     from locust.argument_parser import LocustArgumentParser
 
-_RULES: dict[str, tuple[str, TypeAdapter[str], str]] = {
-    "run_label": ("Run label", TypeAdapter(RunLabel), LABEL_RULE),
-    "request_path": ("Request path", TypeAdapter(RequestPath), "a path that begins with /"),
-    "pattern": ("Pattern", TypeAdapter(PatternName), "one of the list"),
-    "objective": ("Objective", TypeAdapter(ObjectiveText), OBJECTIVE_RULE),
-    "host": ("Host", TypeAdapter(HttpUrl), "http://host:port or https://host"),
-    "run_time": ("Run time", TypeAdapter(RunTime), "1s to 24h, like 30s, 3m or 1h20m"),
+_HELP = {
+    "run_label": "a name for this run, to find and compare it by",
+    "request_path": "what the users GET from the host",
+    "pattern": "how the proxy calls the upstream: forwarding, or one of the common calling patterns",
+    "objective": "what the run is to reach, like p99 < 1s, throughput > 50/s",
 }
+"""Settings that the start form can change for a run."""
+
+_FORM: dict[str, tuple[str, type[BaseSettings], str]] = {
+    "run_label": ("Run label", Settings, "run_label"),
+    "request_path": ("Request path", Settings, "request_path"),
+    "pattern": ("Pattern", Settings, "pattern"),
+    "objective": ("Objective", Settings, "objective"),
+    "host": ("Host", LocustSettings, "host"),
+    "run_time": ("Run time", LocustSettings, "run_time"),
+    "user_count": ("Number of users", LocustSettings, "users"),
+}
+"""Title of each field of the start form, and the setting whose rule it has."""
+
+_MAY_BE_EMPTY = frozenset(_FORM) - {"user_count"}
 
 
 def add_options(parser: "LocustArgumentParser") -> None:
     """Add the options; their environment variables are validated by `Settings` before Locust starts."""
-    parser.add_argument(
-        "--run-label", env_var="LAB_RUN_LABEL", default="", help="a name for this run, to find and compare it by"
-    )
-    parser.add_argument(
-        "--request-path", env_var="LAB_REQUEST_PATH", default="/work", help="what the users GET from the host"
-    )
-    parser.add_argument(
-        "--pattern",
-        env_var="LAB_PATTERN",
-        default=FORWARD,
-        choices=list(PATTERNS),
-        help="how the proxy calls the upstream: forwarding, or one of the common calling patterns",
-    )
-    parser.add_argument(
-        "--objective",
-        env_var="LAB_OBJECTIVE",
-        default="",
-        help="what the run is to reach, like p99 < 1s, throughput > 50/s",
-    )
+    for field, text in _HELP.items():
+        parser.add_argument(
+            f"--{field.replace('_', '-')}",
+            env_var=variable_name(Settings, field),
+            default=Settings.model_fields[field].default,
+            choices=list(PATTERNS) if field == "pattern" else None,
+            help=text,
+        )
     # Not on the form: the recorder sets it, and the master sends it to the workers with its options.
     parser.add_argument(
         "--run-id", env_var="LAB_RUN_ID", default="", include_in_web_ui=False, help="id of the first run"
@@ -57,31 +58,29 @@ def add_options(parser: "LocustArgumentParser") -> None:
 
 def form_mistakes(form: Mapping[str, str]) -> list[str]:
     """Return one line for each field of the start form that cannot be run with."""
-    lines = []
-    for name, (title, rule, words) in _RULES.items():
-        value = form.get(name, "")
-        if value and not _fits(rule, value):
-            lines.append(f"{title} {value!r} is not allowed; allowed: {words}")
-    users = form.get("user_count", "1")
-    if not (users.isascii() and users.isdigit() and 1 <= int(users) <= 10_000):
-        lines.append(f"Number of users {users!r} is not allowed; allowed: 1 to 10000")
-    return lines
+    return [
+        f"{title} {form[name]!r} is not allowed; allowed: {allowed(model, field)}"
+        for name, (title, model, field) in _FORM.items()
+        if name in form
+        and not (form[name] == "" and name in _MAY_BE_EMPTY)
+        and _value(model, field, form[name]) is None
+    ]
 
 
 def correct(options: Namespace) -> list[str]:
     """Put defaults in place of options that cannot be run with, and return a line about each."""
     lines = []
-    for name, default in (("run_label", ""), ("request_path", "/work"), ("pattern", FORWARD), ("objective", "")):
-        value = str(getattr(options, name, None) or default)
-        title, rule, words = _RULES[name]
-        if not _fits(rule, value):
-            lines.append(f"{title} {value!r} is not allowed, {default!r} is used; allowed: {words}")
-            value = default
-        setattr(options, name, rule.validate_python(value))
+    for name in _HELP:
+        title, model, field = _FORM[name]
+        given, default = getattr(options, name, None), model.model_fields[field].default
+        value = _value(model, field, str(given or default))
+        if value is None:
+            lines.append(f"{title} {given!r} is not allowed, {default!r} is used; allowed: {allowed(model, field)}")
+        setattr(options, name, default if value is None else value)
     return lines
 
 
-def load_settings(options: Namespace, *, users: int, processes: int, run_time: float | None) -> VariableValues:
+def settings_of_load(options: Namespace, *, users: int, processes: int, run_time: float | None) -> VariableValues:
     """Return the settings of the load, by the names of their variables; `run_time` in seconds."""
     return {
         "LOCUST_HOST": options.host,
@@ -101,9 +100,11 @@ def derived(load: VariableValues) -> list[str]:
     return ["LOCUST_SPAWN_RATE"] if load.get("LOCUST_SPAWN_RATE") == load.get("LOCUST_USERS") else []
 
 
-def _fits(rule: TypeAdapter[str], value: str) -> bool:
+def _value(model: type[BaseSettings], field: str, text: str) -> Any:
+    """Return the value of a settings field, None if the text is not allowed for it."""
+    info = model.model_fields[field]
+    annotation: Any = Annotated[info.annotation, *info.metadata]
     try:
-        rule.validate_python(value)
+        return TypeAdapter(annotation).validate_python(text)
     except ValidationError:
-        return False
-    return True
+        return None

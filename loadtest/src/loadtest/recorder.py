@@ -28,7 +28,7 @@ from loadtest.document_builder import document
 from loadtest.first_bytes import FirstBytes
 from loadtest.generator_health import ProcessHealth, generator
 from loadtest.locust_stats import Counts
-from loadtest.options import correct, load_settings
+from loadtest.options import correct, settings_of_load
 from loadtest.services import Services
 from loadtest.settings import Settings
 from loadtest.span import Moment
@@ -115,7 +115,7 @@ class Recorder:
             group=self.settings.run_group,
             mode="headless" if self.environment.web_ui is None else "ui",
             users=self.runner.target_user_count,
-            load_settings=self.load_settings(),
+            load_settings=self.settings_of_load(),
             of_seconds=self._run_time(),
             services=services,
             before=before,
@@ -200,6 +200,6 @@ class Recorder:
         run_time = self.options.run_time
         return float(run_time) if run_time else None
 
-    def load_settings(self) -> VariableValues:
+    def settings_of_load(self) -> VariableValues:
         users = self.runner.target_user_count or self.options.num_users
-        return load_settings(self.options, users=users, processes=self.worker_count(), run_time=self._run_time())
+        return settings_of_load(self.options, users=users, processes=self.worker_count(), run_time=self._run_time())

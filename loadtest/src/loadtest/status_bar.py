@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from lab.audit import audit_words
 from lab.emulation import Network
 from lab.run_document import PartSettings, RunDocument
 from lab.wire.service import VariableValues
@@ -32,8 +33,12 @@ _SHOWN: list[tuple[str, str, str]] = [
 _IN_WORDS = {"UPSTREAM_CAPACITY": capacity_words, "UPSTREAM_FAULT": fault_words}
 """Settings described by more than their own value; shown only where there is any, now or before."""
 
-_SERVICES = {"proxy": ("proxy", "proxy"), "upstream": ("mock upstream", "upstream-mock"), "network": ("link", "link")}
-"""Name of the service behind each part of the settings, and what Compose calls it."""
+_SERVICES = (
+    ("proxy", "proxy", "proxy", "proxy"),
+    ("upstream", "upstream", "mock upstream", "upstream-mock"),
+    ("network", "link", "link", "link"),
+)
+"""Part of the settings, the service behind it, its name in a sentence, and what Compose calls it."""
 
 _KINDS_SHOWN = 3
 
@@ -76,9 +81,7 @@ def silent_words(settings: PartSettings, urls: Mapping[str, str], notes: Mapping
     """
     silent = {
         service: f"the {name} does not answer at {urls[service]}: see `docker compose logs {compose_service}`"
-        for part, service, (name, compose_service) in (
-            (part, "link" if part == "network" else part, names) for part, names in _SERVICES.items()
-        )
+        for part, service, name, compose_service in _SERVICES
         if getattr(settings, part) is None
     }
     return list({**silent, **(notes or {})}.values())
@@ -112,7 +115,7 @@ def last_words(document: RunDocument) -> dict[str, object]:
         "p99_ms": document.latency_ms.p99,
         "changed": changed_words(document.settings),
         "injected": injected_words(document.link, document.upstream),
-        "audit": _audit(document),
+        "audit": audit_words(document.audit),
         "notes": document.notes,
     }
 
@@ -124,15 +127,6 @@ def _because(document: RunDocument) -> str:
         return because
     failures = f"{totals.failures} of {totals.requests} requests failed"
     return "; ".join(part for part in because.split("; ") if not part.startswith(failures)) or because
-
-
-def _audit(document: RunDocument) -> str:
-    audit = document.audit
-    if differences := [check.message for check in audit.checks if check.difference]:
-        return "; ".join(differences)
-    if audit.missing:
-        return f"{' and '.join(audit.missing)} gave no count"
-    return "every request accounted for"
 
 
 def _value(settings: VariableValues | None, variable: str, network: Network | None) -> str | None:

@@ -153,7 +153,7 @@ class WebApi:
     def _load(self) -> VariableValues:
         """Locust's own settings between runs: those of the last one, or what the start form begins with."""
         last = self._recorder.last
-        return (last.settings.end.load if last is not None else None) or self._recorder.load_settings()
+        return (last.settings.end.load if last is not None else None) or self._recorder.settings_of_load()
 
 
 def _row(summary: RunSummary) -> dict[str, object]:

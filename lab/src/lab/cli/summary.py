@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lab.audit import audit_words
 from lab.calling_pattern import FORWARD
 from lab.cli.console import number
 from lab.prediction.words import outcome_rows
@@ -117,7 +118,7 @@ def _conclusions(document: RunDocument) -> Table:
         table.add_row("but", Text(caveat.because))
         if caveat.advice is not None:
             table.add_row("", Text(caveat.advice.words))
-    table.add_row(Text("audit", style="bold"), Text(audit_line(document)))
+    table.add_row(Text("audit", style="bold"), Text(audit_words(document.audit)))
     for note in document.notes:
         table.add_row("note", Text(note))
     return table
@@ -128,15 +129,3 @@ def _two_columns() -> Table:
     table.add_column(width=8)
     table.add_column()
     return table
-
-
-def audit_line(document: RunDocument) -> str:
-    """Return in one line whether Locust, the proxy and the upstream counted the same."""
-    audit = document.audit
-    missing = f"no answer from: {', '.join(audit.missing)}" if audit.missing else ""
-    wrong = [check.message for check in audit.checks if check.difference]
-    if wrong:
-        return "; ".join([f"does not add up: {wrong[0]}", *wrong[1:], *([missing] if missing else [])])
-    if missing:
-        return f"incomplete, {missing}"
-    return f"every request and connection is accounted for ({len(audit.checks)} checks)"
