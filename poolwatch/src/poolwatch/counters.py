@@ -5,7 +5,7 @@ from collections.abc import MutableSequence, Sequence
 from time import perf_counter_ns
 from typing import Final
 
-from poolwatch.histogram import BUCKETS, Distribution, bucket_of, buckets_of, from_cells, upper_bound_ms
+from poolwatch.histogram import BUCKETS, Distribution, bucket_of, from_cells, record, upper_bound_ms
 from poolwatch.phases import Phase
 
 
@@ -94,7 +94,6 @@ not say what it took, and their ns in UPSTREAM and OTHER."""
 CELLS: Final = BY_TOTAL_AT + BY_TOTAL_CLASSES * BY_TOTAL_COLUMNS
 """How many there are. Whoever needs more puts them behind these: all offsets here are constant."""
 
-_TOTAL: Final = len(Phase)
 _CONNECT: Final = int(Phase.CONNECT)
 _NETWORK: Final = int(Phase.NETWORK)
 _OTHER: Final = int(Phase.OTHER)
@@ -140,33 +139,27 @@ class Counters:
         And into the classes by their whole time. A phase that is not known (-1) is left out.
         """
         rows = [(*spent_ns, total_ns, total_ns - spent_ns[0]) for spent_ns, total_ns in finished]
-        cells = self.cells
         for histogram, column in enumerate(zip(*rows, strict=True)):
-            at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
-            none = column.count(0)  # most phases take no time: on a kept connection, without TLS, without admission
-            cells[at + 1] += none
-            if none < len(column):
-                known = [spent_ns for spent_ns in column if spent_ns > 0]
-                cells[at] += sum(known)
-                for bucket in buckets_of(known):
-                    cells[at + 1 + bucket] += 1
-        self._add_classes(rows)
+            record(self.cells, HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS, column)
+        for spent_ns, total_ns in finished:
+            self._add_to_class(spent_ns, total_ns)
 
-    def _add_classes(self, rows: Sequence[tuple[int, ...]]) -> None:
-        """Add rows of (ns by phase, total, ...) to the classes by their whole time."""
+    def _add_to_class(self, spent_ns: Sequence[int], total_ns: int) -> None:
+        """Add a request to the class of its whole time."""
         cells = self.cells
-        for row, bucket in zip(rows, buckets_of([row[_TOTAL] for row in rows]), strict=True):
-            at = BY_TOTAL_AT + (bucket >> _CLASS_BITS) * BY_TOTAL_COLUMNS
-            cells[at] += 1
-            for cell, spent in enumerate(row[:_TOTAL], start=at + 1):
-                if spent:  # one that is not known takes a nanosecond off
-                    cells[cell] += spent
-            if row[_CONNECT] > 0:
-                cells[at + _TOTAL + 1] += 1
-                cells[at + _TOTAL + 2] += row[_NETWORK] + row[_OTHER]
-            if row[_NETWORK] < 0 and row[_UPSTREAM] + row[_OTHER] > 0:
-                cells[at + _TOTAL + 3] += 1
-                cells[at + _TOTAL + 4] += row[_UPSTREAM] + row[_OTHER]
+        at = BY_TOTAL_AT + (bucket_of(total_ns) >> _CLASS_BITS) * BY_TOTAL_COLUMNS
+        cells[at] += 1
+        cell = at
+        for spent in spent_ns:
+            cell += 1
+            if spent:  # one that is not known takes a nanosecond off
+                cells[cell] += spent
+        if spent_ns[_CONNECT] > 0:
+            cells[cell + 1] += 1
+            cells[cell + 2] += spent_ns[_NETWORK] + spent_ns[_OTHER]
+        if spent_ns[_NETWORK] < 0 and spent_ns[_UPSTREAM] + spent_ns[_OTHER] > 0:
+            cells[cell + 3] += 1
+            cells[cell + 4] += spent_ns[_UPSTREAM] + spent_ns[_OTHER]
 
 
 class PoolSlot:
