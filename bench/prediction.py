@@ -6,7 +6,8 @@ Each closed load is one `./sandbox run` as processes on free ports, with pyreqwe
 Its document has the forecast beside the measurement: throughput must be within 10 %, the mean wait for a connection
 within 25 % or 2 ms. The open load is Poisson arrivals at a proxy and a mock of their own; the mean wait by Erlang's C
 formula must be within the 95 % interval of what was measured. Takes 12 minutes; exit code 1 if a figure was missed. On
-a busy machine the proxy waits for its core, which no forecast knows.
+a busy machine the proxy waits for its core, which no forecast knows: where other work took a third of a core a run that
+missed is made once more.
 """
 
 import argparse
@@ -30,6 +31,7 @@ T_9 = 2.262
 """Student's t with 9 degrees of freedom, two-sided 95 %."""
 
 BATCHES = 10
+OTHER_CORES = 1 / 3
 POOL_WAIT = re.compile(r"pool_wait;dur=([0-9.]+)")
 
 
@@ -78,7 +80,26 @@ def _parse() -> argparse.Namespace:
 
 def closed(number: int, setting: Setting, seconds: int) -> bool:
     """Make a run and print its forecast and figures; return whether both are near."""
-    prediction = run(setting, seconds).prediction
+    made = run(setting, seconds)
+    if held(number, setting, made):
+        return True
+    others = other_cores(made)
+    if others < OTHER_CORES:
+        return False
+    print(f"   again  other work took {others:.1f} cores", flush=True)
+    return held(number, setting, run(setting, seconds))
+
+
+def other_cores(document: RunDocument) -> float:
+    """Return how many cores were busy with other work than the sandbox's."""
+    host = document.host
+    busy = host.cores * (host.busy_share or 0.0) if host is not None else 0.0
+    return busy - sum(cores or 0.0 for cores in document.cpu_cores.values())
+
+
+def held(number: int, setting: Setting, document: RunDocument) -> bool:
+    """Print a run's forecast and figures; return whether both are near."""
+    prediction = document.prediction
     assert prediction is not None
     forecast, measured = prediction.forecast, prediction.measured
     assert forecast is not None

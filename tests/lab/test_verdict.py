@@ -212,6 +212,17 @@ def test_an_import_that_fails_at_each_request_is_spared_first() -> None:
         assert (found.bottleneck, list(found.advice.set)) == ("cpu", [advised])
 
 
+def test_a_cpu_limit_is_no_blocked_loop() -> None:
+    """A container's limit holds the proxy back for most of the time, far from a whole core."""
+    places = {Place.EVENT_LOOP: 300.0, Place.PROXY_CPU: 30.0, Place.UPSTREAM_WORK: 100.0}
+    host = Host(cores=8, busy_share=0.2, throttled_seconds={"proxy": 7.0, "upstream": 0.0})
+    found = verdict(places, settings={"PROXY_CLIENT": "pyreqwest"}, pool=WIDE, host=host)
+    assert (found.bottleneck, found.owner, found.advice.set) == ("cpu", "proxy", {})
+    assert "held the proxy back for 70% of the time" in found.because
+    assert "cpus" in found.advice.words
+    assert not found.also
+
+
 def test_opening_a_connection_is_at_the_place_that_took_most_of_it() -> None:
     places = {Place.DNS: 90.0, Place.CONNECT: 20.0, Place.UPSTREAM_WORK: 100.0}
     found = verdict(places, pool=pool(opened=990, active_mean=5.0))

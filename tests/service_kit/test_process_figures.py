@@ -37,6 +37,15 @@ def test_a_cgroup_without_a_limit_has_throttled_nothing(tmp_path: Path) -> None:
     assert throttled_seconds(tmp_path / "absent") is None
 
 
+def test_the_first_cgroup_that_counts_is_taken_of_either_version(tmp_path: Path) -> None:
+    """Version 1 has nanoseconds by another name; version 2 beside it may count no CPU."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, text in ((first, "usage_usec 5\n"), (second, "nr_throttled 3\nthrottled_time 1500000000\n")):
+        folder.mkdir()
+        (folder / "cpu.stat").write_text(text)
+    assert throttled_seconds(first, second) == 1.5
+
+
 def test_the_hosts_cpu_is_of_all_cores(tmp_path: Path) -> None:
     hertz = os.sysconf("SC_CLK_TCK")
     stat = tmp_path / "stat"

@@ -35,14 +35,18 @@ def listen_overflows(netstat: Path = _OWN / "net/netstat") -> int | None:
         return None
 
 
-def throttled_seconds(cgroup: Path | None = None) -> float | None:
-    """Return how long the CPU limit of this process's cgroup has held it back (cpu.stat, version 2)."""
-    folder = cgroup if cgroup is not None else _own_cgroup()
-    try:
-        stat = dict(line.split() for line in (folder / "cpu.stat").read_text().splitlines())
-        return int(stat["throttled_usec"]) / 1e6
-    except (OSError, KeyError, ValueError):
-        return None
+def throttled_seconds(*cgroups: Path) -> float | None:
+    """Return how long the CPU limit of this process's cgroup has held it back: cpu.stat, of version 2 or 1.
+
+    Of these folders the first that has it.
+    """
+    for folder in cgroups or _own_cgroups():
+        try:
+            stat = dict(line.split() for line in (folder / "cpu.stat").read_text().splitlines())
+            return int(stat["throttled_usec"]) / 1e6 if "throttled_usec" in stat else int(stat["throttled_time"]) / 1e9
+        except (OSError, KeyError, ValueError):
+            continue
+    return None
 
 
 class HostCpu(NamedTuple):
@@ -73,10 +77,12 @@ def figures() -> dict[str, int | float | None]:
     }
 
 
-def _own_cgroup() -> Path:
+def _own_cgroups() -> list[Path]:
+    """Return where its cgroup may be: below its path, or at the root of what a container sees."""
     try:
-        path = (_OWN / "cgroup").read_text().rpartition("::")[2].strip()
-    except OSError:
-        return _CGROUP
-    own = _CGROUP / path.lstrip("/")
-    return own if (own / "cpu.stat").exists() else _CGROUP
+        lines = [line.split(":", 2) for line in (_OWN / "cgroup").read_text().splitlines()]
+    except (OSError, ValueError):
+        return [_CGROUP]
+    mounts = [(_CGROUP / controllers, path) for _, controllers, path in lines if "cpu" in controllers.split(",")]
+    mounts += [(_CGROUP, path) for _, controllers, path in lines if not controllers]
+    return [folder for mount, path in mounts for folder in (mount / path.lstrip("/"), mount)] or [_CGROUP]

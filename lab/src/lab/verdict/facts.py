@@ -118,6 +118,11 @@ class Facts:
         processes = {"proxy": self.workers, "generator": self.run.generator.processes}.get(part, 1)
         return (self.run.cpu_cores.get(part) or 0.0) / processes
 
+    def held_back(self, part: str) -> float:
+        """Return the share of the time in which a CPU limit held a part's processes back."""
+        throttled = self.run.host.throttled_seconds.get(part, 0.0) if self.run.host is not None else 0.0
+        return throttled / self.run.window_seconds if self.run.window_seconds else 0.0
+
     @property
     def own_cores(self) -> float:
         """Cores that the sandbox's own processes used."""

@@ -2,7 +2,7 @@
 
 from lab.account.places import Place
 from lab.conclusion import Advice, Finding
-from lab.verdict.facts import CPU_FULL, Facts
+from lab.verdict.facts import CPU_FULL, TENTH, Facts
 from lab.verdict.promises import one_client, promise
 
 BLOCKED_SHARE = 0.3
@@ -14,7 +14,7 @@ def find(facts: Facts) -> Finding | None:
     blocks = facts.run.pattern is not None and facts.run.pattern.blocks_loop
     if share < BLOCKED_SHARE or facts.cpu_share("proxy") >= CPU_FULL or (facts.others_fill_the_machine and not blocks):
         return None
-    if facts.ms(Place.EVENT_LOOP) < _in_turn_ms(facts):
+    if facts.ms(Place.EVENT_LOOP) < _in_turn_ms(facts) or facts.held_back("proxy") >= TENTH:
         return None
     change = one_client(facts) if blocks else {}
     return facts.finding(
