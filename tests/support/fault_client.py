@@ -4,8 +4,11 @@ import socket
 import time
 from dataclasses import dataclass
 
-QUIET_SECONDS = 0.4
-"""A connection on which nothing came for so long is open."""
+QUIET_SECONDS = 1.0
+"""A connection on which nothing came for so long after the last byte is open."""
+
+FIRST_BYTE_SECONDS = 5.0
+"""How long the first byte of an answer may take on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,9 @@ def connect(port: int, timeout: float = 5.0) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=timeout)
 
 
-def read_to_end(connection: socket.socket, quiet: float = QUIET_SECONDS) -> Seen:
-    """Whatever comes until FIN, RST, or `quiet` seconds of silence."""
-    connection.settimeout(quiet)
+def read_to_end(connection: socket.socket, quiet: float = QUIET_SECONDS, at_first: float | None = None) -> Seen:
+    """Whatever comes until FIN, RST, or `quiet` seconds of silence; before the first byte `at_first` ones."""
+    connection.settimeout(at_first or quiet)
     data = bytearray()
     while True:
         try:
@@ -45,13 +48,14 @@ def read_to_end(connection: socket.socket, quiet: float = QUIET_SECONDS) -> Seen
         if not piece:
             return Seen(bytes(data), "FIN")
         data += piece
+        connection.settimeout(quiet)
 
 
 def converse(port: int, request: bytes, quiet: float = QUIET_SECONDS) -> Seen:
     """One request on a connection of its own, and everything that came of it."""
     with connect(port) as connection:
         connection.sendall(request)
-        return read_to_end(connection, quiet)
+        return read_to_end(connection, quiet, FIRST_BYTE_SECONDS)
 
 
 def read_answer(connection: socket.socket) -> Seen:

@@ -85,6 +85,9 @@ async def raw_upstream(script: Script = answer_ok, *, reads_body: bool = True) -
                 await script(exchange)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
+        except asyncio.CancelledError:
+            writer.transport.abort()  # what the other side has not read by now it never will
+            raise
         finally:
             upstream.closed += 1
             writer.close()
@@ -97,6 +100,8 @@ async def raw_upstream(script: Script = answer_ok, *, reads_body: bool = True) -
         yield upstream
     finally:
         server.close()
+        for _ in range(3):  # steps of the loop until a connection that was accepted just now has its task
+            await asyncio.sleep(0)
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
