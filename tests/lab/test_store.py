@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.store import RunNotFound, RunStore, new_run_id
+from lab.run_name import new_run_id
+from lab.store import RunNotFound, RunStore
 from support.documents import STARTED, run_document
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from lab.run_document import PartSettings, RunDocument
+from lab.run_name import run_name
 from lab.store import summarise
-from lab.wording import LIMITS, limit_label, run_name
+from lab.wording import LIMITS, limit_label
 from loadtest.launch import LOCUSTFILE
 from loadtest.locust_glue import address, without_invitation
 from loadtest.status_bar import failed_words, last_words, silent_words

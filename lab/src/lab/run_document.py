@@ -19,12 +19,10 @@ from lab.emulation import DistributionMs, EmulatorStats, Network
 from lab.objective import Figures, ObjectiveOutcome
 from lab.pool_figures import Closings, Pool
 from lab.prediction.prediction import Prediction
+from lab.run_name import RUN_ID
 from lab.wire.proxy import PythonProcess
 from lab.wire.service import VariableValues
 from lab.witnesses import Audit, Witnesses
-
-RUN_ID = r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}"
-"""What an id looks like; it is the name of a file, too."""
 
 
 class PartSettings(DocumentPart):

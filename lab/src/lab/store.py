@@ -1,22 +1,15 @@
-"""Run documents on disk: one file a run, written whole or not at all. And the ids and labels runs are found by."""
+"""Run documents on disk: one file a run, written whole or not at all."""
 
 import os
-import secrets
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lab.conclusion import Bottleneck
 from lab.run_document import RunDocument
 from lab.wording import changed_words, network_line
-
-LABEL_RULE = "up to 60 characters on one line"
-RunLabel = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]{0,60}$")]
-"""A run's label as it may be given, by an option, a variable or a form; documents on disk are not held to it."""
-
-_LABEL: TypeAdapter[str] = TypeAdapter(RunLabel)
 
 
 class RunNotFound(LookupError):
@@ -48,11 +41,6 @@ class RunSummary(BaseModel):
     changed: str = ""
 
 
-def new_run_id(now: datetime) -> str:
-    """Return an id that sorts by time and does not collide within a second: 20261120T221530Z-3fa9."""
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-
-
 def write_whole(path: Path, text: str) -> Path:
     """Write a file whole or not at all, and return its path; its folder is made if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,15 +54,6 @@ def write_whole(path: Path, text: str) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
-
-
-def is_label(text: str) -> bool:
-    """Whether a run may be given that label."""
-    try:
-        _LABEL.validate_python(text)
-    except ValidationError:
-        return False
-    return True
 
 
 def summarise(document: RunDocument) -> RunSummary:

@@ -1,7 +1,6 @@
 """Text about a run: its name, network, upstream, injected faults and changed settings. Pure."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
@@ -70,16 +69,6 @@ def busy_words(pool: Pool) -> str:
         return f"{busy} of {pool.max} connections busy"
     open_now = "" if pool.open_at_end is None else f", connections open: {pool.open_at_end} of {pool.max}"
     return f"{busy} requests under way{open_now}"
-
-
-def run_name(label: str, started_at: datetime, run_id: str) -> str:
-    """Return the run's label, or else month, day and time in UTC with the end of its id: `11-20 23:36 f08e`."""
-    return label or f"{started_at.astimezone(UTC):%m-%d %H:%M} {run_id[-4:]}"
-
-
-def group_words(group: str) -> str:
-    """Return what the runs of one group have in common, by the end of its id; empty for a run on its own."""
-    return f"group {group[-4:]}" if group else ""
 
 
 def changed_words(settings: SettingsAtEnds) -> str:

@@ -20,7 +20,8 @@ from locust.runners import MasterRunner
 
 from lab.calling_pattern import refusal
 from lab.run_document import RunDocument, SeriesPoint
-from lab.store import RunStore, new_run_id
+from lab.run_name import new_run_id
+from lab.store import RunStore
 from lab.wire.service import VariableValues
 from loadtest.active_run import SETTLE_SECONDS, ActiveRun, ProgressLines, Sampler
 from loadtest.distributed import Workers

@@ -9,10 +9,9 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from lab import store
+from lab import run_name
 from lab.calling_pattern import PATTERNS
 from lab.objective import OBJECTIVE_RULE, parse_objective
-from lab.run_document import RUN_ID
 from lab.run_settings import timespan_seconds
 from service_kit.settings_errors import ContradictionError
 
@@ -69,7 +68,7 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 RequestPath = Annotated[str, AfterValidator(_path), Field(json_schema_extra=allowed("a path that begins with /"))]
 PatternName = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra=allowed(", ".join(PATTERNS)))]
 ObjectiveText = Annotated[str, AfterValidator(_objective), Field(json_schema_extra=allowed(OBJECTIVE_RULE))]
-RunLabel = Annotated[store.RunLabel, Field(json_schema_extra=allowed(store.LABEL_RULE))]
+RunLabel = Annotated[run_name.RunLabel, Field(json_schema_extra=allowed(run_name.LABEL_RULE))]
 RunTime = Annotated[
     str, AfterValidator(_some_time), Field(json_schema_extra=allowed("1s to 24h, like 30s, 3m or 1h20m"))
 ]
@@ -85,13 +84,13 @@ class Settings(BaseSettings):
     run_label: RunLabel = Field("", description="A name for the runs, shown in lists and used to compare them.")
     run_id: str = Field(
         "",
-        pattern=f"^({RUN_ID})?$",
+        pattern=f"^({run_name.RUN_ID})?$",
         description="Id of the first run this process makes; unset: made from the time.",
         json_schema_extra=allowed("up to 64 letters, digits, dots, dashes and underscores"),
     )
     run_group: str = Field(
         "",
-        pattern=f"^({RUN_ID})?$",
+        pattern=f"^({run_name.RUN_ID})?$",
         description="Id of the group that the runs of this process are of, as `./sandbox run --repeat` gives it.",
         json_schema_extra=allowed("up to 64 letters, digits, dots, dashes and underscores"),
     )

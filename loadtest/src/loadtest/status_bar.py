@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from lab.audit import audit_words
 from lab.emulation import Network
 from lab.run_document import PartSettings, RunDocument
+from lab.run_name import run_name
 from lab.wire.service import VariableValues
 from lab.wording import (
     capacity_words,
@@ -15,7 +16,6 @@ from lab.wording import (
     limit_label,
     network_words,
     plain,
-    run_name,
 )
 
 _SHOWN: list[tuple[str, str, str]] = [

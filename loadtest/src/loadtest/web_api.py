@@ -15,10 +15,11 @@ from locust.web import WebUI
 from lab.comparison.compare import compare
 from lab.emulation import Network
 from lab.run_document import PartSettings, RunDocument
+from lab.run_name import group_words, run_name
 from lab.store import RunNotFound, RunSummary
 from lab.wire.locust import ChangedServices, LocustHealth
 from lab.wire.service import VariableValues
-from lab.wording import group_words, limit_label, network_of, run_name
+from lab.wording import limit_label, network_of
 from loadtest.recorder import Recorder
 from loadtest.snapshot import Snapshot
 from loadtest.status_bar import last_words, settings_words, silent_words

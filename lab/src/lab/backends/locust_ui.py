@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from lab.backends.service_http import get, get_document
-from lab.run_document import RUN_ID
+from lab.run_name import RUN_ID
 from lab.store import write_whole
 from lab.wire.locust import ChangedServices, LocustHealth
 

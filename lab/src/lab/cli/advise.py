@@ -16,13 +16,12 @@ from lab.cli.console import notes, print_json, results
 from lab.cli.options import DockerOption, ProcessesOption, requested_mode, workspace_of
 from lab.cli.run_session import TAKEN_DOWN, RunOutcome, RunSession
 from lab.run_document import RunDocument
+from lab.run_name import LONGEST_LABEL, run_name
 from lab.store import RunNotFound, RunStore
 from lab.trial import Trial, followed, settings_to_repeat, trial
 from lab.wire.service import ServiceConfig, parse
-from lab.wording import promise_words, run_name
+from lab.wording import promise_words
 from service_kit.exits import ExitCode, UnavailableError, UsageError
-
-_LONGEST_LABEL = 60
 
 
 def advise(
@@ -82,7 +81,7 @@ async def _followed(workspace: Workspace, document: RunDocument, requested: Mode
     """Run the load of that run with its settings and its advice."""
     async with RunSession.opened(workspace, requested) as session:
         repeated = settings_to_repeat(document, await _in_force(workspace))
-        label = f"{document.label or document.id[-4:]} advised"[:_LONGEST_LABEL]
+        label = f"{document.label or document.id[-4:]} advised"[:LONGEST_LABEL]
         return await session.run({**repeated, **followed(document.verdict.advice), "LAB_RUN_LABEL": label})
 
 

@@ -14,8 +14,7 @@ from lab.backends.services import LINK, LOCUST, PROXY, UPSTREAM_MOCK
 from lab.backends.variables import merge, parse_assignments
 from lab.backends.workspace import Workspace
 from lab.cli.console import notes, print_json, results
-from lab.cli.options import workspace_of
-from lab.cli.run import add_options
+from lab.cli.options import LoadOptions, workspace_of
 from lab.prediction.from_settings import ReportedSettings
 from lab.prediction.prediction import prediction_of
 from lab.prediction.words import forecast_rows
@@ -46,7 +45,7 @@ def predict(
         UPSTREAM_LATENCY='lognormal(80ms, p99=600ms)'
     """
     assignments = parse_assignments(variables or [])
-    add_options(assignments, users, None, None, None)
+    LoadOptions(users).add_to(assignments)
     settings = asyncio.run(reported_settings(workspace_of(context), assignments))
     prediction = prediction_of(settings)
     if as_json:

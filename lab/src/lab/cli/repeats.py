@@ -17,7 +17,7 @@ from lab.cli.progress_bar import RunProgress
 from lab.cli.run_session import TAKEN_DOWN, RunOutcome, RunSession
 from lab.comparison.figures import FIGURES
 from lab.run_document import RunDocument
-from lab.store import new_run_id
+from lab.run_name import new_run_id
 from service_kit.exits import ExitCode, UnavailableError
 
 

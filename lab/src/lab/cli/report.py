@@ -17,8 +17,8 @@ from lab.cli.options import workspace_of
 from lab.figures.html_page import html_page
 from lab.figures.report import report_sections
 from lab.run_document import RunDocument
+from lab.run_name import run_name
 from lab.store import RunNotFound, RunStore, write_whole
-from lab.wording import run_name
 from service_kit.exits import UsageError
 
 

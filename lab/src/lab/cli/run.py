@@ -8,13 +8,11 @@ import typer
 from lab.backends.variables import Variables, parse_assignments
 from lab.backends.workspace import Mode, Workspace
 from lab.cli.console import notes, print_json, results
-from lab.cli.options import DockerOption, ProcessesOption, duration_seconds, requested_mode, workspace_of
+from lab.cli.options import DockerOption, LoadOptions, ProcessesOption, requested_mode, workspace_of
 from lab.cli.repeats import run_repeats
 from lab.cli.run_session import TAKEN_DOWN, RunSession
 from lab.cli.summary import print_summary
-from lab.objective import OBJECTIVE_RULE, parse_objective
-from lab.store import LABEL_RULE, is_label
-from service_kit.exits import ExitCode, UnavailableError, UsageError
+from service_kit.exits import ExitCode, UnavailableError
 
 
 def run(
@@ -45,7 +43,7 @@ def run(
         UPSTREAM_LATENCY='constant(100ms)' PROXY_MAX_CONNECTIONS=40
     """
     assignments = parse_assignments(variables or [])
-    add_options(assignments, users, rate, time, label, objective)
+    LoadOptions(users, rate, time, label, objective).add_to(assignments)
     workspace = workspace_of(context)
     requested = requested_mode(docker, processes)
     try:
@@ -69,43 +67,3 @@ async def run_once(workspace: Workspace, assignments: Variables, requested: Mode
     if outcome.taken_down:
         raise UnavailableError(TAKEN_DOWN)
     return outcome.exit_code
-
-
-def add_options(
-    assignments: Variables,
-    users: int | None,
-    rate: float | None,
-    time: str | None,
-    label: str | None,
-    objective: str | None = None,
-) -> None:
-    """Add the options to the assignments; raise UsageError for bad ones."""
-    if time is not None:
-        duration_seconds("--time", time)
-    if label is not None and not is_label(label):
-        raise UsageError(f"--label {label!r}: a label has {LABEL_RULE}")
-    if rate is not None and not rate > 0:
-        raise UsageError(f"--rate {rate:g}: must be more than 0")
-    if objective is not None:
-        _check_objective(objective)
-    if users is not None and rate is None and "LOCUST_SPAWN_RATE" not in assignments:
-        rate = users
-    options = {
-        "LOCUST_USERS": users,
-        "LOCUST_SPAWN_RATE": None if rate is None else f"{rate:g}",
-        "LOCUST_RUN_TIME": time,
-        "LAB_RUN_LABEL": label,
-        "LAB_OBJECTIVE": objective,
-    }
-    for name, value in options.items():
-        if value is not None and name in assignments:
-            raise UsageError(f"{name}={assignments[name]}: given as an option too; take one of them")
-        if value is not None:
-            assignments[name] = str(value)
-
-
-def _check_objective(text: str) -> None:
-    try:
-        parse_objective(text)
-    except ValueError as error:
-        raise UsageError(f"--objective {text!r}: {error}; allowed: {OBJECTIVE_RULE}") from None

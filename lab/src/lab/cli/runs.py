@@ -11,8 +11,8 @@ from rich.text import Text
 from lab.backends.compose.run import copy_new_runs
 from lab.cli.console import number, print_json, results
 from lab.cli.options import workspace_of
+from lab.run_name import group_words, run_name
 from lab.store import RunStore, RunSummary
-from lab.wording import group_words, run_name
 
 _ENDS = {"finished": "done", "interrupted": "cut", "reset": "reset"}
 """A status as a short word: the list must fit 80 columns."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -10,8 +11,7 @@ from rich.text import Text
 from lab.backends.variables import Variables, parse_assignments
 from lab.backends.workspace import Workspace
 from lab.cli.console import notes, print_json, results
-from lab.cli.options import DockerOption, ProcessesOption, duration_seconds, requested_mode, workspace_of
-from lab.cli.run import add_options
+from lab.cli.options import DockerOption, LoadOptions, ProcessesOption, duration_seconds, requested_mode, workspace_of
 from lab.cli.sweep_folder import SweepFolder
 from lab.cli.sweep_session import SweepSession
 from lab.cli.sweep_table import csv_text, page_of, print_report
@@ -58,7 +58,8 @@ def sweep(
     if as_json and as_csv:
         raise UsageError("--json and --csv: take one of them")
     workspace = workspace_of(context)
-    plan = plan_of(workspace, parse_assignments(variables), users, time, objective, repeat, seed)
+    options = LoadOptions(users, time=time, objective=objective)
+    plan = plan_of(workspace, parse_assignments(variables), options, repeat, seed)
     within_seconds = duration_seconds("--within", within.strip()) - _MARGIN_SECONDS
     load_seconds = duration_seconds("--time", plan.fixed["LOCUST_RUN_TIME"].strip())
     session = SweepSession(workspace, plan, load_seconds, within_seconds)
@@ -79,18 +80,10 @@ def sweep(
     return swept.exit_code
 
 
-def plan_of(
-    workspace: Workspace,
-    assignments: Variables,
-    users: int | None,
-    time: str | None,
-    objective: str | None,
-    repeat: int,
-    seed: int,
-) -> Plan:
+def plan_of(workspace: Workspace, assignments: Variables, options: LoadOptions, repeat: int, seed: int) -> Plan:
     """Return what the command line asks for. Raises UsageError."""
     given = assignments.pop("LAB_OBJECTIVE", None)  # it may have commas
-    if given is not None and objective is not None:
+    if given is not None and options.objective is not None:
         raise UsageError(f"LAB_OBJECTIVE={given}: given as an option too; take one of them")
     if "LAB_RUN_LABEL" in assignments:
         raise UsageError("LAB_RUN_LABEL: the runs of a sweep are labelled by their settings")
@@ -99,9 +92,10 @@ def plan_of(
     except AxisError as error:
         raise UsageError(str(error)) from None
     swept = [axis.variable for axis in axes]
-    if users is not None and "LOCUST_USERS" in swept:
-        raise UsageError(f"--users {users}: LOCUST_USERS is swept; take one of them")
-    add_options(fixed, users, None, time, None, objective or given or workspace.baseline().get("LAB_OBJECTIVE") or None)
+    if options.users is not None and "LOCUST_USERS" in swept:
+        raise UsageError(f"--users {options.users}: LOCUST_USERS is swept; take one of them")
+    objective = options.objective or given or workspace.baseline().get("LAB_OBJECTIVE") or None
+    replace(options, objective=objective).add_to(fixed)
     plan = Plan(axes, fixed, repeat, seed, parse_objective(fixed.get("LAB_OBJECTIVE", "")))
     fixed.setdefault("LOCUST_RUN_TIME", _SEARCH_TIME if plan.is_search else _GRID_TIME)
     return plan

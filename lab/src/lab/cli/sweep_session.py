@@ -13,7 +13,7 @@ from lab.cli.progress_bar import RunProgress
 from lab.cli.run_session import RunSession
 from lab.cli.sweep_folder import SweepFolder
 from lab.prediction.from_settings import ReportedSettings, Unpredictable
-from lab.store import new_run_id
+from lab.run_name import LONGEST_LABEL, new_run_id
 from lab.sweep.axes import Cell, cell_words, cells_of, rounds
 from lab.sweep.cell_run import CellRun, cell_run
 from lab.sweep.curves import CurvePoint, curve, forecast_at
@@ -151,7 +151,7 @@ class SweepSession:
     async def _one(self, session: RunSession, cell: Cell, round_number: int, place: str, left: str) -> int:
         """Make one run and keep what it measured; return an exit code that ends the sweep, or 0."""
         began = time.monotonic()
-        assignments = {**self._plan.assignments(cell), "LAB_RUN_LABEL": f"sweep {cell_words(cell)}"[:60]}
+        assignments = {**self._plan.assignments(cell), "LAB_RUN_LABEL": f"sweep {cell_words(cell)}"[:LONGEST_LABEL]}
         progress = RunProgress(self._notes, f"{place} {cell_words(cell)}, {left}")
         outcome = await session.run(assignments, progress)
         document = outcome.document

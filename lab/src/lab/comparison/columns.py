@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lab.comparison.settings_differences import settings_of, versions_of
 from lab.conclusion import Bottleneck
 from lab.run_document import RunDocument
-from lab.wording import run_name
+from lab.run_name import run_name
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from lab.figures.chart import QUIET, SERIES, Figure, Trace, axis, layout, line, 
 from lab.objective import parse_objective
 from lab.prediction.workload import Forecast
 from lab.run_document import RunDocument
-from lab.wording import run_name
+from lab.run_name import run_name
 
 _TICKS = (0.5, 0.9, 0.95, 0.99, 0.999, 0.9999)
 _MOST_POINTS = 400

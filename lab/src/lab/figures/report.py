@@ -9,8 +9,9 @@ from lab.figures.html_page import Section
 from lab.figures.run_series import run_series
 from lab.figures.waterfall import account_waterfall, slow_requests
 from lab.run_document import RunDocument
+from lab.run_name import run_name
 from lab.run_settings import variables_of
-from lab.wording import LIMITS, plain, promise_words, run_name
+from lab.wording import LIMITS, plain, promise_words
 
 _WATERFALL = (
     "What an average request spent its time with, one place after the other, and the same for the slowest 1 %. "
