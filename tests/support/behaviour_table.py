@@ -22,7 +22,7 @@ DECISIONS: Final[dict[int, Decision]] = {
     5: Decision(
         "Expect: 100-continue",
         "100 when the body is read: before a connection is asked for, or with PROXY_REQUEST_BUFFER_BYTES=0 when it is "
-        "there; not forwarded; else 417, HTTP/1.0 too",
+        "there; not forwarded; ignored in HTTP/1.0; another expectation: 417",
         "RFC 9110 10.1.1; nginx",
     ),
     6: Decision(
@@ -63,7 +63,7 @@ DECISIONS: Final[dict[int, Decision]] = {
         "scheme: 400",
         "RFC 9112 3.2; HAProxy",
     ),
-    17: Decision("methods", "all that the server's parser knows (46 of them, M-SEARCH, PROPFIND, QUERY)", "RFC 9110 9"),
+    17: Decision("methods", "any: a token, as it is written", "RFC 9110 9"),
     18: Decision(
         "Upgrade",
         "ignored: the request goes on without it, its body too; a WebSocket handshake (GET, with key and Connection) "
@@ -71,7 +71,7 @@ DECISIONS: Final[dict[int, Decision]] = {
         "RFC 9110 7.8, RFC 6455 4.1; Go, nginx",
     ),
     19: Decision("Content-Encoding, Range, ETag", "bytes untouched", "RFC 9110 8.4, 14"),
-    20: Decision("size of a head", "request beyond 64 KiB: 431; answer beyond 64 KiB: 502", "RFC 6585 5; nginx"),
+    20: Decision("size of a head", "request beyond 64 KiB: 414, 431; answer beyond 64 KiB: 502", "RFC 6585 5; nginx"),
     21: Decision("large bodies", "stream both ways; a slow reader stops the sender", "Envoy, nginx"),
     22: Decision("answer before its end", "head and chunks are passed on as they come", "Go FlushInterval, Caddy"),
     23: Decision(
@@ -145,12 +145,17 @@ DECISIONS: Final[dict[int, Decision]] = {
         "that is not read, or trickles: a reset; the upstream's time is not counted",
         "nginx client_header_timeout, client_body_timeout, send_timeout; Apache mod_reqtimeout",
     ),
+    44: Decision(
+        "grammar of a request",
+        "what is odd and valid goes on: spaces around values and in chunk extensions, an empty line in front, HTTP/1.2 "
+        "as 1.1, any method; what is not valid is 400, HTTP/2 and HTTP/3 505, a line beyond 64 KiB 414, a head or "
+        "trailers beyond 64 KiB or 1000 fields 431",
+        "RFC 9112 2 to 7, RFC 9110 2.5; llhttp, h11, Go, HTTP Garden",
+    ),
 }
 
 LIMITS: Final = (
     "A target that ends in a bare `?` arrives without it: the ASGI scope does not have it.",
-    "A method that the parser does not know is 400; with UVICORN_HTTP=h11 every token goes on.",
-    "A version of HTTP that is none of 1.0 and 1.1 is 400, but 2.0: 505.",
     "A caller who leaves while more than 64 KiB of its upload wait to be taken, or a request behind the one that is "
     "answered: the server reads no more then, so the kernel is asked each 0.4 s (Linux). It knows of a reset, and of a "
     "FIN if there was room for all that was sent before it (then row 40 holds); else the caller is found gone when "

@@ -124,7 +124,7 @@ async def test_leaving_during_an_upload_is_abandoned(run_mock: RunMock) -> None:
     """Half of a body, then nothing."""
     async with run_mock(latency="constant(0ms)") as running:
         for path in (b"/work", b"/anything"):
-            _, writer = await running.send(b"POST %s HTTP/1.1\r\ncontent-length: 9\r\n\r\nhalf" % path)
+            _, writer = await running.send(b"POST %s HTTP/1.1\r\nhost: mock\r\ncontent-length: 9\r\n\r\nhalf" % path)
             await running.until(lambda: running.mock.requests.total.in_flight == 1)
             writer.close()
             await running.until(lambda: running.mock.requests.total.in_flight == 0)

@@ -32,6 +32,7 @@ STATUS_BY_CODE: Final[dict[str, int]] = {
     "proxy_threads": 503,
     "proxy_ports": 503,
     "proxy_memory": 503,
+    "target_too_long": 414,
 }
 """Every code the proxy answers with, and its status (DESIGN: reliability notes, section 4)."""
 
@@ -49,8 +50,8 @@ _DETAIL: Final[dict[str, str]] = {
     "upstream_write_timeout": "the upstream took no bytes for too long",
     "overloaded": "too many requests wait already",
     "total_timeout": "the request took longer than it may as a whole",
-    "expectation_failed": "the only expectation met is 100-continue, of an HTTP/1.1 caller",
-    "headers_too_large": "the request's headers are longer than the proxy takes",
+    "expectation_failed": "the only expectation met is 100-continue",
+    "headers_too_large": "the request's headers are longer, or more, than the proxy takes",
     "loop_detected": "the request has come through this proxy before",
     "http_version_not_supported": "the answer is too long for an HTTP/1.0 caller, as its length is not known before",
     "not_implemented": "the proxy does not speak that protocol",
@@ -64,6 +65,7 @@ _DETAIL: Final[dict[str, str]] = {
     "proxy_threads": "the proxy could start no further thread",
     "proxy_ports": "the proxy's machine has no local port, or no address, left for a connection to the upstream",
     "proxy_memory": "the proxy's machine has no memory left for it",
+    "target_too_long": "the request's target is longer than the proxy takes",
 }
 
 CODES: Final = tuple(STATUS_BY_CODE)

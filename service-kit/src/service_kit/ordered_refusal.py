@@ -12,9 +12,6 @@ LINGER_SECONDS: Final = 1.0
 """How long a connection is still read after its last answer. If it were closed with bytes unread, the kernel would send
 a reset, and the client might lose the answer (RFC 9112 section 9.6)."""
 
-MAX_UNPARSED_BYTES: Final = 131_072
-"""What may come without a head's end or a piece of a body in it; httptools keeps it in memory without a bound."""
-
 
 def disconnect(cycle: Any) -> None:
     """Let a request of uvicorn's end as if its client had left."""

@@ -1,19 +1,32 @@
-"""uvicorn's HTTP/1.1 connection by httptools, for what that leaves out.
+"""uvicorn's HTTP/1.1 connection by httptools, for what that takes, refuses or leaves out.
 
-An Upgrade is ignored, as RFC 9110 section 7.8 allows: httptools takes what follows such a head for another protocol,
-and uvicorn would lose the request's body. Trailers are dropped: httptools reports them as headers, and uvicorn would
-add them to the request's (RFC 9110 section 6.5.1 forbids it). A head that never ends is refused.
+Heads are found in the raw bytes, checked (`request_head`), and given to httptools one at a time, whole; chunked bodies
+are decoded here (`chunked_body`), so that their trailers cannot become headers, as uvicorn would have them (RFC 9110
+section 6.5.1). A method that httptools does not know is given to it as GET. An Upgrade is ignored, as RFC 9110 section
+7.8 allows: httptools takes what follows such a head for another protocol, and uvicorn would lose the request's body.
 """
 
+import re
 from typing import Any, Final
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service_kit.ordered_refusal import MAX_UNPARSED_BYTES, OrderedRefusals, disconnect
+from service_kit.chunked_body import ChunkedBody
+from service_kit.ordered_refusal import OrderedRefusals, disconnect
+from service_kit.request_head import RequestError, body_length, end_of_head, request_line
 
-MAX_URL_BYTES: Final = 65_535
-"""httptools.parse_url takes no more."""
+METHODS: Final = frozenset(
+    b"DELETE GET HEAD POST PUT CONNECT OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK BIND REBIND "
+    b"UNBIND ACL REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE PATCH PURGE MKCALENDAR LINK "
+    b"UNLINK SOURCE QUERY".split()
+)
+"""Those of HTTP that httptools knows."""
+
+CHECKED: Final = frozenset({b"content-length", b"expect", b"transfer-encoding"})
+"""Fields of which something depends here."""
+
+_SPACE_BEHIND_VALUE: Final = re.compile(rb"(?<=[^ \t\r\n])[ \t]+(?=\r\n)")
 
 
 class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
@@ -22,26 +35,105 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._parse_again = False
-        self._unparsed_bytes = 0
-        self._refused_data_has_head = False
+        self.partial_head = b""
+        self._begins_with_head = False
+        self._in_body = False
+        self._left = 0
+        self._chunks: ChunkedBody | None = None
+        self._method = b""
+        self.checked: dict[bytes, list[bytes]] = {}
 
     def data_received(self, data: bytes) -> None:
         if self.refusing:
             return
         self._unset_keepalive_if_required()
-        self._unparsed_bytes += len(data)
         self.received_bytes += len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
+            while data and not self.refusing:
+                data = self._read_body(data) if self._in_body else self._read_head(data)
+        except RequestError as error:
+            self.logger.warning("Invalid HTTP request received: %s.", error)
+            self.refuse(error.status)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _read_head(self, data: bytes) -> bytes:
+        """Read a request up to its body; return the bytes behind it, or behind the head."""
+        cycle = self.cycle
+        if cycle is not None and not cycle.keep_alive:
+            return b""  # the connection ends with its answer
+        searched = 0
+        if self.partial_head:
+            searched = len(self.partial_head)
+            data, self.partial_head = self.partial_head + data, b""
+        if data.startswith(b"\r"):
+            while data.startswith(b"\r\n"):  # RFC 9112 section 2.2
+                data, searched = data[2:], 0
+            if data in (b"", b"\r"):
+                self.partial_head = data
+                return b""
+        self._begins_with_head = data.startswith(b"HEAD ")
+        end = end_of_head(data, searched)
+        if end < 0:
+            self.partial_head = data
+            return b""
+        self._parse(self._parsable(data[:end]))
+        if self.cycle is cycle:
+            raise RequestError(400, "no request")
+        return data[end:]
+
+    def _parsable(self, head: bytes) -> bytes:
+        """Return a head as httptools takes it. Raises RequestError for what it should not take."""
+        line = request_line(head)
+        if b" \r\n" in head or b"\t\r\n" in head:
+            head = _SPACE_BEHIND_VALUE.sub(b"", head)
+        if line[2] not in b"01":  # RFC 9110 section 2.5
+            head = head[: line.start(2)] + b"1" + head[line.end(2) :]
+        self._method = b""
+        if line[1] not in METHODS:
+            self._method = line[1]
+            head = b"GET" + head[line.end(1) :]
+        return head
+
+    def _parse(self, head: bytes) -> None:
+        try:
+            self.parser.feed_data(head)
+        except httptools.HttpParserUpgrade:
             if self._parse_again:
                 self._parse_again = False
-                self._parse_without_upgrade(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
-            self._refused_data_has_head = b"HEAD" in data
-            self.send_400_response("Invalid HTTP request received.")
-        if self._unparsed_bytes > MAX_UNPARSED_BYTES:
-            self.refuse(431)
+                self._parse_without_upgrade()
+
+    def _read_body(self, data: bytes) -> bytes:
+        """Read of a body; return the bytes behind it."""
+        if self._chunks is None:
+            rest = data[self._left :]
+            self._left -= len(data) - len(rest)
+            self.parser.feed_data(data[: len(data) - len(rest)])
+            return rest
+        content, behind = self._chunks.read(data)
+        if content:
+            self.on_body(content)
+        if behind is None:
+            return b""
+        self.parser.feed_data(b"0\r\n\r\n")  # the end, for its state
+        return behind
+
+    def on_message_begin(self) -> None:
+        self.checked = {}
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # in place of uvicorn's method, which looks for Expect
+        name = name.lower()
+        if name in CHECKED:
+            self.check(name, value)
+        self.headers.append((name, value))
+
+    def check(self, name: bytes, value: bytes) -> None:
+        """Remember a field of CHECKED."""
+        self.checked.setdefault(name, []).append(value)
+        if name == b"expect" and value.lower() == b"100-continue" and self.parser.get_http_version() != "1.0":
+            self.expect_100_continue = True
 
     def on_headers_complete(self) -> None:
         upgrade = self.parser.should_upgrade()
@@ -49,20 +141,31 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
         self._parse_again = upgrade and not connect
         if self._parse_again:
             return
-        self._unparsed_bytes = 0
-        if len(self.url) > MAX_URL_BYTES:
-            self.refuse(431)
-            raise ValueError("httptools cannot split it")
         if connect or self.url[:1] != b"/" or b"#" in self.url:
             self.url = self.origin_form(self.url)
+        try:
+            self.check_fields()
+        except RequestError as error:
+            self.refuse(error.status)
+            raise
         if self.before_request is not None:
             self.before_request()
         super().on_headers_complete()
+        self._in_body = True
+        if self._method:
+            self.scope["method"] = self._method.decode()
         if not self.pipeline:
             self.answering = self.cycle
-        # trailers are reported as headers: they go where they are not read
-        self.headers = []
-        self.scope = {}  # type: ignore[typeddict-item]
+
+    def check_fields(self) -> None:
+        """Look at the fields in `checked`. Raises RequestError."""
+        self._chunks, self._left = None, 0
+        if not self.checked:
+            return
+        framing = self.checked.get(b"content-length", []) + self.checked.get(b"transfer-encoding", [])
+        length = body_length(framing, self.parser.get_http_version())
+        self._chunks = ChunkedBody() if length is None else None
+        self._left = length or 0
 
     def origin_form(self, target: bytes) -> bytes:
         """Return the target of a CONNECT, or one that does not begin with a slash, as it is to be parsed.
@@ -71,13 +174,9 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
         """
         return target
 
-    def on_body(self, body: bytes) -> None:
-        self._unparsed_bytes = 0
-        super().on_body(body)
-
     def on_message_complete(self) -> None:
         if not self._parse_again:
-            self._unparsed_bytes = 0
+            self._in_body = False
             super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -96,24 +195,21 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
             self.last_answer_sent()
 
     def may_be_head(self) -> bool:
-        # the parser may still have the method of the request before: nothing else shows how far it came
-        return self._refused_data_has_head or self.parser.get_method() == b"HEAD"
+        return self._begins_with_head
 
     def send_400_response(self, msg: str) -> None:
         """What came is not HTTP."""
         self.logger.warning(msg)
         self.refuse(400)
 
-    def _parse_without_upgrade(self, rest: bytes) -> None:
+    def _parse_without_upgrade(self) -> None:
         head = self._head()
         plain = self._head(without=b"upgrade")
         if plain == head:  # it would be parsed again without end
-            self.send_400_response("Invalid HTTP request received.")
-            return
+            raise RequestError(400, "an upgrade that has no single meaning")
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
-        self.received_bytes -= len(plain) + len(rest)  # counted already
-        self.data_received(plain + rest)
+        self._parse(plain)
 
     def _head(self, without: bytes = b"") -> bytes:
         """Return the head that was parsed, `without` a token in its Connection headers."""

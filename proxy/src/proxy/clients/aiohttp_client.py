@@ -64,6 +64,8 @@ class AiohttpClient:
 
     async def send(self, outbound: Outbound, body: AsyncIterator[bytes] | None) -> "AiohttpAnswer":
         """Send a request and return when the answer's head is there. Raises ProxyError."""
+        if outbound.method != outbound.method.upper():
+            raise unsendable(NAME, "a method that is not in upper case")
         url = self._url(outbound.target)
         headers = _headers(outbound)
         if body is None:

@@ -43,7 +43,7 @@ class ForwardContext:
             settings.caller_write_timeout_seconds,
             settings.caller_min_bytes_per_second,
         )
-        self.callers = CallerTimeouts(limits, self.loop, self._note_caller_timeout)
+        self.callers = CallerTimeouts(limits, self.loop, self.note)
 
     def outbound(self, scope: Scope, fields: Fields) -> Outbound:
         """Return the request to send upstream. Raises ProxyError (4xx, 501, 508)."""
@@ -59,7 +59,8 @@ class ForwardContext:
             self.counters.count_error(error.code)
         return trace.request_id
 
-    def _note_caller_timeout(self, error: ProxyError) -> None:
+    def note(self, error: ProxyError) -> None:
+        """Count and log what went wrong before there was a request, or behind it."""
         self.counters.count_error(error.code)
         self.log.warning("%d %s: %s", error.status, error.code, error.explanation)
 

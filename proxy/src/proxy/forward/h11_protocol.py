@@ -1,65 +1,91 @@
 """uvicorn's connection by h11, the parser in Python, as the proxy needs it.
 
 h11 is more lenient than httptools: it takes bare line feeds, folded lines, control characters, repeated lengths, both
-lengths at once. What it would hide is looked for in the raw bytes of each head and trailer section.
+lengths at once. What it would hide is looked for in the raw bytes of each head, by the rules that httptools gets too.
 """
 
-import re
-from typing import Any, Final
+from typing import Any
 
 import h11
+from h11._readers import ChunkedReader
 from h11._receivebuffer import ReceiveBuffer
 from h11._state import MIGHT_SWITCH_PROTOCOL
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from proxy.forward.request_target import AUTHORITY_KEY, origin_form
 from proxy.forward.uvicorn_protocol import CallerProtocol
-from service_kit.ordered_refusal import MAX_UNPARSED_BYTES
-
-_MALFORMED: Final = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-"""A bare line feed or carriage return, a folded line, a control character (RFC 9112 sections 2.2, 5.2)."""
-
-_FRAMING: Final = re.compile(rb"(?im)^(?:content-length|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*)")
-_ONE_VALUE: Final = re.compile(rb"(?i)(?:[0-9]{1,18}|chunked)[ \t]*")
-
-
-def check_lines(raw: bytes, *, trailers: bool) -> None:
-    """Refuse what two parsers may read in two ways. Raises h11.RemoteProtocolError."""
-    if _MALFORMED.search(raw):
-        raise h11.RemoteProtocolError("malformed lines")
-    framing = _FRAMING.findall(raw)
-    if len(framing) > (0 if trailers else 1) or not all(map(_ONE_VALUE.fullmatch, framing)):
-        raise h11.RemoteProtocolError("ambiguous length")
+from service_kit.chunked_body import ChunkedBody
+from service_kit.request_head import (
+    MAX_HEAD_BYTES,
+    RequestError,
+    body_length,
+    check_lines,
+    end_of_head,
+    framing_of,
+    request_line,
+)
 
 
 class StrictBuffer(ReceiveBuffer):
-    """h11's buffer, which hands lines over only if they have one meaning."""
+    """h11's buffer, which hands a head over only if it has one meaning."""
 
-    trailers = False
     begins_with_head = False
+    _searched = 0
 
     def maybe_extract_lines(self) -> list[bytearray] | None:
-        """Extract a head, or trailers, once all of it is here."""
-        if not self.trailers:
-            while self._data.startswith(b"\r\n"):  # RFC 9112 section 2.2
-                del self._data[:2]
-            self.begins_with_head = self._data.startswith(b"HEAD")
-            if bytes(self._data) in (b"", b"\r"):
-                return None
-        raw = bytes(self._data)
-        lines = super().maybe_extract_lines()
-        if lines is not None:
-            check_lines(raw[: len(raw) - len(self._data)], trailers=self.trailers)
-        elif _MALFORMED.search(raw.removesuffix(b"\r")):  # garbage may never come to an end
-            raise h11.RemoteProtocolError("malformed lines")
-        return lines
+        """Extract a head, once all of it is here. Raises RequestError."""
+        while self._data.startswith(b"\r\n"):  # RFC 9112 section 2.2
+            del self._data[:2]
+            self._searched = 0
+        if bytes(self._data) in (b"", b"\r"):
+            return None
+        self.begins_with_head = self._data.startswith(b"HEAD ")
+        end = end_of_head(self._data, self._searched)
+        if end < 0:
+            self._searched = len(self._data)
+            return None
+        self._searched = 0
+        head = bytes(self._data[:end])
+        version = "1." + request_line(head)[2].decode()
+        check_lines(head, 0, end)
+        body_length(framing_of(head), version)
+        return super().maybe_extract_lines()
+
+    def take_all(self) -> bytes:
+        """Extract everything."""
+        return bytes(self.maybe_extract_at_most(len(self)) or b"")
+
+    def put_back(self, data: bytes) -> None:
+        """Have these bytes in front again."""
+        self._data[:0] = data
+
+
+class StrictReader:
+    """Reads a chunked body for h11, in place of its own reader."""
+
+    def __init__(self) -> None:
+        self._body = ChunkedBody()
+        self._whole = False
+
+    def __call__(self, buffer: StrictBuffer) -> h11.Data | h11.EndOfMessage | None:
+        """Return the next event, if there is one. Raises RequestError."""
+        content = b""
+        if not self._whole:
+            content, behind = self._body.read(buffer.take_all())
+            self._whole = behind is not None
+            buffer.put_back(behind or b"")
+        if content:
+            return h11.Data(data=content)
+        return h11.EndOfMessage() if self._whole else None
+
+    read_eof = ChunkedReader.read_eof
 
 
 class StrictConnection(h11.Connection):
     """h11's parser with a strict buffer. `status` is what to answer to the error that it raised."""
 
     def __init__(self) -> None:
-        super().__init__(h11.SERVER, MAX_UNPARSED_BYTES)
+        super().__init__(h11.SERVER, MAX_HEAD_BYTES)
         self._receive_buffer: StrictBuffer = StrictBuffer()
         self.authority: bytes | None = None
         self.status = 400
@@ -76,20 +102,22 @@ class StrictConnection(h11.Connection):
 
     def next_event(self) -> Any:
         """Return h11's next event, a request's with its target in origin form."""
-        self._receive_buffer.trailers = self.their_state is not h11.IDLE
         try:
             event = super().next_event()
-        except h11.RemoteProtocolError as error:
-            self.status = 431 if error.error_status_hint == 431 else 400
-            raise
-        if isinstance(event, h11.Request):
-            try:
-                target, self.authority = origin_form(event.method, event.target)
-            except ValueError as error:
-                raise h11.RemoteProtocolError(str(error)) from error
-            if target != event.target:
-                version = event.http_version
-                return h11.Request(method=event.method, headers=event.headers, target=target, http_version=version)
+        except RequestError as error:
+            self.status = error.status
+            raise h11.RemoteProtocolError(str(error)) from error
+        if not isinstance(event, h11.Request):
+            return event
+        if isinstance(self._reader, ChunkedReader):
+            self._reader = StrictReader()
+        try:
+            target, self.authority = origin_form(event.method, event.target)
+        except ValueError as error:
+            raise h11.RemoteProtocolError(str(error)) from error
+        version = b"1.0" if event.http_version == b"1.0" else b"1.1"  # RFC 9110 section 2.5
+        if target != event.target or version != event.http_version:
+            return h11.Request(method=event.method, headers=event.headers, target=target, http_version=version)
         return event
 
 

@@ -13,17 +13,13 @@ from proxy.asgi import Fields, Headers, header
 from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
 from proxy.forward.request_checks import (
-    HOST,
     absolute_host,
     check_expectation,
+    host_of,
     is_websocket_handshake,
-    refuse_version,
     request_framing,
 )
 from proxy.forward.request_target import AUTHORITY_KEY, normalised
-
-REQUEST_HEAD_BYTES: Final = 65_536
-"""Names and values of a request; more is 431."""
 
 ANSWER_HEAD_BYTES: Final = 65_536
 """Names and values of an answer; more is 502."""
@@ -109,17 +105,13 @@ def outbound(
     """
     incoming: Headers = scope["headers"]
     version: str = scope["http_version"]
-    if version not in ("1.1", "1.0"):
-        refuse_version(version)
     target = _target(scope, base_path)
-    if sum(map(len, chain.from_iterable(incoming)), len(target) + len(scope["method"])) > REQUEST_HEAD_BYTES:
-        raise ProxyError("headers_too_large")
-    host = _host(fields, version)
+    host = host_of(fields, version)
     if AUTHORITY_KEY in scope:
         host = absolute_host(scope[AUTHORITY_KEY])
     chunked, has_body = (False, False) if _FRAMES.isdisjoint(fields) else request_framing(fields, version)
     if b"expect" in fields:
-        check_expectation(fields, version)
+        check_expectation(fields)
     if b"upgrade" in fields and is_websocket_handshake(scope, fields):
         raise ProxyError("not_implemented")
     if b"via" in fields and any(pseudonym in value for value in fields[b"via"]):
@@ -128,7 +120,7 @@ def outbound(
     if chunked:
         dropped |= {b"content-length"}
     headers = [(b"host", authority)]
-    headers += [(name, value.strip(b" \t")) for name, value in incoming if name not in dropped]
+    headers += [field for field in incoming if field[0] not in dropped]
     if chunked:
         headers.append((b"transfer-encoding", b"chunked"))
     if scope.get("client"):
@@ -177,15 +169,6 @@ def has_open_end(method: str, status: int, headers: Headers) -> bool:
 def request_id_of(value: bytes) -> str:
     """Return an x-request-id as far as it is kept."""
     return value.decode("latin-1")[:128]
-
-
-def _host(fields: Fields, http_version: str) -> bytes:
-    values = fields.get(b"host")
-    if values is None and http_version == "1.0":
-        return b""
-    if values is None or len(values) != 1 or not HOST.fullmatch(values[0]):
-        raise ProxyError("bad_request", "a request needs one valid Host header")
-    return values[0]
 
 
 def _dropped(fields: Fields) -> frozenset[bytes]:

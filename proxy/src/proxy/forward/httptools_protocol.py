@@ -14,20 +14,20 @@ class HttpToolsConnection(CallerProtocol, PlainHttp1Protocol):
 
     _upgrade_ignored = False
 
-    def on_message_begin(self) -> None:
-        self.head_begun = True
-        super().on_message_begin()
-
     def on_headers_complete(self) -> None:
-        self.head_begun = False
         if self._upgrade_ignored:
             self._upgrade_ignored = False
             self.scope[UPGRADE_KEY] = True
         super().on_headers_complete()
 
-    def _parse_without_upgrade(self, *rest: bytes) -> None:
+    @property
+    def head_begun(self) -> bool:  # type: ignore[override]
+        """Whether bytes of a head are here that is not whole."""
+        return bool(self.partial_head)
+
+    def _parse_without_upgrade(self) -> None:
         self._upgrade_ignored = True
-        super()._parse_without_upgrade(*rest)
+        super()._parse_without_upgrade()
 
     def origin_form(self, target: bytes) -> bytes:
         """Return the target in origin form; the authority of an absolute one goes into the scope."""

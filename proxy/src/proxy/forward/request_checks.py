@@ -1,20 +1,25 @@
-"""What a request is refused for, besides its size: its version, its host, its length, what it expects. Pure rules.
+"""What a request is refused for, by errors of the proxy's own: its host, its length, what it expects. Pure rules.
 
 Sources: RFC 9112 sections 3.2 (Host) and 6 (lengths), RFC 9110 sections 7.8 (Upgrade) and 10.1.1 (Expect).
 """
 
-import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from proxy.asgi import Fields
 from proxy.errors import ProxyError
+from service_kit.request_head import HOST, RequestError, body_length, is_met, names_one_host
 
 UPGRADE_KEY: Final = "proxy.upgrade"
 """In the scope of a request whose Connection named "upgrade", where the protocol class has taken that out."""
 
-HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~%!$&'()*+;=-]+)(?::[0-9]{0,5})?")
-_LENGTH: Final = re.compile(rb"[ \t]*[0-9]{1,18}[ \t]*")
+
+def host_of(fields: Fields, http_version: str) -> bytes:
+    """Return the one valid Host, empty where HTTP/1.0 has none. Raises ProxyError (400)."""
+    values = fields.get(b"host", ())
+    if not names_one_host(values, http_version):
+        raise ProxyError("bad_request", "a request needs one valid Host header")
+    return values[0] if values else b""
 
 
 def absolute_host(authority: bytes) -> bytes:
@@ -24,29 +29,18 @@ def absolute_host(authority: bytes) -> bytes:
     return authority
 
 
-def refuse_version(version: str) -> NoReturn:
-    if version == "2.0":
-        raise ProxyError("http_version_not_supported", "HTTP/1.1 and HTTP/1.0 are spoken here")
-    raise ProxyError("bad_request", "there is no such version of HTTP/1")
-
-
 def request_framing(fields: Fields, http_version: str) -> tuple[bool, bool]:
     """Return whether a request's body is chunked, and whether there is one. Raises ProxyError (400)."""
-    codings = fields.get(b"transfer-encoding")
-    lengths = fields.get(b"content-length", [])
-    if codings is None:
-        if len(lengths) > 1 or not _LENGTH.fullmatch(lengths[0]):
-            raise ProxyError("bad_request", "a request has one Content-Length, a whole number")
-        return False, int(lengths[0]) > 0
-    if lengths or len(codings) > 1 or codings[0].strip().lower() != b"chunked" or http_version == "1.0":
-        raise ProxyError("bad_request", "the only transfer coding taken is chunked, of an HTTP/1.1 caller")
-    return True, True
+    framing = [*fields.get(b"content-length", ()), *fields.get(b"transfer-encoding", ())]
+    try:
+        length = body_length(framing, http_version)
+    except RequestError as error:
+        raise ProxyError("bad_request", str(error)) from error
+    return length is None, length != 0
 
 
-def check_expectation(fields: Fields, http_version: str) -> None:
-    expected = {value.strip().lower() for value in fields[b"expect"]} - {b""}
-    if expected and (http_version == "1.0" or expected != {b"100-continue"}):
-        # uvicorn would send 100 Continue to an HTTP/1.0 caller, which takes it for the answer
+def check_expectation(fields: Fields) -> None:
+    if not all(map(is_met, fields[b"expect"])):
         raise ProxyError("expectation_failed")
 
 

@@ -21,7 +21,13 @@ LOOKS: Final = 3
 STILL_THERE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 """What asks it: legal before any final answer (RFC 9110 section 15.2), and reset by a caller that has closed it all."""
 
-_CODES: Final = {400: "bad_request", 408: "caller_timeout", 431: "headers_too_large"}
+_ERRORS: Final = {
+    400: ("bad_request", ""),
+    408: ("caller_timeout", ""),
+    414: ("target_too_long", ""),
+    431: ("headers_too_large", ""),
+    505: ("http_version_not_supported", "HTTP/1.1 and HTTP/1.0 are spoken here"),
+}
 
 
 class CallerProtocol(OrderedRefusals):
@@ -80,7 +86,10 @@ class CallerProtocol(OrderedRefusals):
 
     def refusal(self, status: int, *, has_body: bool) -> bytes:
         """Return the proxy's own error, whole."""
-        return raw_error(ProxyError(_CODES[status]), has_body=has_body)
+        error = ProxyError(*_ERRORS[status])
+        if status != 408 and "forwarding" in self.app_state:  # a time-out is counted where it is found
+            self.app_state["forwarding"].note(error)
+        return raw_error(error, has_body=has_body)
 
     def body_broken(self) -> None:
         """The rest of the body of a request that is being answered will not come.

@@ -1,0 +1,134 @@
+"""What a request's head has to be before a parser reads it: one set of pure rules for both of uvicorn's parsers.
+
+httptools takes RTSP/1.0 for a version, spaces in a row and a line feed in front; h11 takes bare line feeds, folded
+lines, control characters and two lengths. Sources: RFC 9112 sections 2.2, 3, 5 and 6; RFC 9110 sections 2.5, 7.2 and
+10.1.1.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+MAX_HEAD_BYTES: Final = 65_536
+"""A request line and its fields, with their line ends; also a trailer section."""
+
+MAX_FIELDS: Final = 1000
+"""Lines of a head, or of a trailer section. Each costs some 10 microseconds until it is forwarded."""
+
+END: Final = b"\r\n\r\n"
+TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~%!$&'()*+;=-]+)(?::[0-9]{0,5})?")
+
+_LINE: Final = re.compile(rb"(" + TOKEN + rb") [\x21-\x7e]+ HTTP/1\.([0-9])\r\n")
+_OTHER_MAJOR_VERSION: Final = re.compile(TOKEN + rb" [\x21-\x7e]+ HTTP/[23]\.[0-9]\r\n")
+_LINE_SO_FAR: Final = re.compile(rb"[\x20-\x7e]*\r?")
+_MALFORMED: Final = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""A bare line feed or carriage return, a folded line, a control character."""
+
+_FRAMING: Final = re.compile(rb"(?im)^(?:content-length|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*)")
+_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+_FIELDS: Final = re.compile(rb"(?:" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)+\r\n")
+
+
+class RequestError(ValueError):
+    """What came is not a request. `status` is to be its answer."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+def end_of_head(data: bytes | bytearray, searched: int = 0) -> int:
+    """Return where the head at the beginning of `data` ends, -1 while it is not whole.
+
+    `searched` bytes were here before. Raises RequestError also for a beginning that nothing can make good.
+    """
+    end = data.find(END, max(0, searched - 3)) + 4
+    if end < 4:
+        _check_beginning(data, searched)
+        return -1
+    if end > MAX_HEAD_BYTES or data.count(b"\n", 0, end) > MAX_FIELDS + 2:
+        _check_line_length(data)
+        check_size(data, end)
+    return end
+
+
+def check_size(data: bytes | bytearray, end: int) -> None:
+    """Limit the head or the trailer section up to `end`, whole or not. Raises RequestError (431)."""
+    if end > MAX_HEAD_BYTES:
+        raise RequestError(431, "the head or its trailers are too long")
+    if data.count(b"\n", 0, end) > MAX_FIELDS + 2:
+        raise RequestError(431, "too many fields")
+
+
+def check_lines(data: bytes | bytearray, searched: int, end: int) -> None:
+    """Check the lines up to `end`, of which `searched` bytes were checked before. Raises RequestError (400)."""
+    if _MALFORMED.search(data, max(0, searched - 1), end):
+        raise RequestError(400, "malformed lines")
+
+
+def _check_beginning(data: bytes | bytearray, searched: int) -> None:
+    _check_line_length(data)
+    check_size(data, len(data))
+    check_lines(data, searched, len(data) - data.endswith(b"\r"))
+    if b"\r\n" in data:
+        request_line(data)
+    elif not _LINE_SO_FAR.fullmatch(data):
+        raise RequestError(400, "no request line")
+
+
+def _check_line_length(data: bytes | bytearray) -> None:
+    most = MAX_HEAD_BYTES
+    if len(data) > most and data.find(b"\r\n", 0, most) < 0 <= data.find(b" ", 0, most):
+        raise RequestError(414, "the request line is too long")
+
+
+def request_line(head: bytes | bytearray) -> "re.Match[bytes]":
+    """Return the method and the minor version, as groups 1 and 2. Raises RequestError (400, 505)."""
+    line = _LINE.match(head)
+    if line is not None:
+        return line
+    if _OTHER_MAJOR_VERSION.match(head):
+        raise RequestError(505, "HTTP/1.1 and HTTP/1.0 are spoken here")
+    raise RequestError(400, "no request line")
+
+
+def framing_of(head: bytes | bytearray) -> list[bytes]:
+    """Return the values of Content-Length and Transfer-Encoding in a head, or in trailers, as they were sent."""
+    return _FRAMING.findall(head)
+
+
+def body_length(framing: Sequence[bytes], http_version: str) -> int | None:
+    """Return the length of a request's body, None if it is chunked.
+
+    `framing`: the values of Content-Length and Transfer-Encoding. Raises RequestError (400).
+    """
+    if not framing:
+        return 0
+    value = framing[0].strip(b" \t")
+    if len(framing) > 1:
+        raise RequestError(400, "a request has one length")
+    if _LENGTH.fullmatch(value):
+        return int(value)
+    if value.lower() != b"chunked" or http_version == "1.0":
+        raise RequestError(400, "the only transfer coding taken is chunked, of an HTTP/1.1 caller")
+    return None
+
+
+def check_trailers(section: bytes) -> None:
+    """Check a trailer section with its end. Raises RequestError (400, 431)."""
+    check_size(section, len(section))
+    if not _FIELDS.fullmatch(section) or framing_of(section):
+        raise RequestError(400, "malformed trailers")
+
+
+def names_one_host(values: Sequence[bytes], http_version: str) -> bool:
+    """Whether the values of Host are those of a request."""
+    if not values:
+        return http_version == "1.0"
+    return len(values) == 1 and HOST.fullmatch(values[0]) is not None
+
+
+def is_met(expectation: bytes) -> bool:
+    """Whether an Expect header is one to meet, or to ignore, as HTTP/1.0 has it."""
+    return expectation.lower() in (b"", b"100-continue")
