@@ -4,7 +4,7 @@ import pytest
 from pydantic import JsonValue
 
 from lab.conclusion import Advice, AdvicePromise, Metric, Verdict
-from lab.run_document import LatencyMs, PartSettings, RunDocument, SettingsAtEnds, Totals
+from lab.run_document import Host, LatencyMs, PartSettings, RunDocument, SettingsAtEnds, Totals
 from lab.trial import settings_to_repeat, trial
 from support.documents import run_document
 
@@ -37,6 +37,14 @@ def test_a_promise_holds_within_a_quarter(
     second = run_document(totals=Totals(requests=1000, failures=0, rps=rps), latency_ms=LatencyMs(mean=mean_ms))
     found = trial(promising(metric, after), second)
     assert (found.held, found.worse) == (held, worse)
+
+
+@pytest.mark.parametrize(("after", "rps", "held"), [(200.0, 190.0, True), (200.0, 140.0, None), (None, 50.0, None)])
+def test_a_machine_that_others_keep_busy_breaks_no_promise(after: float | None, rps: float, held: bool | None) -> None:
+    totals, host = Totals(requests=1000, failures=0, rps=rps), Host(cores=2, busy_share=1.0)
+    found = trial(promising("succeeded_rps", after), run_document(totals=totals, host=host))
+    assert (found.held, found.worse) == (held, False)
+    assert ("other work" in found.words) is (held is None)
 
 
 def test_words_name_all_three_figures() -> None:

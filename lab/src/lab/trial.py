@@ -9,6 +9,7 @@ from lab.conclusion import Advice, Metric
 from lab.document_part import DocumentPart
 from lab.run_document import RunDocument
 from lab.run_settings import OWN_TO_EACH_RUN, is_own_address, is_wiring, variables_of
+from lab.verdict.facts import Facts
 from lab.verdict.run_model import measured_figures
 from lab.wording import metric_words
 from service_kit.variables import as_text
@@ -27,7 +28,10 @@ _FILES = re.compile(r"_(?:DIRECTORY|CA_FILE)$")
 
 
 class Trial(DocumentPart):
-    """What became of a promise. `held` is null where nothing was promised; `worse`: the change did harm."""
+    """What became of a promise. `held` is null where nothing was promised; `worse`: the change did harm.
+
+    Neither is said where other work took the machine in the second run.
+    """
 
     before: str
     after: str
@@ -48,7 +52,9 @@ def trial(before: RunDocument, after: RunDocument) -> Trial:
     was, measured = (measured_figures(run).get(metric, 0.0) for run in (before, after))
     held = None if promised is None else _near(metric, promised, measured)
     worse = measured < was * (1 - WORSE) if metric in _RISING else measured > was * (1 + WORSE) + _slack(metric)
-    if held is None:
+    if (held is False or worse) and Facts(after).others_fill_the_machine:
+        held, worse, outcome = None, False, "not to be judged: other work kept this machine busy"
+    elif held is None:
         outcome = f"of which nothing was promised ({promise.assumes if promise is not None else 'no model'})"
     else:
         outcome = f"{'as promised' if held else 'not as promised'} ({promised:g})"

@@ -27,6 +27,8 @@ _A_WAIT = 0.1
 _OTHER_MACHINE = 2.0
 """How many times quicker or slower than the calibration's a machine may be."""
 
+_MANY_FAILED = 0.1
+
 _AS_MEASURED: tuple[Quantity, ...] = ("upstream_ms", "generator_cpu_ms")
 
 _EXPIRY = "PROXY_KEEPALIVE_EXPIRY_SECONDS"
@@ -91,14 +93,17 @@ class RunModel:
     def afresh(self, change: Mapping[str, JsonValue]) -> dict[Metric, float]:
         """Return the figures with these variables by the forecast alone, for a run that no model describes.
 
-        The upstream takes as long as it did, the proxy's CPU what was calibrated: on a machine that is quicker or
-        slower by as much as Locust's CPU shows. Raises Unpredictable for a variable that the model doesn't know.
+        The upstream takes as long as it did, or as is set where many requests failed and may not have reached it; the
+        proxy's CPU what was calibrated: on a machine that is quicker or slower by as much as Locust's CPU shows. Raises
+        Unpredictable for a variable that the model doesn't know.
         """
         one_client = change.get("LAB_PATTERN") == ONE_CLIENT.name
         settings = as_forwarding(self.reported, ONE_CLIENT) if one_client else self.settings
         settings = changed(settings, {name: value for name, value in change.items() if name != "LAB_PATTERN"})
         found, assumed = measured_quantities(self.run), assumptions_of(settings)
         kept: dict[Quantity, float] = {name: found[name] for name in _AS_MEASURED if name in found}
+        if found["failed_share"] > _MANY_FAILED:
+            kept.pop("upstream_ms", None)
         correction = Correction.of(assumed, kept)
         machine = min(max(correction.generator_cpu, 1 / _OTHER_MACHINE), _OTHER_MACHINE)
         return _figures(predict(replace(correction, proxy_cpu=machine).apply(settings.workload())))
