@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import random
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from browser import Browser
 from lab.account.places import Place
 from lab.account.window import Window
 from lab.cli.report import csv_text
+from lab.comparison.compare import compare
 from lab.figures.audit import audit_picture
 from lab.figures.chart import BAD, GOOD, QUIET, SERIES
 from lab.figures.distribution import distribution, quantiles
@@ -20,6 +22,7 @@ from lab.figures.html_page import DARK, LIGHT, html_page
 from lab.figures.places import COLOURS, place_of, sentence
 from lab.figures.report import report_sections
 from lab.figures.run_series import run_series
+from lab.figures.side_by_side import differences, overlaid, time_of_each
 from lab.figures.waterfall import account_waterfall, slow_requests
 from lab.objective import ObjectiveOutcome
 from lab.prediction.prediction import Prediction
@@ -27,6 +30,7 @@ from lab.run_document import LatencyMs, Ledger, RunDocument, SeriesPoint, SlowRe
 from lab.witnesses import Audit, AuditCheck
 from support.documents import account, run_document
 from support.fake_clone import FakeClone
+from support.simulated_runs import simulated
 
 PHASES = [
     "admission",
@@ -156,8 +160,34 @@ def test_the_audit_shows_which_counts_do_not_agree() -> None:
 def test_a_report_of_several_runs_compares_them_first() -> None:
     runs = [_run(), _run(run_id="20261120T120000Z-0002", label="twenty")]
     headings = [section.heading for section in report_sections(runs)]
-    assert headings[:2] == ["Side by side", "ten: limited by the pool"]
+    assert headings[0] == "Side by side"
     assert headings.count("Where the time went") == 2
+
+
+def test_a_difference_within_its_noise_is_grey() -> None:
+    """Twice the throughput is not, and p50 is the same."""
+    drawn = random.Random(3)
+    first, other = simulated(drawn, rps=90.0), simulated(drawn, rps=180.0)
+    (found,) = differences(compare([first, other.model_copy(update={"id": "20261120T120000Z-0002"})]))["data"]
+    colours = dict(zip(found["y"], found["marker"]["color"], strict=True))
+    ratios = dict(zip(found["y"], found["x"], strict=True))
+    assert ratios["throughput"] == pytest.approx(2, rel=0.2)
+    assert colours["throughput"] == SERIES[1]
+    assert colours["connections busy, mean"] == QUIET
+
+
+def test_the_time_of_each_run_is_divided_in_the_places_colours() -> None:
+    runs = [_run(), _run(run_id="20261120T120000Z-0002", attribution=account({Place.UPSTREAM_WORK: 100.0}))]
+    wait, work = time_of_each(runs)["data"]
+    assert wait["y"] == ["ten 0001", "ten 0002"]
+    assert (wait["x"], work["x"]) == ([150.0, 0.0], [100.0, 100.0])
+    assert work["marker"]["color"] == COLOURS[Place.UPSTREAM_WORK]
+
+
+def test_seconds_are_overlaid_from_the_moment_when_all_users_are_there() -> None:
+    rate, slow = overlaid([_run()])["data"]
+    assert rate["x"] == slow["x"] == [1.0, 2.0, 3.0]
+    assert (rate["y"], slow["y"]) == ([90.0] * 3, [200.0] * 3)
 
 
 def test_a_run_without_figures_has_a_report_too() -> None:
@@ -206,7 +236,7 @@ def test_the_page_draws_all_figures_from_disk(tmp_path: Path, width: int, scheme
         browser.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         browser.open(path.as_uri())
         drawn = "[...document.querySelectorAll('.figure')].every((one) => one.querySelector('.main-svg'))"
-        browser.wait_for(f"document.querySelectorAll('.figure').length === 11 && {drawn}")
+        browser.wait_for(f"document.querySelectorAll('.figure').length === 14 && {drawn}")
         assert browser.evaluate("document.documentElement.scrollWidth") <= width
         paper = browser.evaluate("getComputedStyle(document.querySelector('.main-svg')).backgroundColor")
         assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(13, 17, 23)")

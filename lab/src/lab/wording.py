@@ -1,13 +1,14 @@
 """Text about a run: its name, network, upstream, injected faults and changed settings. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
 from lab.conclusion import Advice, Bottleneck, Metric
 from lab.emulation import EmulatorStats, Network
 from lab.pool_figures import Pool
-from lab.run_document import SettingsAtEnds
+from lab.run_document import RunDocument, SettingsAtEnds
+from lab.run_name import run_name
 from lab.run_settings import changes
 from lab.wire.link import LinkConfig
 from lab.wire.service import VariableValues
@@ -69,6 +70,12 @@ def busy_words(pool: Pool) -> str:
         return f"{busy} of {pool.max} connections busy"
     open_now = "" if pool.open_at_end is None else f", connections open: {pool.open_at_end} of {pool.max}"
     return f"{busy} requests under way{open_now}"
+
+
+def run_names(runs: Sequence[RunDocument]) -> list[str]:
+    """Return the runs' names; those that occur again with the end of the run's id."""
+    names = [run_name(run.label, run.started_at, run.id) for run in runs]
+    return [f"{name} {run.id[-4:]}" if names.count(name) > 1 else name for name, run in zip(names, runs, strict=True)]
 
 
 def changed_words(settings: SettingsAtEnds) -> str:

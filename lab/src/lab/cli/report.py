@@ -17,8 +17,8 @@ from lab.cli.options import workspace_of
 from lab.figures.html_page import html_page
 from lab.figures.report import report_sections
 from lab.run_document import RunDocument
-from lab.run_name import run_name
 from lab.store import RunNotFound, RunStore, write_whole
+from lab.wording import run_names
 from service_kit.exits import UsageError
 
 
@@ -30,7 +30,8 @@ def report(
 ) -> int:
     """Write a page with figures of runs: where the time went, second by second.
 
-    One HTML file that needs nothing else; its path is the last line. Several runs are also put side by side.
+    One HTML file that needs nothing else; its path is the last line. Several runs are also put side by side;
+    the label of repeated runs stands for all of them.
     """
     if as_json and as_csv:
         raise UsageError("--json and --csv: take one of them")
@@ -38,10 +39,10 @@ def report(
     asyncio.run(copy_new_runs(workspace))
     store = RunStore(workspace.checkout.runs)
     try:
-        runs = [store.find(reference) for reference in references]
+        runs = [run for reference in references for run in store.find_repeats(reference)]
     except RunNotFound as error:
         raise UsageError(str(error)) from None
-    title = " and ".join(run_name(run.label, run.started_at, run.id) for run in runs)
+    title = " and ".join(run_names(runs))
     name = "+".join(dict.fromkeys([runs[0].id, *(run.id[-4:] for run in runs[1:])]))
     page = html_page(f"Pool Sandbox: {title}", report_sections(runs))
     path = write_whole(workspace.checkout.runs / "reports" / f"{name[:80]}.html", page)

@@ -13,11 +13,11 @@ from lab.figures.sweep import sweep_figures
 from lab.sweep.axes import cell_words
 from lab.sweep.report import ReportedCell, SweepReport
 
-_HEADS = ("requests/s", "90 %", "predicted", "p50", "p99 ms", "wait", "failed", "limited by")
+_HEADS = ("requests/s", "predicted", "p50", "p99 ms", "wait", "failed", "limited by")
 
 
 def print_report(console: Console, report: SweepReport) -> None:
-    """Print a row for each cell, what was found, and the lines for .env."""
+    """Print a row for each cell with its 90 % interval, what was found, and the lines for .env."""
     table = Table(box=None, pad_edge=False, padding=(0, 1))
     console.print(Text(" ".join(report.variables)))
     table.add_column("", overflow="fold")
@@ -65,11 +65,12 @@ def csv_text(report: SweepReport) -> str:
 def page_of(report: SweepReport, variable: str | None) -> str:
     """Return the page with the figures over a variable, or by cell."""
     fixed = cell_words(tuple(report.fixed.items()))
-    env = f"for .env: {cell_words(tuple(report.set.items()))}" if report.set else ""
-    paragraphs = [text for text in (*report.words, env, f"all runs with {fixed}" if fixed else "") if text]
+    paragraphs = [f"{text}." for text in (*report.words, f"All runs with {fixed}" if fixed else "") if text]
+    lines = [f"{name}={value}" for name, value in report.set.items()]
     rows = [(" ".join(report.variables), *_HEADS), *((_name(cell), *_row(cell)) for cell in report.cells)]
     title = f"Sweep over {' and '.join(report.variables)}"
-    return html_page(title, [Section(paragraphs=paragraphs, figures=sweep_figures(report, variable), rows=rows)])
+    section = Section(paragraphs=paragraphs, lines=lines, figures=sweep_figures(report, variable), rows=rows)
+    return html_page(title, [section])
 
 
 def _name(cell: ReportedCell) -> str:
@@ -79,8 +80,7 @@ def _name(cell: ReportedCell) -> str:
 def _row(cell: ReportedCell) -> list[str]:
     one = cell.figures
     return [
-        f"{one.throughput_rps:.1f}",
-        f"{cell.throughput_low:.1f}-{cell.throughput_high:.1f}",
+        f"{one.throughput_rps:.1f} ±{(cell.throughput_high - cell.throughput_low) / 2:.1f}",
         number(one.forecast.throughput_rps if one.forecast else None, 1),
         number(one.p50_ms),
         number(one.p99_ms),

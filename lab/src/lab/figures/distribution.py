@@ -9,7 +9,7 @@ from lab.figures.chart import QUIET, SERIES, Figure, Trace, axis, layout, line, 
 from lab.objective import parse_objective
 from lab.prediction.workload import Forecast
 from lab.run_document import RunDocument
-from lab.run_name import run_name
+from lab.wording import run_names
 
 _TICKS = (0.5, 0.9, 0.95, 0.99, 0.999, 0.9999)
 _MOST_POINTS = 400
@@ -21,9 +21,9 @@ _HOVER = "%{customdata:.4~p} of the requests took <b>%{y:.4g} ms</b> or less"
 def distribution(runs: Sequence[RunDocument]) -> Figure:
     """Return a curve for each run. To the right each step is a tenth of the requests that are left, so tails show."""
     traces: list[Trace] = []
-    for number, run in enumerate(runs):
-        colour, name = SERIES[number % len(SERIES)], run_name(run.label, run.started_at, run.id)
-        traces += _curves(run, name if len(runs) > 1 else "whole answer", colour)
+    names = run_names(runs) if len(runs) > 1 else ["whole answer"]
+    for number, (name, run) in enumerate(zip(names, runs, strict=True)):
+        traces += _curves(run, name, SERIES[number % len(SERIES)])
     ticks = {"tickvals": [_across(share) for share in _TICKS], "ticktext": [f"{share * 100:g} %" for share in _TICKS]}
     x = axis("share of the requests", tickmode="array", **ticks)
     return {"data": traces, "layout": layout(xaxis=x, yaxis=axis("ms", rangemode="tozero"), shapes=_limits(runs))}

@@ -7,6 +7,7 @@ from lab.figures.audit import audit_picture
 from lab.figures.distribution import distribution
 from lab.figures.html_page import Section
 from lab.figures.run_series import run_series
+from lab.figures.side_by_side import differences, overlaid, time_of_each
 from lab.figures.waterfall import account_waterfall, slow_requests
 from lab.run_document import RunDocument
 from lab.run_name import run_name
@@ -23,16 +24,20 @@ _DISTRIBUTION = (
     "so that the few slow ones show."
 )
 _SLOWEST = "The slowest requests that the proxy's ledger kept, each divided by what it spent its time with."
+_DIFFERENCES = (
+    "Each figure as a multiple of the first run's, with its interval. In grey: no more than its noise, or not known."
+)
+_TIME_OF_EACH = "What the mean request of each run spent its time with."
 _AUDIT = "Locust, the proxy and the upstream count for themselves. Each pair of bars should be of equal length."
 
 
 def report_sections(runs: Sequence[RunDocument]) -> list[Section]:
     """Return the comparison, where there are several runs, and the sections of each run."""
-    several = [_comparison(runs)] if len(runs) > 1 else []
+    several = _comparison(runs) if len(runs) > 1 else []
     return [*several, *(section for run in runs for section in _of_run(run))]
 
 
-def _comparison(runs: Sequence[RunDocument]) -> Section:
+def _comparison(runs: Sequence[RunDocument]) -> list[Section]:
     found = compare(runs)
     settings = [(one.name, *[plain(value) for value in one.values]) for one in found.settings]
     outcomes = [
@@ -40,12 +45,14 @@ def _comparison(runs: Sequence[RunDocument]) -> Section:
         for one in found.outcomes
         if any(value is not None for value in one.values)
     ]
-    return Section(
-        heading="Side by side",
-        paragraphs=[found.sentence, *(f"Beware: {one}." for one in found.concerns)],
-        figures=[distribution(runs)],
-        rows=[("", *found.runs), *settings, *outcomes],
-    )
+    rows = [("", *found.runs), *settings, *outcomes]
+    texts = [found.sentence, *(f"Beware: {one}." for one in found.concerns)]
+    sections = [Section("Side by side", texts, rows=rows)]
+    if len(found.runs) > 1:
+        sections.append(Section("What differs", [_DIFFERENCES, found.noise], figures=[differences(found)]))
+    if any(run.attribution is not None for run in runs):
+        sections.append(Section("Where the time of each goes", [_TIME_OF_EACH], figures=[time_of_each(runs)]))
+    return [*sections, Section("Their seconds and their response times", figures=[overlaid(runs), distribution(runs)])]
 
 
 def _of_run(run: RunDocument) -> list[Section]:

@@ -18,7 +18,7 @@ Value = Callable[[SeriesPoint], float | None]
 
 def run_series(run: RunDocument) -> Figure:
     """Return four rows over the seconds of a run; without its first one, which is not whole."""
-    points, lengths = list(run.series), _lengths(run.series)
+    points, seconds = list(run.series), lengths_seconds(run.series)
     t = [point.t_seconds for point in points]
 
     def row(number: int, name: str, colour: str, meaning: str, value: Value, dash: str = "solid") -> Trace:
@@ -27,7 +27,7 @@ def run_series(run: RunDocument) -> Figure:
         return line(name, t, y, colour, hover, dash, yaxis=f"y{number}" if number > 1 else "y")
 
     def rate(value: Callable[[SeriesPoint], int]) -> Value:
-        return lambda point: value(point) / lengths[point.t_seconds]
+        return lambda point: value(point) / seconds[point.t_seconds]
 
     traces = [
         row(1, "succeeded", SERIES[0], "requests a second succeeded", rate(lambda one: one.requests - one.failures)),
@@ -42,7 +42,7 @@ def run_series(run: RunDocument) -> Figure:
     return {"data": measured, "layout": layout(height=_HEIGHT, shapes=_shapes(run), **_axes())}
 
 
-def _lengths(points: Sequence[SeriesPoint]) -> dict[float, float]:
+def lengths_seconds(points: Sequence[SeriesPoint]) -> dict[float, float]:
     """Return how long each second was, by its end."""
     return {end: max(end - start, 0.1) for start, end in pairwise([0.0, *(point.t_seconds for point in points)])}
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lab.figures.chart import SERIES, Figure, Trace, axis, band, layout, line, rule
+from lab.figures.chart import QUIET, SERIES, Figure, Trace, axis, band, layout, line, rule
 from lab.objective import parse_objective
 from lab.sweep.axes import cell_words
 from lab.sweep.report import ReportedCell, SweepReport, others
@@ -21,15 +21,26 @@ def sweep_figures(report: SweepReport, variable: str | None) -> list[Figure]:
     times: list[Trace] = []
     for number, (name, cells) in enumerate(groups.items()):
         colour = SERIES[number % len(SERIES)]
-        rates += [*_predicted_rates(report, name, colour), _measured_rates(cells, variable, name, colour)]
+        knee = next((one.value for one in report.knees if cell_words(tuple(one.settings.items())) == name), None)
+        measured = _measured_rates(cells, variable, name, colour)
+        rates += [*_predicted_rates(report, name, colour), _with_knee(measured, knee)]
         times += [*_predicted_times(report, name, colour), *_measured_times(cells, variable, name, colour)]
-    knees = [
-        band(float(one.low), float(one.high), SERIES[number % len(SERIES)]) for number, one in enumerate(report.knees)
-    ]
+    only = report.knees[0] if len(report.knees) == 1 else None
+    knees = [band(float(only.low), float(only.high), QUIET, "the knee, 90 %")] if only else []
     return [
         {"data": rates, "layout": _axes("Throughput", variable, "requests per second", knees)},
         {"data": times, "layout": _axes("Latency", variable, "milliseconds", _limits(report.objective))},
     ]
+
+
+def _with_knee(trace: Trace, value: str | None) -> Trace:
+    """Return measured points with a large diamond at the knee."""
+    if value is None:
+        return trace
+    at = [x == float(value) for x in trace["x"]]
+    marks = {"symbol": ["diamond" if one else "circle" for one in at], "size": [15 if one else 9 for one in at]}
+    texts = [f"{text}<br>the knee" if one else text for one, text in zip(at, trace["text"], strict=True)]
+    return {**trace, "marker": {**trace["marker"], **marks}, "text": texts}
 
 
 def _measured_rates(cells: Sequence[ReportedCell], variable: str, name: str, colour: str) -> Trace:

@@ -45,7 +45,7 @@ def slow_requests(requests: Sequence[SlowRequest]) -> Figure:
     for place in Place:
         values = [_spent(one.phases_ms, place) for one in requests]
         if any(value >= LEAST_SHARE * one.total_ms for value, one in zip(values, requests, strict=True)):
-            traces.append(_part(place, names, values))
+            traces.append(place_bars(place, names, values))
     return {
         "data": traces,
         "layout": layout(barmode="stack", xaxis=axis("ms"), yaxis=axis("", autorange="reversed")),
@@ -75,7 +75,8 @@ def _steps(places: Sequence[PlaceTime], ms: Sequence[float], whole: float, x: st
     }
 
 
-def _part(place: Place, names: Sequence[str], values: Sequence[float]) -> Trace:
+def place_bars(place: Place, names: Sequence[str], values: Sequence[float]) -> Trace:
+    """Return the milliseconds at a place, to be stacked, in a bar for each name."""
     return {
         "type": "bar",
         "orientation": "h",

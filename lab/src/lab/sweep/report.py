@@ -139,7 +139,7 @@ def _knee_words(one: Knee) -> str:
     rest = f" with {cell_words(tuple(one.settings.items()))}" if one.settings else ""
     sure = f"90 %: {one.low} to {one.high}" if one.low != one.high else "90 %: no other"
     text = (
-        f"the knee is at {one.variable}={one.value}{rest} ({sure}): {one.throughput_rps:.1f} requests a second, "
+        f"The knee is at {one.variable}={one.value}{rest} ({sure}): {one.throughput_rps:.1f} requests a second, "
         f"{one.of_best:.0%} of the best, and the smallest value within 5 % of it"
     )
     if one.at == "first":
@@ -155,7 +155,7 @@ def _by_best(cells: Sequence[ReportedCell]) -> tuple[dict[str, str], list[str]]:
         if cell is not best and cell.throughput_high >= best.throughput_low
     ]
     name, rate = cell_words(tuple(best.figures.settings.items())), best.figures.throughput_rps
-    words = f"most throughput with {name}: {rate:.1f} requests a second"
+    words = f"Most throughput with {name}: {rate:.1f} requests a second"
     return dict(best.figures.settings), [f"{words}; within its noise: {', '.join(equal)}" if equal else words]
 
 
@@ -181,7 +181,7 @@ def _by_search(axis: Axis, found: Found, cells: Sequence[ReportedCell]) -> tuple
     candidates = axis.candidates
     if found.answer is None:
         tried = [outcome_words(cell.objective) for cell in cells if cell.objective]
-        return {}, [f"no {axis.variable} up to {candidates[-1]} holds it; the last: {tried[-1]}"]
+        return {}, [f"No {axis.variable} up to {candidates[-1]} holds it; the last: {tried[-1]}"]
     value = candidates[found.answer]
     low = candidates[found.low if found.low is not None else 0]
     high = candidates[found.high if found.high is not None else -1]
@@ -190,5 +190,5 @@ def _by_search(axis: Axis, found: Found, cells: Sequence[ReportedCell]) -> tuple
     words = [f"{axis.variable}={value} is the {extreme} that holds it ({span}), by all that was measured together"]
     own = next((cell for cell in cells if cell.figures.settings[axis.variable] == str(value)), None)
     if own is not None and own.objective is not None:
-        words.append(f"measured there, {own.figures.requests} requests: {outcome_words(own.objective)}")
+        words.append(f"Measured there, {own.figures.requests} requests: {outcome_words(own.objective)}")
     return {axis.variable: str(value)}, words
