@@ -164,8 +164,6 @@ class Recorder:
             made = self.last is not None and self.last.totals.requests > 0
             self.environment.process_exit_code = 0 if made or self.environment.web_ui is not None else 1
 
-    # What they need.
-
     def _finish(self, counts: Counts) -> Path | None:
         run, self.current = self.current, None
         if run is None:

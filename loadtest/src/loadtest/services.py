@@ -63,7 +63,8 @@ class Services:
     def conditions(self, before: Snapshot) -> Snapshot:
         """Return that snapshot with the link's conditions and the mock's faults as now: they may change in a run."""
         answers, _ = self._ask({name: _QUESTIONS[name] for name in _CONDITIONS})
-        return replace(before, **{name: answer for name, answer in answers.items() if answer is not None})
+        known = {name: answer for name, answer in answers.items() if answer is not None}
+        return replace(before, at=time.monotonic(), **known)
 
     def ledger(self, cursor: str | None) -> LedgerPage | None:
         """Return all of the proxy's ledger since a cursor as one page; None if it cannot be read."""

@@ -1,6 +1,7 @@
 """Settings of the load generator: LAB_ for the recorder, LOCUST_ for what the sandbox fills in of Locust's own."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -16,16 +17,13 @@ from lab.run_settings import timespan_seconds
 from service_kit.settings_errors import ContradictionError
 
 
-def _some_time(timespan: str) -> str:
-    if not 1 <= timespan_seconds(timespan) <= 86_400:
-        raise ValueError("out of range")
-    return timespan
+def _timespan(shortest_seconds: int, longest_seconds: int) -> Callable[[str], str]:
+    def checked(timespan: str) -> str:
+        if not shortest_seconds <= timespan_seconds(timespan) <= longest_seconds:
+            raise ValueError("out of range")
+        return timespan
 
-
-def _patience(timespan: str) -> str:
-    if timespan_seconds(timespan) > 3600:
-        raise ValueError("out of range")
-    return timespan
+    return checked
 
 
 def _http_url(url: str) -> str:
@@ -70,9 +68,9 @@ PatternName = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra=a
 ObjectiveText = Annotated[str, AfterValidator(_objective), Field(json_schema_extra=allowed(OBJECTIVE_RULE))]
 RunLabel = Annotated[run_name.RunLabel, Field(json_schema_extra=allowed(run_name.LABEL_RULE))]
 RunTime = Annotated[
-    str, AfterValidator(_some_time), Field(json_schema_extra=allowed("1s to 24h, like 30s, 3m or 1h20m"))
+    str, AfterValidator(_timespan(1, 86_400)), Field(json_schema_extra=allowed("1s to 24h, like 30s, 3m or 1h20m"))
 ]
-StopTimeout = Annotated[str, AfterValidator(_patience), Field(json_schema_extra=allowed("0 to 1h, like 30s"))]
+StopTimeout = Annotated[str, AfterValidator(_timespan(0, 3600)), Field(json_schema_extra=allowed("0 to 1h, like 30s"))]
 
 
 class Settings(BaseSettings):

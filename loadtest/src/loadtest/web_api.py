@@ -36,7 +36,8 @@ class WebApi:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._settings: tuple[float, Snapshot | None, Snapshot] | None = None
+        self._begun: Snapshot | None = None
+        self._newest: Snapshot | None = None
 
     def blueprint(self, web_ui: WebUI, base_path: str) -> Blueprint:
         """Return the routes. Health and static files are open, the rest is behind Locust's login if that is on."""
@@ -144,12 +145,12 @@ class WebApi:
         """Return the services' answers now, asked at most every 2 s; during a run only what may change in one."""
         run = self._recorder.current
         begun = run.before if run is not None else None
-        kept = self._settings
-        if kept is None or kept[1] is not begun or time.monotonic() - kept[0] > SETTINGS_KEPT_SECONDS:
-            asked = self._recorder.services()
-            now = asked.snapshot() if begun is None else asked.conditions(begun)
-            self._settings = kept = time.monotonic(), begun, now
-        return kept[2], kept[2].part_settings(self._load() if run is None else run.load_settings)
+        newest = self._newest
+        if newest is None or begun is not self._begun or time.monotonic() - newest.at > SETTINGS_KEPT_SECONDS:
+            services = self._recorder.services()
+            newest = services.snapshot() if begun is None else services.conditions(begun)
+            self._begun, self._newest = begun, newest
+        return newest, newest.part_settings(self._load() if run is None else run.load_settings)
 
     def _load(self) -> VariableValues:
         """Locust's own settings between runs: those of the last one, or what the start form begins with."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.backends.checkout import Checkout
-from lab.backends.process_group import Finished, run_command
+from lab.backends.process_group import FinishedCommand, run_command
 from lab.backends.service_spec import Port, ServiceSpec, Wires, port_numbers, process_environment
 from service_kit.exits import ExitCode, UnavailableError, UsageError
 from service_kit.listening import is_free, port_taken
@@ -29,8 +29,8 @@ class Check:
         return (self.name, *sorted(f"{k}={v}" for k, v in self.environment.items() if k != "LAB_RUN_LABEL"))
 
 
-class Passed:
-    """What has passed its --check already: runs on the same services ask only about what is new."""
+class PassedChecks:
+    """The checks that have passed already: runs on the same services ask only about what is new."""
 
     def __init__(self) -> None:
         self._keys: set[tuple[str, ...]] = set()
@@ -43,14 +43,12 @@ class Passed:
         self._keys.update(check.key for check in checks)
 
 
-async def check_services(
-    services: Sequence[ServiceSpec], variables: Mapping[str, str], checkout: Checkout, *more: Check
-) -> None:
-    """Ask all services at once, and `more`, about what each would get as far as that is known before they run.
+async def check_services(services: Sequence[ServiceSpec], variables: Mapping[str, str], checkout: Checkout) -> None:
+    """Ask all services at once about what each would get, as far as that is known before they run.
 
     Raise UsageError with all their lines, UnavailableError if one cannot be asked.
     """
-    await ask_checks([*checks_of(services, variables, checkout), *more], checkout)
+    await ask_checks(checks_of(services, variables, checkout), checkout)
 
 
 async def ask_checks(checks: Sequence[Check], checkout: Checkout) -> None:
@@ -71,7 +69,7 @@ def checks_of(services: Sequence[ServiceSpec], variables: Mapping[str, str], che
     return [Check(spec.name, spec.argv, spec.environment(variables, wires)) for spec in services]
 
 
-async def _ask_all(checks: Sequence[Check], argument: str, root: Path) -> list[tuple[Check, Finished]]:
+async def _ask_all(checks: Sequence[Check], argument: str, root: Path) -> list[tuple[Check, FinishedCommand]]:
     at_once = asyncio.Semaphore(max(os.cpu_count() or 1, 4))
     answers = await asyncio.gather(*(_ask(check, argument, root, at_once) for check in checks))
     broken = [
@@ -88,7 +86,7 @@ async def _ask_all(checks: Sequence[Check], argument: str, root: Path) -> list[t
     return answers
 
 
-async def _ask(check: Check, argument: str, root: Path, at_once: asyncio.Semaphore) -> tuple[Check, Finished]:
+async def _ask(check: Check, argument: str, root: Path, at_once: asyncio.Semaphore) -> tuple[Check, FinishedCommand]:
     environment = process_environment(check.environment)
     async with at_once:
         return check, await run_command((*check.argv, argument), environment, root, _CHECK_SECONDS)

@@ -118,7 +118,7 @@ class ProcessGroup:
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedCommand:
     """How a short command ended, and what it printed."""
 
     code: int
@@ -130,7 +130,9 @@ class Finished:
         return (self.err.strip().splitlines() or ["it printed nothing"])[-1]
 
 
-async def run_command(argv: Sequence[str], environment: Mapping[str, str], folder: Path, seconds: float) -> Finished:
+async def run_command(
+    argv: Sequence[str], environment: Mapping[str, str], folder: Path, seconds: float
+) -> FinishedCommand:
     """Run a short command to its end. The code is 127 if there is no such command, 124 if it took too long."""
     pipe = asyncio.subprocess.PIPE
     try:
@@ -138,15 +140,15 @@ async def run_command(argv: Sequence[str], environment: Mapping[str, str], folde
             *argv, env=environment, cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
         )
     except FileNotFoundError:
-        return Finished(127, "", f"there is no {argv[0]} command")
+        return FinishedCommand(127, "", f"there is no {argv[0]} command")
     try:
         async with asyncio.timeout(seconds):
             out, err = await process.communicate()
     except TimeoutError:
         process.kill()
         await process.wait()
-        return Finished(124, "", f"it did not end within {seconds:.0f} s")
-    return Finished(process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace"))
+        return FinishedCommand(124, "", f"it did not end within {seconds:.0f} s")
+    return FinishedCommand(process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace"))
 
 
 async def read_lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:

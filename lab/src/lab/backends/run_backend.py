@@ -5,7 +5,7 @@ from typing import Protocol
 
 from lab.backends.control_socket import Applied
 from lab.backends.locust_run import FinishedRun, LocustCommand
-from lab.backends.preflight import Check, Passed, ask_checks, checks_of
+from lab.backends.preflight import Check, PassedChecks, ask_checks, checks_of
 from lab.backends.service_spec import Wires, port_numbers
 from lab.backends.variables import RunVariables, Variables
 from lab.backends.workspace import Mode, Workspace
@@ -59,7 +59,7 @@ def load_environment(workspace: Workspace, variables: RunVariables) -> Variables
     return {**workspace.load.environment(variables.load, wires), **HEADLESS}
 
 
-async def check_runs(workspace: Workspace, runs: Sequence[RunVariables], passed: Passed) -> None:
+async def check_runs(workspace: Workspace, runs: Sequence[RunVariables], passed: PassedChecks) -> None:
     """Check all that these runs need and that has not passed yet, before anything is touched. Raise ExitError."""
     checks: list[Check] = []
     for variables in runs:

@@ -1,7 +1,11 @@
 """Docker or processes: which of them is up, which to start, and the backend for it."""
 
 from lab.backends.compose.project import ComposeProject
+from lab.backends.compose.run import ComposeRun
+from lab.backends.compose.up import ComposeUp
 from lab.backends.foreground import UpBackend
+from lab.backends.processes.run import OwnRun, SupervisedRun
+from lab.backends.processes.up import ProcessesUp
 from lab.backends.run_backend import RunBackend
 from lab.backends.terminal import Terminal
 from lab.backends.variables import Variables
@@ -28,21 +32,11 @@ async def mode_to_start(workspace: Workspace, requested: Mode | None) -> Mode:
 
 
 def up_backend(workspace: Workspace, mode: Mode, terminal: Terminal) -> UpBackend:
-    if mode == "docker":
-        from lab.backends.compose.up import ComposeUp
-
-        return ComposeUp(workspace, terminal)
-    from lab.backends.processes.up import ProcessesUp
-
-    return ProcessesUp(workspace, terminal)
+    return ComposeUp(workspace, terminal) if mode == "docker" else ProcessesUp(workspace, terminal)
 
 
 def run_backend(workspace: Workspace, mode: Mode, own: bool) -> RunBackend:
     """Return the services that a run uses in that mode; `own` ones are started for it and end with it."""
     if mode == "docker":
-        from lab.backends.compose.run import ComposeRun
-
         return ComposeRun(workspace, own)
-    from lab.backends.processes.run import OwnRun, SupervisedRun
-
     return OwnRun(workspace) if own else SupervisedRun(workspace)

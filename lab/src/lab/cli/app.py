@@ -43,23 +43,23 @@ def main(arguments: list[str], workspace: Workspace | None = None) -> int:
         # Now, not when the interpreter ends: there it could only be a trace.
         sys.stdout.flush()
     except ExitError as error:
-        _complain(str(error))
+        _print_errors(str(error))
         return error.exit_code
     except TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else " ".join(["sandbox", *_called(arguments)])
-        _complain(f"{command}: {error.format_message()}", f"try ./{command} --help")
+        _print_errors(f"{command}: {error.format_message()}", f"try ./{command} --help")
         return ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except (BrokenPipeError, SystemExit):
         # The reader has closed the pipe (`sandbox runs | head`). Rich and typer make an exit of it, with 1, and of
         # nothing else here.
-        _drop_what_is_left()
+        _discard_output()
         return 0
     except OSError as error:
-        _drop_what_is_left()
-        _complain(f"sandbox: {error}")
+        _discard_output()
+        _print_errors(f"sandbox: {error}")
         return ExitCode.UNAVAILABLE
     return code if isinstance(code, int) else 0
 
@@ -76,7 +76,7 @@ def _app(arguments: list[str]) -> Callable[..., Any]:
     for name in _called(arguments) or _COMMANDS:
         command = getattr(importlib.import_module(f"lab.cli.{name}"), name)
         app.command(context_settings=_TEST_OPTIONS if name == "test" else None)(command)
-    app.callback()(_nothing_in_common)
+    app.callback()(_no_options)
     return app
 
 
@@ -84,15 +84,15 @@ def _called(arguments: list[str]) -> list[str]:
     return [name for name in _COMMANDS if name in arguments[:1]]
 
 
-def _drop_what_is_left() -> None:
-    """Send the rest of standard output to /dev/null: the interpreter flushes it at exit."""
+def _discard_output() -> None:
+    """Send the rest of standard output to /dev/null, because the interpreter flushes it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _nothing_in_common() -> None:
+def _no_options() -> None:
     """Make typer build a group even where only one command is registered."""
 
 
-def _complain(*lines: str) -> None:
+def _print_errors(*lines: str) -> None:
     for line in lines:
         print(line, file=sys.stderr)

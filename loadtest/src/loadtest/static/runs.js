@@ -45,7 +45,7 @@ function refresh() {
   button.textContent = chosen.size < 2 ? 'Compare' : `Compare ${chosen.size} runs`;
 }
 
-function complain(words) {
+function showError(words) {
   comparison.hidden = false;
   comparison.replaceChildren(element('p', { class: 'sentence missing' }, words));
 }
@@ -54,7 +54,7 @@ async function showRuns() {
   const runs = await fetchJson('runs.json');
   const missing = [...chosen].filter((id) => !runs.some((run) => run.id === id));
   for (const id of missing) chosen.delete(id);
-  if (missing.length) complain(`No such run: ${missing.join(', ')}`);
+  if (missing.length) showError(`No such run: ${missing.join(', ')}`);
   const none = element('tr', {}, element('td', { colspan: 10, class: 'empty' }, 'No run yet: start one in Locust.'));
   rows.replaceChildren(...(runs.length ? runs.map(row) : [none]));
   refresh();
@@ -130,7 +130,7 @@ async function showComparison() {
     history.replaceState(null, '', `?${query}`);
     comparison.scrollIntoView({ behavior: 'smooth', block: 'nearest' });
   } catch (error) {
-    complain(error.message);
+    showError(error.message);
   }
 }
 
@@ -140,5 +140,5 @@ try {
   await showRuns();
   if (chosen.size >= 2) await showComparison();
 } catch (error) {
-  complain(`The runs could not be fetched: ${error.message}`);
+  showError(`The runs could not be fetched: ${error.message}`);
 }

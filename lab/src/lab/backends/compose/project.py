@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.backends.process_group import Finished, ProcessGroup, read_lines, run_command
+from lab.backends.process_group import FinishedCommand, ProcessGroup, read_lines, run_command
 from lab.backends.service_spec import LOOPBACK, Port
 from lab.backends.services import LOCUST_WEB_PORT, PROXY_PORT, speaks_tls
 from service_kit.exits import UnavailableError
@@ -122,7 +122,7 @@ class ComposeProject:
             raise UnavailableError(f"cannot fetch {path} from {service}'s volume: {done.err.strip()[-300:]}")
         return done.out.encode()
 
-    async def _quick(self, *argv: str) -> Finished:
+    async def _quick(self, *argv: str) -> FinishedCommand:
         return await run_command(argv, self.environment, self._root, _QUICK_SECONDS)
 
     async def _long(self, *arguments: str, on_line: Callable[[str], None] = lambda _line: None) -> None:

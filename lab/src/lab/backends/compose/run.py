@@ -10,7 +10,7 @@ from lab.backends.control_socket import Applied
 from lab.backends.live_change import LiveChange, change_live, differing, is_altered
 from lab.backends.locust_run import FinishedRun, LocustCommand
 from lab.backends.locust_ui import LocustUi, save_document
-from lab.backends.preflight import Passed, check_free
+from lab.backends.preflight import PassedChecks, check_free
 from lab.backends.run_backend import HEADLESS, check_runs, read_document
 from lab.backends.service_http import get, get_document, unready_reason
 from lab.backends.services import PROXY, PROXY_PORT
@@ -35,7 +35,7 @@ class ComposeRun:
         self._workspace = workspace
         self._own = own
         self._built = not own
-        self._passed = Passed()
+        self._passed = PassedChecks()
         self._one_off = ""
         self._applied: Variables | None = None
         self._live_change: LiveChange | None = None

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from lab.backends.control_socket import Applied, ServiceStatus
 from lab.backends.locust_run import FinishedRun, LocustCommand
-from lab.backends.preflight import Passed, check_distinct
+from lab.backends.preflight import PassedChecks, check_distinct
 from lab.backends.processes.supervisor import Supervisor
 from lab.backends.run_backend import check_runs, load_environment, read_document
 from lab.backends.service_spec import process_environment
@@ -23,7 +23,7 @@ class _ProcessesRun:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._passed = Passed()
+        self._passed = PassedChecks()
 
     async def check(self, runs: Sequence[RunVariables]) -> None:
         for variables in runs:
