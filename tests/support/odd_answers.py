@@ -269,6 +269,9 @@ _CHUNKS: Final = {
     "chunks byte by byte": odd(_bytes_of(CHUNKED + CHUNKS), TAKEN),
     "a trailer": odd(CHUNKED + CHUNKS[:-2] + b"X-A: 1\r\n\r\n", TAKEN),
     "a trailer Content-Length": odd(CHUNKED + b"2\r\nok\r\n0\r\nContent-Length: 9\r\n\r\n", TAKEN, aiohttp=_MALFORMED),
+    "a trailer Content-Length, later": odd(
+        (CHUNKED, b"2\r\nok\r\n", b"0\r\nContent-Length: 9\r\n\r\n"), TAKEN, aiohttp=_MALFORMED
+    ),
     "a trailer Transfer-Encoding": odd(CHUNKED + b"2\r\nok\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n", TAKEN),
     "a trailer without colon": odd(CHUNKED + b"2\r\nok\r\n0\r\nnonsense\r\n\r\n", *_MALFORMED),
     "200 trailers": odd(
