@@ -51,6 +51,10 @@ class StrictBuffer(ReceiveBuffer):
         body_length(framing_of(head), version)
         return super().maybe_extract_lines()
 
+    def is_next_line_obviously_invalid_request_line(self) -> bool:
+        """No: that was looked for above; h11 would refuse a carriage return whose line feed has not come."""
+        return False
+
     def take_all(self) -> bytes:
         """Extract everything."""
         return bytes(self.maybe_extract_at_most(len(self)) or b"")
