@@ -149,7 +149,7 @@ DECISIONS: Final[dict[int, Decision]] = {
         "grammar of a request",
         "what is odd and valid goes on: spaces around values and in chunk extensions, an empty line in front, HTTP/1.2 "
         "as 1.1, any method; what is not valid is 400, HTTP/2 and HTTP/3 505, a line beyond 64 KiB 414, a head or "
-        "trailers beyond 64 KiB or 1000 fields 431",
+        "trailers beyond 64 KiB or 500 fields 431",
         "RFC 9112 2 to 7, RFC 9110 2.5; llhttp, h11, Go, HTTP Garden",
     ),
 }

@@ -53,6 +53,7 @@ def _hello(raw: bytes) -> Valid:
 
 VALID: Final[dict[str, Valid]] = {
     "an empty line in front": Valid(b"\r\n" + line(b"GET /odd HTTP/1.1")),
+    "more of them": Valid(b"\r\n" * 5 + line(b"GET /odd HTTP/1.1")),
     "HTTP/1.2 is 1.1 to who does not know it": Valid(line(b"GET /odd HTTP/1.2")),
     "HTTP/1.9": _hello(b"POST /odd HTTP/1.9\r\n" + HOST + CHUNKED + b"\r\n" + HELLO),
     "a method that is not registered": Valid(line(b"FROBNICATE /odd HTTP/1.1"), b"FROBNICATE"),
@@ -65,6 +66,8 @@ VALID: Final[dict[str, Valid]] = {
     "a host with a port": Valid(with_host(b"Host: a:8080\r\n")),
     "a host with an empty port": Valid(with_host(b"Host: a:\r\n")),
     "an IPv6 host": Valid(with_host(b"Host: [2001:db8::1]:80\r\n")),
+    "an address of the future": Valid(with_host(b"Host: [v1.a:b]\r\n")),
+    "every character of a host": Valid(with_host(b"Host: aA0-._~%41!$&'()*+;=\r\n")),
     "a field that is not there": Valid(fields(b"X-Empty:\r\n"), fields=(("x-empty", b""),)),
     "a field of spaces": Valid(fields(b"X-Empty: \t \r\n"), fields=(("x-empty", b""),)),
     "spaces around a value, and tabs in it": Valid(fields(b"X-A:\t a\t b \t\r\n"), fields=(("x-a", b"a\t b"),)),
@@ -190,6 +193,8 @@ _HOSTS: Final[dict[str, bytes]] = {
     "a quote": b'Host: "a"\r\n',
     "a port of letters": b"Host: a:b\r\n",
     "two ports": b"Host: a:80:80\r\n",
+    "a port beyond all": b"Host: a:123456\r\n",
+    "a broken escape": b"Host: a%zz\r\n",
     "half a bracket": b"Host: [::1\r\n",
     "what is not ASCII": b"Host: \xc3\xa4\r\n",
     "a space before the colon": b"Host : a\r\n",

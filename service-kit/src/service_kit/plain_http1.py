@@ -26,6 +26,7 @@ METHODS: Final = frozenset(
 CHECKED: Final = frozenset({b"content-length", b"expect", b"transfer-encoding"})
 """Fields of which something depends here."""
 
+_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)+")
 _SPACE_BEHIND_VALUE: Final = re.compile(rb"(?<=[^ \t\r\n])[ \t]+(?=\r\n)")
 
 
@@ -67,8 +68,8 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
             searched = len(self.partial_head)
             data, self.partial_head = self.partial_head + data, b""
         if data.startswith(b"\r"):
-            while data.startswith(b"\r\n"):  # RFC 9112 section 2.2
-                data, searched = data[2:], 0
+            if lines := _EMPTY_LINES.match(data):  # RFC 9112 section 2.2
+                data, searched = data[lines.end() :], 0
             if data in (b"", b"\r"):
                 self.partial_head = data
                 return b""

@@ -12,12 +12,16 @@ from typing import Final
 MAX_HEAD_BYTES: Final = 65_536
 """A request line and its fields, with their line ends; also a trailer section."""
 
-MAX_FIELDS: Final = 1000
-"""Lines of a head, or of a trailer section. Each costs some 10 microseconds until it is forwarded."""
+MAX_FIELDS: Final = 500
+"""Lines of a head, or of a trailer section. So many cost 3 to 6 ms of CPU on their way, twice as many 15 (httpx)."""
 
 END: Final = b"\r\n\r\n"
 TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~%!$&'()*+;=-]+)(?::[0-9]{0,5})?")
+_LITERAL: Final = rb"\[(?:[0-9A-Fa-f:.]+|v[0-9A-Fa-f]+\.[0-9A-Za-z._~!$&'()*+,;=:-]+)\]"
+_NAME: Final = rb"(?:[0-9A-Za-z._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})+"
+HOST: Final = re.compile(rb"(?:" + _LITERAL + rb"|" + _NAME + rb")(?::[0-9]{0,5})?")
+"""RFC 3986 section 3.2.2, without the comma: that may be a list of two."""
+
 
 _LINE: Final = re.compile(rb"(" + TOKEN + rb") [\x21-\x7e]+ HTTP/1\.([0-9])\r\n")
 _OTHER_MAJOR_VERSION: Final = re.compile(TOKEN + rb" [\x21-\x7e]+ HTTP/[23]\.[0-9]\r\n")
