@@ -87,6 +87,14 @@ def test_over_http2_requests_have_as_many_places_as_the_client_makes_of_it(
     assert settings.opened_per_request() == 0, "none is closed as one too many"
 
 
+def test_a_deadline_that_cuts_many_off_is_not_modelled() -> None:
+    """20 users on ten connections of 200 ms take 400 ms each."""
+    assert prediction_of(reported(PROXY_TOTAL_TIMEOUT_SECONDS=1.0)).forecast is not None
+    found = prediction_of(reported(PROXY_TOTAL_TIMEOUT_SECONDS=0.3))
+    assert found.forecast is None
+    assert str(found.unpredictable).startswith("PROXY_TOTAL_TIMEOUT_SECONDS=0.3: many requests would take longer")
+
+
 @pytest.mark.parametrize(
     ("settings", "start"),
     [

@@ -8,7 +8,8 @@ from pydantic import JsonValue
 
 from lab.calling_pattern import CallingPattern
 from lab.prediction.calibration import COSTS, GENERATOR_CPU_MS, ClientCost
-from lab.prediction.workload import ServiceTime, Workload
+from lab.prediction.predict import predict
+from lab.prediction.workload import Forecast, ServiceTime, Workload
 from lab.wire.mock import LatencyFigures
 
 RETRANSMISSION_SECONDS = 0.2
@@ -71,6 +72,21 @@ class ReportedSettings:
             error_share=_optional(self.upstream, "UPSTREAM_ERROR_RATE") or 0.0,
             opened_share=self.opened_per_request(),
         )
+
+    def forecast(self, work: Workload) -> Forecast:
+        """Return the forecast of a workload of these settings.
+
+        Raises Unpredictable where the deadline of the whole request would cut many off: what that does to the others is
+        no part of the model.
+        """
+        found, total = predict(work), _optional(self.proxy, "PROXY_TOTAL_TIMEOUT_SECONDS")
+        slow_ms = found.latency_p95_ms or found.latency_p99_ms
+        if total is not None and slow_ms > total * 1e3:
+            raise Unpredictable(
+                f"PROXY_TOTAL_TIMEOUT_SECONDS={total:g}: many requests would take longer ({slow_ms:.0f} ms at p95), "
+                "and what cutting them off does to the others is not modelled"
+            )
+        return found
 
     def _spared_cpu_ms(self) -> float:
         present = self.proxy.get("PROXY_SNIFFIO") == "present"

@@ -6,7 +6,6 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from lab.prediction.calibration import SOURCE
 from lab.prediction.from_settings import ReportedSettings, Unpredictable
-from lab.prediction.predict import predict
 from lab.prediction.workload import Forecast
 
 Quantity = Literal[
@@ -72,7 +71,7 @@ class Prediction(_Part):
 def prediction_of(settings: ReportedSettings) -> Prediction:
     """Return the prediction for a run with these settings."""
     try:
-        return Prediction(forecast=predict(settings.workload()), assumptions=assumptions_of(settings))
+        return Prediction(forecast=settings.forecast(settings.workload()), assumptions=assumptions_of(settings))
     except Unpredictable as why:
         return Prediction(unpredictable=str(why))
 

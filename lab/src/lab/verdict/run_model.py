@@ -11,7 +11,6 @@ from lab.calling_pattern import ONE_CLIENT, CallingPattern
 from lab.conclusion import Metric
 from lab.prediction.correction import Correction
 from lab.prediction.from_settings import ReportedSettings, Unpredictable
-from lab.prediction.predict import predict
 from lab.prediction.prediction import Quantity, assumptions_of
 from lab.prediction.promise import changed
 from lab.prediction.workload import Forecast
@@ -106,14 +105,15 @@ class RunModel:
             kept.pop("upstream_ms", None)
         correction = Correction.of(assumed, kept)
         machine = min(max(correction.generator_cpu, 1 / _OTHER_MACHINE), _OTHER_MACHINE)
-        return _figures(predict(replace(correction, proxy_cpu=machine).apply(settings.workload())))
+        return _figures(settings.forecast(replace(correction, proxy_cpu=machine).apply(settings.workload())))
 
     def _forecast(self, change: Mapping[str, JsonValue]) -> Forecast:
         known = {name: value for name, value in change.items() if name != _EXPIRY}
-        work = self._correction.apply(changed(self.settings, known).workload())
+        settings = changed(self.settings, known)
+        work = self._correction.apply(settings.workload())
         if _EXPIRY in change:  # then none has to be opened
             work = replace(work, travel_seconds=max(work.travel_seconds - self._opening_ms / 1e3, 0.0))
-        return predict(work)
+        return settings.forecast(work)
 
     @property
     def _opening_ms(self) -> float:
