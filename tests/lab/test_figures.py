@@ -13,7 +13,6 @@ import pytest
 from browser import Browser
 from lab.account.places import Place
 from lab.account.window import Window
-from lab.cli.report import csv_text
 from lab.comparison.compare import compare
 from lab.figures.audit import audit_picture
 from lab.figures.chart import BAD, GOOD, QUIET, SERIES
@@ -27,6 +26,7 @@ from lab.figures.waterfall import account_waterfall, slow_requests
 from lab.objective import ObjectiveOutcome
 from lab.prediction.prediction import Prediction
 from lab.run_document import LatencyMs, Ledger, RunDocument, SeriesPoint, SlowRequest
+from lab.store import csv_text, summarise
 from lab.witnesses import Audit, AuditCheck
 from support.documents import account, run_document
 from support.fake_clone import FakeClone
@@ -197,9 +197,9 @@ def test_a_run_without_figures_has_a_report_too() -> None:
 
 
 def test_a_line_of_figures_for_each_run() -> None:
-    rows = list(csv.DictReader(io.StringIO(csv_text([_run(), run_document()]))))
+    rows = list(csv.DictReader(io.StringIO(csv_text(map(summarise, [_run(), run_document()])))))
     assert [row["p99_ms"] for row in rows] == ["200.0", "230.0"]
-    assert rows[0]["limited_by"] == "pool"
+    assert rows[0]["bottleneck"] == "pool"
 
 
 @pytest.mark.slow

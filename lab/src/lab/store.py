@@ -1,6 +1,9 @@
 """Run documents on disk: one file a run, written whole or not at all."""
 
+import csv
+import io
 import os
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -30,8 +33,13 @@ class RunSummary(BaseModel):
     users: int
     max_connections: int | None
     rps: float
+    mean_ms: float | None
     p50_ms: float | None
+    p90_ms: float | None
+    p95_ms: float | None
     p99_ms: float | None
+    max_ms: float | None
+    pool_wait_mean_ms: float | None
     requests: int
     failures: int
     bottleneck: Bottleneck
@@ -57,6 +65,7 @@ def write_whole(path: Path, text: str) -> Path:
 
 
 def summarise(document: RunDocument) -> RunSummary:
+    latency = document.latency_ms
     maximum = (document.settings.start.proxy or {}).get("PROXY_MAX_CONNECTIONS")
     return RunSummary(
         id=document.id,
@@ -68,8 +77,13 @@ def summarise(document: RunDocument) -> RunSummary:
         users=document.users,
         max_connections=document.pool.max if document.pool else maximum if isinstance(maximum, int) else None,
         rps=round(document.totals.succeeded_rps, 3),
-        p50_ms=document.latency_ms.p50,
-        p99_ms=document.latency_ms.p99,
+        mean_ms=latency.mean,
+        p50_ms=latency.p50,
+        p90_ms=latency.p90,
+        p95_ms=latency.p95,
+        p99_ms=latency.p99,
+        max_ms=latency.max,
+        pool_wait_mean_ms=document.pool.wait_ms.mean if document.pool else None,
         requests=document.totals.requests,
         failures=document.totals.failures,
         bottleneck=document.verdict.bottleneck,
@@ -78,6 +92,15 @@ def summarise(document: RunDocument) -> RunSummary:
         changed=changed_words(document.settings),
         network=network_line(document.network, None) or "",
     )
+
+
+def csv_text(summaries: Iterable[RunSummary]) -> str:
+    """Return a line for each run."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(RunSummary.model_fields), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(summary.model_dump(mode="json") for summary in summaries)
+    return text.getvalue()
 
 
 class RunStore:

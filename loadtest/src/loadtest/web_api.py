@@ -1,7 +1,5 @@
 """The sandbox's own pages and JSON beside Locust's: past runs, comparison, live figures, health. All under /lab."""
 
-import csv
-import io
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +14,7 @@ from lab.comparison.compare import compare
 from lab.emulation import Network
 from lab.run_document import PartSettings, RunDocument
 from lab.run_name import group_words, run_name
-from lab.store import RunNotFound, RunSummary
+from lab.store import RunNotFound, RunSummary, csv_text
 from lab.wire.locust import ChangedServices, LocustHealth
 from lab.wire.service import VariableValues
 from lab.wording import limit_label, network_of
@@ -109,12 +107,8 @@ class WebApi:
 
     def runs_csv(self) -> ResponseReturnValue:
         """All runs in short, as a table for a spreadsheet."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(RunSummary.model_fields))
-        writer.writeheader()
-        writer.writerows(summary.model_dump(mode="json") for summary in self._recorder.store.summaries())
         name = {"Content-Disposition": "attachment;filename=pool-sandbox-runs.csv"}
-        return Response(text.getvalue(), mimetype="text/csv", headers=name)
+        return Response(csv_text(self._recorder.store.summaries()), mimetype="text/csv", headers=name)
 
     def compare(self) -> ResponseReturnValue:
         """Two or more runs side by side: /lab/compare.json?run=...&run=..."""

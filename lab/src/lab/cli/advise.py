@@ -9,15 +9,14 @@ from pydantic import JsonValue
 from rich.table import Table
 from rich.text import Text
 
-from lab.backends.compose.run import copy_new_runs
 from lab.backends.preflight import settings_in_force
 from lab.backends.workspace import Mode, Workspace
 from lab.cli.console import notes, print_json, results
 from lab.cli.options import DockerOption, ProcessesOption, requested_mode, workspace_of
+from lab.cli.past_runs import find_run
 from lab.cli.run_session import TAKEN_DOWN, RunOutcome, RunSession
 from lab.run_document import RunDocument
 from lab.run_name import LONGEST_LABEL, run_name
-from lab.store import RunNotFound, RunStore
 from lab.trial import Trial, followed, settings_to_repeat, trial
 from lab.wire.service import ServiceConfig, parse
 from lab.wording import promise_words
@@ -43,7 +42,7 @@ def advise(
     nothing was promised.
     """
     workspace = workspace_of(context)
-    document = _document(workspace, reference)
+    document = find_run(workspace, reference)
     if not try_it:
         _show(document, None, as_json)
         return ExitCode.OK
@@ -61,20 +60,6 @@ def advise(
     found = trial(document, outcome.document)
     _show(document, found, as_json)
     return ExitCode.FELL_SHORT if found.held is False or found.worse else ExitCode.OK
-
-
-def _document(workspace: Workspace, reference: str | None) -> RunDocument:
-    asyncio.run(copy_new_runs(workspace))
-    store = RunStore(workspace.checkout.runs)
-    try:
-        if reference is not None:
-            return store.find(reference)
-        newest = store.summaries()[:1]
-        if not newest:
-            raise UsageError("no runs yet; ./sandbox run makes one")
-        return store.read(newest[0].id)
-    except RunNotFound as error:
-        raise UsageError(str(error)) from None
 
 
 async def _followed(workspace: Workspace, document: RunDocument, requested: Mode | None) -> RunOutcome:

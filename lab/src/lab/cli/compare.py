@@ -1,6 +1,5 @@
 """`compare`: runs side by side."""
 
-import asyncio
 from typing import Annotated, Any
 
 import typer
@@ -8,11 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lab.backends.compose.run import copy_new_runs
 from lab.cli.console import print_json, results
 from lab.cli.options import workspace_of
+from lab.cli.past_runs import find_runs
 from lab.comparison.compare import Comparison, Outcome
-from lab.store import RunNotFound, RunStore
 from service_kit.exits import UsageError
 
 _QUIET = "bright_black"
@@ -34,12 +32,7 @@ def compare(
     workspace = workspace_of(context)
     if len(references) < 2:
         raise UsageError("compare: needs at least two runs, by label or id; ./sandbox runs lists them")
-    asyncio.run(copy_new_runs(workspace))
-    store = RunStore(workspace.checkout.runs)
-    try:
-        found = [run for reference in references for run in store.find_repeats(reference)]
-    except RunNotFound as error:
-        raise UsageError(str(error)) from None
+    found = find_runs(workspace, references)
     comparison = side_by_side(found)
     if as_json:
         print_json(comparison.model_dump_json(indent=1))

@@ -1,6 +1,5 @@
 """`runs`: what has been run."""
 
-import asyncio
 import json
 from typing import Annotated, Literal
 
@@ -8,11 +7,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from lab.backends.compose.run import copy_new_runs
 from lab.cli.console import number, print_json, results
 from lab.cli.options import workspace_of
+from lab.cli.past_runs import NO_RUNS, past_runs
 from lab.run_name import group_words, run_name
-from lab.store import RunStore, RunSummary
+from lab.store import RunSummary
 
 _ENDS = {"finished": "done", "interrupted": "cut", "reset": "reset"}
 """A status as a short word: the list must fit 80 columns."""
@@ -28,14 +27,13 @@ def runs(
     ended: done, cut (interrupted) or reset (in the Locust UI). Behind the label of repeats is their group.
     """
     workspace = workspace_of(context)
-    asyncio.run(copy_new_runs(workspace))
-    summaries = RunStore(workspace.checkout.runs).summaries()
+    summaries = past_runs(workspace).summaries()
     if as_json:
         print_json(json.dumps([summary.model_dump(mode="json") for summary in summaries], indent=1))
     elif summaries:
         results().print(_table(summaries))
     else:
-        results().print("no runs yet; ./sandbox run makes one")
+        results().print(NO_RUNS)
     return 0
 
 
