@@ -1,12 +1,13 @@
 """The counters of a pool: plain integers in one row, so that they can lie in a file that other processes read."""
 
 import enum
+from collections import defaultdict
 from collections.abc import MutableSequence, Sequence
 from time import perf_counter_ns
 from typing import Final
 
-from poolwatch.histogram import BUCKETS, Distribution, bucket_of, from_cells, record, upper_bound_ms
-from poolwatch.phases import Phase
+from poolwatch.histogram import BUCKETS, Distribution, bucket_of, buckets_of, from_cells, record, upper_bound_ms
+from poolwatch.phases import UNKNOWN, Phase
 
 
 class Cell(enum.IntEnum):
@@ -141,25 +142,30 @@ class Counters:
         rows = [(*spent_ns, total_ns, total_ns - spent_ns[0]) for spent_ns, total_ns in finished]
         for histogram, column in enumerate(zip(*rows, strict=True)):
             record(self.cells, HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS, column)
-        for spent_ns, total_ns in finished:
-            self._add_to_class(spent_ns, total_ns)
+        classes = defaultdict(list)
+        for (spent_ns, _), bucket in zip(finished, buckets_of([total_ns for _, total_ns in finished]), strict=True):
+            classes[bucket >> _CLASS_BITS].append(spent_ns)
+        for number, members in classes.items():
+            self._add_to_class(BY_TOTAL_AT + number * BY_TOTAL_COLUMNS, members)
 
-    def _add_to_class(self, spent_ns: Sequence[int], total_ns: int) -> None:
-        """Add a request to the class of its whole time."""
+    def _add_to_class(self, at: int, members: Sequence[Sequence[int]]) -> None:
+        """Add requests, ns by phase each, to the class whose cells begin at `at`."""
         cells = self.cells
-        at = BY_TOTAL_AT + (bucket_of(total_ns) >> _CLASS_BITS) * BY_TOTAL_COLUMNS
-        cells[at] += 1
-        cell = at
-        for spent in spent_ns:
-            cell += 1
+        cells[at] += len(members)
+        columns = list(zip(*members, strict=True))
+        for cell, spent in enumerate(map(sum, columns), start=at + 1):
             if spent:  # one that is not known takes a nanosecond off
                 cells[cell] += spent
-        if spent_ns[_CONNECT] > 0:
-            cells[cell + 1] += 1
-            cells[cell + 2] += spent_ns[_NETWORK] + spent_ns[_OTHER]
-        if spent_ns[_NETWORK] < 0 and spent_ns[_UPSTREAM] + spent_ns[_OTHER] > 0:
-            cells[cell + 3] += 1
-            cells[cell + 4] += spent_ns[_UPSTREAM] + spent_ns[_OTHER]
+        at += len(Phase) + 1
+        if any(columns[_CONNECT]) and (fresh := [each for each in members if each[_CONNECT] > 0]):
+            cells[at] += len(fresh)
+            cells[at + 1] += sum([each[_NETWORK] + each[_OTHER] for each in fresh])
+        if UNKNOWN in columns[_NETWORK]:
+            silent = [
+                waited for each in members if each[_NETWORK] < 0 and (waited := each[_UPSTREAM] + each[_OTHER]) > 0
+            ]
+            cells[at + 2] += len(silent)
+            cells[at + 3] += sum(silent)
 
 
 class PoolSlot:

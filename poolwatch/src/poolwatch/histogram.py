@@ -33,25 +33,33 @@ def bucket_of(nanoseconds: int) -> int:
     return min((doubling << _BITS) + (moved >> (doubling + 1)) - (1 << _BITS), BUCKETS - 1)
 
 
-def record(cells: MutableSequence[int], at: int, nanoseconds: Sequence[int]) -> None:
-    """Put durations into the histogram whose cells begin at `at`; one below 0 is not known and left out.
+def buckets_of(nanoseconds: Sequence[int]) -> list[int]:
+    """Return the bucket of each duration, of many in a third of the time that one by one would take."""
+    codes = _codes([each + _FROM_NS for each in nanoseconds])
+    return [code - _FLOAT_FROM for code in codes]
 
-    Many take a third of the time that one by one would: the upper half of a single-precision number is its bucket. It
-    keeps 24 bits, so that a duration less than a 2^24th below a bound may be rounded up to it.
-    """
+
+def record(cells: MutableSequence[int], at: int, nanoseconds: Sequence[int]) -> None:
+    """Put durations into the histogram whose cells begin at `at`; one below 0 is not known and left out."""
     none = nanoseconds.count(0)  # most phases take no time: on a kept connection, without TLS, without admission
     if none:
         cells[at + 1] += none
     moved = [each + _FROM_NS for each in nanoseconds if each > 0]
-    if not moved:
-        return
-    cells[at] += sum(moved) - (len(moved) << _FROM_BITS)
-    halves = memoryview(array("f", moved)).cast("B").cast("H")[_UPPER_HALF::2].tolist()
-    if max(halves) >= _FLOAT_FROM + BUCKETS:
-        halves = [min(half, _FLOAT_FROM + BUCKETS - 1) for half in halves]
-    first = at + 1 - _FLOAT_FROM
-    for half in halves:
-        cells[first + half] += 1
+    if moved:
+        cells[at] += sum(moved) - (len(moved) << _FROM_BITS)
+        first = at + 1 - _FLOAT_FROM
+        for code in _codes(moved):
+            cells[first + code] += 1
+
+
+def _codes(moved: list[int]) -> list[int]:
+    """Return the upper half of each as a single-precision number: the bucket and `_FLOAT_FROM`.
+
+    Such a number keeps 24 bits: a duration less than a 2^24th below a bound may be rounded up to it.
+    """
+    codes = memoryview(array("f", moved)).cast("B").cast("H")[_UPPER_HALF::2].tolist()
+    last = _FLOAT_FROM + BUCKETS - 1
+    return codes if max(codes) <= last else [min(code, last) for code in codes]
 
 
 def upper_bound_ms(index: int) -> float:
