@@ -4,17 +4,20 @@ Faults and distributions are in tests/upstream_mock, network profiles in tests/l
 """
 
 import sys
+import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from lab.conclusion import Bottleneck
 from lab.run_document import Totals
 from lab.verdict import rules
 from lab.verdict.judge import judge
 from proxy import patterns
 from support.documents import run_document
 from support.raw_http import get, raw_upstream, roundtrip, split
-from support.servers import running_proxy
+from support.servers import ROOT, running_proxy
 
 PATTERN = '''"""Answers by itself.
 
@@ -79,3 +82,9 @@ def test_a_verdict_rule_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         sys.modules.pop("lab.verdict.rules.few_requests", None)
     assert (few.because, few.advice.words) == ("fewer than ten", "Run longer.")
     assert many.because != "fewer than ten"
+
+
+def test_each_word_of_a_verdict_has_a_situation_that_makes_it() -> None:
+    """bench/staged.py makes them, which takes too long for a test."""
+    stagings = tomllib.loads((ROOT / "bench" / "stagings.toml").read_text())["staging"]
+    assert {staging["cause"] for staging in stagings} == set(get_args(Bottleneck))

@@ -2,9 +2,11 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from lab.conclusion import Bottleneck
 from link.profiles import PROFILES
 from proxy.errors import CHANGE_REFUSED, CODES
 from support.docs import PAGES, blocks
@@ -48,8 +50,9 @@ def test_files_that_are_named_exist(page: Path) -> None:
         ("upstream.md", set(distributions())),
         ("network.md", set(PROFILES)),
         ("proxy.md", {*CODES, CHANGE_REFUSED}),
+        ("runs.md", set(get_args(Bottleneck))),
     ],
-    ids=["faults", "distributions", "profiles", "codes"],
+    ids=["faults", "distributions", "profiles", "codes", "bottlenecks"],
 )
 def test_the_docs_name_what_there_is(page: str, names: set[str]) -> None:
     assert names - set(re.findall(r"`([\w-]+)", (ROOT / "docs" / page).read_text())) == set()

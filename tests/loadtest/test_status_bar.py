@@ -2,10 +2,11 @@
 
 import logging
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from lab.conclusion import Bottleneck
 from lab.run_document import PartSettings, RunDocument
 from lab.run_name import run_name
 from lab.store import summarise
@@ -66,6 +67,7 @@ def test_failures_are_in_the_banner_with_what_they_were() -> None:
 def test_every_limit_has_words_and_a_colour() -> None:
     """The words are in lab only; the browser is sent them."""
     style = LOCUSTFILE.with_name("static").joinpath("sandbox.css").read_text()
+    assert set(get_args(Bottleneck)) == set(LIMITS)
     assert [limit for limit in LIMITS if f".badge.{limit}" not in style] == []
     assert last_words(run(10, {}))["limit"] == limit_label("none") == "No limit reached"
     assert limit_label("pool") == "Limit: the pool"

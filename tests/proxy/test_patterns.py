@@ -13,7 +13,7 @@ import pytest
 
 from proxy import patterns
 from proxy.pattern_runtime.registry import discover
-from support.raw_http import get, raw_upstream, roundtrip, split
+from support.raw_http import dechunked, get, raw_upstream, roundtrip, split
 from support.servers import RunningProxy, environment, free_port, running_proxy
 from support.threaded_upstream import Meter, threaded_upstream
 
@@ -26,22 +26,6 @@ SEEDS = [
     *("shared_cookies", "shared_headers", "forget_aclose"),
 ]
 ALL_ANSWERED = {"received": 3, "answered": 3, "failed": 0, "aborted": 0}
-CHUNKED = ("async_lifespan", "async_module", "async_startup", "stream_aiter", "stream_media", "chunk_")
-
-
-def body_of(name: str, body: bytes) -> bytes:
-    """Take the chunks off where a pattern passes no length on."""
-    return dechunked(body) if name.startswith(CHUNKED) else body
-
-
-def dechunked(body: bytes) -> bytes:
-    """Return the chunks' content."""
-    content = b""
-    while body:
-        size, _, rest = body.partition(b"\r\n")
-        content += rest[: int(size, 16)]
-        body = rest[int(size, 16) + 2 :]
-    return content
 
 
 async def test_every_pattern_of_the_seeds_is_there_with_a_line_and_a_verdict() -> None:
@@ -122,9 +106,10 @@ async def three_calls(proxy: RunningProxy, name: str) -> None:
     """Call a pattern three times with a run's header and others."""
     for _ in range(3):
         headers = (f"X-Sandbox-Run: 1-{name}", "X-Mine: 1", "Cookie: a=b")
-        status, _, body = split(await roundtrip(proxy.port, get(f"/-/patterns/{name}/a/b%20c?q=1&q=2", *headers)))
+        target = f"/-/patterns/{name}/a/b%20c?q=1&q=2"
+        status, received, body = split(await roundtrip(proxy.port, get(target, *headers)))
         assert (name, status) == (name, 200)
-        assert body_of(name, body) == (b"" if name == "forget_aclose" else b"ok")
+        assert (name, dechunked(received, body)) == (name, b"" if name == "forget_aclose" else b"ok")
 
 
 IN_THREADS = ("requests_per_call", "requests_session", "httpx_sync_shared", "httpx_sync_per_thread")

@@ -4,21 +4,11 @@ import asyncio
 import gc
 import gzip
 
-from support.raw_http import Exchange, get, raw_upstream, roundtrip, split
+from support.raw_http import Exchange, dechunked, get, raw_upstream, roundtrip, split
 from support.servers import running_proxy
 
 LINES = b"".join(b"line %d\n" % number for number in range(1000))
 ZIPPED = gzip.compress(LINES)
-
-
-def dechunked(body: bytes) -> bytes:
-    """Return the chunks' content."""
-    content = b""
-    while body:
-        size, _, rest = body.partition(b"\r\n")
-        content += rest[: int(size, 16)]
-        body = rest[int(size, 16) + 2 :]
-    return content
 
 
 Got = tuple[int, dict[bytes, bytes], bytes]
@@ -34,8 +24,7 @@ async def through(calls: list[tuple[str, bytes]]) -> list[Got]:
     async with raw_upstream(script) as upstream, running_proxy(upstream.url) as proxy:
         for number, (name, _) in enumerate(calls):
             status, headers, body = split(await roundtrip(proxy.port, get(f"/-/patterns/{name}/{number}")))
-            names = dict(headers)
-            got.append((status, names, dechunked(body) if b"transfer-encoding" in names else body))
+            got.append((status, dict(headers), dechunked(headers, body)))
         pool = await proxy.pool()
     assert (pool["requests"]["answered"], pool["requests"]["failed"]) == (len(calls), 0)
     assert pool["active"] == 0

@@ -166,3 +166,15 @@ def split(answer: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     lines = head.split(b"\r\n")
     headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(b":") for line in lines[1:])]
     return int(lines[0].split()[1]), headers, body
+
+
+def dechunked(headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
+    """Return the content of a whole body as `split` gives it, without the chunks if it came in any."""
+    if (b"transfer-encoding", b"chunked") not in headers:
+        return body
+    content = b""
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        content += rest[: int(size, 16)]
+        body = rest[int(size, 16) + 2 :]
+    return content

@@ -289,6 +289,7 @@ def test_quantiles_are_finite_at_both_ends_and_rise(name: str, example: Callable
 
 # Mean in ms and squared coefficient of variation, by the textbook's formulas; normal's cut at 0 is 5 deviations away.
 SIGMA = math.log(600 / 80) / statistics.NormalDist().inv_cdf(0.99)
+ALPHA = math.log(50) / math.log(400 / 100)
 MOMENTS = {
     "constant(100ms)": (100, 0),
     "exponential(100ms)": (100, 1),
@@ -296,7 +297,13 @@ MOMENTS = {
     "bimodal(50ms, 500ms, share=0.1)": (95, 450**2 * 0.09 / 95**2),
     "normal(100ms, 20ms)": (100, 0.04),
     "lognormal(80ms, p99=600ms)": (80 * math.exp(SIGMA**2 / 2), math.exp(SIGMA**2) - 1),
+    "pareto(100ms, p99=400ms)": (100 * 0.5 ** (1 / ALPHA) * ALPHA / (ALPHA - 1), 1 / (ALPHA * (ALPHA - 2))),
 }
+
+
+def test_every_distribution_has_known_moments() -> None:
+    """A file's are those of its lines."""
+    assert {text.partition("(")[0] for text in MOMENTS} == set(NAMES) - {"empirical"}
 
 
 @pytest.mark.parametrize("text", MOMENTS)

@@ -1,4 +1,4 @@
-"""Networks by name, one line each with its source. To add one, add a line here; nothing else is needed.
+"""Networks by name, one line each with its source. To add one, add a line here, and its row in docs/network.md.
 
 The values of Profile are in this order: round trip, jitter, loss, bandwidth to the proxy and from it, queue. Each can
 be overridden by a variable of its own (NET_RTT_MS, ...).
