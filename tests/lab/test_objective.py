@@ -2,11 +2,19 @@
 
 import pytest
 
-from lab.objective import Figures, Objective, outcome_words, parse_objective
+from lab.conclusion import Figures
+from lab.objective import Objective, outcome_words, parse_objective
 from lab.verdict.judge import judge
 from support.documents import run_document
 
-FIGURES: Figures = {"p50": 80.0, "p99": 930.0, "mean": 100.0, "failures": 0.02, "throughput": 90.0, "p95": None}
+FIGURES: Figures = {
+    "latency_p50_ms": 80.0,
+    "latency_p99_ms": 930.0,
+    "latency_mean_ms": 100.0,
+    "failed_share": 0.02,
+    "succeeded_rps": 90.0,
+    "latency_p95_ms": None,
+}
 
 
 def parsed(text: str) -> Objective:
@@ -65,7 +73,7 @@ def test_the_verdict_begins_with_whether_it_holds() -> None:
         ("0.2s", "p99 < 0.2s does not", True),
     ):
         run = run_document()
-        run = run.model_copy(update={"objective": parsed(f"p99 < {limit}").outcome(run.objective_figures)})
+        run = run.model_copy(update={"objective": parsed(f"p99 < {limit}").outcome(run.figures)})
         verdict = judge(run)
         assert verdict.bottleneck == "pool"
         assert verdict.because.startswith(begins)

@@ -406,7 +406,7 @@ def test_with_an_objective_the_smallest_change_that_makes_it_hold(text: str, adv
     """Nothing more where it holds already; the usual advice where no change makes it hold."""
     objective = parse_objective(text)
     assert objective is not None
-    outcome = objective.outcome(run_document().objective_figures)
+    outcome = objective.outcome(run_document().figures)
     found = verdict(WAITING, objective=outcome)
     assert (found.bottleneck, found.advice.set) == ("pool", advised)
     assert found.because.startswith(f"{text} {'holds' if outcome.holds else 'does not hold'}: ")
@@ -423,7 +423,7 @@ def test_the_smallest_change_is_of_one_variable() -> None:
     assert verdict(WAITING, pool=churning).advice.set == both
     objective = parse_objective("throughput > 150/s")
     assert objective is not None
-    outcome = objective.outcome(run_document().objective_figures)
+    outcome = objective.outcome(run_document().figures)
     assert verdict(WAITING, pool=churning, objective=outcome).advice.set == {"PROXY_MAX_CONNECTIONS": 16}
 
 
@@ -439,7 +439,7 @@ def test_a_limit_that_hardly_anything_waits_for_may_miss_an_objective_all_the_sa
     run = run_document(**figures)
     settings = {"PROXY_MAX_CONNECTIONS": 19}
     found = verdict(
-        rare, settings=settings, objective=objective.outcome(run.objective_figures), cpu_cores={"proxy": 0.1}, **figures
+        rare, settings=settings, objective=objective.outcome(run.figures), cpu_cores={"proxy": 0.1}, **figures
     )
     assert (found.bottleneck, found.advice.set) == ("none", {"PROXY_MAX_CONNECTIONS": 20})
 

@@ -1,5 +1,6 @@
 """What is concluded from a run: the verdict, its advice as data, and the caveats that stand beside it."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, JsonValue, field_validator
@@ -34,6 +35,10 @@ Metric = Literal[
     "latency_p99_ms",
     "failed_share",
 ]
+"""What objectives and promises are about. `succeeded_rps`: requests a second that did not fail."""
+
+Figures = Mapping[Metric, float | None]
+"""Measured or forecast values; None where unknown."""
 
 
 class AdvicePromise(DocumentPart):

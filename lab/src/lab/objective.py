@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from lab.conclusion import Figures, Metric
 from lab.document_part import DocumentPart
 
 ObjectiveMetric = Literal["p50", "p90", "p95", "p99", "mean", "failures", "throughput"]
@@ -30,8 +31,15 @@ _BOUND = re.compile(r"([a-z0-9]+)\s*([<>])\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|%|/s)
 _JOINED = re.compile(r"\s*,\s*|\s+and\s+")
 _LONGEST = 200
 
-Figures = Mapping[ObjectiveMetric, float | None]
-"""Measured or forecast values; None where unknown."""
+METRIC_OF: Mapping[ObjectiveMetric, Metric] = {
+    "p50": "latency_p50_ms",
+    "p90": "latency_p90_ms",
+    "p95": "latency_p95_ms",
+    "p99": "latency_p99_ms",
+    "mean": "latency_mean_ms",
+    "failures": "failed_share",
+    "throughput": "succeeded_rps",
+}
 
 
 class BoundOutcome(DocumentPart):
@@ -61,6 +69,9 @@ class Bound:
     below: bool
     limit: float
 
+    def value(self, figures: Figures) -> float | None:
+        return figures.get(METRIC_OF[self.metric])
+
     def holds(self, value: float | None) -> bool:
         """Whether a value keeps to it; an unknown one does not."""
         return value is not None and (value < self.limit if self.below else value > self.limit)
@@ -84,7 +95,7 @@ class Objective:
                 text=bound.text,
                 metric=bound.metric,
                 limit=bound.limit,
-                value=(value := figures.get(bound.metric)),
+                value=(value := bound.value(figures)),
                 holds=bound.holds(value),
             )
             for bound in self.bounds

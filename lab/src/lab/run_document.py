@@ -13,10 +13,10 @@ from lab.account.attribution import Attribution
 from lab.account.failures import FailureCount
 from lab.account.window import RunPart, Window
 from lab.calling_pattern import CallingPattern
-from lab.conclusion import UNJUDGED, Verdict
+from lab.conclusion import UNJUDGED, Figures, Verdict
 from lab.document_part import DocumentPart
 from lab.emulation import DistributionMs, EmulatorStats, Network
-from lab.objective import Figures, ObjectiveOutcome
+from lab.objective import ObjectiveOutcome
 from lab.pool_figures import Closings, Pool
 from lab.prediction.prediction import Prediction
 from lab.run_name import RUN_ID
@@ -192,15 +192,15 @@ class RunDocument(BaseModel):
     notes: list[str] = Field(default_factory=list)
 
     @property
-    def objective_figures(self) -> Figures:
-        """What objectives are about, as it was measured."""
+    def figures(self) -> Figures:
+        """What objectives and promises are about, as it was measured."""
         latency, totals = self.latency_ms, self.totals
         return {
-            "p50": latency.p50,
-            "p90": latency.p90,
-            "p95": latency.p95,
-            "p99": latency.p99,
-            "mean": latency.mean,
-            "failures": totals.failures / totals.requests if totals.requests else None,
-            "throughput": totals.succeeded_rps if totals.requests else None,
+            "succeeded_rps": totals.succeeded_rps if totals.requests else None,
+            "latency_mean_ms": latency.mean,
+            "latency_p50_ms": latency.p50,
+            "latency_p90_ms": latency.p90,
+            "latency_p95_ms": latency.p95,
+            "latency_p99_ms": latency.p99,
+            "failed_share": totals.failures / totals.requests if totals.requests else None,
         }

@@ -30,7 +30,7 @@ def document(seen: Observation) -> RunDocument:
     """Build the run document: counts, differences of counters, audit, verdict, and what was to be expected."""
     measured = _measured(seen)
     if (objective := parse_objective(str(seen.load_settings.get("LAB_OBJECTIVE") or ""))) is not None:
-        measured = measured.model_copy(update={"objective": objective.outcome(measured.objective_figures)})
+        measured = measured.model_copy(update={"objective": objective.outcome(measured.figures)})
     settings = seen.whole.before.reported_settings(seen.load_settings)
     measured = measured.model_copy(update={"verdict": judge(measured, settings)})
     return measured.model_copy(update={"prediction": settings and with_outcome(settings, measured)})

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from lab.comparison.change import Change, Sample, change
 from lab.comparison.columns import Column, columns_of
@@ -28,7 +28,7 @@ class Outcome(DocumentPart):
     changes: list[Change | None] = Field(default_factory=list)
 
 
-class Comparison(BaseModel):
+class Comparison(DocumentPart):
     """Runs side by side, those of equal settings in one column, compared with the first column.
 
     `runs` names the columns, `ids` has the runs of each, `limits` what limited them.
@@ -37,8 +37,6 @@ class Comparison(BaseModel):
     `moved`: the users' time at the places where it became more or less, in ms of the mean request.
     `noise`: where the noise of the figures is from.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     runs: list[str]
     ids: list[list[str]]

@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import JsonValue
 
+from lab.document_part import DocumentPart
 from lab.prediction.calibration import SOURCE
 from lab.prediction.from_settings import ReportedSettings, Unpredictable
 from lab.prediction.workload import Forecast
@@ -16,11 +17,7 @@ MACHINE_BUSY_SHARE = 0.9
 """From here on services wait for a core, which no forecast knows."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class Assumption(_Part):
+class Assumption(DocumentPart):
     """A figure that the forecast rests on; `words` is a sentence."""
 
     quantity: Quantity
@@ -28,7 +25,7 @@ class Assumption(_Part):
     words: str
 
 
-class MeasuredFigures(_Part):
+class MeasuredFigures(DocumentPart):
     """What was measured of the forecast's figures; null: not reported."""
 
     throughput_rps: float | None = None
@@ -43,7 +40,7 @@ class MeasuredFigures(_Part):
     failed_share: float | None = None
 
 
-class BrokenAssumption(_Part):
+class BrokenAssumption(DocumentPart):
     """The assumption that explains most of the difference between forecast and measurement; `words` is a sentence.
 
     `quantity` is null where no single one explains it.
@@ -55,7 +52,7 @@ class BrokenAssumption(_Part):
     words: str
 
 
-class Prediction(_Part):
+class Prediction(DocumentPart):
     """`forecast` is null where the model doesn't cover the settings; `unpredictable` is the sentence why.
 
     `measured` and `broken` are known after the run; `broken` is null where the forecast held.

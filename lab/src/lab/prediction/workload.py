@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict
+from lab.conclusion import Figures
+from lab.document_part import DocumentPart
 
 _LONGEST_SECONDS = 86_400.0
 _HALVINGS = 50
@@ -66,14 +67,12 @@ class Workload:
         return self.start_together and self.work.scv == 0
 
 
-class Forecast(BaseModel):
+class Forecast(DocumentPart):
     """Figures of the steady window. Utilisations are shares of 1; `throughput_rps` counts requests that succeed.
 
     Means, p99 and shares are of all requests. `timed_out_share` gave up waiting for a connection, `failed_share` failed
     for that or another reason.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     throughput_rps: float
     latency_mean_ms: float
@@ -88,6 +87,19 @@ class Forecast(BaseModel):
     generator_utilisation: float
     timed_out_share: float
     failed_share: float = 0.0
+
+    @property
+    def figures(self) -> Figures:
+        """What objectives and promises are about."""
+        return {
+            "succeeded_rps": self.throughput_rps,
+            "latency_mean_ms": self.latency_mean_ms,
+            "latency_p50_ms": self.latency_p50_ms,
+            "latency_p90_ms": self.latency_p90_ms,
+            "latency_p95_ms": self.latency_p95_ms,
+            "latency_p99_ms": self.latency_p99_ms,
+            "failed_share": self.failed_share,
+        }
 
 
 Longer = Callable[[float], float]

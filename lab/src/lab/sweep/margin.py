@@ -5,7 +5,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lab.objective import Bound, Figures, Objective
+from lab.conclusion import Figures
+from lab.objective import Bound, Objective
 from lab.prediction.workload import Forecast
 from lab.sweep.cell_run import CellFigures, CellRun, merged_histogram, quantile, together
 
@@ -32,33 +33,24 @@ def margin(objective: Objective, runs: Sequence[CellRun]) -> Margin:
 
 def figures_of(cell: CellFigures) -> Figures:
     return {
-        "p50": cell.p50_ms,
-        "p90": cell.p90_ms,
-        "p95": cell.p95_ms,
-        "p99": cell.p99_ms,
-        "mean": cell.mean_ms,
-        "failures": cell.failed_share,
-        "throughput": cell.throughput_rps,
+        "latency_p50_ms": cell.p50_ms,
+        "latency_p90_ms": cell.p90_ms,
+        "latency_p95_ms": cell.p95_ms,
+        "latency_p99_ms": cell.p99_ms,
+        "latency_mean_ms": cell.mean_ms,
+        "failed_share": cell.failed_share,
+        "succeeded_rps": cell.throughput_rps,
     }
 
 
 def expected_log_ratio(objective: Objective, forecast: Forecast) -> float | None:
     """Return the same for a forecast, None where it has none of the figures."""
-    figures: Figures = {
-        "p50": forecast.latency_p50_ms,
-        "p90": forecast.latency_p90_ms,
-        "p95": forecast.latency_p95_ms,
-        "mean": forecast.latency_mean_ms,
-        "p99": forecast.latency_p99_ms,
-        "failures": max(forecast.failed_share, forecast.timed_out_share),
-        "throughput": forecast.throughput_rps,
-    }
-    known = [(bound, figures[bound.metric]) for bound in objective.bounds if figures.get(bound.metric) is not None]
+    known = [(bound, bound.value(forecast.figures)) for bound in objective.bounds]
     return max((_log_ratio(bound, value) for bound, value in known if value is not None), default=None)
 
 
 def _margin(bound: Bound, figures: Figures, runs: Sequence[CellRun]) -> Margin:
-    value = figures.get(bound.metric)
+    value = bound.value(figures)
     if value is None:
         return Margin(math.inf, 0.0)
     return Margin(_log_ratio(bound, value), _error(bound, runs))

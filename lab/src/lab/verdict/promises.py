@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from lab.calling_pattern import ONE_CLIENT
 from lab.conclusion import Advice, AdvicePromise, Metric
-from lab.objective import Objective, ObjectiveMetric, value_words
+from lab.objective import METRIC_OF, Objective, value_words
 from lab.prediction.from_settings import Unpredictable
 from lab.prediction.promise import smallest
 from lab.verdict.facts import Facts
@@ -26,16 +26,6 @@ _ALL = 0.85
 """Of more than that share of the users, one for each is advised: a round number that nothing is lost by."""
 
 _DIGITS: Mapping[Metric, int] = {"failed_share": 4}
-
-_METRICS: Mapping[ObjectiveMetric, Metric] = {
-    "p50": "latency_p50_ms",
-    "p90": "latency_p90_ms",
-    "p95": "latency_p95_ms",
-    "p99": "latency_p99_ms",
-    "mean": "latency_mean_ms",
-    "failures": "failed_share",
-    "throughput": "succeeded_rps",
-}
 
 
 def promise(facts: Facts, change: Change, metric: Metric = "succeeded_rps", *, afresh: bool = False) -> AdvicePromise:
@@ -141,27 +131,18 @@ def _smallest(facts: Facts, model: RunModel, objective: Objective, change: Chang
 
 def _advice(facts: Facts, model: RunModel, objective: Objective, change: Change) -> Advice:
     figures = model.figures(change)
-    first = next((one for one in objective.bounds if not one.holds(_measured(facts, one.metric))), objective.bounds[0])
-    values = ", ".join(
-        f"{one.metric} {value_words(one.metric, figures.get(_METRICS[one.metric]))}" for one in objective.bounds
-    )
+    first = next((one for one in objective.bounds if not one.holds(one.value(facts.run.figures))), objective.bounds[0])
+    values = ", ".join(f"{one.metric} {value_words(one.metric, one.value(figures))}" for one in objective.bounds)
     words = " and ".join(f"{name}={value} (now {facts.setting(name)})" for name, value in change.items())
     return Advice(
         words=f"Set {words}: the smallest change with which {objective.text} is to be expected ({values}).",
         set=dict(change),
-        promise=promise(facts, change, _METRICS[first.metric]),
+        promise=promise(facts, change, METRIC_OF[first.metric]),
     )
 
 
-def _measured(facts: Facts, metric: ObjectiveMetric) -> float | None:
-    return facts.run.objective_figures.get(metric)
-
-
 def _holding(objective: Objective) -> Callable[[Mapping[Metric, float]], bool]:
-    def holds(figures: Mapping[Metric, float]) -> bool:
-        return objective.outcome({name: figures.get(metric) for name, metric in _METRICS.items()}).holds
-
-    return holds
+    return lambda figures: objective.outcome(figures).holds
 
 
 def _users(facts: Facts) -> int:

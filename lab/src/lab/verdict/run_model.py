@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from lab.account.places import Place
 from lab.calling_pattern import ONE_CLIENT, CallingPattern
-from lab.conclusion import Metric
+from lab.conclusion import Figures, Metric
 from lab.prediction.correction import Correction
 from lab.prediction.from_settings import ReportedSettings, Unpredictable
 from lab.prediction.prediction import Quantity, assumptions_of
@@ -61,7 +61,7 @@ class RunModel:
         and throughput change from the measured value by as many times as the forecasts differ.
         """
         measured, before = measured_figures(self.run), self._before
-        after = _figures(self._forecast(change))
+        after = _known(self._forecast(change).figures)
         return {
             metric: after[metric] if metric == "failed_share" else after[metric] * measured[metric] / before[metric]
             for metric in after
@@ -75,7 +75,7 @@ class RunModel:
         if pattern is not None and (pattern.client_per_request or pattern.blocks_loop):
             raise Unpredictable(f"LAB_PATTERN={pattern.name}: no model describes it")
         measured, forecast = measured_figures(self.run), self._forecast({})
-        figures, pool = _figures(forecast), self.run.pool
+        figures, pool = _known(forecast.figures), self.run.pool
         if abs(figures["succeeded_rps"] - measured["succeeded_rps"]) > NEAR * measured["succeeded_rps"]:
             raise Unpredictable(
                 f"the model gives {figures['succeeded_rps']:.3g} requests/s for this run, "
@@ -105,7 +105,8 @@ class RunModel:
             kept.pop("upstream_ms", None)
         correction = Correction.of(assumed, kept)
         machine = min(max(correction.generator_cpu, 1 / _OTHER_MACHINE), _OTHER_MACHINE)
-        return _figures(settings.forecast(replace(correction, proxy_cpu=machine).apply(settings.workload())))
+        forecast = settings.forecast(replace(correction, proxy_cpu=machine).apply(settings.workload()))
+        return _known(forecast.figures)
 
     def _forecast(self, change: Mapping[str, JsonValue]) -> Forecast:
         known = {name: value for name, value in change.items() if name != _EXPIRY}
@@ -142,28 +143,8 @@ def as_forwarding(reported: ReportedSettings, pattern: CallingPattern | None) ->
 
 
 def measured_figures(run: RunDocument) -> dict[Metric, float]:
-    """Return a run's figures by the names of promises; without those that were not measured."""
-    latency, totals = run.latency_ms, run.totals
-    found: dict[Metric, float | None] = {
-        "succeeded_rps": totals.succeeded_rps,
-        "latency_mean_ms": latency.mean,
-        "latency_p50_ms": latency.p50,
-        "latency_p90_ms": latency.p90,
-        "latency_p95_ms": latency.p95,
-        "latency_p99_ms": latency.p99,
-        "failed_share": totals.failures / totals.requests if totals.requests else None,
-    }
-    return {metric: value for metric, value in found.items() if value is not None}
+    return _known(run.figures)
 
 
-def _figures(forecast: Forecast) -> dict[Metric, float]:
-    found: dict[Metric, float | None] = {
-        "succeeded_rps": forecast.throughput_rps,
-        "latency_mean_ms": forecast.latency_mean_ms,
-        "latency_p50_ms": forecast.latency_p50_ms,
-        "latency_p90_ms": forecast.latency_p90_ms,
-        "latency_p95_ms": forecast.latency_p95_ms,
-        "latency_p99_ms": forecast.latency_p99_ms,
-        "failed_share": forecast.failed_share,
-    }
-    return {metric: value for metric, value in found.items() if value is not None}
+def _known(figures: Figures) -> dict[Metric, float]:
+    return {metric: value for metric, value in figures.items() if value is not None}
