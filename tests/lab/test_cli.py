@@ -27,7 +27,7 @@ from lab.comparison.compare import compare
 from lab.run_document import RunDocument
 from lab.witnesses import Audit, AuditCheck
 from service_kit.exits import UsageError
-from support import fake_services
+from support import fake_part, fake_services
 from support.eventually import eventually_sync
 from support.fake_clone import FakeClone
 
@@ -44,7 +44,7 @@ def clone(tmp_path: Path) -> FakeClone:
 
 def _put_run(clone: FakeClone, run_id: str, **given: str) -> None:
     (clone.root / "runs").mkdir(exist_ok=True)
-    (clone.root / "runs" / f"{run_id}.json").write_text(json.dumps(fake_services.document(run_id, given)))
+    (clone.root / "runs" / f"{run_id}.json").write_text(json.dumps(fake_part.document(run_id, given)))
 
 
 def test_help_lists_the_commands_that_there_are(clone: FakeClone) -> None:
@@ -358,7 +358,7 @@ def test_many_long_labels_fit_80_columns(count: int) -> None:
     settings = [
         {"LAB_RUN_LABEL": f"a rather long label, number {n}", "PROXY_MAX_CONNECTIONS": str(n + 1)} for n in range(count)
     ]
-    documents = [RunDocument.model_validate(fake_services.document(f"r{n}", each)) for n, each in enumerate(settings)]
+    documents = [RunDocument.model_validate(fake_part.document(f"r{n}", each)) for n, each in enumerate(settings)]
     console = Console(width=80, record=True, file=io.StringIO())
     print_comparison(console, compare(documents))
     said = console.export_text()
@@ -552,7 +552,7 @@ def test_the_audit_is_one_line() -> None:
 
 def test_the_summary_survives_odd_labels(tmp_path: Path) -> None:
     """A label with brackets is text, not markup."""
-    document = RunDocument.model_validate(fake_services.document("r1", {"LAB_RUN_LABEL": "[bold]x[/nope]"}))
+    document = RunDocument.model_validate(fake_part.document("r1", {"LAB_RUN_LABEL": "[bold]x[/nope]"}))
     console = Console(width=80, record=True, file=io.StringIO())
     print_summary(console, document, tmp_path / "r1.json")
     assert "[bold]x[/nope] (r1): finished" in console.export_text()

@@ -128,7 +128,7 @@ def _logs(state: dict[str, Any], _arguments: list[str], root: Path) -> int:
 
 
 def _run(state: dict[str, Any], arguments: list[str], _root: Path) -> int:
-    from support.fake_services import document
+    from support.fake_part import document
 
     if "cat" in arguments:
         print(json.dumps(state["volume"][arguments[-1]]))
