@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what this machine cannot run, but never in CI."""
     # the longest groups first, so that no process is left alone with one at the end
-    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: (item.get_closest_marker("e2e") is None, -slow[item.path]))
     if os.environ.get("CI"):
         return
     missing = {}

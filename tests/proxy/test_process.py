@@ -13,28 +13,19 @@ import pytest
 
 from support.raw_http import get, roundtrip, split
 from support.servers import Part, check, free_port, part
+from support.threaded_upstream import Meter, threaded_upstream
 
 pytestmark = pytest.mark.slow
 
 
 @contextmanager
-def mock_and_proxy(latency: str, **variables: object) -> Iterator[tuple[Part, int]]:
-    upstream, control, port = free_port(), free_port(), free_port()
-    mock = part(
-        "upstream_mock",
-        f"http://127.0.0.1:{control}/-/healthy",
-        UPSTREAM_PORT=upstream,
-        UPSTREAM_CONTROL_PORT=control,
-        UPSTREAM_LATENCY=latency,
-    )
-    url = f"http://127.0.0.1:{upstream}"
-    with (
-        mock,
-        part(
-            "proxy", f"http://127.0.0.1:{port}/-/ready", PROXY_PORT=port, PROXY_UPSTREAM_URL=url, **variables
-        ) as proxy,
-    ):
-        yield proxy, port
+def upstream_and_proxy(latency_seconds: float, **variables: object) -> Iterator[tuple[Part, int]]:
+    """Serve both, the proxy as a process; give it and its port."""
+    port = free_port()
+    with threaded_upstream(Meter(latency_seconds)) as upstream:
+        variables |= {"PROXY_PORT": port, "PROXY_UPSTREAM_URL": upstream.url}
+        with part("proxy", f"http://127.0.0.1:{port}/-/ready", **variables) as proxy:
+            yield proxy, port
 
 
 def pool_of(port: int) -> dict[str, Any]:
@@ -50,7 +41,7 @@ async def ask(port: int, count: int) -> list[int]:
 
 async def test_two_workers_are_summed_to_the_last_request() -> None:
     """Whichever worker answers /-/pool, it answers for both."""
-    with mock_and_proxy("constant(20ms)", UVICORN_WORKERS=2, PROXY_MAX_CONNECTIONS=4) as (_, port):
+    with upstream_and_proxy(0.02, UVICORN_WORKERS=2, PROXY_MAX_CONNECTIONS=4) as (_, port):
         assert set(await ask(port, 120)) == {200}
         for _ in range(6):
             pool = pool_of(port)
@@ -64,7 +55,7 @@ async def test_two_workers_are_summed_to_the_last_request() -> None:
 
 async def test_a_killed_worker_is_replaced_and_nothing_it_counted_is_lost() -> None:
     """The sums go on from where they were."""
-    with mock_and_proxy("constant(5ms)", UVICORN_WORKERS=2) as (_, port):
+    with upstream_and_proxy(0.005, UVICORN_WORKERS=2) as (_, port):
         assert set(await ask(port, 60)) == {200}
         victim = pool_of(port)["process"]["workers"][0]["pid"]
         os.kill(victim, signal.SIGKILL)
@@ -90,7 +81,7 @@ async def test_sigterm_answers_what_is_in_flight_and_exits_0() -> None:
         return await asking
 
     for workers in (1, 2):
-        with mock_and_proxy("constant(1500ms)", UVICORN_WORKERS=workers, PROXY_MAX_CONNECTIONS=20) as (proxy, port):
+        with upstream_and_proxy(1.5, UVICORN_WORKERS=workers, PROXY_MAX_CONNECTIONS=20) as (proxy, port):
             assert await scenario(proxy, port) == [200] * 20
             assert proxy.process.wait(10) == 0
 
@@ -98,7 +89,7 @@ async def test_sigterm_answers_what_is_in_flight_and_exits_0() -> None:
 def test_ctrl_c_exits_130_without_a_trace() -> None:
     """With one worker and with two."""
     for workers in (1, 2):
-        with mock_and_proxy("constant(1ms)", UVICORN_WORKERS=workers) as (proxy, _):
+        with upstream_and_proxy(0.001, UVICORN_WORKERS=workers) as (proxy, _):
             assert proxy.stop(signal.SIGINT) == 130
             assert proxy.process.stderr is not None
             assert "Traceback" not in proxy.process.stderr.read()
@@ -106,7 +97,7 @@ def test_ctrl_c_exits_130_without_a_trace() -> None:
 
 def test_the_product_of_workers_and_connections_is_said_at_the_start() -> None:
     """Each worker has a pool of its own."""
-    with mock_and_proxy("constant(1ms)", UVICORN_WORKERS=2, PROXY_MAX_CONNECTIONS=10) as (proxy, _):
+    with upstream_and_proxy(0.001, UVICORN_WORKERS=2, PROXY_MAX_CONNECTIONS=10) as (proxy, _):
         proxy.stop()
         assert proxy.process.stderr is not None
         assert "2 workers x 10 connections, 5 kept alive each = 20 connections" in proxy.process.stderr.read()

@@ -135,7 +135,7 @@ def part(name: str, ready_url: str, **variables: object) -> Iterator[Part]:
         process.stderr.close()
 
 
-def _until_ready(process: subprocess.Popen[str], url: str, timeout: float = 20) -> None:
+def _until_ready(process: subprocess.Popen[str], url: str, timeout: float = 60) -> None:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if process.poll() is not None:

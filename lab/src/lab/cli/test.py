@@ -29,8 +29,8 @@ _CODES = {
 """pytest's exit codes in ours: that no tests were collected is a test that fell short."""
 
 _NO_TESTS = 5
-_BESIDE = ("-n", "4", "--no-loadscope-reorder", "--durations=15")
-"""Four processes, for two cores: two of them have the end-to-end tests, and tests mostly wait."""
+_BESIDE = ("-n", "5", "--no-loadscope-reorder", "--durations=15")
+"""Five processes, for two cores: two of them have the end-to-end tests, and tests mostly wait."""
 
 _TIMING = ("-n", "2")
 """For tests that assert on the wall clock: a core each. They wait for four fifths of their time."""
