@@ -69,12 +69,12 @@ def ends(start: dict[str, Any] | None, end: dict[str, Any] | None, *upstreams: d
 def test_a_change_during_the_run_is_shown_by_variable() -> None:
     """Of every part; of one that was silent at one end nothing is known."""
     changed = ends(
-        {"NET_RTT_MS": 0.0, "NET_SEED": 1},
-        {"NET_RTT_MS": 80.0, "NET_SEED": 1},
+        {"NET_RTT_MS": 0.0, "NET_SEED": 1, "NET_UP": False},
+        {"NET_RTT_MS": 80.0, "NET_SEED": 1, "NET_UP": True},
         {"UPSTREAM_FAULT": None},
         {"UPSTREAM_FAULT": "STATUS_500"},
     )
-    assert changed_words(changed) == "NET_RTT_MS 0 -> 80, UPSTREAM_FAULT unset -> STATUS_500"
+    assert changed_words(changed) == "NET_RTT_MS 0 -> 80, NET_UP false -> true, UPSTREAM_FAULT unset -> STATUS_500"
     assert changes(ends({"NET_RTT_MS": 0.0}, None)) == changes(ends({"A": 1}, {"A": 1})) == {}
 
 

@@ -12,6 +12,7 @@ from lab.run_name import run_name
 from lab.run_settings import changes
 from lab.wire.link import LinkConfig
 from lab.wire.service import VariableValues
+from service_kit.variables import as_text
 
 LIMITS: Mapping[Bottleneck, str] = {
     "pool": "the pool",
@@ -80,7 +81,7 @@ def run_names(runs: Sequence[RunDocument]) -> list[str]:
 
 def changed_words(settings: SettingsAtEnds) -> str:
     """Return the changes in one line, as `NET_RTT_MS 0 -> 80`; empty if there were none."""
-    return ", ".join(f"{name} {plain(old)} -> {plain(new)}" for name, (old, new) in changes(settings).items())
+    return ", ".join(f"{name} {value_text(old)} -> {value_text(new)}" for name, (old, new) in changes(settings).items())
 
 
 _CONDITIONS = {
@@ -117,7 +118,7 @@ def network_words(settings: VariableValues, configured: VariableValues | None = 
     known = configured or {name.removeprefix("NET_").lower(): value for name, value in settings.items()}
     modes = {name: known.get(name) or "?" for name in ("idle_drop_mode", "partition_mode")}
     words = [
-        text.format(plain(known[name]), **modes)
+        text.format(value_text(known[name]), **modes)
         for name, text in _CONDITIONS.items()
         if known.get(name) and known[name] != "off"
     ]
@@ -152,11 +153,11 @@ def network_line(network: Network | None, link: EmulatorStats | None) -> str | N
     return f"{line}; lateness p50 {late.p50:.2f}, p99 {late.p99:.2f} ms"
 
 
-def plain(value: JsonValue) -> str:
+def value_text(value: JsonValue) -> str:
     """Return a setting's value as a user would write it."""
     if value is None:
         return "unset"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else as_text(value)
 
 
 _CHARACTERS = 160

@@ -15,7 +15,7 @@ from lab.wording import (
     injected_words,
     limit_label,
     network_words,
-    plain,
+    value_text,
 )
 
 _SHOWN: list[tuple[str, str, str]] = [
@@ -136,4 +136,4 @@ def _value(settings: VariableValues | None, variable: str, network: Network | No
     if variable == "NET_PROFILE":
         return network.summary if network else network_words(settings)
     in_words = _IN_WORDS.get(variable)
-    return in_words(settings) if in_words else plain(settings.get(variable))
+    return in_words(settings) if in_words else value_text(settings.get(variable))

@@ -1,6 +1,6 @@
 """`compare`: runs side by side."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -11,6 +11,7 @@ from lab.cli.console import print_json, results
 from lab.cli.options import workspace_of
 from lab.cli.past_runs import find_runs
 from lab.comparison.compare import Comparison, Outcome
+from lab.wording import value_text
 from service_kit.exits import UsageError
 
 _QUIET = "bright_black"
@@ -51,11 +52,11 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     for name in comparison.runs:
         table.add_column(name, justify="right", overflow="fold", max_width=widest)
     for difference in comparison.settings:
-        table.add_row(difference.name, *[_value(value) for value in difference.values])
+        table.add_row(difference.name, *map(value_text, difference.values))
     if not comparison.settings:
         table.add_row("(no setting differs)")
     for difference in comparison.derived:
-        table.add_row(f"{difference.name} (follows)", *[_value(value) for value in difference.values], style=_QUIET)
+        table.add_row(f"{difference.name} (follows)", *map(value_text, difference.values), style=_QUIET)
     table.add_row()
     table.add_row("limit", *comparison.limits)
     for outcome in comparison.outcomes:
@@ -90,7 +91,3 @@ def _figure(value: float | None) -> str:
     if float(value).is_integer():
         return f"{value:.0f}"
     return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
-
-
-def _value(value: Any) -> str:
-    return "(unset)" if value is None else str(value)

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 
-from pydantic import JsonValue
-
 from lab.comparison.change import Change
 from lab.comparison.columns import Column
 from lab.comparison.figures import P50, THROUGHPUT
 from lab.comparison.noise import FEWEST_SECONDS
 from lab.comparison.settings_differences import Difference
-from lab.wording import LIMITS, plain
+from lab.wording import LIMITS, value_text
 
 
 def sentence(columns: Sequence[Column], settings: Sequence[Difference], changes: Sequence[Change | None]) -> str:
@@ -37,7 +35,7 @@ def _cause(settings: Sequence[Difference]) -> str:
     if not settings:
         return "No setting differs"
     if len(settings) == 1:
-        return f"One setting differs, {settings[0].name} {' -> '.join(_shown(value) for value in settings[0].values)}"
+        return f"One setting differs, {settings[0].name} {' -> '.join(map(value_text, settings[0].values))}"
     return f"{len(settings)} settings differ ({', '.join(row.name for row in settings)})"
 
 
@@ -59,10 +57,6 @@ def _certainty(changes: Sequence[Change | None]) -> str:
 def _limits(columns: Sequence[Column]) -> str:
     first, last = (LIMITS[column.bottleneck] for column in (columns[0], columns[-1]))
     return f"limited by {first}, then by {last}"
-
-
-def _shown(value: JsonValue) -> str:
-    return "unset" if value is None else plain(value)
 
 
 def _ms(value: float | None) -> str:

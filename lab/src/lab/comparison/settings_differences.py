@@ -8,7 +8,7 @@ from lab.document_part import DocumentPart
 from lab.run_document import RunDocument
 from lab.run_settings import OWN_TO_EACH_RUN, changes, is_own_address, is_wiring, variables_of
 from lab.wire.service import VariableValues
-from lab.wording import plain
+from lab.wording import value_text
 
 _ENGINE = "network's engine"
 
@@ -29,7 +29,7 @@ def settings_of(run: RunDocument) -> VariableValues:
             for name, value in variables_of(run.settings.start).items()
             if name not in OWN_TO_EACH_RUN and not is_wiring(name)
         }
-        | {name: f"{plain(old)}, then {plain(new)}" for name, (old, new) in changes(run.settings).items()}
+        | {name: f"{value_text(old)}, then {value_text(new)}" for name, (old, new) in changes(run.settings).items()}
     )
 
 

@@ -12,7 +12,7 @@ from lab.figures.waterfall import account_waterfall, slow_requests
 from lab.run_document import RunDocument
 from lab.run_name import run_name
 from lab.run_settings import variables_of
-from lab.wording import LIMITS, plain, promise_words
+from lab.wording import LIMITS, promise_words, value_text
 
 _WATERFALL = (
     "What an average request spent its time with, one place after the other, and the same for the slowest 1 %. "
@@ -39,7 +39,7 @@ def report_sections(runs: Sequence[RunDocument]) -> list[Section]:
 
 def _comparison(runs: Sequence[RunDocument]) -> list[Section]:
     found = compare(runs)
-    settings = [(one.name, *[plain(value) for value in one.values]) for one in found.settings]
+    settings = [(one.name, *[value_text(value) for value in one.values]) for one in found.settings]
     outcomes = [
         (f"{one.name} {one.unit}".strip(), *["-" if value is None else f"{value:.4g}" for value in one.values])
         for one in found.outcomes
@@ -89,5 +89,5 @@ def _verdict(run: RunDocument) -> Section:
 
 
 def _settings(run: RunDocument) -> Section:
-    rows = [(name, plain(value)) for name, value in sorted(variables_of(run.settings.start).items())]
+    rows = [(name, value_text(value)) for name, value in sorted(variables_of(run.settings.start).items())]
     return Section(heading="Settings", rows=[("variable", "value"), *rows], folded=True)
