@@ -21,7 +21,7 @@ from typing import Any
 from sandbox_runs import busy_processes, made
 
 from lab.run_document import RunDocument
-from lab.trial import followed, trial
+from lab.trial import trial
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def unaccounted(run: RunDocument) -> list[str]:
 
 def follow(staging: Staging, run: RunDocument, mode: str) -> tuple[str, list[str]]:
     """Follow the advice of a run; return what became of it in a line, and what is wrong with it."""
-    advised = followed(run.verdict.advice)
+    advised = run.verdict.advice.variables
     kept = [each for each in staging.run if each.partition("=")[0] not in advised]
     found = trial(run, staging.make([*kept, *(f"{name}={value}" for name, value in advised.items())], mode))
     wrong = ["the promise did not hold"] if found.held is False else []

@@ -76,3 +76,8 @@ def test_settings_that_are_repeated() -> None:
         "NET_RTT_MS": "40.0",
         "UPSTREAM_CAPACITY": "",
     }
+
+
+def test_an_advice_is_written_as_it_is_pasted() -> None:
+    advice = Advice(words="", set={"PROXY_HTTP2": False, "PROXY_MAX_CONNECTIONS": 20, "PROXY_MAX_IN_FLIGHT": None})
+    assert advice.env_lines == ["PROXY_HTTP2=false", "PROXY_MAX_CONNECTIONS=20", "PROXY_MAX_IN_FLIGHT="]

@@ -7,6 +7,7 @@ from pydantic import Field, JsonValue, field_validator
 
 from lab.account.places import Kind, Owner, Place
 from lab.document_part import DocumentPart
+from service_kit.variables import as_text
 
 Bottleneck = Literal[
     "none",
@@ -58,9 +59,14 @@ class Advice(DocumentPart):
     promise: AdvicePromise | None = None
 
     @property
+    def variables(self) -> dict[str, str]:
+        """What it sets, as text."""
+        return {name: as_text(value) for name, value in self.set.items()}
+
+    @property
     def env_lines(self) -> list[str]:
         """The lines to paste into .env."""
-        return [f"{name}={value}" for name, value in self.set.items()]
+        return [f"{name}={value}" for name, value in self.variables.items()]
 
 
 class Finding(DocumentPart):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from lab.conclusion import Advice, Metric
+from lab.conclusion import Metric
 from lab.document_part import DocumentPart
 from lab.run_document import RunDocument
 from lab.run_settings import OWN_TO_EACH_RUN, is_own_address, is_wiring, variables_of
@@ -89,8 +89,3 @@ def settings_to_repeat(run: RunDocument, in_force: Mapping[str, JsonValue]) -> d
         and not (name == "PROXY_UPSTREAM_URL" and is_own_address(value))
         and (value or None) != (in_force.get(name) or None)
     }
-
-
-def followed(advice: Advice) -> dict[str, str]:
-    """Return the variables that an advice sets, as text."""
-    return {name: as_text(value) for name, value in advice.set.items()}

@@ -17,7 +17,7 @@ from lab.cli.past_runs import find_run
 from lab.cli.run_session import TAKEN_DOWN, RunOutcome, RunSession
 from lab.run_document import RunDocument
 from lab.run_name import LONGEST_LABEL, run_name
-from lab.trial import Trial, followed, settings_to_repeat, trial
+from lab.trial import Trial, settings_to_repeat, trial
 from lab.wire.service import ServiceConfig, parse
 from lab.wording import promise_words
 from service_kit.exits import ExitCode, UnavailableError, UsageError
@@ -67,7 +67,7 @@ async def _followed(workspace: Workspace, document: RunDocument, requested: Mode
     async with RunSession.opened(workspace, requested) as session:
         repeated = settings_to_repeat(document, await _in_force(workspace))
         label = f"{document.label or document.id[-4:]} advised"[:LONGEST_LABEL]
-        return await session.run({**repeated, **followed(document.verdict.advice), "LAB_RUN_LABEL": label})
+        return await session.run({**repeated, **document.verdict.advice.variables, "LAB_RUN_LABEL": label})
 
 
 async def _in_force(workspace: Workspace) -> dict[str, JsonValue]:

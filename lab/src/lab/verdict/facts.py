@@ -1,7 +1,10 @@
 """The figures of a run that the rules read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+
+from pydantic import JsonValue
 
 from lab.account.places import PLACES, Place
 from lab.conclusion import Advice, Bottleneck, Finding
@@ -10,6 +13,7 @@ from lab.run_document import RunDocument, Totals
 from lab.run_settings import variables_of
 from lab.verdict.run_model import RunModel
 from lab.wire.service import VariableValues
+from lab.wording import value_text
 
 TENTH = 0.1
 """Share of the users' time from which on something is worth a word."""
@@ -73,8 +77,14 @@ class Facts:
         value = self.setting(variable)
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
 
-    def setting(self, variable: str) -> object:
+    def setting(self, variable: str) -> JsonValue:
         return self._variables.get(variable)
+
+    def change_words(self, change: Mapping[str, JsonValue]) -> str:
+        """Return variables to set, each with the value that was in force."""
+        return " and ".join(
+            f"{name}={value_text(value)} (now {value_text(self.setting(name))})" for name, value in change.items()
+        )
 
     @cached_property
     def _variables(self) -> VariableValues:

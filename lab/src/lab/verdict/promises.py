@@ -133,7 +133,7 @@ def _advice(facts: Facts, model: RunModel, objective: Objective, change: Change)
     figures = model.figures(change)
     first = next((one for one in objective.bounds if not one.holds(one.value(facts.run.figures))), objective.bounds[0])
     values = ", ".join(f"{one.metric} {value_words(one.metric, one.value(figures))}" for one in objective.bounds)
-    words = " and ".join(f"{name}={value} (now {facts.setting(name)})" for name, value in change.items())
+    words = facts.change_words(change)
     return Advice(
         words=f"Set {words}: the smallest change with which {objective.text} is to be expected ({values}).",
         set=dict(change),

@@ -65,7 +65,7 @@ def _advice(facts: Facts, pool: Pool) -> Advice:
     found = promise(facts, change)
     if found.after is not None and found.after < WORTH_IT * found.before:
         return Advice(words=f"More connections than {now} bring hardly anything: {_next_limit(facts)} is as near.")
-    names = " and ".join(f"{name}={value} (now {facts.setting(name)})" for name, value in change.items())
+    names = facts.change_words(change)
     words = f"Set {names}{', of each worker,' if facts.workers > 1 else ''} and run again."
     return Advice(words=words, set=change, promise=found)
 
