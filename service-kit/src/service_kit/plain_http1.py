@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service_kit.chunked_body import ChunkedBody
 from service_kit.ordered_refusal import OrderedRefusals, disconnect
-from service_kit.request_head import RequestError, body_length, end_of_head, request_line
+from service_kit.request_head import LINE, RequestError, body_length, end_of_head, framing_of, refused_line
 
 METHODS: Final = frozenset(
     b"DELETE GET HEAD POST PUT CONNECT OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK BIND REBIND "
@@ -22,9 +22,6 @@ METHODS: Final = frozenset(
     b"UNLINK SOURCE QUERY".split()
 )
 """Those of HTTP that httptools knows."""
-
-CHECKED: Final = frozenset({b"content-length", b"expect", b"transfer-encoding"})
-"""Fields of which something depends here."""
 
 _EMPTY_LINES: Final = re.compile(rb"(?:\r\n)+")
 _SPACE_BEHIND_VALUE: Final = re.compile(rb"(?<=[^ \t\r\n])[ \t]+(?=\r\n)")
@@ -42,7 +39,6 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
         self._left = 0
         self._chunks: ChunkedBody | None = None
         self._method = b""
-        self.checked: dict[bytes, list[bytes]] = {}
 
     def data_received(self, data: bytes) -> None:
         if self.refusing:
@@ -59,7 +55,7 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
 
     def _read_head(self, data: bytes) -> bytes:
-        """Read a request up to its body; return the bytes behind it, or behind the head."""
+        """Read a request up to its body; return the bytes behind it, or behind the head. Raises RequestError."""
         cycle = self.cycle
         if cycle is not None and not cycle.keep_alive:
             return b""  # the connection ends with its answer
@@ -68,41 +64,41 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
             searched = len(self.partial_head)
             data, self.partial_head = self.partial_head + data, b""
         if data.startswith(b"\r"):
-            if lines := _EMPTY_LINES.match(data):  # RFC 9112 section 2.2
-                data, searched = data[lines.end() :], 0
-            if data in (b"", b"\r"):
-                self.partial_head = data
-                return b""
+            data, searched = _EMPTY_LINES.sub(b"", data, count=1), 0  # RFC 9112 section 2.2
         self._begins_with_head = data.startswith(b"HEAD ")
-        end = end_of_head(data, searched)
+        end = end_of_head(data, searched) if data not in (b"", b"\r") else -1
         if end < 0:
             self.partial_head = data
             return b""
-        self._parse(self._parsable(data[:end]))
-        if self.cycle is cycle:
-            raise RequestError(400, "no request")
-        return data[end:]
-
-    def _parsable(self, head: bytes) -> bytes:
-        """Return a head as httptools takes it. Raises RequestError for what it should not take."""
-        line = request_line(head)
-        if b" \r\n" in head or b"\t\r\n" in head:
-            head = _SPACE_BEHIND_VALUE.sub(b"", head)
-        if line[2] not in b"01":  # RFC 9110 section 2.5
-            head = head[: line.start(2)] + b"1" + head[line.end(2) :]
-        self._method = b""
-        if line[1] not in METHODS:
-            self._method = line[1]
-            head = b"GET" + head[line.end(1) :]
-        return head
-
-    def _parse(self, head: bytes) -> None:
+        head = data[:end]
+        line = LINE.match(head)
+        if line is None:
+            raise refused_line(head)
+        self._method, self._left, self._chunks = b"", 0, None
+        in_lower_case = head.lower()
+        if b"\r\ncontent-length" in in_lower_case or b"\r\ntransfer-encoding" in in_lower_case:
+            length = body_length(framing_of(head), line[2])
+            self._left, self._chunks = length or 0, ChunkedBody() if length is None else None
+        if line[1] not in METHODS or line[2] not in b"01" or b" \r\n" in head or b"\t\r\n" in head:
+            head = self._parsable(head, line)
         try:
             self.parser.feed_data(head)
         except httptools.HttpParserUpgrade:
             if self._parse_again:
-                self._parse_again = False
                 self._parse_without_upgrade()
+        if self.cycle is cycle:
+            raise RequestError(400, "no request")
+        return data[end:]
+
+    def _parsable(self, head: bytes, line: "re.Match[bytes]") -> bytes:
+        """Return a head as httptools takes it."""
+        head = _SPACE_BEHIND_VALUE.sub(b"", head)
+        if line[2] not in b"01":  # RFC 9110 section 2.5
+            head = head[: line.start(2)] + b"1" + head[line.end(2) :]
+        if line[1] not in METHODS:
+            self._method = line[1]
+            head = b"GET" + head[line.end(1) :]
+        return head
 
     def _read_body(self, data: bytes) -> bytes:
         """Read of a body; return the bytes behind it."""
@@ -119,23 +115,6 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
         self.parser.feed_data(b"0\r\n\r\n")  # the end, for its state
         return behind
 
-    def on_message_begin(self) -> None:
-        self.checked = {}
-        super().on_message_begin()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # in place of uvicorn's method, which looks for Expect
-        name = name.lower()
-        if name in CHECKED:
-            self.check(name, value)
-        self.headers.append((name, value))
-
-    def check(self, name: bytes, value: bytes) -> None:
-        """Remember a field of CHECKED."""
-        self.checked.setdefault(name, []).append(value)
-        if name == b"expect" and value.lower() == b"100-continue" and self.parser.get_http_version() != "1.0":
-            self.expect_100_continue = True
-
     def on_headers_complete(self) -> None:
         upgrade = self.parser.should_upgrade()
         connect = upgrade and self.parser.get_method() == b"CONNECT"
@@ -144,11 +123,8 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
             return
         if connect or self.url[:1] != b"/" or b"#" in self.url:
             self.url = self.origin_form(self.url)
-        try:
-            self.check_fields()
-        except RequestError as error:
-            self.refuse(error.status)
-            raise
+        if self.expect_100_continue and self.parser.get_http_version() == "1.0":
+            self.expect_100_continue = False  # RFC 9110 section 10.1.1
         if self.before_request is not None:
             self.before_request()
         super().on_headers_complete()
@@ -157,16 +133,6 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
             self.scope["method"] = self._method.decode()
         if not self.pipeline:
             self.answering = self.cycle
-
-    def check_fields(self) -> None:
-        """Look at the fields in `checked`. Raises RequestError."""
-        self._chunks, self._left = None, 0
-        if not self.checked:
-            return
-        framing = self.checked.get(b"content-length", []) + self.checked.get(b"transfer-encoding", [])
-        length = body_length(framing, self.parser.get_http_version())
-        self._chunks = ChunkedBody() if length is None else None
-        self._left = length or 0
 
     def origin_form(self, target: bytes) -> bytes:
         """Return the target of a CONNECT, or one that does not begin with a slash, as it is to be parsed.
@@ -204,13 +170,14 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
         self.refuse(400)
 
     def _parse_without_upgrade(self) -> None:
+        self._parse_again = False
         head = self._head()
         plain = self._head(without=b"upgrade")
         if plain == head:  # it would be parsed again without end
             raise RequestError(400, "an upgrade that has no single meaning")
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
-        self._parse(plain)
+        self.parser.feed_data(plain)
 
     def _head(self, without: bytes = b"") -> bytes:
         """Return the head that was parsed, `without` a token in its Connection headers."""

@@ -23,9 +23,11 @@ HOST: Final = re.compile(rb"(?:" + _LITERAL + rb"|" + _NAME + rb")(?::[0-9]{0,5}
 """RFC 3986 section 3.2.2, without the comma: that may be a list of two."""
 
 
-_LINE: Final = re.compile(rb"(" + TOKEN + rb") [\x21-\x7e]+ HTTP/1\.([0-9])\r\n")
+LINE: Final = re.compile(rb"(" + TOKEN + rb") [\x21-\x7e]+ HTTP/1\.([0-9])\r\n")
+"""A request line, with its method and minor version."""
+
 _OTHER_MAJOR_VERSION: Final = re.compile(TOKEN + rb" [\x21-\x7e]+ HTTP/[23]\.[0-9]\r\n")
-_LINE_SO_FAR: Final = re.compile(rb"[\x20-\x7e]*\r?")
+_LINE_SO_FAR: Final = re.compile(rb"[\x21-\x7e][\x20-\x7e]*\r?")
 _MALFORMED: Final = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """A bare line feed or carriage return, a folded line, a control character."""
 
@@ -76,7 +78,8 @@ def _check_beginning(data: bytes | bytearray, searched: int) -> None:
     check_size(data, len(data))
     check_lines(data, searched, len(data) - data.endswith(b"\r"))
     if b"\r\n" in data:
-        request_line(data)
+        if not LINE.match(data):
+            raise refused_line(data)
     elif not _LINE_SO_FAR.fullmatch(data):
         raise RequestError(400, "no request line")
 
@@ -87,14 +90,11 @@ def _check_line_length(data: bytes | bytearray) -> None:
         raise RequestError(414, "the request line is too long")
 
 
-def request_line(head: bytes | bytearray) -> "re.Match[bytes]":
-    """Return the method and the minor version, as groups 1 and 2. Raises RequestError (400, 505)."""
-    line = _LINE.match(head)
-    if line is not None:
-        return line
+def refused_line(head: bytes | bytearray) -> RequestError:
+    """Return the error for a head whose first line is not LINE."""
     if _OTHER_MAJOR_VERSION.match(head):
-        raise RequestError(505, "HTTP/1.1 and HTTP/1.0 are spoken here")
-    raise RequestError(400, "no request line")
+        return RequestError(505, "HTTP/1.1 and HTTP/1.0 are spoken here")
+    return RequestError(400, "no request line")
 
 
 def framing_of(head: bytes | bytearray) -> list[bytes]:
@@ -102,7 +102,7 @@ def framing_of(head: bytes | bytearray) -> list[bytes]:
     return _FRAMING.findall(head)
 
 
-def body_length(framing: Sequence[bytes], http_version: str) -> int | None:
+def body_length(framing: Sequence[bytes], minor_version: bytes) -> int | None:
     """Return the length of a request's body, None if it is chunked.
 
     `framing`: the values of Content-Length and Transfer-Encoding. Raises RequestError (400).
@@ -114,7 +114,7 @@ def body_length(framing: Sequence[bytes], http_version: str) -> int | None:
         raise RequestError(400, "a request has one length")
     if _LENGTH.fullmatch(value):
         return int(value)
-    if value.lower() != b"chunked" or http_version == "1.0":
+    if value.lower() != b"chunked" or minor_version == b"0":
         raise RequestError(400, "the only transfer coding taken is chunked, of an HTTP/1.1 caller")
     return None
 

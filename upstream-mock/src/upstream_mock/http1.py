@@ -2,7 +2,7 @@
 
 Counting is here and not in the app because only the protocol knows when an answer was written out and which side
 closed. It relies on inner methods of the pinned uvicorn: `_start_asgi_task`, `on_response_complete`,
-`timeout_keep_alive_handler`, `_unset_keepalive_if_required`, and the fields of its cycle.
+`timeout_keep_alive_handler`, `_unset_keepalive_if_required`, what `on_header` does, and the fields of its cycle.
 """
 
 import contextlib
@@ -13,8 +13,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from service_kit.plain_http1 import CHECKED, PlainHttp1Protocol
-from service_kit.request_head import RequestError, is_met, names_one_host
+from service_kit.plain_http1 import PlainHttp1Protocol
+from service_kit.request_head import is_met, names_one_host
 from upstream_mock.asgi import CORRELATION_KEY, Headers
 from upstream_mock.client import CLIENT_KEY, Client
 from upstream_mock.connection_log import ClosedBy
@@ -24,8 +24,6 @@ from upstream_mock.scope_headers import SCOPE_KEYS
 from upstream_mock.state import Mock
 from upstream_mock.tcp_info import byte_counts, socket_of, unacknowledged
 from upstream_mock.tls import finish_close
-
-_CHECKED = CHECKED | {b"host"}
 
 
 class Http1Protocol(PlainHttp1Protocol):
@@ -54,25 +52,32 @@ class Http1Protocol(PlainHttp1Protocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._hosts: list[bytes] = []
+        self._expectations: list[bytes] = []
         if not self._record.first_byte_ns:
             self._record.first_byte_ns = monotonic_ns()
         self.scope[CLIENT_KEY] = self.peer  # type: ignore[literal-required] # a key of our own
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # The method above word for word, since calling it would cost more than all of this; then the mock's own part.
+        # uvicorn's method word for word, since calling it would cost more than all of this; then the mock's own part.
         name = name.lower()
-        if name in _CHECKED:
-            self.check(name, value)
+        if name == b"expect":
+            self._expectations.append(value)
+            self.expect_100_continue |= value.lower() == b"100-continue"
+        elif name == b"host":
+            self._hosts.append(value)
         self.headers.append((name, value))
         if (key := SCOPE_KEYS.get(name)) is not None:
             self.scope.setdefault(key, []).append((name, value))  # type: ignore[misc]
 
-    def check_fields(self) -> None:
-        super().check_fields()
-        if not names_one_host(self.checked.get(b"host", ()), self.parser.get_http_version()):
-            raise RequestError(400, "a request needs one valid Host")
-        if not all(is_met(value) for value in self.checked.get(b"expect", ())):
-            raise RequestError(417, "the only expectation met is 100-continue")
+    def on_headers_complete(self) -> None:
+        if not names_one_host(self._hosts, self.parser.get_http_version()):
+            self.refuse(400)
+        elif not all(map(is_met, self._expectations)):
+            self.refuse(417)
+        if self.refusing:
+            raise ValueError("not to be answered by the app")
+        super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         # A pipelined request comes here only when the one before it was answered: one runs at a time.

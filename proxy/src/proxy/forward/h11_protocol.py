@@ -16,13 +16,14 @@ from proxy.forward.request_target import AUTHORITY_KEY, origin_form
 from proxy.forward.uvicorn_protocol import CallerProtocol
 from service_kit.chunked_body import ChunkedBody
 from service_kit.request_head import (
+    LINE,
     MAX_HEAD_BYTES,
     RequestError,
     body_length,
     check_lines,
     end_of_head,
     framing_of,
-    request_line,
+    refused_line,
 )
 
 
@@ -46,9 +47,11 @@ class StrictBuffer(ReceiveBuffer):
             return None
         self._searched = 0
         head = bytes(self._data[:end])
-        version = "1." + request_line(head)[2].decode()
+        line = LINE.match(head)
+        if line is None:
+            raise refused_line(head)
         check_lines(head, 0, end)
-        body_length(framing_of(head), version)
+        body_length(framing_of(head), line[2])
         return super().maybe_extract_lines()
 
     def is_next_line_obviously_invalid_request_line(self) -> bool:
@@ -136,9 +139,9 @@ class H11Connection(CallerProtocol, H11Protocol):
         self.conn = StrictConnection()
 
     @property
-    def head_begun(self) -> bool:  # type: ignore[override]
-        """Whether bytes of a head are here that is not whole."""
-        return self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+    def partial_head(self) -> bytes:  # type: ignore[override]
+        """What is here of a head that is not whole."""
+        return self.conn.trailing_data[0] if self.conn.their_state is h11.IDLE else b""
 
     @property
     def answering(self) -> Any:

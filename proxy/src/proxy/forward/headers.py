@@ -15,11 +15,11 @@ from proxy.errors import ProxyError
 from proxy.forward.request_checks import (
     absolute_host,
     check_expectation,
-    host_of,
     is_websocket_handshake,
     request_framing,
 )
 from proxy.forward.request_target import AUTHORITY_KEY, normalised
+from service_kit.request_head import names_one_host
 
 ANSWER_HEAD_BYTES: Final = 65_536
 """Names and values of an answer; more is 502."""
@@ -106,7 +106,10 @@ def outbound(
     incoming: Headers = scope["headers"]
     version: str = scope["http_version"]
     target = _target(scope, base_path)
-    host = host_of(fields, version)
+    hosts = fields.get(b"host", ())
+    if not names_one_host(hosts, version):
+        raise ProxyError("bad_request", "a request needs one valid Host header")
+    host = hosts[0] if hosts else b""
     if AUTHORITY_KEY in scope:
         host = absolute_host(scope[AUTHORITY_KEY])
     chunked, has_body = (False, False) if _FRAMES.isdisjoint(fields) else request_framing(fields, version)

@@ -12,22 +12,9 @@ from service_kit.plain_http1 import PlainHttp1Protocol
 class HttpToolsConnection(CallerProtocol, PlainHttp1Protocol):
     """One caller's connection."""
 
-    _upgrade_ignored = False
-
-    def on_headers_complete(self) -> None:
-        if self._upgrade_ignored:
-            self._upgrade_ignored = False
-            self.scope[UPGRADE_KEY] = True
-        super().on_headers_complete()
-
-    @property
-    def head_begun(self) -> bool:  # type: ignore[override]
-        """Whether bytes of a head are here that is not whole."""
-        return bool(self.partial_head)
-
     def _parse_without_upgrade(self) -> None:
-        self._upgrade_ignored = True
         super()._parse_without_upgrade()
+        self.cycle.scope[UPGRADE_KEY] = True
 
     def origin_form(self, target: bytes) -> bytes:
         """Return the target in origin form; the authority of an absolute one goes into the scope."""

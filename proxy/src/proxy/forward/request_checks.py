@@ -8,18 +8,10 @@ from typing import Any, Final
 
 from proxy.asgi import Fields
 from proxy.errors import ProxyError
-from service_kit.request_head import HOST, RequestError, body_length, is_met, names_one_host
+from service_kit.request_head import HOST, RequestError, body_length, is_met
 
 UPGRADE_KEY: Final = "proxy.upgrade"
 """In the scope of a request whose Connection named "upgrade", where the protocol class has taken that out."""
-
-
-def host_of(fields: Fields, http_version: str) -> bytes:
-    """Return the one valid Host, empty where HTTP/1.0 has none. Raises ProxyError (400)."""
-    values = fields.get(b"host", ())
-    if not names_one_host(values, http_version):
-        raise ProxyError("bad_request", "a request needs one valid Host header")
-    return values[0] if values else b""
 
 
 def absolute_host(authority: bytes) -> bytes:
@@ -33,7 +25,7 @@ def request_framing(fields: Fields, http_version: str) -> tuple[bool, bool]:
     """Return whether a request's body is chunked, and whether there is one. Raises ProxyError (400)."""
     framing = [*fields.get(b"content-length", ()), *fields.get(b"transfer-encoding", ())]
     try:
-        length = body_length(framing, http_version)
+        length = body_length(framing, http_version[2:].encode())
     except RequestError as error:
         raise ProxyError("bad_request", str(error)) from error
     return length is None, length != 0

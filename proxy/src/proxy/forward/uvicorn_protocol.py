@@ -45,8 +45,8 @@ class CallerProtocol(OrderedRefusals):
     app_state: dict[str, Any]
     caller: Caller | None = None
     timeout_keep_alive_task: Any
-    head_begun: bool = False
-    """Whether a head is here in part."""
+    partial_head: bytes
+    """What is here of a head that is not whole."""
     _half_closed = False
 
     def connection_made(self, transport: Any) -> None:
@@ -70,7 +70,7 @@ class CallerProtocol(OrderedRefusals):
     def on_response_complete(self) -> None:
         """An answer is out. The time-out between two requests is not that of a head that has begun behind it."""
         super().on_response_complete()  # type: ignore[misc] # uvicorn's
-        if self.head_begun:
+        if self.partial_head:
             self._unset_keepalive_if_required()
 
     def _cut_answer(self) -> None:
