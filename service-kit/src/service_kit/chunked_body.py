@@ -17,6 +17,8 @@ _EXTENSION: Final = rb"[ \t]*;[ \t]*" + TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + TOKEN 
 _LINE: Final = re.compile(rb"0*([0-9A-Fa-f]{1,15})(?:" + _EXTENSION + rb")*\r\n")
 """A size below 2**60: nothing behind this overflows."""
 
+_NEXT_LINE: Final = re.compile(rb"\r\n" + _LINE.pattern)
+
 _LINE_SO_FAR: Final = re.compile(rb"[0-9A-Fa-f]*(?:[ \t;][\t\x20-\x7e\x80-\xff]*)?\r?")
 
 
@@ -37,42 +39,34 @@ class ChunkedBody:
         data, self._kept = self._kept + data, b""
         if self._in_trailers:
             return b"", self._read_trailers(data, searched)
-        pieces: list[bytes] = []
-        at = 0
-        while at < len(data):
-            if self._left:
-                pieces.append(data[at : at + self._left])
-                at += len(pieces[-1])
-                self._left -= len(pieces[-1])
-                self._behind_data = not self._left
-            elif (after := self._read_size(data, at)) is None:
+        pieces = [data[: self._left]]
+        at = len(pieces[0])
+        self._left -= at
+        while not self._left and at < len(data):
+            line = (_NEXT_LINE if self._behind_data else _LINE).match(data, at)
+            if line is None or line.end() - at > MAX_LINE_BYTES:
+                self._check_beginning(data, at)
                 self._kept = data[at:]
                 break
-            elif self._left:
-                at = after
-            else:
+            self._behind_data = True
+            size = int(line[1], 16)
+            if not size:
                 self._in_trailers = True
-                return b"".join(pieces), self._read_trailers(data[after:], 0)
+                return b"".join(pieces), self._read_trailers(data[line.end() :], 0)
+            at = line.end()
+            pieces.append(data[at : at + size])
+            at += len(pieces[-1])
+            self._left = size - len(pieces[-1])
         return b"".join(pieces), None
 
-    def _read_size(self, data: bytes, at: int) -> int | None:
-        """Return where the line with a chunk's size ends, None while it is not whole."""
-        if self._behind_data:
+    def _check_beginning(self, data: bytes, at: int) -> None:
+        """Refuse what cannot become the line with a chunk's size."""
+        if self._behind_data and data[at:] != b"\r":
             if not data.startswith(b"\r\n", at):
-                if data[at:] == b"\r":
-                    return None
                 raise RequestError(400, "a chunk is longer than its size")
             at += 2
-        line = _LINE.match(data, at)
-        if (len(data) if line is None else line.end()) - at > MAX_LINE_BYTES:
-            raise RequestError(400, "the line with a chunk's size is too long")
-        if line is None:
-            if not _LINE_SO_FAR.fullmatch(data, at):
-                raise RequestError(400, "no size of a chunk")
-            return None
-        self._behind_data = False
-        self._left = int(line[1], 16)
-        return line.end()
+        if len(data) - at > MAX_LINE_BYTES or not _LINE_SO_FAR.fullmatch(data, at):
+            raise RequestError(400, "no size of a chunk, or a line that is too long")
 
     def _read_trailers(self, data: bytes, searched: int) -> bytes | None:
         if data.startswith(b"\r\n"):

@@ -77,7 +77,7 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
         self._method, self._left, self._chunks = b"", 0, None
         in_lower_case = head.lower()
         if b"\r\ncontent-length" in in_lower_case or b"\r\ntransfer-encoding" in in_lower_case:
-            length = body_length(framing_of(head), line[2])
+            length = body_length(framing_of(in_lower_case), line[2])
             self._left, self._chunks = length or 0, ChunkedBody() if length is None else None
         if line[1] not in METHODS or line[2] not in b"01" or b" \r\n" in head or b"\t\r\n" in head:
             head = self._parsable(head, line)

@@ -31,7 +31,7 @@ _LINE_SO_FAR: Final = re.compile(rb"[\x21-\x7e][\x20-\x7e]*\r?")
 _MALFORMED: Final = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """A bare line feed or carriage return, a folded line, a control character."""
 
-_FRAMING: Final = re.compile(rb"(?im)^(?:content-length|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*)")
+_FRAMING: Final = re.compile(rb"\n(?:content-length|transfer-encoding)[ \t]*:([^\r\n]*)")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _FIELDS: Final = re.compile(rb"(?:" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)+\r\n")
 
@@ -97,9 +97,9 @@ def refused_line(head: bytes | bytearray) -> RequestError:
     return RequestError(400, "no request line")
 
 
-def framing_of(head: bytes | bytearray) -> list[bytes]:
-    """Return the values of Content-Length and Transfer-Encoding in a head, or in trailers, as they were sent."""
-    return _FRAMING.findall(head)
+def framing_of(head_in_lower_case: bytes | bytearray) -> list[bytes]:
+    """Return the values of Content-Length and Transfer-Encoding in a head."""
+    return _FRAMING.findall(head_in_lower_case)
 
 
 def body_length(framing: Sequence[bytes], minor_version: bytes) -> int | None:
@@ -122,7 +122,7 @@ def body_length(framing: Sequence[bytes], minor_version: bytes) -> int | None:
 def check_trailers(section: bytes) -> None:
     """Check a trailer section with its end. Raises RequestError (400, 431)."""
     check_size(section, len(section))
-    if not _FIELDS.fullmatch(section) or framing_of(section):
+    if not _FIELDS.fullmatch(section) or framing_of(b"\n" + section.lower()):
         raise RequestError(400, "malformed trailers")
 
 

@@ -51,7 +51,7 @@ class StrictBuffer(ReceiveBuffer):
         if line is None:
             raise refused_line(head)
         check_lines(head, 0, end)
-        body_length(framing_of(head), line[2])
+        body_length(framing_of(head.lower()), line[2])
         return super().maybe_extract_lines()
 
     def is_next_line_obviously_invalid_request_line(self) -> bool:
