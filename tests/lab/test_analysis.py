@@ -2,7 +2,8 @@ import pytest
 
 from lab.audit import audit
 from lab.comparison.compare import compare
-from lab.emulation import DistributionMs, EmulatorStats, Network
+from lab.document_part import DistributionMs
+from lab.emulation import EmulatorStats, Network
 from lab.run_document import PartSettings, RunDocument, SettingsAtEnds, Totals
 from lab.witnesses import ConnectionWitness, ProxyWitness, UpstreamWitness, Witnesses
 from lab.wording import network_line

@@ -18,7 +18,7 @@ from lab.prediction.predict import predict
 from lab.prediction.prediction import MeasuredFigures, Prediction, Quantity, assumptions_of, prediction_of
 from lab.prediction.promise import changed, promise, smallest
 from lab.prediction.words import forecast_rows, outcome_rows
-from lab.prediction_outcome import with_outcome
+from lab.run_prediction import with_outcome
 from lab.wire.mock import LatencyFigures
 from support.documents import run_document
 from support.reported import reported

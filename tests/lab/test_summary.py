@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.console import Console
 
 from lab.cli.summary import print_summary
-from lab.emulation import DistributionMs, EmulatorStats
+from lab.document_part import DistributionMs
+from lab.emulation import EmulatorStats
 from lab.run_document import PartSettings, RunDocument, SettingsAtEnds
 from support.documents import pool, run_document
 

@@ -10,7 +10,8 @@ from lab.account.places import Owner, Place
 from lab.account.window import Window
 from lab.calling_pattern import calling_pattern
 from lab.conclusion import Verdict
-from lab.emulation import DistributionMs, EmulatorStats
+from lab.document_part import DistributionMs
+from lab.emulation import EmulatorStats
 from lab.objective import parse_objective
 from lab.pool_figures import Closings, PoolWorker
 from lab.run_document import Generator, Host, LatencyMs, PartSettings, SettingsAtEnds, Totals

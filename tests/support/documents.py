@@ -7,7 +7,7 @@ from typing import Any
 from lab.account.attribution import Attribution, PlaceTime, TimeMs
 from lab.account.places import PLACES, Place
 from lab.conclusion import Advice, Verdict
-from lab.emulation import DistributionMs
+from lab.document_part import DistributionMs
 from lab.pool_figures import Pool
 from lab.run_document import Generator, LatencyMs, PartSettings, RunDocument, SettingsAtEnds, Totals
 from lab.witnesses import Audit, Witnesses

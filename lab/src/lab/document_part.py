@@ -1,4 +1,4 @@
-"""The base class of all parts of a run document."""
+"""What all parts of a run document are, and the one that several have."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,3 +10,12 @@ class DocumentPart(BaseModel):
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True, validate_by_name=True, defer_build=True)
+
+
+class DistributionMs(DocumentPart):
+    """A distribution in short; null where there was nothing to measure."""
+
+    count: int
+    mean: float | None = None
+    p50: float | None = None
+    p99: float | None = None

@@ -2,17 +2,8 @@
 
 from pydantic import Field
 
-from lab.document_part import DocumentPart
+from lab.document_part import DistributionMs, DocumentPart
 from lab.wire.service import VariableValues
-
-
-class DistributionMs(DocumentPart):
-    """A distribution in short; null where there was nothing to measure."""
-
-    count: int
-    mean: float | None = None
-    p50: float | None = None
-    p99: float | None = None
 
 
 class EmulatorStats(DocumentPart):

@@ -4,8 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lab.document_part import DocumentPart
-from lab.emulation import DistributionMs
+from lab.document_part import DistributionMs, DocumentPart
 
 
 class PoolWorker(DocumentPart):

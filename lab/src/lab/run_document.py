@@ -14,8 +14,8 @@ from lab.account.failures import FailureCount
 from lab.account.window import RunPart, Window
 from lab.calling_pattern import CallingPattern
 from lab.conclusion import UNJUDGED, Figures, Verdict
-from lab.document_part import DocumentPart
-from lab.emulation import DistributionMs, EmulatorStats, Network
+from lab.document_part import DistributionMs, DocumentPart
+from lab.emulation import EmulatorStats, Network
 from lab.objective import ObjectiveOutcome
 from lab.pool_figures import Closings, Pool
 from lab.prediction.prediction import Prediction

@@ -8,7 +8,7 @@ request, so means and percentiles are by difference; only the ledger knows a req
 import math
 from collections.abc import Mapping, Sequence
 
-from lab.emulation import DistributionMs
+from lab.document_part import DistributionMs
 from lab.pool_figures import Pool
 from lab.run_document import Ledger, PhaseMs, SlowRequest
 from lab.wire.mock import MockConnections, MockRun, MockStats

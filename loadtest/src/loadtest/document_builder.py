@@ -12,8 +12,8 @@ from typing import Literal
 from lab.audit import audit
 from lab.objective import parse_objective
 from lab.pool_figures import Pool
-from lab.prediction_outcome import with_outcome
 from lab.run_document import RunDocument, Totals
+from lab.run_prediction import with_outcome
 from lab.verdict.judge import judge
 from lab.wire.service import ServiceConfig
 from lab.witnesses import Witnesses

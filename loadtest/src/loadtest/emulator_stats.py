@@ -4,7 +4,8 @@ Pure. Late events are counted in a histogram since a service started; a run's is
 beginning.
 """
 
-from lab.emulation import DistributionMs, EmulatorStats
+from lab.document_part import DistributionMs
+from lab.emulation import EmulatorStats
 from lab.wire.service import Histogram
 from loadtest.counter_deltas import distribution, grown, grown_by_name
 from loadtest.span import Span

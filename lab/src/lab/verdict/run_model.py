@@ -14,8 +14,8 @@ from lab.prediction.from_settings import ReportedSettings, Unpredictable
 from lab.prediction.prediction import Quantity, assumptions_of
 from lab.prediction.promise import changed
 from lab.prediction.workload import Forecast
-from lab.prediction_outcome import measured_quantities
 from lab.run_document import RunDocument
+from lab.run_prediction import measured_quantities
 
 NEAR = 0.25
 """How far from the measurement the forecast of the run itself may be."""
