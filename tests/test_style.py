@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.servers import uncovered
 from support.settings_table import ROOT
 
 LINT_IMPORTS = "from importlinter.cli import lint_imports_command as main; main()"
@@ -15,7 +16,8 @@ CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["import
 
 
 def run(*command: str) -> None:
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    words = [sys.executable, "-m", *command]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300, env=uncovered())
     assert done.returncode == 0, done.stdout + done.stderr
 
 

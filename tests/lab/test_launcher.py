@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from support.servers import uncovered
+
 pytestmark = pytest.mark.slow
 
 LAUNCHER = Path(__file__).parents[2] / "sandbox"
@@ -60,7 +62,7 @@ class Copy:
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start the launcher."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+        environment = {name: value for name, value in uncovered().items() if not name.startswith("PIP_")}
         environment |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_CONFIG_FILE": os.devnull}
         command = [sys.executable, str(self.root / "sandbox"), *arguments]
         pipe = subprocess.PIPE
@@ -231,7 +233,7 @@ def test_the_count_is_one_line_on_a_terminal(made: Copy) -> None:
     terminal, end = os.openpty()
     with subprocess.Popen(
         [sys.executable, str(made.root / "sandbox")],
-        env={**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(made.wheels)},
+        env={**uncovered(), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(made.wheels)},
         stdout=subprocess.DEVNULL,
         stderr=end,
         start_new_session=True,

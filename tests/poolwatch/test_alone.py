@@ -15,6 +15,7 @@ from aiohttp.client_proto import ResponseHandler
 
 import poolwatch
 from support.raw_http import raw_upstream
+from support.servers import uncovered
 
 ROOT = Path(__file__).parents[2]
 WHERE_THE_APP_HAS_IT = {("aiohttp_session.py", "aiohttp")}
@@ -53,12 +54,13 @@ def test_it_installs_into_an_empty_environment(tmp_path: Path) -> None:
     wheels = str(tmp_path / "wheels")
     pip = [sys.executable, "-m", "pip"]
     built = [*pip, "wheel", *offline, "--no-build-isolation", "-w", wheels, str(source)]
-    subprocess.run(built, check=True, timeout=120)
+    subprocess.run(built, check=True, timeout=120, env=uncovered())
     environment = tmp_path / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True, timeout=60)
+    venv = [sys.executable, "-m", "venv", "--without-pip", str(environment)]
+    subprocess.run(venv, check=True, timeout=60, env=uncovered())
     python = str(environment / "bin/python")
     (wheel,) = Path(wheels).iterdir()
-    subprocess.run([*pip, "--python", python, "install", *offline, str(wheel)], check=True, timeout=60)
+    subprocess.run([*pip, "--python", python, "install", *offline, str(wheel)], check=True, timeout=60, env=uncovered())
     code = "import poolwatch, importlib.metadata as m; print(m.requires('poolwatch'), callable(poolwatch.page))"
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=30, cwd=tmp_path)
     assert done.stdout == "None True\n", done.stderr

@@ -22,8 +22,8 @@ def install(root: Path) -> "State":
     """Put the command and a Compose file into a clone, and return its state."""
     command = root / "bin" / "docker"
     command.parent.mkdir(exist_ok=True)
-    command.write_text(
-        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
+    command.write_text(  # -S: a start without what .venv holds, coverage's included
+        f"#!{sys.executable} -S\nimport sys\nsys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
         f"from support.fake_docker import main\nsys.exit(main({str(root)!r}, sys.argv[1:]))\n"
     )
     command.chmod(command.stat().st_mode | stat.S_IXUSR)

@@ -102,6 +102,14 @@ def environment(**variables: object) -> dict[str, str]:
     return clean | {"PYTHONPATH": path} | {name: str(value) for name, value in variables.items()}
 
 
+def uncovered() -> dict[str, str]:
+    """Return this environment without what lets each Python started measure coverage.
+
+    That costs a tenth of a second at each start and nearly doubles the rest: for what has nothing of ours to measure.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
 @dataclass
 class Part:
     """A part as a process."""
