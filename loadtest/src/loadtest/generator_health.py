@@ -1,7 +1,7 @@
 """Whether the load generator itself was the limit: its CPU time and how late its event loop ran."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -48,15 +48,12 @@ class ProcessHealth:
             self._lag_seconds = max(self._lag_seconds, time.perf_counter() - due)
 
 
-def generator(
-    own: ProcessReport, workers: Collection[ProcessReport], wall_seconds: float, *, warned: bool
-) -> Generator:
-    """Sum up all processes of the load generator."""
-    processes = [own, *workers]
+def generator(processes: Sequence[ProcessReport], wall_seconds: float) -> Generator:
+    """Sum up the load generator: the process that records, and its workers if it is a master."""
     cpu_seconds = sum(process.cpu_seconds for process in processes)
     return Generator(
         cpu_cores=round(cpu_seconds / wall_seconds, 3) if wall_seconds > 0 else None,
-        processes=max(1, len(workers)),
+        processes=max(1, len(processes) - 1),
         loop_lag_max_ms=max(process.loop_lag_max_ms for process in processes),
-        cpu_warning=warned or any(process.warned for process in processes),
+        cpu_warning=any(process.warned for process in processes),
     )

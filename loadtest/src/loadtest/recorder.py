@@ -10,7 +10,6 @@ import logging
 from argparse import Namespace
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -27,7 +26,7 @@ from loadtest.active_run import SETTLE_SECONDS, ActiveRun, ProgressLines, Sample
 from loadtest.distributed import Workers
 from loadtest.document_builder import document
 from loadtest.first_bytes import FirstBytes
-from loadtest.generator_health import ProcessHealth, generator
+from loadtest.generator_health import ProcessHealth, ProcessReport, generator
 from loadtest.locust_stats import Counts
 from loadtest.options import correct, settings_of_load
 from loadtest.services import Services
@@ -164,21 +163,19 @@ class Recorder:
             made = self.last is not None and self.last.totals.requests > 0
             self.environment.process_exit_code = 0 if made or self.environment.web_ui is not None else 1
 
-    def _finish(self, counts: Counts) -> Path | None:
+    def _finish(self, counts: Counts) -> None:
         run, self.current = self.current, None
         if run is None:
-            return None
+            return
         self._sampler.end()
-        reports = self.workers.reports() if self.workers is not None else []
         warned = bool(self.runner.cpu_warning_emitted or self.runner.worker_cpu_warning_emitted)
-        health = generator(self._health.report(warned=warned), reports, run.elapsed(), warned=warned)
+        health = generator(self._reports(warned=warned), run.elapsed())
         if self.workers is not None:
             run.begin_at(self.workers.began_at())
         self.last = document(run.observation(counts, health, self.runner.user_count))
         path = self.store.write(self.last)
         log.info("run %s: %d requests, saved to %s", run.id, counts.requests, path)
         self._progress.saved(run.id, path)
-        return path
 
     def _note_spawned(self, run: ActiveRun) -> None:
         run.spawned = self._moment(run)
@@ -187,8 +184,11 @@ class Recorder:
         return run.moment(self._counts, self._generator_cpu_seconds)
 
     def _generator_cpu_seconds(self) -> float:
-        reports = [self._health.report(warned=False), *(self.workers.reports() if self.workers is not None else [])]
-        return sum(report.cpu_seconds for report in reports)
+        return sum(report.cpu_seconds for report in self._reports(warned=False))
+
+    def _reports(self, *, warned: bool) -> list[ProcessReport]:
+        """Return the reports of all processes that make the load, this one's first; `warned` is of this one."""
+        return [self._health.report(warned=warned), *(self.workers.reports() if self.workers is not None else [])]
 
     def _counts(self) -> Counts:
         return Counts.of(self.environment.stats, self._first_bytes.times)
