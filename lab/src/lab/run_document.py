@@ -24,6 +24,10 @@ from lab.wire.proxy import PythonProcess
 from lab.wire.service import VariableValues
 from lab.witnesses import Audit, Witnesses
 
+RunMode = Literal["ui", "headless"]
+RunStatus = Literal["finished", "interrupted", "reset"]
+"""`reset`: Locust's statistics were cleared in the course of it."""
+
 
 class PartSettings(DocumentPart):
     """The settings in force in the four parts; null for a part that did not answer."""
@@ -153,9 +157,9 @@ class RunDocument(BaseModel):
     id: Annotated[str, Field(pattern=f"^{RUN_ID}$")]
     label: str = ""
     group: str = ""
-    mode: Literal["ui", "headless"]
+    mode: RunMode
     processes: int = 1
-    status: Literal["finished", "interrupted", "reset"]
+    status: RunStatus
     started_at: datetime
     stopped_at: datetime
     window_seconds: float

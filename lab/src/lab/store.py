@@ -6,12 +6,11 @@ import os
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lab.conclusion import Bottleneck
-from lab.run_document import RunDocument
+from lab.run_document import RunDocument, RunMode, RunStatus
 from lab.wording import changed_words, network_line
 
 
@@ -28,8 +27,8 @@ class RunSummary(BaseModel):
     label: str
     group: str = ""
     started_at: datetime
-    status: str
-    mode: Literal["ui", "headless"]
+    status: RunStatus
+    mode: RunMode
     users: int
     max_connections: int | None
     rps: float

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
 import gevent
 
 from lab.account.window import Window
-from lab.run_document import Generator, SeriesPoint
+from lab.run_document import Generator, RunMode, RunStatus, SeriesPoint
 from lab.wire.locust import RunSaved, RunSecond
 from lab.wire.proxy import PoolStats
 from lab.wire.service import VariableValues
@@ -37,13 +37,13 @@ class ActiveRun:
     id: str
     label: str
     group: str
-    mode: Literal["ui", "headless"]
+    mode: RunMode
     users: int
     load_settings: VariableValues
     of_seconds: float | None
     services: Services
     before: Snapshot
-    status: Literal["finished", "interrupted", "reset"] = "finished"
+    status: RunStatus = "finished"
     stopping: bool = False
     carried: Counts = field(default_factory=Counts)
     latest: Counts = field(default_factory=Counts)

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Literal
 
 from lab.calling_pattern import CallingPattern, calling_pattern
-from lab.run_document import Generator, SeriesPoint, SettingsAtEnds
+from lab.run_document import Generator, RunMode, RunStatus, SeriesPoint, SettingsAtEnds
 from lab.wire.link import LinkConfig
 from lab.wire.proxy import LedgerPage, ProxyConfig
 from lab.wire.service import VariableValues
@@ -24,8 +23,8 @@ class Observation:
     """
 
     run_id: str
-    mode: Literal["ui", "headless"]
-    status: Literal["finished", "interrupted", "reset"]
+    mode: RunMode
+    status: RunStatus
     started_at: datetime
     users: int
     load_settings: VariableValues

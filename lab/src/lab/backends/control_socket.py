@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from lab.backends.variables import Variables
 from service_kit.exits import ExitCode, ExitError, UnavailableError, UsageError
@@ -21,14 +21,17 @@ _LONGEST_MESSAGE = 1 << 20
 _REPLY_SECONDS = 180.0
 
 
+ServiceState = Literal["starting", "ready", "stopping", "dead"]
+
+
 @dataclass(frozen=True)
 class ServiceStatus:
-    """A service as its supervisor sees it. `state` is starting, ready, stopping or dead.
+    """A service as its supervisor sees it.
 
     `because` is why it is not ready, as far as that is known; `environment` what it got of the sandbox's variables.
     """
 
-    state: str
+    state: ServiceState
     because: str
     pid: int
     exit_code: int | None

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.backends.control_socket import ServiceStatus
+from lab.backends.control_socket import ServiceState, ServiceStatus
 from lab.backends.live_change import LiveChange, change_live, differing, is_altered
 from lab.backends.process_group import ProcessGroup, read_lines
 from lab.backends.service_spec import ServiceSpec, process_environment
@@ -39,10 +39,16 @@ class ServiceProcess:
         """None while it runs; minus the signal's number if a signal ended it."""
         return self._group.exit_code
 
+    @property
+    def _state(self) -> ServiceState:
+        if self.exit_code is not None:
+            return "dead"
+        if self.stopping:
+            return "stopping"
+        return "ready" if self.ready else "starting"
+
     def status(self) -> ServiceStatus:
-        state = "stopping" if self.stopping else "ready" if self.ready else "starting"
-        state = state if self.exit_code is None else "dead"
-        return ServiceStatus(state, self.because, self._group.process.pid, self.exit_code, self.environment)
+        return ServiceStatus(self._state, self.because, self._group.process.pid, self.exit_code, self.environment)
 
     def is_altered(self, config: ServiceConfig) -> bool:
         """Whether its settings are others than its environment has: somebody changed them over HTTP."""
