@@ -2,121 +2,18 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import pytest
 
+from support.fault_cases import CASES, FOUND, SHORT, asked, good
 from support.fault_client import Seen, arrivals, connect, converse, read_answer, read_to_end
 from support.mock_upstream import RunMock, both_loops
-from upstream_mock.faults.malformed import OK
-from upstream_mock.faults.responses import HINTS, TOO_LARGE
-from upstream_mock.faults.runtime.fault import Fault, RawAnswer
-from upstream_mock.faults.runtime.registry import discover
+from upstream_mock.faults.responses import TOO_LARGE
 
 GET = b"GET %s HTTP/1.1\r\nhost: mock\r\nx-upstream-fault: %s\r\n\r\n"
 POST = b"POST %s HTTP/1.1\r\nhost: mock\r\nx-upstream-fault: %s\r\ncontent-length: %d\r\n\r\n%s"
-SHORT = {
-    "STALL_BEFORE_HEADERS": "delay=50ms",
-    "STALL_IN_BODY": "delay=50ms",
-    "SLICER": "delay=5ms size=50000",
-    "EARLY_413": "linger=50ms",
-    "STOP_ACCEPTING": "for=50ms",
-}
-"""What a fault that takes time is given where its time is not the subject."""
-
-OnLoop = Callable[[Coroutine[object, object, None]], None]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A fault as it is asked for, what must be seen of it, and whether the mock calls that an answer."""
-
-    asks: str
-    right: Callable[[Seen], bool]
-    completed: bool = True
-    path: str = "/work"
-
-
-def good(seen: Seen, *, length: int = 120) -> bool:
-    """The answer of /work, whole, on a connection that stays."""
-    return seen.head.startswith(b"HTTP/1.1 200 OK\r\n") and len(seen.body) == length and seen.end == "open"
-
-
-def is_raw(fault: type[Fault], end: str = "FIN") -> Callable[[Seen], bool]:
-    """To the byte what the fault's docstring describes."""
-    assert issubclass(fault, RawAnswer)
-    answer = fault.answer
-    return lambda seen: seen == Seen(answer, end)
-
-
-FOUND = discover()
-RAW = ["BAD_HEADER", "CONTENT_LENGTH_AND_CHUNKED", "CONTENT_LENGTHS_DIFFER", "HEADER_WITH_NUL"]
-RAW += ["NEGATIVE_CONTENT_LENGTH", "STATUS_999"]
-CASES = [
-    *(Case(name, is_raw(FOUND[name])) for name in RAW),
-    Case("NOT_MODIFIED_WITH_LENGTH", is_raw(FOUND["NOT_MODIFIED_WITH_LENGTH"], "open")),
-    Case("STATUS_503", lambda seen: seen.data.startswith(b"HTTP/1.1 503 ") and seen.body == b'{"error":"STATUS_503"}'),
-    Case("STATUS_429", lambda seen: seen.data.startswith(b"HTTP/1.1 429 ") and seen.end == "open"),
-    Case("EMPTY_RESPONSE", lambda seen: seen == Seen(b"", "FIN"), completed=False),
-    Case("CONNECTION_RESET_BY_PEER", lambda seen: seen == Seen(b"", "RST"), completed=False),
-    Case(
-        "MALFORMED_RESPONSE_CHUNK",
-        lambda seen: seen == Seen(OK + b"transfer-encoding: chunked\r\n\r\nzz\r\nthis is no chunk\r\n", "FIN"),
-        completed=False,
-    ),
-    Case(
-        "RANDOM_DATA_THEN_CLOSE bytes=5000",
-        lambda seen: len(seen.data) == 5000 and not seen.data.startswith(b"HTTP") and seen.end == "FIN",
-        completed=False,
-    ),
-    Case(
-        "LIMIT_DATA after=50",
-        lambda seen: b"content-length: 120" in seen.head and len(seen.body) == 50 and seen.end == "FIN",
-        completed=False,
-    ),
-    Case("LIMIT_DATA after=5000", lambda seen: len(seen.body) == 119 and seen.end == "FIN", completed=False),
-    Case("LIMIT_DATA after=0", lambda seen: seen.head.endswith(b"}") or not seen.body, completed=False),
-    Case(
-        "LIMIT_DATA after=5000",
-        lambda seen: b"chunked" in seen.head and seen.body.endswith(b"}\n\r\n") and seen.end == "FIN",
-        completed=False,
-        path="/stream/3",
-    ),
-    Case(
-        "LIMIT_DATA after=70000",
-        lambda seen: len(seen.body) == 70_000 and seen.end == "FIN",
-        completed=False,
-        path="/bytes/1000000",
-    ),
-    Case(
-        "LIMIT_DATA_RESET after=50",
-        lambda seen: len(seen.body) == 50 and seen.end == "RST",
-        completed=False,
-    ),
-    Case(
-        "LIMIT_DATA_RESET after=700000",
-        lambda seen: len(seen.body) == 700_000 and seen.end == "RST",
-        completed=False,
-        path="/bytes/1000000",
-    ),
-    Case("LIMIT_DATA", lambda seen: seen.data.startswith(b"HTTP/1.1 204 ") and seen.end == "open", path="/status/204"),
-    Case(
-        "HUGE_HEADER",
-        lambda seen: b"x-huge: " + b"h" * 300_000 in seen.head and len(seen.body) == 120 and seen.end == "open",
-    ),
-    Case("EARLY_HINTS", lambda seen: seen.data.startswith(HINTS) and b"\r\nHTTP/1.1 200 OK\r\n" in seen.data),
-    Case("STALL_BEFORE_HEADERS delay=50ms", good),
-    Case("STALL_IN_BODY delay=50ms", good),
-    Case("STALL_IN_BODY delay=50ms", lambda seen: seen.body.endswith(b"0\r\n\r\n"), path="/stream/3"),
-    Case("SLICER delay=5ms", good),
-    Case("SLICER delay=1ms size=100", lambda seen: seen.body.endswith(b"0\r\n\r\n"), path="/stream/3"),
-    Case("STOP_ACCEPTING for=1ms", good),
-    # What cannot be done to this request is not done.
-    Case("CLOSE_ON_REUSE", good),
-    Case("EARLY_413", good),
-]
 
 
 def test_every_fault_has_a_case() -> None:
@@ -136,11 +33,11 @@ async def test_the_bytes_of_every_fault(run_mock: RunMock, caplog: pytest.LogCap
             assert case.right(seen), (case.asks, case.path, seen.end, seen.data[:300], len(seen.data))
         await running.until(lambda: not running.mock.connections.open)
         stats = running.mock.stats()
-        cut = sum(not case.completed for case in CASES)
+        cut, left = (sum(case.outcome == outcome for case in CASES) for outcome in ("cut", "left"))
         assert stats["requests"] == {
             "started": len(CASES),
-            "completed": len(CASES) - cut,
-            "abandoned": cut,
+            "completed": len(CASES) - cut - left,
+            "abandoned": cut + left,
             "faulted": cut,
             "in_flight": 0,
         }
@@ -240,9 +137,8 @@ async def test_stalls_and_drips_take_their_time(run_mock: RunMock) -> None:
 async def test_any_fault_with_any_request(run_mock: RunMock, caplog: pytest.LogCaptureFixture) -> None:
     """Bodies unread, pipelines, HEAD: nothing hangs, everything adds up, nothing is logged."""
     async with run_mock(latency="constant(1ms)") as running:
-        names = ["STATUS_500" if name == "STATUS" else name for name in FOUND if name != "STOP_ACCEPTING"]
-        asked = [f"{name} {SHORT.get(name, '')}".strip().encode() for name in names]
-        requests = [request for asks in asked for request in requests_of(asks)]
+        names = [name for name in FOUND if name != "STOP_ACCEPTING"]
+        requests = [request for name in names for request in requests_of(asked(name).encode())]
         assert len(requests) == 7 * (len(FOUND) - 1)
         await at_once(running.data, requests)
         await running.until(lambda: not running.mock.connections.open)
