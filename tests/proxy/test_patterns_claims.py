@@ -139,7 +139,7 @@ async def test_a_wait_for_a_thread_is_no_wait_for_a_connection(name: str) -> Non
         waits = []
         for tokens in (3, 20):
             async with running_proxy(upstream.url, max_connections=20, thread_tokens=tokens) as proxy:
-                await call(proxy, name)
+                await at_once(proxy, name, 12)  # starts the threads
                 before = await proxy.pool()
                 assert set(await at_once(proxy, name, 12)) == {200}
                 after = await proxy.pool()
