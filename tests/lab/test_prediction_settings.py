@@ -87,6 +87,14 @@ def test_over_http2_requests_have_as_many_places_as_the_client_makes_of_it(
     assert settings.opened_per_request() == 0, "none is closed as one too many"
 
 
+def test_httpx_needs_more_cpu_the_more_connections_are_open() -> None:
+    """Measured: 2.7 ms a request with 50, 31 ms with 200 and 92 requests waiting."""
+    for users, limit, cpu_ms in ((50, 50, 2.3), (200, 200, 22.3), (50, 200, 2.3), (300, 300, 52.3)):
+        limits: dict[str, Any] = {"PROXY_MAX_CONNECTIONS": limit, "PROXY_MAX_KEEPALIVE_CONNECTIONS": limit}
+        settings = reported(PROXY_CLIENT="httpx", LOCUST_USERS=users, **limits)
+        assert settings.workload().cpu_seconds * 1e3 == pytest.approx(cpu_ms)
+
+
 def test_a_deadline_that_cuts_many_off_is_not_modelled() -> None:
     """20 users on ten connections of 200 ms take 400 ms each."""
     assert prediction_of(reported(PROXY_TOTAL_TIMEOUT_SECONDS=1.0)).forecast is not None

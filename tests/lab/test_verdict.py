@@ -90,7 +90,7 @@ def test_streams_are_not_connections() -> None:
     """HTTP/2: ten requests at a time on one connection."""
     found = verdict(WAITING, pool=pool(active_are="requests", open_at_end=1))
     assert found.bottleneck == "pool"
-    assert found.advice.set["PROXY_HTTP2"] is False
+    assert found.advice.set == {"UVICORN_WORKERS": 2}, "each has a connection of its own"
     assert verdict(WAITING, pool=pool(active_are="requests")).advice.set == {"PROXY_MAX_CONNECTIONS": 20}
     assert "9.9 requests under way, connections open: 1 of 10, and 9.8 requests waited" in found.because
 

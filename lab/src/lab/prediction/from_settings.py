@@ -57,7 +57,7 @@ class ReportedSettings:
             users=users,
             connections=connections,
             work=ServiceTime(self.latency.mean_ms / 1e3, self.latency.scv, strata),
-            cpu_seconds=(client.at(waiting) - self._spared_cpu_ms()) / 1e3,
+            cpu_seconds=(client.at(waiting, self._open_connections(in_pool)) - self._spared_cpu_ms()) / 1e3,
             cpu_before_pool=client.before_pool,
             travel_seconds=self.round_trips() * self._round_trip_seconds() + gaps,
             link_seconds=self._link_seconds(),
@@ -87,6 +87,9 @@ class ReportedSettings:
                 "and what cutting them off does to the others is not modelled"
             )
         return found
+
+    def _open_connections(self, in_pool: float) -> float:
+        return 1.0 if self.multiplexed else min(in_pool, _number(self.proxy, "PROXY_MAX_CONNECTIONS"))
 
     def _spared_cpu_ms(self) -> float:
         present = self.proxy.get("PROXY_SNIFFIO") == "present"

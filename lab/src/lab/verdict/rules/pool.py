@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from lab.account.places import Place
 from lab.conclusion import Advice, Finding
 from lab.pool_figures import Pool
+from lab.prediction.calibration import HTTP2_STREAMS
 from lab.verdict.facts import TENTH, Facts
 from lab.verdict.headroom import CLOSE, closest, upstream_is_close
 from lab.verdict.promises import enough, promise
@@ -14,6 +15,9 @@ from lab.wording import LIMITS, busy_words
 
 _SLOWED = (Place.UPSTREAM_QUEUE, Place.BANDWIDTH_QUEUE, Place.LOSS, Place.CONNECT, Place.TLS, Place.DNS)
 """Where connections are held for longer than the upstream and the distance need: rules of their own find it."""
+
+_STREAMS_IN_USE = 0.85
+"""Users are not spread evenly over workers: so much of its streams a worker is to need in the mean."""
 
 WORTH_IT = 1.05
 """Times the throughput from which on an advice is one."""
@@ -38,18 +42,21 @@ def find(facts: Facts) -> Finding | None:
     if pool.timeouts:
         because += f"; {pool.timeouts} gave up with a pool time-out"
     shared = pool.active_are == "requests" and 0 < (pool.open_at_end or 0) < pool.max
-    advice = _unshare(facts) if shared else _advice(facts, pool)
+    advice = _more_workers(facts) if shared else _advice(facts, pool)
     return facts.finding("pool", Place.POOL_WAIT, weight, because, advice)
 
 
-def _unshare(facts: Facts) -> Advice:
-    """Advise HTTP/1.1 where HTTP/2 has no stream left: httpcore opens no further connection while it has one."""
-    wanted = math.ceil(facts.run.users / facts.workers)
-    names = ("PROXY_MAX_CONNECTIONS", "PROXY_MAX_KEEPALIVE_CONNECTIONS")
-    change: dict[str, JsonValue] = {"PROXY_HTTP2": False} | dict.fromkeys(names, wanted)
+def _more_workers(facts: Facts) -> Advice:
+    """Advise workers where HTTP/2 has no stream left: httpcore opens no further connection while it has one.
+
+    HTTP/1.1 would need as many connections as requests: with 250 of them httpx takes 16 ms of CPU a request.
+    """
+    wanted = max(math.ceil(facts.run.users / (_STREAMS_IN_USE * HTTP2_STREAMS)), facts.workers + 1)
+    change: dict[str, JsonValue] = {"UVICORN_WORKERS": wanted}
     return Advice(
-        words="An HTTP/2 connection takes 100 requests at once, and the client opens no second one. Use HTTP/1.1: "
-        f"PROXY_HTTP2=false and PROXY_MAX_CONNECTIONS={wanted}. Or more workers: each has a connection of its own.",
+        words=f"An HTTP/2 connection takes {HTTP2_STREAMS} requests at once, and the client opens no second one. Each "
+        f"worker has one of its own: UVICORN_WORKERS={wanted}. Or HTTP/1.1 by another client, with as many connections "
+        "as requests: PROXY_HTTP2=false, PROXY_CLIENT=pyreqwest.",
         set=change,
         promise=promise(facts, change),
     )
