@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,3 +124,10 @@ async def test_what_is_not_a_request(kind: Any) -> None:
         for at in cuts(raw, 5):
             _, answered = await outcome(kind, raw[:at], raw[at:] + NEXT)
             assert answered == [status], (name, raw[:at])
+
+
+async def test_a_flood_of_empty_lines_costs_no_more_than_its_length(kind: Any) -> None:
+    """A copy for each of them would take half a minute of CPU."""
+    began = time.process_time()
+    assert await outcome(kind, b"\r\n" * 500_000) == ([], [])
+    assert time.process_time() - began < 5
