@@ -149,6 +149,15 @@ async def test_any_fault_with_any_request(run_mock: RunMock, caplog: pytest.LogC
     assert not caplog.records
 
 
+@both_loops
+async def test_a_client_that_leaves_after_a_large_upload_is_noticed(run_mock: RunMock) -> None:
+    """At once, and not after the delay: its last piece, larger than what uvicorn keeps unread, pauses the reading."""
+    async with run_mock(latency="constant(0ms)") as running:
+        upload = POST % (b"/anything", b"STALL_IN_BODY delay=60s", 300_000, b"x" * 300_000)
+        assert (await asyncio.to_thread(converse, running.data, upload, 0.1)).end == "open"
+        await running.until(lambda: not running.mock.connections.open)
+
+
 async def at_once(port: int, requests: list[bytes]) -> list[Seen]:
     """A conversation each, all at the same time."""
     loop = asyncio.get_running_loop()

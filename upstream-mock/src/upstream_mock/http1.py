@@ -79,6 +79,12 @@ class Http1Protocol(PlainHttp1Protocol):
             raise ValueError("not to be answered by the app")
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        # Its last piece may have paused the reading, and then the client could leave unseen.
+        super().on_message_complete()
+        if not self.pipeline:
+            self.flow.resume_reading()
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         # A pipelined request comes here only when the one before it was answered: one runs at a time.
         self._connections.request(self._record)
