@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from anyio._backends._asyncio import SocketStream
 
 from poolwatch.counters import Cell
 from proxy.errors import ProxyError
@@ -225,3 +226,14 @@ async def test_a_body_of_another_length_than_declared_is_an_error(name: str, par
         with pytest.raises(ProxyError) as raised:
             await proxy.send(b"/", (b"content-length", b"10"), method="POST", body=chunks(*parts))
         assert raised.value.status == 400
+
+
+@pytest.mark.parametrize("name", ["httpx", "httpx2"])
+async def test_a_connection_that_is_reset_as_it_opens(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The loop has dropped its socket by then, and httpcore asks it whether it speaks TLS."""
+    monkeypatch.setattr(SocketStream, "_raw_socket", property(lambda stream: stream._transport.abort()))
+    async with raw_upstream() as upstream, direct(upstream.url, name) as proxy:
+        with pytest.raises(ProxyError) as raised:
+            await proxy.send()
+        assert raised.value.code == "upstream_reset"
+        assert (proxy.cell(Cell.OPENED), proxy.cell(Cell.CLOSED)) == (1, 1)

@@ -163,7 +163,15 @@ class WatchedAsyncBackend:
         finally:
             if trace is not None:
                 trace.connected()
-        return WatchedAsyncStream(stream, self._connections.opened(host, port))
+        connection = self._connections.opened(host, port)
+        try:
+            stream.get_extra_info("ssl_object")
+        except (
+            AttributeError
+        ):  # reset as it opened: anyio's socket is None, and httpcore, which asks next, never closes it
+            connection.closed()
+            raise
+        return WatchedAsyncStream(stream, connection)
 
 
 class WatchedAsyncStream:

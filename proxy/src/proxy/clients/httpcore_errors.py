@@ -1,6 +1,6 @@
 """What httpcore's and httpcore2's pools raise, and the proxy's error for it."""
 
-from typing import Any
+from typing import Any, Final
 
 import h11
 
@@ -9,6 +9,13 @@ from proxy.errors import ProxyError
 from .exhaustion import exhausted
 from .library_errors import code_of, is_cut, is_dns
 from .transport import unsendable
+
+_ASKED_OF_SOCKETS: Final = frozenset({"family", "getpeername", "getsockname", "setsockopt"})
+
+
+def was_reset_at_once(error: BaseException) -> bool:
+    """Say whether a connection was reset before httpcore had looked at it: then anyio asks a socket that is None."""
+    return isinstance(error, AttributeError) and error.obj is None and error.name in _ASKED_OF_SOCKETS
 
 
 class PoolErrors:

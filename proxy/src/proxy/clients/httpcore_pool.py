@@ -19,7 +19,7 @@ from proxy.errors import ProxyError
 from proxy.settings import Settings
 
 from .httpcore_backend import ForwardingBackend
-from .httpcore_errors import PoolErrors
+from .httpcore_errors import PoolErrors, was_reset_at_once
 from .httpcore_http2 import Call, current_call, no_http2_because
 from .lost_slots import Loss, LostSlots, lost_slots
 from .transport import NEEDS_HTTPS, origin
@@ -99,6 +99,8 @@ class PoolClient:
             self.calls -= 1
             if isinstance(error, self.errors.caught):
                 raise self.proxy_error(error) from error
+            if was_reset_at_once(error):
+                raise ProxyError("upstream_reset") from error
             raise
 
     async def _send_in_stream(self, call: Call, outbound: Outbound, body: AsyncIterator[bytes] | None) -> "PoolAnswer":
