@@ -4,7 +4,7 @@ import pytest
 
 from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
-from proxy.forward.headers import answer_headers, fields_of, is_own, outbound
+from proxy.forward.headers import Destination, answer_headers, fields_of, is_own, outbound
 
 
 def scope(*headers: tuple[bytes, bytes], host: bytes | None = b"caller.test", **other: Any) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def scope(*headers: tuple[bytes, bytes], host: bytes | None = b"caller.test", **
 
 
 def outbound_of(asked: dict[str, Any], **others: Any) -> Outbound:
-    return outbound(asked, fields_of(asked["headers"]), **others)
+    return outbound(asked, fields_of(asked["headers"]), Destination(**others))
 
 
 def sent(*headers: tuple[bytes, bytes], **other: Any) -> list[tuple[bytes, bytes]]:

@@ -6,7 +6,7 @@ from collections.abc import MutableSequence, Sequence
 from time import perf_counter_ns
 from typing import Final
 
-from poolwatch.histogram import BUCKETS, Distribution, bucket_of, buckets_of, from_cells, record, upper_bound_ms
+from poolwatch.histogram import BUCKETS, FIRST_BUCKET, Distribution, bucket_of, buckets_of, from_cells, upper_bound_ms
 from poolwatch.phases import UNKNOWN, Phase
 
 
@@ -95,11 +95,8 @@ not say what it took, and their ns in UPSTREAM and OTHER."""
 CELLS: Final = BY_TOTAL_AT + BY_TOTAL_CLASSES * BY_TOTAL_COLUMNS
 """How many there are. Whoever needs more puts them behind these: all offsets here are constant."""
 
-_CONNECT: Final = int(Phase.CONNECT)
-_NETWORK: Final = int(Phase.NETWORK)
-_OTHER: Final = int(Phase.OTHER)
-_UPSTREAM: Final = int(Phase.UPSTREAM)
-
+_CONNECT, _NETWORK = int(Phase.CONNECT), int(Phase.NETWORK)
+_OTHER, _UPSTREAM = int(Phase.OTHER), int(Phase.UPSTREAM)
 _ACTIVE, _ACTIVE_MAX = int(Cell.ACTIVE), int(Cell.RUN_ACTIVE_MAX)
 _HOLD_COUNT, _HOLD_NS = int(Cell.HOLD_COUNT), int(Cell.HOLD_NS)
 _WAIT: Final = int(Histogram.WAIT)
@@ -132,7 +129,7 @@ class Counters:
         cells = self.cells
         at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
         cells[at] += nanoseconds
-        cells[at + 1 + bucket_of(nanoseconds)] += 1
+        cells[at + 1 - FIRST_BUCKET + bucket_of(nanoseconds)] += 1
 
     def add_phases(self, finished: Sequence[tuple[Sequence[int], int]]) -> None:
         """Put finished requests, (ns by phase, ns in all) each, into the histograms of their phases, TOTAL and REQUEST.
@@ -140,11 +137,18 @@ class Counters:
         And into the classes by their whole time. A phase that is not known (-1) is left out.
         """
         rows = [(*spent_ns, total_ns, total_ns - spent_ns[0]) for spent_ns, total_ns in finished]
+        cells = self.cells
         for histogram, column in enumerate(zip(*rows, strict=True)):
-            record(self.cells, HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS, column)
+            at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
+            cells[at + 1] += column.count(0)  # most take no time: on a kept connection, without TLS or admission
+            if known := [spent_ns for spent_ns in column if spent_ns > 0]:
+                cells[at] += sum(known)
+                first = at + 1 - FIRST_BUCKET
+                for bucket in buckets_of(known):
+                    cells[first + bucket] += 1
         classes = defaultdict(list)
         for (spent_ns, _), bucket in zip(finished, buckets_of([total_ns for _, total_ns in finished]), strict=True):
-            classes[bucket >> _CLASS_BITS].append(spent_ns)
+            classes[(bucket - FIRST_BUCKET) >> _CLASS_BITS].append(spent_ns)
         for number, members in classes.items():
             self._add_to_class(BY_TOTAL_AT + number * BY_TOTAL_COLUMNS, members)
 
@@ -239,7 +243,7 @@ def by_total(cells: Sequence[int]) -> list[list[float]]:
         at = BY_TOTAL_AT + number * BY_TOTAL_COLUMNS
         if cells[at]:
             requests, *spent, fresh, fresh_wait, silent, silent_wait = cells[at : at + BY_TOTAL_COLUMNS]
-            bound = upper_bound_ms(((number + 1) << _CLASS_BITS) - 1)
+            bound = upper_bound_ms(FIRST_BUCKET + ((number + 1) << _CLASS_BITS) - 1)
             times = [max(ns, 0) / 1e6 for ns in (*spent, fresh_wait, silent_wait)]
             rows.append([bound, requests, *times[:-1], fresh, times[-1], silent])
     return rows

@@ -7,7 +7,7 @@ buckets is fixed, whatever is recorded.
 
 import sys
 from array import array
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,58 +17,41 @@ _FROM_BITS: Final = 8
 _FROM_NS: Final = 1 << _FROM_BITS
 """Added to each duration: the doublings begin here, and those of a few nanoseconds get no doublings of their own."""
 
+FIRST_BUCKET: Final = (127 + _FROM_BITS) << _BITS
+"""A bucket's number is the upper half of a duration as a single-precision number (IEEE 754): 8 bits of exponent, 7 of
+the fraction. This one is that of `_FROM_NS`."""
+
 BUCKETS: Final = _DOUBLINGS << _BITS
 """From 0 to 549 s; the last one takes what is longer, too."""
 
-_FLOAT_FROM: Final = (127 + _FROM_BITS) << _BITS
-"""The upper half of `_FROM_NS` as a single-precision number (IEEE 754): 8 bits of exponent, 7 of the fraction."""
-
+_LAST_BUCKET: Final = FIRST_BUCKET + BUCKETS - 1
 _UPPER_HALF: Final = 1 if sys.byteorder == "little" else 0
 
 
 def bucket_of(nanoseconds: int) -> int:
-    """Return the index of a duration's bucket; it may not be negative."""
+    """Return a duration's bucket; it may not be negative."""
     moved = nanoseconds + _FROM_NS
-    doubling = moved.bit_length() - 1 - _FROM_BITS
-    return min((doubling << _BITS) + (moved >> (doubling + 1)) - (1 << _BITS), BUCKETS - 1)
+    doubling = moved.bit_length() - 1
+    return min(((doubling + 126) << _BITS) + (moved >> (doubling - _BITS)), _LAST_BUCKET)
 
 
 def buckets_of(nanoseconds: Sequence[int]) -> list[int]:
-    """Return the bucket of each duration, of many in a third of the time that one by one would take."""
-    codes = _codes([each + _FROM_NS for each in nanoseconds])
-    return [code - _FLOAT_FROM for code in codes]
+    """Return the bucket of each duration, of many in a third of the time that one by one would take.
 
-
-def record(cells: MutableSequence[int], at: int, nanoseconds: Sequence[int]) -> None:
-    """Put durations into the histogram whose cells begin at `at`; one below 0 is not known and left out."""
-    none = nanoseconds.count(0)  # most phases take no time: on a kept connection, without TLS, without admission
-    if none:
-        cells[at + 1] += none
-    moved = [each + _FROM_NS for each in nanoseconds if each > 0]
-    if moved:
-        cells[at] += sum(moved) - (len(moved) << _FROM_BITS)
-        first = at + 1 - _FLOAT_FROM
-        for code in _codes(moved):
-            cells[first + code] += 1
-
-
-def _codes(moved: list[int]) -> list[int]:
-    """Return the upper half of each as a single-precision number: the bucket and `_FLOAT_FROM`.
-
-    Such a number keeps 24 bits: a duration less than a 2^24th below a bound may be rounded up to it.
+    A single-precision number keeps 24 bits: a duration less than a 2^24th below a bound may be rounded up to it.
     """
-    codes = memoryview(array("f", moved)).cast("B").cast("H")[_UPPER_HALF::2].tolist()
-    last = _FLOAT_FROM + BUCKETS - 1
-    return codes if max(codes) <= last else [min(code, last) for code in codes]
+    moved = array("f", [each + _FROM_NS for each in nanoseconds])
+    found = memoryview(moved).cast("B").cast("H")[_UPPER_HALF::2].tolist()
+    return found if max(found) <= _LAST_BUCKET else [min(each, _LAST_BUCKET) for each in found]
 
 
-def upper_bound_ms(index: int) -> float:
+def upper_bound_ms(bucket: int) -> float:
     """Return the bound that all durations of a bucket lie below."""
-    doubling, step = divmod(index, 1 << _BITS)
+    doubling, step = divmod(bucket - FIRST_BUCKET, 1 << _BITS)
     return ((((1 << _BITS) + step + 1) << (doubling + _FROM_BITS - _BITS)) - _FROM_NS) / 1e6
 
 
-BOUNDS_MS: Final = [upper_bound_ms(index) for index in range(BUCKETS)]
+BOUNDS_MS: Final = [upper_bound_ms(FIRST_BUCKET + index) for index in range(BUCKETS)]
 
 METRIC_BOUNDS_MS: Final = [round(0.1 * 10 ** (step / 4), 4) for step in range(25)]
 """Four to the decade, 0.1 ms to 100 s: enough for a dashboard."""

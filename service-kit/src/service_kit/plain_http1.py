@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service_kit.chunked_body import ChunkedBody
 from service_kit.ordered_refusal import OrderedRefusals, disconnect
-from service_kit.request_head import LINE, RequestError, body_length, end_of_head, framing_of, refused_line
+from service_kit.request_head import END, LINE, RequestError, body_length, end_of_head, framing_of, refused_line
 
 METHODS: Final = frozenset(
     b"DELETE GET HEAD POST PUT CONNECT OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK BIND REBIND "
@@ -22,6 +22,8 @@ METHODS: Final = frozenset(
     b"UNLINK SOURCE QUERY".split()
 )
 """Those of HTTP that httptools knows."""
+
+_SHORT_HEAD_BYTES: Final = 2_000
 
 _EMPTY_LINES: Final = re.compile(rb"(?:\r\n)+")
 _SPACE_BEHIND_VALUE: Final = re.compile(rb"(?<=[^ \t\r\n])[ \t]+(?=\r\n)")
@@ -66,7 +68,10 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
         if data.startswith(b"\r"):
             data, searched = _EMPTY_LINES.sub(b"", data, count=1), 0  # RFC 9112 section 2.2
         self._begins_with_head = data.startswith(b"HEAD ")
-        end = end_of_head(data, searched) if data not in (b"", b"\r") else -1
+        # most packets are one head, and one so short has neither too many bytes nor too many fields
+        end = len(data)
+        if end > _SHORT_HEAD_BYTES or data.find(END) != end - len(END):
+            end = end_of_head(data, searched) if data not in (b"", b"\r") else -1
         if end < 0:
             self.partial_head = data
             return b""
@@ -156,6 +161,8 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
     def on_response_complete(self) -> None:
         following = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()
+        if self.partial_head:  # the time-out between two requests is not that of a head that has begun
+            self._unset_keepalive_if_required()
         if following is not None:
             self.answering = following
         elif self.refusing:

@@ -126,13 +126,6 @@ def check_trailers(section: bytes) -> None:
         raise RequestError(400, "malformed trailers")
 
 
-def names_one_host(values: Sequence[bytes], http_version: str) -> bool:
-    """Whether the values of Host are those of a request."""
-    if not values:
-        return http_version == "1.0"
-    return len(values) == 1 and HOST.fullmatch(values[0]) is not None
-
-
 def is_met(expectation: bytes) -> bool:
     """Whether an Expect header is one to meet, or to ignore, as HTTP/1.0 has it."""
     return expectation.lower() in (b"", b"100-continue")

@@ -14,7 +14,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service_kit.plain_http1 import PlainHttp1Protocol
-from service_kit.request_head import is_met, names_one_host
+from service_kit.request_head import HOST, is_met
 from upstream_mock.asgi import CORRELATION_KEY, Headers
 from upstream_mock.client import CLIENT_KEY, Client
 from upstream_mock.connection_log import ClosedBy
@@ -71,7 +71,8 @@ class Http1Protocol(PlainHttp1Protocol):
             self.scope.setdefault(key, []).append((name, value))  # type: ignore[misc]
 
     def on_headers_complete(self) -> None:
-        if not names_one_host(self._hosts, self.parser.get_http_version()):
+        host = self._hosts[0] if len(self._hosts) == 1 else b""
+        if not HOST.fullmatch(host) and (self._hosts or self.parser.get_http_version() != "1.0"):
             self.refuse(400)
         elif not all(map(is_met, self._expectations)):
             self.refuse(417)

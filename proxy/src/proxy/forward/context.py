@@ -8,12 +8,11 @@ from urllib.parse import urlsplit
 from poolwatch.counters import Cell
 from poolwatch.monitor import CountedRequest, Monitor
 from poolwatch.throttled_log import ThrottledLog
-from proxy.asgi import Fields, Scope, header
-from proxy.clients.interface import Outbound
+from proxy.asgi import Scope, header
 from proxy.errors import ProxyError
 from proxy.forward.caller_clock import CallerLimits
 from proxy.forward.caller_timeouts import CallerTimeouts
-from proxy.forward.headers import RUN_HEADER, outbound, request_id_of
+from proxy.forward.headers import RUN_HEADER, Destination, request_id_of
 from proxy.reconfigure import ReplaceableClient
 from proxy.settings import Settings
 
@@ -26,10 +25,12 @@ class ForwardContext:
         self.client = client
         self.watch = watch
         self.counters = watch.counters
-        self.authority = url.netloc.encode("idna" if not url.netloc.isascii() else "ascii")
-        self.base_path = url.path.encode()
-        # of this worker only: two sandboxes in a row are no loop
-        self.pseudonym = b"pool-sandbox-" + os.urandom(4).hex().encode()
+        self.destination = Destination(
+            authority=url.netloc.encode("idna" if not url.netloc.isascii() else "ascii"),
+            base_path=url.path.encode(),
+            # of this worker only: two sandboxes in a row are no loop
+            pseudonym=b"pool-sandbox-" + os.urandom(4).hex().encode(),
+        )
         limit = settings.max_in_flight
         self.admission = None if limit is None else AdmissionQueue(limit, settings.max_waiting)
         self.retries = settings.retries
@@ -44,10 +45,6 @@ class ForwardContext:
             settings.caller_min_bytes_per_second,
         )
         self.callers = CallerTimeouts(limits, self.loop, self.note)
-
-    def outbound(self, scope: Scope, fields: Fields) -> Outbound:
-        """Return the request to send upstream. Raises ProxyError (4xx, 501, 508)."""
-        return outbound(scope, fields, authority=self.authority, base_path=self.base_path, pseudonym=self.pseudonym)
 
     def refused(self, scope: Scope, error: ProxyError) -> str:
         """Count a request that the server refused before the app had it; return its id."""

@@ -177,6 +177,8 @@ class H11Connection(CallerProtocol, H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self.partial_head:  # the time-out between two requests is not that of a head that has begun
+            self._unset_keepalive_if_required()
         if self._closed_side:
             self.refuse(None)
         if self.refusing and self.cycle.response_complete:

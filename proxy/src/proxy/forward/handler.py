@@ -42,7 +42,9 @@ class ForwardingApp(FastAPI):
         try:
             own = rules.is_own(scope["raw_path"])
             if own:
-                context.outbound(scope, rules.fields_of(scope["headers"]))  # refused as if it were to be forwarded
+                rules.outbound(
+                    scope, rules.fields_of(scope["headers"]), context.destination
+                )  # refused as if it were to be forwarded
         except ProxyError as error:
             await send_error(error, scope, send)
             return
@@ -72,7 +74,7 @@ class ForwardedRequest:
     async def run(self) -> None:
         """Forward, count, and answer for what went wrong."""
         in_use = self._in_use
-        run_id = rules.first(self._fields, rules.RUN_HEADER)
+        run_id = self._fields.get(rules.RUN_HEADER, (b"",))[0]
         in_use.requests += 1
         try:
             with CountedRequest(self._context.counters, self._trace, run_id):
@@ -138,8 +140,8 @@ class ForwardedRequest:
 
     async def _forward(self) -> None:
         context, downstream = self._context, self._downstream
-        outbound = context.outbound(self._scope, self._fields)
-        downstream.begin(has_body=outbound.has_body, body_when_asked=bool(rules.first(self._fields, b"expect")))
+        outbound = rules.outbound(self._scope, self._fields, context.destination)
+        downstream.begin(has_body=outbound.has_body, body_when_asked=any(self._fields.get(b"expect", ())))
         if outbound.has_body and context.request_buffer_bytes:
             length = header(outbound.headers, b"content-length")
             await downstream.read_ahead(context.request_buffer_bytes, int(length) if length else None)

@@ -7,7 +7,7 @@ whose length has two meanings is refused.
 import re
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from proxy.asgi import Fields, Headers, header
 from proxy.clients.interface import Outbound
@@ -19,7 +19,7 @@ from proxy.forward.request_checks import (
     request_framing,
 )
 from proxy.forward.request_target import AUTHORITY_KEY, normalised
-from service_kit.request_head import names_one_host
+from service_kit.request_head import HOST
 
 ANSWER_HEAD_BYTES: Final = 65_536
 """Names and values of an answer; more is 502."""
@@ -72,12 +72,6 @@ def fields_of(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]
     return fields
 
 
-def first(fields: Fields, name: bytes) -> bytes:
-    """Return the first value of a header, empty if there is none."""
-    values = fields.get(name)
-    return values[0] if values else b""
-
-
 def is_own(raw_path: bytes) -> bool:
     """Say whether a path is the proxy's own. Raises ProxyError (404) for one that only decodes or normalises to it."""
     if raw_path.startswith(_OWN):
@@ -89,27 +83,31 @@ def is_own(raw_path: bytes) -> bool:
     return False
 
 
-def outbound(
-    scope: Mapping[str, Any],
-    fields: Fields,
-    *,
-    authority: bytes,
-    base_path: bytes = b"",
-    pseudonym: bytes = b"pool-sandbox",
-) -> Outbound:
-    """Return the request to send upstream. Raises ProxyError (4xx) where the caller's request has no single meaning.
+class Destination(NamedTuple):
+    """Where requests go on to.
 
-    `fields` are those of the scope's headers. `authority` becomes the Host header: where a request goes is never taken
-    from the caller. `pseudonym` is this proxy's name in Via; a request that carries it already has gone round in a
-    circle (508).
+    `authority` becomes the Host header: where a request goes is never taken from the caller. `pseudonym` is this
+    proxy's name in Via; a request that carries it already has gone round in a circle (508).
     """
+
+    authority: bytes
+    base_path: bytes = b""
+    pseudonym: bytes = b"pool-sandbox"
+
+
+def outbound(scope: Mapping[str, Any], fields: Fields, to: Destination) -> Outbound:
+    """Return the request to send upstream. `fields` are those of the scope's headers.
+
+    Raises ProxyError (4xx, 501, 508), also where the caller's request has no single meaning.
+    """
+    authority, base_path, pseudonym = to
     incoming: Headers = scope["headers"]
     version: str = scope["http_version"]
     target = _target(scope, base_path)
     hosts = fields.get(b"host", ())
-    if not names_one_host(hosts, version):
+    host = hosts[0] if len(hosts) == 1 else b""
+    if not HOST.fullmatch(host) and not (version == "1.0" and not hosts):
         raise ProxyError("bad_request", "a request needs one valid Host header")
-    host = hosts[0] if hosts else b""
     if AUTHORITY_KEY in scope:
         host = absolute_host(scope[AUTHORITY_KEY])
     chunked, has_body = (False, False) if _FRAMES.isdisjoint(fields) else request_framing(fields, version)

@@ -67,12 +67,6 @@ class CallerProtocol(OrderedRefusals):
         if self.caller is not None:
             self.caller.lost()
 
-    def on_response_complete(self) -> None:
-        """An answer is out. The time-out between two requests is not that of a head that has begun behind it."""
-        super().on_response_complete()  # type: ignore[misc] # uvicorn's
-        if self.partial_head:
-            self._unset_keepalive_if_required()
-
     def _cut_answer(self) -> None:
         """Close within an answer. uvicorn does so too for an app that returns, but logs that as a fault of the app."""
         disconnect(self.answering)
