@@ -70,7 +70,7 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
         self._begins_with_head = data.startswith(b"HEAD ")
         # most packets are one head, and one so short has neither too many bytes nor too many fields
         end = len(data)
-        if end > _SHORT_HEAD_BYTES or data.find(END) != end - len(END):
+        if not 0 < data.find(END) == end - len(END) < _SHORT_HEAD_BYTES:
             end = end_of_head(data, searched) if data not in (b"", b"\r") else -1
         if end < 0:
             self.partial_head = data

@@ -41,10 +41,8 @@ class ForwardingApp(FastAPI):
         context: ForwardContext = scope["state"]["forwarding"]
         try:
             own = rules.is_own(scope["raw_path"])
-            if own:
-                rules.outbound(
-                    scope, rules.fields_of(scope["headers"]), context.destination
-                )  # refused as if it were to be forwarded
+            if own:  # refused as if it were to be forwarded
+                rules.outbound(scope, rules.fields_of(scope["headers"]), context.destination)
         except ProxyError as error:
             await send_error(error, scope, send)
             return
