@@ -77,7 +77,7 @@ class Simulated:
 
 @contextmanager
 def untraced() -> Iterator[None]:
-    """Measure no coverage: in a simulation nothing of ours runs, and it would take three times as long."""
+    """Measure no coverage: a simulation runs few lines of ours, if any, and would take three times as long."""
     trace = sys.gettrace()
     sys.settrace(None)
     try:

@@ -13,6 +13,7 @@ import pytest
 from support.mock_upstream import Say, StartProcess
 from support.open_load import Asked, open_load
 from support.queueing import REPLICATIONS, Queue, Z, interval
+from support.simulation import untraced
 from support.virtual_time import VirtualLoop
 from upstream_mock.capacity import Capacity, QueueFullError
 from upstream_mock.client import Client
@@ -69,7 +70,8 @@ def simulate(times: list[float], capacity: Capacity, latency: LatencySampler, wa
             await loop.sleep(at - loop.time())
             loop.create_task(customer(number))
 
-    loop.run(arrivals())
+    with untraced():
+        loop.run(arrivals())
     assert (capacity.busy, capacity.waiting) == (0, 0)
     return seen
 
