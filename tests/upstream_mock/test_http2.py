@@ -241,7 +241,7 @@ async def test_idle_and_nonsense(run_mock: RunMock, tmp_path: Path) -> None:
 async def test_the_end_waits_for_what_is_in_flight(run_mock: RunMock, tmp_path: Path) -> None:
     """As with HTTP/1.1: the answers begun are given, then the connection is closed."""
     async with contextlib.AsyncExitStack() as stack:
-        async with run_mock(latency="constant(300ms)", tls_directory=tmp_path, **SECURE) as running:
+        async with run_mock(latency="constant(1s)", tls_directory=tmp_path, **SECURE) as running:
             client = await stack.enter_async_context(client_of(running, tmp_path))
             asked = [asyncio.create_task(client.get("/work")) for _ in range(5)]
             await running.until(lambda: running.mock.requests.total.in_flight == 5)

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from support.eventually import eventually_sync
 from support.mock_upstream import StartProcess
 
 pytestmark = pytest.mark.slow
@@ -57,14 +58,13 @@ def test_the_first_line_names_queue_and_faults(start_process: StartProcess, tmp_
 
 def test_requests_in_flight_are_answered_before_it_ends(start_process: StartProcess) -> None:
     """20 requests wait when SIGTERM comes; all get their answer, and no new connection is accepted."""
-    mock = start_process(UPSTREAM_LATENCY="constant(700ms)")
+    mock = start_process(UPSTREAM_LATENCY="constant(1s)")
     mock.line()
-    with ThreadPoolExecutor(20) as threads:
-        answers = [threads.submit(httpx.get, f"http://127.0.0.1:{mock.data}/work") for _ in range(20)]
+    # one client: twenty would take longer to make their SSL contexts than the first request is in flight
+    with httpx.Client() as client, ThreadPoolExecutor(20) as threads:
+        answers = [threads.submit(client.get, f"http://127.0.0.1:{mock.data}/work") for _ in range(20)]
         stats = f"http://127.0.0.1:{mock.control}/-/stats"
-        give_up = time.monotonic() + 5
-        while httpx.get(stats).json()["requests"]["in_flight"] < 20:
-            assert time.monotonic() < give_up
+        eventually_sync(lambda: client.get(stats).json()["requests"]["in_flight"] == 20)
         mock.process.send_signal(signal.SIGTERM)
         assert [answer.result().status_code for answer in answers] == [200] * 20
     assert mock.end() == (0, "", "")
