@@ -153,6 +153,22 @@ async def test_between_two_requests_a_caller_owes_nothing(http: str) -> None:
 
 
 @pytest.mark.parametrize("http", [*PARSERS, HOLDING])
+async def test_the_keep_alive_time_begins_with_the_last_answer(http: str) -> None:
+    """httptools' timer was armed by the first; it is not ended by the requests that follow."""
+    async with opened(http, timeout_keep_alive=2 * SECONDS) as (_, proxy):
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        for pause in (SECONDS, SECONDS, 0):
+            writer.write(KEPT_ALIVE)
+            asked = time.monotonic()
+            assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200 ")
+            await asyncio.sleep(pause)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert time.monotonic() - asked >= 2 * SECONDS
+        assert await errors(proxy) == {}
+        writer.close()
+
+
+@pytest.mark.parametrize("http", [*PARSERS, HOLDING])
 async def test_a_head_that_began_behind_a_request_has_its_time_after_the_answer(http: str) -> None:
     """In one piece with the request, or while that was answered, which took longer than any head may."""
 

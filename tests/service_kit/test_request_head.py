@@ -32,7 +32,8 @@ def test_a_beginning_that_nothing_makes_good_is_refused_at_once(start: bytes) ->
 
 
 def test_only_what_is_new_is_searched() -> None:
-    """A head that comes byte by byte is not searched anew with each."""
+    """A head that comes byte by byte is not searched anew with each, nor its line."""
+    assert end_of_head(b"GET /\xffaa", len(b"GET /\xffa")) == -1
     assert end_of_head(b"GET /a HTTP/1.1\r\nX: \0aa", len(b"GET /a HTTP/1.1\r\nX: \0a")) == -1
 
 

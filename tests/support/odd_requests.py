@@ -99,6 +99,7 @@ VALID: Final[dict[str, Valid]] = {
     "trailers": _hello(chunks(b"5\r\nhello\r\n0\r\nX-A: 1\r\nX-B:\r\n\r\n")),
     "100-continue with spaces": _hello(post(b"Expect:  100-Continue \t\r\nContent-Length: 5\r\n", b"hello")),
     "100-continue twice": _hello(post(b"Expect: 100-continue\r\n" * 2 + b"Content-Length: 5\r\n", b"hello")),
+    "100-continue as a list": _hello(post(b"Expect: 100-continue, , 100-Continue\r\nContent-Length: 5\r\n", b"hello")),
     "100-continue without a body": Valid(fields(b"Expect: 100-continue\r\n")),
     "an upgrade with spaces": _hello(
         post(b"Connection: Upgrade \r\nUpgrade: h2c \r\nContent-Length: 5 \r\n", b"hello"),

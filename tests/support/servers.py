@@ -60,6 +60,7 @@ async def running_proxy(
     *,
     http: str = "proxy.forward.httptools_protocol:HttpToolsConnection",
     limit_concurrency: int | None = None,
+    timeout_keep_alive: float = 5,
     ledger_entries: int = 1000,
     **settings: object,
 ) -> AsyncIterator[RunningProxy]:
@@ -74,6 +75,7 @@ async def running_proxy(
         port=0,
         http=http,
         limit_concurrency=limit_concurrency,
+        timeout_keep_alive=timeout_keep_alive,  # type: ignore[arg-type] # a part of a second does as well
         ws="none",
         log_level="critical",
         access_log=False,

@@ -77,11 +77,12 @@ def _check_beginning(data: bytes | bytearray, searched: int) -> None:
     _check_line_length(data)
     check_size(data, len(data))
     check_lines(data, searched, len(data) - data.endswith(b"\r"))
-    if b"\r\n" in data:
-        if not LINE.match(data):
-            raise refused_line(data)
-    elif not _LINE_SO_FAR.fullmatch(data):
-        raise RequestError(400, "no request line")
+    line = data.find(b"\r\n") + 2
+    if line < 2:  # only what is new: one that comes byte by byte would be looked at thousands of times
+        if not _LINE_SO_FAR.fullmatch(data, max(0, searched - 1)):
+            raise RequestError(400, "no request line")
+    elif line > searched and not LINE.match(data):
+        raise refused_line(data)
 
 
 def _check_line_length(data: bytes | bytearray) -> None:
@@ -127,5 +128,5 @@ def check_trailers(section: bytes) -> None:
 
 
 def is_met(expectation: bytes) -> bool:
-    """Whether an Expect header is one to meet, or to ignore, as HTTP/1.0 has it."""
-    return expectation.lower() in (b"", b"100-continue")
+    """Whether an Expect header, a list (RFC 9110 section 10.1.1), can be met, or ignored, as HTTP/1.0 has it."""
+    return all(member.strip(b" \t") in (b"", b"100-continue") for member in expectation.lower().split(b","))
