@@ -27,7 +27,7 @@ LINE: Final = re.compile(rb"(" + TOKEN + rb") [\x21-\x7e]+ HTTP/1\.([0-9])\r\n")
 """A request line, with its method and minor version."""
 
 _OTHER_MAJOR_VERSION: Final = re.compile(TOKEN + rb" [\x21-\x7e]+ HTTP/[23]\.[0-9]\r\n")
-_LINE_SO_FAR: Final = re.compile(rb"[\x21-\x7e][\x20-\x7e]*\r?")
+_LINE_SO_FAR: Final = re.compile(rb"[\x20-\x7e]*\r?")
 _MALFORMED: Final = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """A bare line feed or carriage return, a folded line, a control character."""
 
@@ -79,7 +79,7 @@ def _check_beginning(data: bytes | bytearray, searched: int) -> None:
     check_lines(data, searched, len(data) - data.endswith(b"\r"))
     line = data.find(b"\r\n") + 2
     if line < 2:  # only what is new: one that comes byte by byte would be looked at thousands of times
-        if not _LINE_SO_FAR.fullmatch(data, max(0, searched - 1)):
+        if data[:1] <= b" " or not _LINE_SO_FAR.fullmatch(data, max(0, searched - 1)):
             raise RequestError(400, "no request line")
     elif line > searched and not LINE.match(data):
         raise refused_line(data)
