@@ -7,7 +7,7 @@ Each is one `./sandbox run` on free ports. Shown are the verdict beside the caus
 found; the account must add up to the users' time within 2 % or 0.2 ms. With --follow every advice that sets a variable
 is followed by a second run: its metric must move as promised within 25 %, or not get worse where nothing is promised.
 With --time all runs have that length: what they name must not depend on it.
-Takes 10 minutes, with --follow 18; exit code 1 if a cause was missed or a promise broken.
+Takes 13 minutes, with --follow about twice that; exit code 1 if a cause was missed or a promise broken.
 """
 
 import argparse
