@@ -1,11 +1,11 @@
 """Compares runs of equal settings, which must not differ, and runs with twice the connections, which must.
 
-    .venv/bin/python bench/equal_runs.py [--repeats 20] [--time 6s] [--docker] [VAR=value ...]
+    .venv/bin/python bench/equal_runs.py [--repeats 20] [--time 9s] [--docker] [VAR=value ...]
 
 Makes one run more than `--repeats` and compares each with the next: of 20 comparisons at least 18 must say that no
 figure differs (in the mean one in a hundred says so wrongly). Half as many runs with twice the connections are compared
 with as many of these: all must say that the throughput differs. A comparison on a full machine decides nothing; such
-are counted apart. Takes 5 minutes; exit code 1 if fewer than 90 % or not all are as they must be.
+are counted apart. Takes 7 minutes; exit code 1 if fewer than 90 % or not all are as they must be.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def doubled(runs: Sequence[RunDocument], others: Sequence[RunDocument]) -> tuple
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--time", default="6s")
+    parser.add_argument("--time", default="9s")
     parser.add_argument("--docker", action="store_true")
     parser.add_argument("variables", nargs="*", metavar="VAR=value", help="settings of all runs")
     options = parser.parse_args()
