@@ -166,9 +166,8 @@ class WatchedAsyncBackend:
         connection = self._connections.opened(host, port)
         try:
             stream.get_extra_info("ssl_object")
-        except (
-            AttributeError
-        ):  # reset as it opened: anyio's socket is None, and httpcore, which asks next, never closes it
+        except AttributeError:
+            # reset as it opened: anyio's socket is None, and httpcore, which asks next, never closes it
             connection.closed()
             raise
         return WatchedAsyncStream(stream, connection)

@@ -53,9 +53,8 @@ def end_of_head(data: bytes | bytearray, searched: int = 0) -> int:
     if end < 4:
         _check_beginning(data, searched)
         return -1
-    if end > MAX_HEAD_BYTES or data.count(b"\n", 0, end) > MAX_FIELDS + 2:
-        _check_line_length(data)
-        check_size(data, end)
+    _check_line_length(data)
+    check_size(data, end)
     return end
 
 

@@ -71,8 +71,7 @@ class Http1Protocol(PlainHttp1Protocol):
             self.scope.setdefault(key, []).append((name, value))  # type: ignore[misc]
 
     def on_headers_complete(self) -> None:
-        host = self._hosts[0] if len(self._hosts) == 1 else b""
-        if not HOST.fullmatch(host) and (self._hosts or self.parser.get_http_version() != "1.0"):
+        if not HOST.fullmatch(b"\n".join(self._hosts)) and (self._hosts or self.parser.get_http_version() != "1.0"):
             self.refuse(400)
         elif not all(map(is_met, self._expectations)):
             self.refuse(417)

@@ -22,7 +22,7 @@ def differences(comparison: Comparison) -> Figure:
         _ratios(comparison.runs[number], shown, number, SERIES[number % len(SERIES)])
         for number in range(1, len(comparison.runs))
     ]
-    first = {"type": "line", "yref": "paper", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "line": {"dash": "dot"}}
+    first = {"type": "line", "yref": "paper", "x0": 1, "x1": 1, "y0": 0, "y1": 1}
     return {
         "data": traces,
         "layout": layout(

@@ -105,8 +105,8 @@ def outbound(scope: Mapping[str, Any], fields: Fields, to: Destination) -> Outbo
     version: str = scope["http_version"]
     target = _target(scope, base_path)
     hosts = fields.get(b"host", ())
-    host = hosts[0] if len(hosts) == 1 else b""
-    if not HOST.fullmatch(host) and not (version == "1.0" and not hosts):
+    host = b"\n".join(hosts)  # two are none
+    if not HOST.fullmatch(host) and (hosts or version != "1.0"):
         raise ProxyError("bad_request", "a request needs one valid Host header")
     if AUTHORITY_KEY in scope:
         host = absolute_host(scope[AUTHORITY_KEY])
