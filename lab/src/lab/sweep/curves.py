@@ -6,7 +6,6 @@ from pydantic import JsonValue
 
 from lab.document_part import DocumentPart
 from lab.prediction.from_settings import ReportedSettings, Unpredictable
-from lab.prediction.predict import predict
 from lab.prediction.promise import changed
 from lab.prediction.workload import Forecast
 
@@ -40,4 +39,5 @@ def forecast_at(settings: ReportedSettings, variable: str, value: float) -> Fore
     """Return the forecast with a variable at that value. Raises Unpredictable."""
     number: JsonValue = int(value) if value.is_integer() else value
     change: Mapping[str, JsonValue] = {variable: number}
-    return predict(changed(settings, change).workload())
+    with_it = changed(settings, change)
+    return with_it.forecast(with_it.workload())
