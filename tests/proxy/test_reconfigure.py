@@ -67,6 +67,11 @@ async def test_another_client_takes_over() -> None:
         status, config = await put(proxy.port, {"PROXY_CLIENT": "httpx2", "PROXY_TOTAL_TIMEOUT_SECONDS": 9})
         assert (status, config["settings"]["PROXY_CLIENT"]) == (200, "httpx2")
         assert "httpcore2" in config["versions"]
+        assert config["started_with"] == {"PROXY_CLIENT": "httpx", "PROXY_TOTAL_TIMEOUT_SECONDS": None}
+        assert (config["fixed_because"], set(config["changeable"]["PROXY_QUEUE"]["choices"])) == (
+            None,
+            {"client", "gate"},
+        )
         assert isinstance(config["unsupported"], dict)
         status, config = await put(proxy.port, {"PROXY_TOTAL_TIMEOUT_SECONDS": None})
         assert config["settings"]["PROXY_TOTAL_TIMEOUT_SECONDS"] is None

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service_kit.settings_change import ChangeRefused, Receive, changed, read_body
+from service_kit.settings_change import ChangeRefused, Receive, changeable_document, changed, read_body, started_with
 from support.kit_settings import ServerSettings, Settings
 
 CHANGEABLE = ("timeout_seconds", "mode", "admin", "rate_mbit")
@@ -27,6 +27,18 @@ def test_a_change_leaves_the_other_settings_as_they_are() -> None:
 def test_null_and_an_empty_text_take_a_value_back_to_its_default(unset: str | None) -> None:
     settings, _ = change({"DEMO_TIMEOUT_SECONDS": unset, "DEMO_RATE_MBIT": unset}, Settings(timeout_seconds=1))
     assert (settings.timeout_seconds, settings.rate_mbit) == (5.0, None)
+
+
+def test_what_was_changed_is_reported_with_what_it_was_at_the_start() -> None:
+    settings, _ = change({"DEMO_TIMEOUT_SECONDS": 2, "DEMO_RATE_MBIT": 3})
+    assert started_with(Settings(), settings) == {"DEMO_TIMEOUT_SECONDS": 5.0, "DEMO_RATE_MBIT": None}
+    assert started_with(settings, settings) == {}
+
+
+def test_what_can_be_changed_is_reported_with_what_is_allowed() -> None:
+    document = changeable_document(Settings, ["timeout_seconds", "mode"])
+    assert document["DEMO_TIMEOUT_SECONDS"] == {"allowed": "more than 0, up to 3600", "choices": []}
+    assert document["DEMO_MODE"]["choices"] == document["DEMO_MODE"]["allowed"].split(", ")
 
 
 def test_the_environment_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:

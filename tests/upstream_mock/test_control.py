@@ -71,6 +71,33 @@ async def test_the_documents(run_mock: RunMock) -> None:
             assert (await client.get("/work")).status_code == 404
 
 
+async def test_latency_and_faults_are_changed_while_it_runs(run_mock: RunMock) -> None:
+    """All that a PUT names or nothing of it; /-/config has what is in force, and what it was at the start."""
+    async with run_mock(latency="constant(0ms)") as running:
+        client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.control}")
+        async with client:
+            answer = await client.put("/-/config", json={"UPSTREAM_LATENCY": "constant(7ms)", "UPSTREAM_FAULT": "X"})
+            assert answer.status_code == 400
+            assert [line.split(":")[0] for line in answer.json()["mistakes"]] == ["UPSTREAM_FAULT='X'"]
+            config = (await client.get("/-/config")).json()
+            assert (config["changed"], config["started_with"]) == (False, {})
+            assert "STATUS_503" not in config["changeable"]["UPSTREAM_LATENCY"]["allowed"]
+
+            body = {"UPSTREAM_LATENCY": "constant(7ms)", "UPSTREAM_FAULT": "STATUS_503 first=1"}
+            config = (await client.put("/-/config", json=body)).json()
+            assert {name: config["settings"][name] for name in body} == body
+            assert config["started_with"] == {"UPSTREAM_LATENCY": "constant(0ms)", "UPSTREAM_FAULT": None}
+            assert (config["changed"], config["latency"]["mean_ms"]) == (True, 7)
+            assert (await running.ask("GET /work"))[0] == 503
+            status, headers, _ = await running.ask("GET /work")
+            assert (status, headers["server-timing"].split(", ")[1]) == (200, "work;dur=7.000")
+
+            await client.put("/-/faults", json={"rules": []})
+            config = (await client.put("/-/config", json={"UPSTREAM_LATENCY": "constant(0ms)"})).json()
+            assert (config["changed"], config["started_with"]) == (False, {})
+            assert (await client.put("/-/config", json={"UPSTREAM_CAPACITY": 3})).status_code == 400
+
+
 async def test_metrics_are_prometheus_text(run_mock: RunMock) -> None:
     """Every line is a comment or a sample, every family has its help and type, in prometheus_client's own reading."""
     from prometheus_client.parser import text_string_to_metric_families

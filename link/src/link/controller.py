@@ -10,16 +10,17 @@ from typing import Any
 from link.engine import Engine
 from link.engine_selection import EngineChoice
 from link.self_test import SelfTest, median_ms
-from link.settings import Settings, as_config, configured
+from link.settings import CHANGEABLE, Settings, as_config, configured
 from service_kit.histogram import difference, parse_buckets, percentile
 from service_kit.process_figures import figures
-from service_kit.settings_change import ChangeRefused
+from service_kit.settings_change import ChangeRefused, changeable_document, started_with
 from service_kit.settings_errors import mistake
 from service_kit.variables import variable_name
 
 TOLERANCE_MS = 2.0
 TOLERANCE = 0.1
 UNITS = {"mbit": "Mbit/s", "pct": "%", "seconds": "s"}
+OFFERED = changeable_document(Settings, CHANGEABLE)
 LIBRARIES = ("fastapi", "uvicorn", "pydantic")
 
 
@@ -76,6 +77,8 @@ class Controller:
                 **{name: importlib.metadata.version(name) for name in LIBRARIES},
             },
             "changed": self.settings != self._started_with,
+            "started_with": started_with(self._started_with, self.settings),
+            "changeable": OFFERED,
             "engine": self.choice.engine,
             "because": self.choice.because,
             "measured": {**self.measured.summary_ms(), "lateness_ms": self._lateness_ms} if self.measured else None,

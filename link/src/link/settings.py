@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     profile: ProfileName = Field(
         "same-host",
         description="Network by name; same-host emulates nothing. The NET_ values below override its own.",
-        examples=list(PROFILES),
+        json_schema_extra={"enum": list(PROFILES)},
     )
     engine: RequestedEngine = Field(
         "auto",

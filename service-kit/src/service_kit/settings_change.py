@@ -5,14 +5,14 @@ default. An answer to a bad one is {"mistakes": ["NET_RTT_MS='x': not a number; 
 """
 
 import json
-from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from service_kit.settings_errors import invalid_values, mistake, unknown_variables
-from service_kit.variables import variable_name
+from service_kit.variables import allowed, choices, variable_name
 
 MAX_BODY_BYTES = 16 << 10
 
@@ -77,6 +77,20 @@ def changed(
     if lines:
         raise ChangeRefused(lines)
     return wanted, set(good)
+
+
+def started_with(started: BaseSettings, now: BaseSettings) -> dict[str, Any]:
+    """Return what the settings that differ now were at the start, by variable; null for unset."""
+    before, after = (settings.model_dump(mode="json") for settings in (started, now))
+    return {variable_name(type(now), field): value for field, value in before.items() if value != after[field]}
+
+
+def changeable_document(model: type[BaseSettings], fields: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return what a page needs to offer these fields: by variable what is allowed, and its choices, none if open."""
+    return {
+        variable_name(model, field): {"allowed": allowed(model, field), "choices": choices(model, field)}
+        for field in fields
+    }
 
 
 def _parsed(body: bytes, example: str) -> dict[str, Any]:

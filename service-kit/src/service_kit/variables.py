@@ -51,16 +51,24 @@ def allowed(model: type[BaseSettings], field: str) -> str:
 
     `json_schema_extra={"allowed": ...}` comes first, then choices, examples and bounds of the JSON schema.
     """
-    schema: dict[str, Any] = model.model_json_schema()["properties"][field]
-    options = [option for option in schema.get("anyOf", []) if option.get("type") != "null"]
-    if len(options) == 1:
-        schema = {**schema, **options[0]}
+    schema = _schema(model, field)
     for key in ("allowed", "enum", "examples"):
         if key in schema:
             return schema[key] if isinstance(schema[key], str) else ", ".join(map(str, schema[key]))
     if "const" in schema:
         return str(schema["const"])
     return "true, false" if schema.get("type") == "boolean" else _bounds(schema)
+
+
+def choices(model: type[BaseSettings], field: str) -> list[str]:
+    """Return all values that a field takes, as text; none if they cannot be listed."""
+    return [as_text(value) for value in _schema(model, field).get("enum", [])]
+
+
+def _schema(model: type[BaseSettings], field: str) -> dict[str, Any]:
+    schema: dict[str, Any] = model.model_json_schema()["properties"][field]
+    options = [option for option in schema.get("anyOf", []) if option.get("type") != "null"]
+    return {**schema, **options[0]} if len(options) == 1 else schema
 
 
 def _bounds(schema: dict[str, Any]) -> str:

@@ -1,18 +1,20 @@
 """The app of the control port: a port of its own, so that nothing done to the data path affects it."""
 
 import platform
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from service_kit.settings_change import ChangeRefused, read_body
+from service_kit.settings_change import ChangeRefused, changeable_document, changed, read_body, started_with
 from upstream_mock.clock import UnixClock
 from upstream_mock.faults.runtime.parse import MOST_CHARACTERS, rules_text
 from upstream_mock.metrics import CONTENT_TYPE, render
 from upstream_mock.request_log import RequestLog
-from upstream_mock.state import Mock
+from upstream_mock.settings import Settings
+from upstream_mock.state import CHANGEABLE, Mock
 
 _PACKAGES = ("fastapi", "starlette", "uvicorn", "httptools", "uvloop", "pydantic", "zttp", "trustme", "cryptography")
 
@@ -20,7 +22,8 @@ _PACKAGES = ("fastapi", "starlette", "uvicorn", "httptools", "uvloop", "pydantic
 def create_control_app(mock: Mock) -> FastAPI:
     app = FastAPI(title="upstream-mock control", openapi_url=None, redirect_slashes=False)
     router = APIRouter(prefix="/-")
-    config = {**mock.settings.as_config(), "versions": _versions()}
+    reported = lru_cache(maxsize=1)(Settings.as_config)  # the latency's figures take milliseconds
+    fixed = {"versions": _versions(), "changeable": changeable_document(Settings, CHANGEABLE)}
 
     @router.get("/healthy")
     async def healthy() -> dict[str, str]:
@@ -29,11 +32,18 @@ def create_control_app(mock: Mock) -> FastAPI:
 
     @router.get("/config")
     async def configuration() -> dict[str, Any]:
-        """The settings it started with under their variables' names, the latency in figures, and the versions.
+        """The settings in force under their variables' names, the latency in figures, and the versions.
 
-        `changed`: other faults are in force than those of its settings.
+        `started_with` has what those that were changed over HTTP were at the start.
         """
-        return {**config, "changed": mock.faults.changed}
+        before = started_with(mock.started_with, mock.settings)
+        return {**reported(mock.settings), **fixed, "changed": bool(before), "started_with": before}
+
+    @router.put("/config")
+    async def other_settings(request: Request) -> dict[str, Any]:
+        """Change them: a JSON object of variables, null for unset; nothing changes if one of them is bad."""
+        mock.change(*changed(mock.settings, await read_body(request.receive), CHANGEABLE))
+        return await configuration()
 
     @router.get("/stats")
     async def stats() -> dict[str, Any]:
@@ -72,7 +82,7 @@ def _add_faults(router: APIRouter, mock: Mock) -> None:
             raise ChangeRefused("UPSTREAM_HTTP2 is on, and faults are of HTTP/1.1", 409)
         body = await read_body(request.receive, 2 * MOST_CHARACTERS)
         try:
-            mock.faults.replace(rules_text(body, request.headers.get("content-type", "")))
+            mock.change_faults(rules_text(body, request.headers.get("content-type", "")))
         except ValueError as error:
             raise ChangeRefused(str(error)) from None
         return mock.faults.as_json()

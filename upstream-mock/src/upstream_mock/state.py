@@ -23,6 +23,9 @@ from upstream_mock.request_log import RequestLog
 from upstream_mock.settings import Settings
 from upstream_mock.tls import TlsHandshakes
 
+CHANGEABLE = ("latency", "fault")
+"""The fields of Settings that can be changed while the mock runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pause:
@@ -39,7 +42,7 @@ class Mock:
     """What one mock upstream holds while it runs. Made from settings alone; `running()` adds the timer."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        self.settings = self.started_with = settings
         self.latency = LatencySampler(parse_latency(settings.latency), settings.seed)
         # Errors have random numbers of their own, so that ERROR_RATE does not change the latencies that are drawn.
         self.errors = Random(f"errors {settings.seed}")
@@ -81,6 +84,21 @@ class Mock:
         late_ms = (time.monotonic_ns() - deadline) / 1e6
         self.lateness.add(late_ms)
         return Pause(seconds * 1e3, late_ms)
+
+    def change(self, wanted: Settings, named: set[str]) -> None:
+        """Put other settings in force; `named` are the fields that were asked for, of those that can be changed."""
+        if "latency" in named:
+            self.latency.change(parse_latency(wanted.latency))
+        if "fault" in named:
+            self.faults.replace(wanted.fault or "")
+        self.settings = wanted
+
+    def change_faults(self, text: str) -> None:
+        """Put other fault rules in force. Raises ValueError, and changes nothing, if one of them is bad."""
+        self.faults.replace(text)
+        rules = "; ".join(self.faults.as_json()["rules"]) or None
+        fault = rules if self.faults.changed else self.started_with.fault
+        self.settings = self.settings.model_copy(update={"fault": fault})
 
     def until(self, deadline_ns: int) -> Wait:
         """Becomes True at a time of time.monotonic_ns()."""

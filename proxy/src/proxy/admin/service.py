@@ -29,9 +29,10 @@ from proxy.sampler import Sampler
 from proxy.settings import ServerSettings, Settings, derived, in_force
 from proxy.tuning import in_force as in_force_tuning
 from service_kit.process_figures import figures
-from service_kit.settings_change import ChangeRefused, changed
+from service_kit.settings_change import ChangeRefused, changeable_document, changed, started_with
 
 READY_WITHIN_SECONDS = 1.0
+OFFERED = changeable_document(Settings, CHANGEABLE)
 
 
 class Admin:
@@ -61,7 +62,7 @@ class Admin:
         """Return the settings in force, what of them the client cannot honour, and the versions at work.
 
         `changed`: it is not as it was started, by its settings or by connections that were lost. `revision` is another
-        number after each of these.
+        number after each of these. `fixed_because`: why PUT changes nothing of it.
         """
         client, totals = self._client.client, self._totals()
         lost = int(totals[Cell.LEAKED] + totals[Cell.LOST])
@@ -72,6 +73,9 @@ class Admin:
             "derived": derived(self._settings, self._server),
             "changed": self._settings != self._started_with or lost > 0,
             "revision": self._changes + lost,
+            "started_with": started_with(self._started_with, self._settings),
+            "changeable": OFFERED,
+            "fixed_because": None if self._fixed is None else str(self._fixed),
             "unsupported": client.unsupported(),
             "tuning": in_force_tuning(self._settings),
             "python": sniffio_import.found(),
@@ -90,10 +94,8 @@ class Admin:
 
         Requests in flight stay with the client they have; `draining` says how many they are.
         """
-        if not self._settings.admin:
-            raise ChangeRefused("PROXY_ADMIN='false': the proxy takes no changes; allowed: true, and a restart", 403)
-        if self._server.workers > 1:
-            raise ChangeRefused(f"UVICORN_WORKERS='{self._server.workers}': each has its own pool; allowed: 1", 409)
+        if self._fixed is not None:
+            raise self._fixed
         settings, _ = changed(self._settings, body, CHANGEABLE, fixed_models=[ServerSettings])
         if settings.tuned != self._settings.tuned:
             raise ChangeRefused(
@@ -107,6 +109,14 @@ class Admin:
         self._changes += 1
         self._forwarding.total_timeout_seconds = settings.total_timeout_seconds
         return self.config() | {"draining": self._client.draining}
+
+    @property
+    def _fixed(self) -> ChangeRefused | None:
+        if not self._settings.admin:
+            return ChangeRefused("PROXY_ADMIN='false': the proxy takes no changes; allowed: true, and a restart", 403)
+        if self._server.workers > 1:
+            return ChangeRefused(f"UVICORN_WORKERS='{self._server.workers}': each has its own pool; allowed: 1", 409)
+        return None
 
     async def pool(self) -> dict[str, Any]:
         """Return the pool of all workers together."""

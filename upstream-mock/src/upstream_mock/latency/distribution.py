@@ -74,6 +74,10 @@ class LatencySampler:
         self._quantile = distribution.quantile
         self._random = Random(f"latency {seed}").random
 
+    def change(self, distribution: Distribution) -> None:
+        """Draw from another distribution from now on, with the numbers that come next."""
+        self._quantile = distribution.quantile
+
     def draw(self, own: Distribution | None = None) -> float:
         """The next latency in seconds, cut at 0 and at an hour; at a minute if it is of the request's `own`."""
         if own is None:
