@@ -48,10 +48,8 @@ class Controller:
 
         Raises ChangeRefused (409) if the running engine cannot emulate them.
         """
-        refused = self.engine.refuses(wanted.conditions)
-        if refused:
-            name, reason = refused
-            raise ChangeRefused(mistake(variable_name(Settings, name), getattr(wanted, name), reason), 409)
+        if (refused := self._refusal(wanted)) is not None:
+            raise ChangeRefused(refused, 409)
         if "partition" in named:
             self.since = time.monotonic()
         self.engine.change(wanted.conditions, self.since)
@@ -79,6 +77,7 @@ class Controller:
             "changed": self.settings != self._started_with,
             "started_with": started_with(self._started_with, self.settings),
             "changeable": OFFERED,
+            "fixed_because": self._refusal(self.settings) if self.choice.engine == "off" else None,
             "engine": self.choice.engine,
             "because": self.choice.because,
             "measured": {**self.measured.summary_ms(), "lateness_ms": self._lateness_ms} if self.measured else None,
@@ -117,6 +116,11 @@ class Controller:
         if wanted - 0.1 <= warm <= wanted + jitter + slack:
             return None
         return f"link: warning: a request takes {warm:.1f} ms where {wanted:g} ms are configured"
+
+    def _refusal(self, wanted: Settings) -> str | None:
+        """Return why the running engine cannot emulate that, None if it can."""
+        refused = self.engine.refuses(wanted.conditions)
+        return refused and mistake(variable_name(Settings, refused[0]), getattr(wanted, refused[0]), refused[1])
 
     def _lateness_buckets(self) -> dict[float, int]:
         return parse_buckets({"histogram": self.engine.lateness.buckets()})

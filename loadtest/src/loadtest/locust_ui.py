@@ -10,38 +10,56 @@ from locust.web import WebUI
 from lab.run_settings import timespan_seconds
 from loadtest.options import form_mistakes
 from loadtest.recorder import Recorder
+from loadtest.same_origin import REFUSED, is_same_origin
+from loadtest.service_settings import ServiceSettings
+from loadtest.settings_api import SettingsApi
 from loadtest.web_api import WebApi
 
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 SCRIPT = '<script type="module" src="./lab/static/sandbox.js"></script>'
 
 
-def install(web_ui: WebUI, recorder: Recorder, base_path: str) -> None:
+def install(web_ui: WebUI, recorder: Recorder, service_settings: ServiceSettings, base_path: str) -> None:
     """Add the tab, the pages and the hooks to Locust's web UI, before it accepts requests."""
     assert isinstance(web_ui.app, Flask)
     web_ui.template_args["extended_csv_files"] = [{"href": "./lab/runs.csv", "title": "Download all sandbox runs"}]
-    hooks = Hooks(recorder)
+    hooks = Hooks(recorder, service_settings)
     web_ui.app.before_request(hooks.before)
     web_ui.app.after_request(hooks.after)
     web_ui.app.register_blueprint(WebApi(recorder).blueprint(web_ui, base_path))
+    web_ui.app.register_blueprint(SettingsApi(recorder, service_settings).blueprint(web_ui, base_path))
 
 
 class Hooks:
     """Flask's hooks around Locust's own views."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, service_settings: ServiceSettings) -> None:
         self._recorder = recorder
+        self._service_settings = service_settings
 
     def before(self) -> Response | None:
+        """Keep changes to our own pages; make the start form, and change what it asks for before a run."""
+        site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+        if request.method not in SAFE and not is_same_origin(site, origin, request.host):
+            return Response(REFUSED, 403)
+        if request.endpoint == "locust.index":
+            self._service_settings.refresh(self._recorder.services())
+        return self._start() if request.endpoint == "locust.swarm" else None
+
+    def _start(self) -> Response | None:
         """Refuse a start form that cannot be run with; wait until the run before is saved."""
-        if request.endpoint != "locust.swarm":
-            return None
         if lines := form_mistakes(request.form):
-            return jsonify({"success": False, "message": "; ".join(lines), "host": self._recorder.environment.host})
+            return self._refused(lines)
         self._recorder.wait_until_idle()
+        if lines := self._service_settings.apply(self._recorder.services(), request.form):
+            return self._refused(lines)
         if self._recorder.current is None:
             run_time = request.form.get("run_time")
             self._recorder.ask_run_time(float(timespan_seconds(run_time)) if run_time else None)
         return None
+
+    def _refused(self, lines: list[str]) -> Response:
+        return jsonify({"success": False, "message": "; ".join(lines), "host": self._recorder.environment.host})
 
     def after(self, response: Response) -> Response:
         """Add the script to Locust's page."""

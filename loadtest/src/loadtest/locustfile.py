@@ -19,6 +19,7 @@ from loadtest.locust_stats import three_digits
 from loadtest.locust_ui import install
 from loadtest.options import add_options
 from loadtest.recorder import Recorder
+from loadtest.service_settings import ServiceSettings
 from loadtest.settings import Settings
 from loadtest.user import ClosedLoopUser
 
@@ -46,6 +47,8 @@ locust.runners.CPU_MONITOR_INTERVAL = 2.0
 
 HOOKS: Any = events  # untyped
 
+SERVICE_SETTINGS = ServiceSettings()
+
 
 def on_init(environment: Environment, runner: Any, web_ui: WebUI | None, **_: Any) -> None:
     """Add the recorder, or the worker's side of it, to Locust's events."""
@@ -61,7 +64,7 @@ def on_init(environment: Environment, runner: Any, web_ui: WebUI | None, **_: An
     if isinstance(listener, Recorder) and listener.workers is not None:
         HOOKS.worker_report.add_listener(guarded(listener.workers.worker_report))
     if isinstance(listener, Recorder) and web_ui is not None:
-        install(web_ui, listener, listener.options.web_base_path)
+        install(web_ui, listener, SERVICE_SETTINGS, listener.options.web_base_path)
         options = listener.options
         if not options.print_stats:
             logging.getLogger(TABLES).addFilter(no_tables)
@@ -78,6 +81,7 @@ def on_init(environment: Environment, runner: Any, web_ui: WebUI | None, **_: An
 logging.getLogger(MAIN).addFilter(without_invitation)
 
 HOOKS.init_command_line_parser.add_listener(add_options)
+HOOKS.init_command_line_parser.add_listener(SERVICE_SETTINGS.add_options)
 HOOKS.init.add_listener(on_init)
 
 # Blocked by launch.py while all this was imported.

@@ -12,7 +12,7 @@ import requests
 from lab.wire.link import LinkConfig, LinkStats
 from lab.wire.mock import FaultRules, MockConfig, MockStats
 from lab.wire.proxy import LedgerEntry, LedgerPage, PoolStats, ProxyConfig
-from lab.wire.service import UnexpectedAnswer, WireModel, parse
+from lab.wire.service import Mistakes, ServiceConfig, UnexpectedAnswer, VariableValues, WireModel, parse
 from loadtest.snapshot import Snapshot
 from service_kit.process_figures import host_cpu
 
@@ -39,7 +39,17 @@ _QUESTIONS: Mapping[str, _Question] = {
     "ledger": ("proxy", "/-/ledger?since=end&limit=1", LedgerPage),
 }
 _COUNTERS = ("pool", "upstream", "network")
-_CONDITIONS = ("network_config", "upstream_faults")
+_CONDITIONS = ("network_config", "upstream_config", "upstream_faults")
+CONFIGS: Mapping[str, type[ServiceConfig]] = {"proxy": ProxyConfig, "upstream": MockConfig, "link": LinkConfig}
+"""The services that take changes, and what each answers to /-/config."""
+
+
+class ChangeRefused(Exception):
+    """A service takes a change not as it is, or does not answer. `lines`: one for each mistake."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        super().__init__("; ".join(lines))
 
 
 class Services:
@@ -96,6 +106,25 @@ class Services:
                 return snapshot
             gevent.sleep(0.05)
 
+    def configs(self) -> dict[str, ServiceConfig]:
+        """Return the /-/config of each service that answers it."""
+        answers, _ = self._ask({service: (service, "/-/config", model) for service, model in CONFIGS.items()})
+        return {service: answer for service, answer in answers.items() if answer is not None}
+
+    def change(self, service: str, changes: VariableValues) -> ServiceConfig:
+        """Change settings of a service, all of them or none. Raises ChangeRefused."""
+        try:
+            status, content = self._exchange("PUT", service, "/-/config", PATIENCE_SECONDS, changes)
+        except (requests.RequestException, OSError, ValueError):
+            raise ChangeRefused([f"the {service} does not answer at {self.urls[service]}"]) from None
+        source = f"the {service}'s answer to PUT /-/config"
+        try:
+            if status == 200:
+                return parse(CONFIGS[service], content, source)
+            raise ChangeRefused(parse(Mistakes, content, source).mistakes)
+        except UnexpectedAnswer as error:
+            raise ChangeRefused([str(error)]) from None
+
     def _ask(
         self, questions: Mapping[str, _Question], read_seconds: float = TIMEOUT_SECONDS[1]
     ) -> tuple[dict[str, Any], dict[str, str]]:
@@ -125,19 +154,29 @@ class Services:
     ) -> _Document | None:
         """Return the answer, None without one. Raises UnexpectedAnswer."""
         try:
-            # A connection kept from one second to the next, or over the whole run, is one that the other end may be
-            # closing at this moment: the request on it fails, and a service that is well seems not to answer.
-            with requests.Session() as session:
-                session.trust_env = False
-                answer = session.get(
-                    f"{self.urls[service]}{path}", timeout=(TIMEOUT_SECONDS[0], read_seconds), allow_redirects=False
-                )
-                content = answer.content
+            status, content = self._exchange("GET", service, path, read_seconds)
         except (requests.RequestException, OSError, ValueError):
             return None
         document = path.partition("?")[0]
-        if answer.status_code == 404 and model is LedgerPage:  # PROXY_LEDGER=false
+        if status == 404 and model is LedgerPage:  # PROXY_LEDGER=false
             return None
-        if answer.status_code != 200:
-            raise UnexpectedAnswer(f"the {service} answered {document} with status {answer.status_code}")
+        if status != 200:
+            raise UnexpectedAnswer(f"the {service} answered {document} with status {status}")
         return parse(model, content, f"the {service}'s answer to {document}")
+
+    def _exchange(
+        self, method: str, service: str, path: str, read_seconds: float, body: VariableValues | None = None
+    ) -> tuple[int, bytes]:
+        """Return status and body. Raises what requests and the sockets raise."""
+        # A connection kept from one second to the next, or over the whole run, is one that the other end may be
+        # closing at this moment: the request on it fails, and a service that is well seems not to answer.
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.request(
+                method,
+                f"{self.urls[service]}{path}",
+                json=body,
+                timeout=(TIMEOUT_SECONDS[0], read_seconds),
+                allow_redirects=False,
+            )
+            return answer.status_code, answer.content

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from lab.audit import audit_words
 from lab.emulation import Network
+from lab.live_settings import differing_settings
 from lab.run_document import PartSettings, RunDocument
 from lab.run_name import run_name
 from lab.wire.service import VariableValues
@@ -17,6 +18,7 @@ from lab.wording import (
     network_words,
     value_text,
 )
+from loadtest.snapshot import Snapshot
 
 _SHOWN: list[tuple[str, str, str]] = [
     ("max connections", "proxy", "PROXY_MAX_CONNECTIONS"),
@@ -65,6 +67,16 @@ def settings_words(
         changed = _what_was(was or "none", value) if was is not None and was != value else None
         words.append({"title": title, "variable": variable, "value": shown, "was": changed})
     return words
+
+
+def differing_words(snapshot: Snapshot) -> list[dict[str, str]]:
+    """Return variable, value and `was` of each setting of the services that is not as in .env: changed over HTTP."""
+    configs = (snapshot.proxy_config, snapshot.upstream_config, snapshot.network_config)
+    return [
+        {"variable": one.variable, "value": one.value or "unset", "was": one.started_with or "unset"}
+        for config in configs
+        for one in differing_settings(config)
+    ]
 
 
 def _what_was(was: str, value: str) -> str:

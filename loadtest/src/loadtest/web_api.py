@@ -20,7 +20,7 @@ from lab.wire.service import VariableValues
 from lab.wording import limit_label, network_of
 from loadtest.recorder import Recorder
 from loadtest.snapshot import Snapshot
-from loadtest.status_bar import last_words, settings_words, silent_words
+from loadtest.status_bar import differing_words, last_words, settings_words, silent_words
 
 STATIC = Path(__file__).with_name("static")
 SETTINGS_KEPT_SECONDS = 2.0
@@ -75,6 +75,7 @@ class WebApi:
             "state": self._state(),
             "run": run and {"id": run.id, "label": run.label, "t_seconds": run.elapsed(), "of_seconds": run.of_seconds},
             "settings": settings_words(in_force, before, _network(snapshot), network),
+            "differing": differing_words(snapshot),
             "caveats": snapshot.network_config.caveats if snapshot.network_config else [],
             "silent": silent_words(in_force, self._recorder.services().urls, snapshot.notes),
             "points": [point.model_dump() for point in self._recorder.points() if point.t_seconds > since],

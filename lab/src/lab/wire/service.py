@@ -20,11 +20,19 @@ class WireModel(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
+class Changeable(WireModel):
+    """What a variable takes while its service runs: in words, and as a list where there is one."""
+
+    allowed: str = ""
+    choices: list[str] = Field(default_factory=list)
+
+
 class ServiceConfig(WireModel):
     """`/-/config` of any service. `changed`: its settings were changed over HTTP since it started.
 
     `derived` names settings that are unset and shown as what they come to. `revision`, of a service that has one, is
-    another number after each change.
+    another number after each change. `started_with` has what the changed ones were at the start, `changeable` the
+    variables that `PUT /-/config` takes; it takes none of them if there is a `fixed_because`.
     """
 
     settings: VariableValues
@@ -32,6 +40,15 @@ class ServiceConfig(WireModel):
     versions: dict[str, str] = Field(default_factory=dict)
     changed: bool = False
     revision: int | None = None
+    started_with: VariableValues = Field(default_factory=dict)
+    changeable: dict[str, Changeable] = Field(default_factory=dict)
+    fixed_because: str | None = None
+
+
+class Mistakes(WireModel):
+    """What a service answers to a change that it refuses: a line for each mistake, nothing is changed."""
+
+    mistakes: list[str]
 
 
 class Unready(WireModel):

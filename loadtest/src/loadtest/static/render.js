@@ -1,6 +1,7 @@
 // @ts-check
 // What the sandbox shows on Locust's page, as elements made of the answer of live.json. Pure: no fetching, no placing.
 
+import { differing } from './differing.js';
 import { arrows, badge, element, figure } from './page.js';
 
 const link = (path, text, kind) => element('a', { href: new URL(`../${path}`, import.meta.url), class: kind }, text);
@@ -14,12 +15,13 @@ export function intro(live) {
     'div',
     { class: 'intro' },
     silent(live),
+    differing(live),
     element(
       'ol',
       {},
       element('li', {}, `Users call a proxy, and the proxy calls a slow upstream through ${pool}. Where does the time go?`),
       element('li', {}, 'Press ', element('b', {}, 'START'), ': after the run you read here what limited it and what to change.'),
-      element('li', {}, 'Then change that one setting in .env, start again, run again: the two are shown side by side.', ...past),
+      element('li', {}, 'Then change that one setting under Custom parameters and run again: the two are shown side by side.', ...past),
     ),
   );
 }
@@ -90,6 +92,7 @@ export function statusBar(live, point) {
     'div',
     { class: 'status' },
     element('dl', { class: 'settings' }, ...settings(live), now(live, point)),
+    differing(live),
     caveats(live),
     silent(live),
     live.run || live.state === 'stopping' || !live.last ? null : verdict(live.last),

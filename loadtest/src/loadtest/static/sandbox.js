@@ -91,6 +91,6 @@ async function revealAlert() {
   }
 }
 
-document.head.append(element('link', { rel: 'stylesheet', href: new URL('sandbox.css', import.meta.url) }));
+document.head.append(...['sandbox.css', 'form.css'].map((name) => element('link', { rel: 'stylesheet', href: new URL(name, import.meta.url) })));
 addEventListener('submit', revealAlert, true);
 poll(new Panel());

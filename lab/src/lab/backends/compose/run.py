@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lab.backends.compose.project import PUBLISHED, ComposeProject
 from lab.backends.compose.up import shell_of_up
 from lab.backends.control_socket import Applied
-from lab.backends.live_change import LiveChange, change_live, differing, is_altered
+from lab.backends.live_change import change_live
 from lab.backends.locust_run import FinishedRun, LocustCommand
 from lab.backends.locust_ui import LocustUi, save_document
 from lab.backends.preflight import PassedChecks, check_free
@@ -16,6 +16,7 @@ from lab.backends.service_http import get, get_document, unready_reason
 from lab.backends.services import PROXY, PROXY_PORT
 from lab.backends.variables import LOAD_PREFIXES, RunVariables, Variables, without_empty
 from lab.backends.workspace import Mode, Workspace
+from lab.live_settings import LiveChange, differing, is_altered
 from lab.run_document import RunDocument
 
 _COMPOSE_DECIDES = ("LOCUST_WEB_HOST", "LOCUST_WEB_PORT", "LAB_RUNS_DIR")

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.backends.control_socket import ServiceState, ServiceStatus
-from lab.backends.live_change import LiveChange, change_live, differing, is_altered
+from lab.backends.live_change import change_live
 from lab.backends.process_group import ProcessGroup, read_lines
 from lab.backends.service_spec import ServiceSpec, process_environment
 from lab.backends.variables import Variables
+from lab.live_settings import LiveChange, differing, is_altered
 from lab.wire.service import ServiceConfig
 
 _TAIL_LINES = 15
