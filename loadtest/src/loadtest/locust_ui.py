@@ -9,6 +9,7 @@ from locust.web import WebUI
 
 from lab.run_settings import timespan_seconds
 from loadtest.options import form_mistakes
+from loadtest.plotly_route import PlotlyRoute
 from loadtest.recorder import Recorder
 from loadtest.same_origin import REFUSED, is_same_origin
 from loadtest.service_settings import ServiceSettings
@@ -28,6 +29,7 @@ def install(web_ui: WebUI, recorder: Recorder, service_settings: ServiceSettings
     web_ui.app.after_request(hooks.after)
     web_ui.app.register_blueprint(WebApi(recorder).blueprint(web_ui, base_path))
     web_ui.app.register_blueprint(SettingsApi(recorder, service_settings).blueprint(web_ui, base_path))
+    web_ui.app.add_url_rule(f"{base_path}/lab/plotly.js", "plotly", PlotlyRoute().serve)
 
 
 class Hooks:

@@ -1,14 +1,13 @@
 """Figures on one page that needs nothing else: Plotly's own script, from its installed package, is in it."""
 
 import html
-import importlib.util
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lab.figures.chart import Figure
+from lab.figures.plotly_script import plotly_script
 
 LIGHT = {"ink": "#1f2328", "paper": "#ffffff", "grid": "#d8dee4"}
 DARK = {"ink": "#e6edf3", "paper": "#0d1117", "grid": "#30363d"}
@@ -76,7 +75,7 @@ def html_page(title: str, sections: Sequence[Section]) -> str:
         '<meta name="viewport" content="width=device-width">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}"><style>{style}</style></head>'
         f"<body><h1>{html.escape(title)}</h1>{body}{_data('figures', figures)}{_data('themes', [LIGHT, DARK])}"
-        f"<script>{_plotly_script()}</script><script>{_SCRIPT}</script></body></html>\n"
+        f"<script>{plotly_script().decode()}</script><script>{_SCRIPT}</script></body></html>\n"
     )
 
 
@@ -102,11 +101,3 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 def _data(name: str, value: Any) -> str:
     text = json.dumps(value).replace("<", "\\u003c")
     return f'<script type="application/json" id="{name}">{text}</script>'
-
-
-def _plotly_script() -> str:
-    """Return Plotly's JavaScript. Its Python package is found and not imported, which would take a second."""
-    found = importlib.util.find_spec("plotly")
-    assert found is not None
-    assert found.origin is not None
-    return Path(found.origin).with_name("package_data").joinpath("plotly.min.js").read_text(encoding="utf-8")
