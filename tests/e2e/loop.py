@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from support.clone import Clone
+from support.clone import Clone, Foreground
 
 Say = Callable[[str], None]
 """Prints a measurement in pytest's summary: the fixture of that name."""
@@ -71,3 +71,29 @@ def ten_and_forty(here: Clone, say: Say) -> None:
     names = [row["name"] for row in difference["settings"]]
     # the unset keep-alive limit follows the pool's: min(5, max), here five in both
     assert names == ["PROXY_MAX_CONNECTIONS"]
+
+
+def one_run_at_a_time(here: Clone) -> None:
+    """START is refused while `run` is on, and the other way round; what the form changed is gone in the next `run`."""
+    with Foreground(here, "./sandbox", "run", "--time", "60s", "--users", "5", "--label", "cut") as running:
+        here.until(lambda: here.in_flight() > 0, 60)
+        refused = here.start(5, 5)["message"]
+        assert refused.startswith("a run from the command line is on (pid "), refused
+        before = here.answered()
+        here.until(lambda: here.answered() >= before + 20, 30)
+        assert running.stop() == 130, running.output
+    (cut,) = (row for row in json.loads(here.sandbox("runs", "--json").stdout) if row["label"] == "cut")
+    assert cut["status"] == "interrupted"
+
+    settings = {"proxy_max_connections": "4", "upstream_latency": "constant(20ms)"}
+    assert here.start(5, 5, **settings)["success"]
+    here.until(lambda: here.in_flight() > 0, 20)
+    other = here.sandbox("run", "--time", "1s", expect=3)
+    assert "a run is on in the Locust UI" in other.stderr
+    here.until(lambda: here.get(f"{here.ui}/lab/health")["state"] == "stopped", 30)
+    differing = {one["variable"]: one["value"] for one in here.get(f"{here.ui}/lab/live.json")["differing"]}
+    assert differing == {name.upper(): value for name, value in settings.items()}
+    document = here.run_json("--users", "5", "--time", "1s")
+    parts = document["settings"]["start"]
+    in_force = parts["proxy"]["PROXY_MAX_CONNECTIONS"], parts["upstream"]["UPSTREAM_LATENCY"]
+    assert in_force == (10, "constant(100ms)")

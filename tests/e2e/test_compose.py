@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from e2e.conditions import compose
-from e2e.loop import Say, assert_accounted_for, counts, ten_and_forty
+from e2e.loop import Say, assert_accounted_for, counts, one_run_at_a_time, ten_and_forty
 
 from support.clone import Clone
 
@@ -239,3 +239,8 @@ def test_runs_outlive_the_stack(here: Clone) -> None:
     compose(here, "--profile", "workers", "down", "-t", "2")
     compose(here, "up", "-d", "--wait")
     assert len(here.get(f"{here.ui}/lab/runs.json")) == before
+
+
+def test_one_run_at_a_time(here: Clone) -> None:
+    """Of the UI or of the command line."""
+    one_run_at_a_time(here)

@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
-from e2e.loop import Say, assert_accounted_for, assert_adds_up, counts, place_ms, ten_and_forty
+from e2e.loop import Say, assert_accounted_for, assert_adds_up, counts, one_run_at_a_time, place_ms, ten_and_forty
 
 from support.clone import Clone, Foreground, clone
 
@@ -46,16 +46,9 @@ def test_a_run_from_the_ui_is_accounted_for(here: Clone, up: Foreground, say: Sa
     assert_accounted_for(document)
 
 
-def test_a_run_that_is_interrupted_is_kept_and_marked(here: Clone, up: Foreground) -> None:
-    """Ctrl-C: exit 130, and the run is in the list."""
-    words = ("./sandbox", "run", "--time", "60s", "--users", "5", "--label", "cut")
-    with Foreground(here, *words) as running:
-        here.until(lambda: here.in_flight() > 0, 30)
-        before = here.answered()
-        here.until(lambda: here.answered() >= before + 50, 30)
-        assert running.stop() == 130, running.output
-    rows = json.loads(here.sandbox("runs", "--json").stdout)
-    assert [row["status"] for row in rows if row["label"] == "cut"] == ["interrupted"]
+def test_one_run_at_a_time(here: Clone, up: Foreground) -> None:
+    """Of the UI or of the command line; one that is interrupted by Ctrl-C exits 130 and is kept."""
+    one_run_at_a_time(here)
 
 
 def test_sigterm_during_a_run_answers_what_is_in_flight(here: Clone, up: Foreground) -> None:

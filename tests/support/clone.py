@@ -102,13 +102,18 @@ class Clone:
         count: int = self.get(f"{self.proxy}/-/pool")["requests"]["answered"]
         return count
 
+    def start(self, users: int, seconds: int, **options: str) -> dict[str, Any]:
+        """Send the UI's start form and return what is answered."""
+        form = {"user_count": str(users), "spawn_rate": str(users), "run_time": f"{seconds}s"} | options
+        body = "&".join(f"{key}={value}" for key, value in form.items()).encode()
+        with urllib.request.urlopen(f"{self.ui}/swarm", data=body, timeout=30) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
+
     def ui_run(self, users: int, seconds: int, timeout: float = 60, **options: str) -> dict[str, Any]:
         """Start a run as the UI's form does and return its document."""
         before = {row["id"] for row in self.get(f"{self.ui}/lab/runs.json")}
-        form = {"user_count": str(users), "spawn_rate": str(users), "run_time": f"{seconds}s"} | options
-        body = "&".join(f"{key}={value}" for key, value in form.items()).encode()
-        with urllib.request.urlopen(f"{self.ui}/swarm", data=body, timeout=10) as answer:
-            assert json.load(answer)["success"]
+        assert self.start(users, seconds, **options)["success"]
 
         def new_ids() -> list[str]:
             return [row["id"] for row in self.get(f"{self.ui}/lab/runs.json") if row["id"] not in before]

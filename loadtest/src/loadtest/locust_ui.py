@@ -4,13 +4,17 @@ All of it goes through Flask's ordinary hooks, but the HTML that is added to is 
 test checks that `</body>` is there.
 """
 
+from typing import Any
+
 from flask import Flask, Response, jsonify, request
+from locust import events
 from locust.web import WebUI
 
 from lab.run_settings import timespan_seconds
 from loadtest.options import form_mistakes
 from loadtest.plotly_route import PlotlyRoute
 from loadtest.recorder import Recorder
+from loadtest.run_lock import RunLocks
 from loadtest.same_origin import REFUSED, is_same_origin
 from loadtest.service_settings import ServiceSettings
 from loadtest.settings_api import SettingsApi
@@ -24,20 +28,24 @@ def install(web_ui: WebUI, recorder: Recorder, service_settings: ServiceSettings
     """Add the tab, the pages and the hooks to Locust's web UI, before it accepts requests."""
     assert isinstance(web_ui.app, Flask)
     web_ui.template_args["extended_csv_files"] = [{"href": "./lab/runs.csv", "title": "Download all sandbox runs"}]
-    hooks = Hooks(recorder, service_settings)
+    locks = RunLocks()
+    test_start: Any = events.test_start  # untyped
+    test_start.add_listener(lambda **_: locks.started())  # after the recorder's: it has the run by then
+    hooks = Hooks(recorder, service_settings, locks)
     web_ui.app.before_request(hooks.before)
     web_ui.app.after_request(hooks.after)
-    web_ui.app.register_blueprint(WebApi(recorder).blueprint(web_ui, base_path))
-    web_ui.app.register_blueprint(SettingsApi(recorder, service_settings).blueprint(web_ui, base_path))
+    web_ui.app.register_blueprint(WebApi(recorder, locks).blueprint(web_ui, base_path))
+    web_ui.app.register_blueprint(SettingsApi(recorder, service_settings, locks).blueprint(web_ui, base_path))
     web_ui.app.add_url_rule(f"{base_path}/lab/plotly.js", "plotly", PlotlyRoute().serve)
 
 
 class Hooks:
     """Flask's hooks around Locust's own views."""
 
-    def __init__(self, recorder: Recorder, service_settings: ServiceSettings) -> None:
+    def __init__(self, recorder: Recorder, service_settings: ServiceSettings, locks: RunLocks) -> None:
         self._recorder = recorder
         self._service_settings = service_settings
+        self._locks = locks
 
     def before(self) -> Response | None:
         """Keep changes to our own pages; make the start form, and change what it asks for before a run."""
@@ -52,8 +60,11 @@ class Hooks:
         """Refuse a start form that cannot be run with; wait until the run before is saved."""
         if lines := form_mistakes(request.form):
             return self._refused(lines)
+        if self._recorder.current is None and (line := self._locks.begin()) is not None:
+            return self._refused([line])
         self._recorder.wait_until_idle()
         if lines := self._service_settings.apply(self._recorder.services(), request.form):
+            self._locks.started()
             return self._refused(lines)
         if self._recorder.current is None:
             run_time = request.form.get("run_time")
@@ -64,7 +75,9 @@ class Hooks:
         return jsonify({"success": False, "message": "; ".join(lines), "host": self._recorder.environment.host})
 
     def after(self, response: Response) -> Response:
-        """Add the script to Locust's page."""
+        """Add the script to Locust's page; a form that Locust refused starts nothing."""
+        if request.endpoint == "locust.swarm" and not (response.get_json(silent=True) or {}).get("success"):
+            self._locks.started()
         if request.endpoint == "locust.index" and response.mimetype == "text/html":
             response.set_data(response.get_data(as_text=True).replace("</body>", f"{SCRIPT}</body>"))
         return response

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from typing import Any, cast
 
-from flask import Blueprint
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from locust.web import WebUI
+from pydantic import ValidationError
 
+from lab.wire.locust import LockRefused, RunLock
 from loadtest.recorder import Recorder
+from loadtest.run_lock import RunLocks
 from loadtest.service_settings import ServiceSettings
 
 View = Callable[..., ResponseReturnValue]
@@ -16,16 +19,31 @@ View = Callable[..., ResponseReturnValue]
 class SettingsApi:
     """Answers for the services: their control ports are not published."""
 
-    def __init__(self, recorder: Recorder, service_settings: ServiceSettings) -> None:
+    def __init__(self, recorder: Recorder, service_settings: ServiceSettings, locks: RunLocks) -> None:
         self._recorder = recorder
         self._service_settings = service_settings
+        self._locks = locks
 
     def blueprint(self, web_ui: WebUI, base_path: str) -> Blueprint:
-        """Return the routes, behind Locust's login if that is on."""
+        """Return the routes, behind Locust's login if that is on; not so the lock, which programs use."""
         behind_login: Callable[[View], View] = cast("Any", web_ui).auth_required_if_enabled
         blueprint = Blueprint("lab_settings", __name__, url_prefix=f"{base_path}/lab")
         blueprint.add_url_rule("/settings/reset", "reset", behind_login(self.reset), methods=["POST"])
+        blueprint.add_url_rule("/run-lock", "run_lock", self.run_lock, methods=["PUT", "DELETE"])
         return blueprint
+
+    def run_lock(self) -> ResponseReturnValue:
+        """Give, renew or take back the lock of a run from the command line."""
+        try:
+            lock = RunLock.model_validate_json(request.get_data())
+        except ValidationError:
+            return {"because": "not a lock"}, 400
+        if request.method == "DELETE":
+            self._locks.release(lock)
+            return lock.model_dump()
+        busy = self._recorder.current is not None or not self._recorder.idle.is_set()
+        refused = self._locks.take(lock, ui_is_busy=busy)
+        return lock.model_dump() if refused is None else (LockRefused(because=refused).model_dump(), 409)
 
     def reset(self) -> ResponseReturnValue:
         """Take the services back to the settings they started with."""

@@ -19,6 +19,7 @@ from lab.wire.locust import ChangedServices, LocustHealth
 from lab.wire.service import VariableValues
 from lab.wording import limit_label, network_of
 from loadtest.recorder import Recorder
+from loadtest.run_lock import RunLocks
 from loadtest.snapshot import Snapshot
 from loadtest.status_bar import differing_words, last_words, settings_words, silent_words
 
@@ -32,8 +33,9 @@ View = Callable[..., ResponseReturnValue]
 class WebApi:
     """Answers the pages' requests from what the recorder has."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, locks: RunLocks) -> None:
         self._recorder = recorder
+        self._locks = locks
         self._begun: Snapshot | None = None
         self._newest: Snapshot | None = None
 
@@ -75,6 +77,7 @@ class WebApi:
             "state": self._state(),
             "run": run and {"id": run.id, "label": run.label, "t_seconds": run.elapsed(), "of_seconds": run.of_seconds},
             "settings": settings_words(in_force, before, _network(snapshot), network),
+            "other_run": self._locks.other_run,
             "differing": differing_words(snapshot),
             "caveats": snapshot.network_config.caveats if snapshot.network_config else [],
             "silent": silent_words(in_force, self._recorder.services().urls, snapshot.notes),

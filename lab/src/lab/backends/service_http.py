@@ -31,6 +31,11 @@ async def put_document(url: str, body: Mapping[str, JsonValue], model: type[Docu
     return await _document(urllib.request.Request(url, json.dumps(body).encode(), method="PUT"), model)
 
 
+async def send(method: str, url: str, body: Mapping[str, JsonValue]) -> tuple[int, bytes]:
+    """Send a JSON object; return status and body, raise OSError if there is no answer."""
+    return await asyncio.to_thread(_exchange, urllib.request.Request(url, json.dumps(body).encode(), method=method))
+
+
 def unready_reason(body: bytes) -> str:
     """Return the reason in the body of a /-/ready that is not 200, "" if there is none."""
     try:

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from lab.backends.control_socket import Applied
 from lab.backends.foreground import ALREADY_UP
 from lab.backends.locust_run import FinishedRun, LocustRun
-from lab.backends.locust_ui import LocustUi
 from lab.backends.run_backend import RunBackend
 from lab.backends.selection import mode_to_start, run_backend, running_mode
+from lab.backends.ui_lock import UiLock
 from lab.backends.variables import RunVariables, Variables
 from lab.backends.workspace import MODE_WORDS, Mode, Workspace
 from lab.calling_pattern import FORWARD
@@ -46,6 +46,7 @@ class RunSession:
     def __init__(self, workspace: Workspace, backend: RunBackend) -> None:
         self._workspace = workspace
         self._backend = backend
+        self._ui_lock = UiLock()
         self._notes = notes()
         self._interrupted = False
         self._taken_down = False
@@ -65,9 +66,11 @@ class RunSession:
             if not running:
                 locks.enter_context(checkout.locked("up", f"for one run, pid {os.getpid()}", ALREADY_UP))
             backend = run_backend(workspace, mode, own=not running)
+            session = cls(workspace, backend)
             try:
-                yield cls(workspace, backend)
+                yield session
             finally:
+                await session._ui_lock.release()
                 await backend.close()
 
     async def check(self, runs: Sequence[Variables]) -> None:
@@ -89,7 +92,7 @@ class RunSession:
         backend = self._backend
         variables = RunVariables(self._workspace.baseline(await backend.shell_of_up()), assignments)
         refuse_tuned_pattern(variables.load)
-        await _refuse_if_busy(await backend.ui_url())
+        await self._ui_lock.take(await backend.ui_url())
         finished = await self._load(variables, progress or RunProgress(self._notes))
         self._taken_down = not self._interrupted and (self._taken_down or not await backend.is_up())
         if not finished.run_id:
@@ -170,11 +173,6 @@ def what_differs(variables: RunVariables, applied: Applied) -> str:
     all_done = (("started", applied.started), ("restarted", again), ("changed while it ran", applied.changed))
     done = [f"{what}: {', '.join(names)}" for what, names in all_done if names]
     return f"{differs}; {'; '.join(done) or 'nothing restarted'}"
-
-
-async def _refuse_if_busy(url: str | None) -> None:
-    if url is not None and await LocustUi(url).is_busy():
-        raise UnavailableError(f"a run is on in the Locust UI ({url}); stop it there, or wait for its end")
 
 
 def _on_interrupt(react: Callable[[], Any]) -> None:

@@ -38,6 +38,19 @@ class LocustHealth(WireModel):
     run_id: str | None = None
 
 
+class RunLock(WireModel):
+    """`/lab/run-lock`, by PUT and DELETE: a run from the command line; `note` shows which. It ends without renewals."""
+
+    holder: str = Field(min_length=1, max_length=64)
+    note: str = Field("", max_length=200)
+
+
+class LockRefused(WireModel):
+    """Why the lock was not given."""
+
+    because: str
+
+
 class ChangedServices(WireModel):
     """`/lab/changed.json`: the services that were changed over HTTP since they started."""
 

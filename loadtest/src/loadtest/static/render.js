@@ -26,9 +26,11 @@ export function intro(live) {
   );
 }
 
-/** In red: the services that do not answer, a sentence each. */
+/** In red: a run from the command line, and the services that do not answer, a sentence each. */
 function silent(live) {
-  return live.silent.length ? element('p', { class: 'silent', role: 'status' }, ...live.silent.map((one) => element('span', {}, one))) : null;
+  const other = live.other_run ? [`A run from the command line is on (${live.other_run}): START waits for its end.`] : [];
+  const words = [...other, ...live.silent];
+  return words.length ? element('p', { class: 'silent', role: 'status' }, ...words.map((one) => element('span', {}, one))) : null;
 }
 
 /** One line, unfolded by a click: how the link's engine differs from a real network. */
