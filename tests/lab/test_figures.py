@@ -13,6 +13,7 @@ import pytest
 from browser import Browser
 from lab.account.places import Place
 from lab.account.window import Window
+from lab.audit import audit
 from lab.comparison.compare import compare
 from lab.figures.audit import audit_picture
 from lab.figures.chart import BAD, GOOD, QUIET, SERIES
@@ -27,7 +28,7 @@ from lab.objective import ObjectiveOutcome
 from lab.prediction.prediction import Prediction
 from lab.run_document import LatencyMs, Ledger, RunDocument, SeriesPoint, SlowRequest
 from lab.store import csv_text, summarise
-from lab.witnesses import Audit, AuditCheck
+from lab.witnesses import Audit, AuditCheck, ProxyWitness, UpstreamWitness, Witnesses
 from support.documents import account, run_document
 from support.fake_clone import FakeClone
 from support.simulated_runs import simulated
@@ -115,7 +116,14 @@ def test_slow_requests_are_divided_by_phase_in_the_places_colours() -> None:
     wait, work = slow_requests(requests)["data"]
     assert (wait["name"], wait["x"], wait["marker"]["color"]) == ("pool wait", [200.0, 0], COLOURS[Place.POOL_WAIT])
     assert (work["name"], work["x"]) == ("upstream work", [100.0, 250.0])
-    assert wait["y"] == ["1. 300 ms", "2. 250 ms"]
+    assert wait["y"] == ["1. 300 ms<br>pool wait 67%", "2. 250 ms<br>upstream work 100%"]
+
+
+def test_a_slow_request_is_named_after_where_it_was_held_up() -> None:
+    """Not after the upstream's work, if anything else took a tenth."""
+    phases = {"upstream": 100.0, "pool_wait": 30.0, "connect": 40.0, "proxy": 2.0}
+    (bar, *_) = slow_requests([SlowRequest(total_ms=172.0, phases_ms=phases)])["data"]
+    assert bar["y"] == ["1. 172 ms<br>connect 23%"]
 
 
 def test_the_series_marks_the_steady_part_and_leaves_out_what_was_not_measured() -> None:
@@ -150,11 +158,32 @@ def test_a_distribution_of_many_values_keeps_its_tail() -> None:
     assert found[-1] == (0.99999, 99_998.0)
 
 
-def test_the_audit_shows_which_counts_do_not_agree() -> None:
-    left, right = audit_picture(_run().audit)["data"]
-    assert (left["x"], right["x"]) == ([5, 5], [5, 4])
-    assert left["marker"]["color"] == [GOOD, BAD]
-    assert left["customdata"][1] == "5 = 4 + 1 lost"
+def test_the_audit_has_a_bar_for_each_witness_and_shows_between_which_two_counts_differ() -> None:
+    seen = Witnesses(
+        locust_requests=10,
+        locust_failures=1,
+        proxy=ProxyWitness(received=10, answered=9, failed=1, aborted=0),
+        upstream=UpstreamWitness(started=8, completed=8, abandoned=0),
+    )
+    found = audit_picture(_run(witnesses=seen, audit=audit(seen)))
+    bars = [(trace["y"][0], trace["name"], trace["x"][0]) for trace in found["data"]]
+    assert bars == [
+        ("Locust", "succeeded", 9),
+        ("Locust", "failed", 1),
+        ("proxy", "answered", 9),
+        ("proxy", "failed", 1),
+        ("upstream", "completed", 8),
+    ]
+    agree, differ = found["layout"]["annotations"]
+    assert (agree["y"], agree["text"], agree["font"]["color"]) == (0.5, "<b>=  agree</b>", GOOD)
+    assert (differ["y"], differ["text"], differ["font"]["color"]) == (1.5, "<b>\u2260  1 differ</b>", BAD)
+    assert differ["hovertext"] == "1 answers of the proxy were never completed by the upstream"
+
+
+def test_without_a_witness_there_is_no_bar_and_no_sign() -> None:
+    found = audit_picture(_run())
+    assert [trace["y"] for trace in found["data"]] == [["Locust"]]
+    assert found["layout"]["annotations"] == []
 
 
 def test_a_report_of_several_runs_compares_them_first() -> None:
@@ -215,7 +244,7 @@ def test_the_command_writes_a_page_and_prints_its_path_last(tmp_path: Path) -> N
     path = Path(done.stdout.splitlines()[-1])
     assert path.parent == tmp_path / "runs" / "reports"
     assert path.stat().st_size < 6e6
-    assert not re.search(r"(?:src|href)=", path.read_text().partition("<script")[0])
+    assert not re.search(r'(?:src|href)="(?!data:)', path.read_text().partition("<script")[0])
     documents = json.loads(clone.run("report", "ten", "--json").stdout)
     assert [one["label"] for one in documents] == ["ten"]
     missing = clone.run("report", "thirty")

@@ -5,6 +5,11 @@ A request or a connection that only one of them counted is named, not averaged a
 
 from lab.witnesses import Audit, AuditCheck, ConnectionWitness, ProxyWitness, Witnesses
 
+RECEIVED = "Locust sent = proxy received"
+STARTED = "upstream started = tries that sent a head - lost on the way"
+COMPLETED = "proxy answered = upstream completed"
+"""The equations between one witness's count of the requests and the next one's."""
+
 
 def audit(witnesses: Witnesses) -> Audit:
     """Check every equation that the witnesses allow; `agreed` only if all hold and no witness is missing."""
@@ -38,7 +43,7 @@ def _requests(witnesses: Witnesses) -> list[AuditCheck]:
     if proxy is not None:
         checks.append(
             _check(
-                "Locust sent = proxy received",
+                RECEIVED,
                 witnesses.locust_requests,
                 proxy.received,
                 "{n} requests that Locust counted never reached the proxy",
@@ -97,7 +102,7 @@ def _heads(sent: int, responded: int, started: int) -> AuditCheck:
     """
     lost = min(max(sent - started, 0), sent - responded)
     return _check(
-        "upstream started = tries that sent a head - lost on the way",
+        STARTED,
         started,
         sent - lost,
         "the upstream started {n} requests more than the proxy sent",
@@ -114,7 +119,7 @@ def _answers(answered: int, unanswered: int, completed: int) -> AuditCheck:
     """
     explained = min(max(completed - answered, 0), unanswered)
     return _check(
-        "proxy answered = upstream completed",
+        COMPLETED,
         answered,
         completed - explained,
         "{n} answers of the proxy were never completed by the upstream",

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from lab.calling_pattern import FORWARD
 from lab.conclusion import Bottleneck
 from lab.run_document import RunDocument, RunMode, RunStatus
-from lab.wording import changed_words, network_line
+from lab.wording import changed_words, network_line, upstream_words
 
 
 class RunNotFound(LookupError):
@@ -30,7 +31,11 @@ class RunSummary(BaseModel):
     status: RunStatus
     mode: RunMode
     users: int
+    client: str = ""
+    pattern: str = ""
     max_connections: int | None
+    keepalive: int | None = None
+    upstream: str = ""
     rps: float
     mean_ms: float | None
     p50_ms: float | None
@@ -64,8 +69,10 @@ def write_whole(path: Path, text: str) -> Path:
 
 
 def summarise(document: RunDocument) -> RunSummary:
-    latency = document.latency_ms
-    maximum = (document.settings.start.proxy or {}).get("PROXY_MAX_CONNECTIONS")
+    latency, start = document.latency_ms, document.settings.start
+    proxy = start.proxy or {}
+    maximum, keepalive = proxy.get("PROXY_MAX_CONNECTIONS"), proxy.get("PROXY_MAX_KEEPALIVE_CONNECTIONS")
+    pattern = (start.load or {}).get("LAB_PATTERN")
     return RunSummary(
         id=document.id,
         label=document.label,
@@ -74,7 +81,11 @@ def summarise(document: RunDocument) -> RunSummary:
         status=document.status,
         mode=document.mode,
         users=document.users,
+        client=str(proxy.get("PROXY_CLIENT") or ""),
+        pattern="" if pattern in (None, FORWARD) else str(pattern),
         max_connections=document.pool.max if document.pool else maximum if isinstance(maximum, int) else None,
+        keepalive=keepalive if isinstance(keepalive, int) else None,
+        upstream=upstream_words(start.upstream) or str((start.upstream or {}).get("UPSTREAM_LATENCY") or ""),
         rps=round(document.totals.succeeded_rps, 3),
         mean_ms=latency.mean,
         p50_ms=latency.p50,

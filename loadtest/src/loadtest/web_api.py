@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 from flask import Blueprint, Response, jsonify, redirect, request, send_from_directory
@@ -20,12 +19,11 @@ from lab.wire.service import VariableValues
 from lab.wording import limit_label, network_of
 from loadtest.recorder import Recorder
 from loadtest.run_lock import RunLocks
+from loadtest.run_pages import COMPARED_AT_MOST, STATIC, WRONG_NUMBER, RunPages, read_runs
 from loadtest.snapshot import Snapshot
 from loadtest.status_bar import differing_words, last_words, settings_words, silent_words
 
-STATIC = Path(__file__).with_name("static")
 SETTINGS_KEPT_SECONDS = 2.0
-COMPARED_AT_MOST = 8
 
 View = Callable[..., ResponseReturnValue]
 
@@ -43,8 +41,7 @@ class WebApi:
         """Return the routes. Health and static files are open, the rest is behind Locust's login if that is on."""
         behind_login: Callable[[View], View] = cast("Any", web_ui).auth_required_if_enabled
         blueprint = Blueprint("lab", __name__, url_prefix=f"{base_path}/lab")
-        for path, view in (
-            ("/", self.page),
+        routes: list[tuple[str, View]] = [
             ("/live.json", self.live),
             ("/settings.json", self.settings),
             ("/changed.json", self.changed),
@@ -52,15 +49,14 @@ class WebApi:
             ("/runs/<run_id>.json", self.run),
             ("/runs.csv", self.runs_csv),
             ("/compare.json", self.compare),
-        ):
+            *RunPages(self._recorder.store).routes().items(),
+        ]
+        for path, view in routes:
             blueprint.add_url_rule(path, view.__name__, behind_login(view))
         blueprint.add_url_rule("/health", "health", self.health)
         blueprint.add_url_rule("/static/<path:path>", "static_file", partial(send_from_directory, STATIC, max_age=0))
         blueprint.add_url_rule("", "bare", lambda: redirect(f"{base_path}/lab/"))
         return blueprint
-
-    def page(self) -> ResponseReturnValue:
-        return send_from_directory(STATIC, "runs.html", max_age=0)
 
     def health(self) -> ResponseReturnValue:
         """Locust serves; and what it is doing."""
@@ -104,7 +100,7 @@ class WebApi:
     def run(self, run_id: str) -> ResponseReturnValue:
         """One run document, whole."""
         try:
-            document = self._recorder.store.read(Path(run_id).name)
+            (document,) = read_runs(self._recorder.store, [run_id])
         except RunNotFound as error:
             return {"error": str(error)}, 404
         return Response(document.model_dump_json(indent=1), mimetype="application/json")
@@ -118,9 +114,9 @@ class WebApi:
         """Two or more runs side by side: /lab/compare.json?run=...&run=..."""
         chosen = request.args.getlist("run")
         if not 2 <= len(chosen) <= COMPARED_AT_MOST:
-            return {"error": f"choose 2 to {COMPARED_AT_MOST} runs to compare"}, 400
+            return {"error": WRONG_NUMBER}, 400
         try:
-            documents = [self._recorder.store.read(Path(run_id).name) for run_id in chosen]
+            documents = read_runs(self._recorder.store, chosen)
         except RunNotFound as error:
             return {"error": str(error)}, 404
         comparison = compare(documents)

@@ -10,8 +10,8 @@ from rich.text import Text
 from lab.cli.console import print_json, results
 from lab.cli.options import workspace_of
 from lab.cli.past_runs import find_runs
-from lab.comparison.compare import Comparison, Outcome
-from lab.wording import value_text
+from lab.comparison.compare import Comparison
+from lab.comparison.table import row_groups
 from service_kit.exits import UsageError
 
 _QUIET = "bright_black"
@@ -51,43 +51,13 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     widest = max((console.width - _NAMES_WIDTH) // len(comparison.runs) - _GAP, _NARROWEST)
     for name in comparison.runs:
         table.add_column(name, justify="right", overflow="fold", max_width=widest)
-    for difference in comparison.settings:
-        table.add_row(difference.name, *map(value_text, difference.values))
-    if not comparison.settings:
-        table.add_row("(no setting differs)")
-    for difference in comparison.derived:
-        table.add_row(f"{difference.name} (follows)", *map(value_text, difference.values), style=_QUIET)
-    table.add_row()
-    table.add_row("limit", *comparison.limits)
-    for outcome in comparison.outcomes:
-        if any(value is not None for value in outcome.values):
-            table.add_row(f"{outcome.name} {outcome.unit}".strip(), *_cells(outcome))
-    for place in comparison.moved:
-        values = [value if isinstance(value, float) else None for value in place.values]
-        table.add_row(f"time, {place.name} ms", *[_figure(value) for value in values])
+    for number, group in enumerate(row_groups(comparison)):
+        if number:
+            table.add_row()
+        for row in group.rows:
+            table.add_row(row.name, *(Text(cell.text, style=_QUIET if cell.quiet else "") for cell in row.cells))
     console.print(table)
     console.print()
     console.print(comparison.sentence, markup=False)
     if comparison.noise:
         console.print(comparison.noise, markup=False, style=_QUIET)
-
-
-def _cells(outcome: Outcome) -> list[Text]:
-    """Return the values, with ratio and noise to the first run; grey where they differ by no more than that."""
-    first = outcome.values[0]
-    cells = [Text(_figure(first))]
-    changes = outcome.changes or [None] * len(outcome.values)
-    for value, ratio, change in zip(outcome.values[1:], outcome.ratios[1:], changes[1:], strict=True):
-        words = _figure(value) + (f"  x{ratio:.2f}" if ratio is not None and value is not None else "")
-        if change is not None and first:
-            words += " ±?" if change.half_width is None else f" ±{change.half_width / abs(first):.2f}"
-        cells.append(Text(words, style=_QUIET if change is not None and not change.differs else ""))
-    return cells
-
-
-def _figure(value: float | None) -> str:
-    if value is None:
-        return "-"
-    if float(value).is_integer():
-        return f"{value:.0f}"
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"

@@ -30,7 +30,8 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
 def layout(**more: Any) -> dict[str, Any]:
     """Return what all figures have in common, and more."""
     legend = {"orientation": "h", "y": -0.2, "traceorder": "normal"}
-    return {"legend": legend, "margin": {"t": 40, "r": 20}, "hoverlabel": {"align": "left"}, "shapes": [], **more}
+    common = {"height": 420, "margin": {"t": 40, "r": 20}, "hoverlabel": {"align": "left"}, "shapes": []}
+    return {"legend": legend, **common, **more}
 
 
 def rule(y: float, text: str = "") -> dict[str, Any]:

@@ -1,103 +1,132 @@
-"""Figures on one page that needs nothing else: Plotly's own script, from its installed package, is in it."""
+"""Figures on one page: a file that needs nothing else, Plotly's script is in it, or one that links to that script."""
 
 import html
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
 
 from lab.figures.chart import Figure
 from lab.figures.plotly_script import plotly_script
 
-LIGHT = {"ink": "#1f2328", "paper": "#ffffff", "grid": "#d8dee4"}
-DARK = {"ink": "#e6edf3", "paper": "#0d1117", "grid": "#30363d"}
+LIGHT = {"ink": "#1f2328", "quiet": "#59636e", "paper": "#ffffff", "raised": "#f6f8f7", "grid": "#d8dee4"}
+DARK = {"ink": "#e6edf3", "quiet": "#9198a1", "paper": "#0d1117", "raised": "#161b22", "grid": "#30363d"}
 
-_STYLE = """
-:root { color-scheme: light dark }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 960px; margin: 2rem auto; padding: 0 1rem;
-       color: light-dark(INK_L, INK_D); background: light-dark(PAPER_L, PAPER_D) }
-h1 { font-size: 1.3rem } h2 { font-size: 1.1rem; margin: 2.5rem 0 .5rem } .figure { min-height: 420px }
-.paste { display: flex; align-items: start; gap: 1rem } .paste pre { margin: 0; overflow-x: auto; font-weight: 600 }
-.wide { overflow-x: auto }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { padding: .2rem .8rem; text-align: right; border-bottom: 1px solid light-dark(GRID_L, GRID_D) }
-th:first-child, td:first-child { text-align: left }
-"""
+CellKind = Literal["", "quiet", "good", "bad", "group"]
 
-_SCRIPT = """
-const read = id => JSON.parse(document.getElementById(id).textContent);
-const figures = read("figures"), themes = read("themes"), dark = matchMedia("(prefers-color-scheme: dark)");
-function layout(figure) {
-  const theme = themes[dark.matches ? 1 : 0], merged = structuredClone(figure.layout);
-  Object.assign(merged, {paper_bgcolor: theme.paper, plot_bgcolor: theme.paper, font: {color: theme.ink}});
-  for (const name of Object.keys(merged).filter(name => /^[xy]axis/.test(name)))
-    Object.assign(merged[name], {gridcolor: theme.grid, linecolor: theme.grid, zerolinecolor: theme.grid});
-  return merged;
-}
-function draw() {
-  figures.forEach((figure, number) =>
-    Plotly.react("figure-" + number, figure.data, layout(figure), {responsive: true, displaylogo: false}));
-}
-for (const button of document.querySelectorAll(".paste button"))
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(button.previousElementSibling.textContent);
-    button.textContent = "copied";
-  });
-dark.addEventListener("change", draw);
-draw();
-"""
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table; the first of a row gives `group` to all of it."""
+
+    text: str
+    kind: CellKind = ""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page. `rows` are a table, its heads first, shown on demand if `folded`; `lines` are to be copied."""
+    """A part of a page. `facts` are figures with what they are of; `warnings` come before all but the heading.
+
+    `rows` are a table, its heads first, shown on demand if `folded`; `lines` are to be copied.
+    """
 
     heading: str = ""
+    facts: Sequence[tuple[str, str]] = ()
+    warnings: Sequence[str] = ()
     paragraphs: Sequence[str] = ()
     lines: Sequence[str] = ()
     figures: Sequence[Figure] = ()
-    rows: Sequence[Sequence[str]] = ()
+    rows: Sequence[Sequence[str | Cell]] = ()
     folded: bool = False
 
 
-def html_page(title: str, sections: Sequence[Section]) -> str:
-    """Return the page; texts are escaped here."""
-    style = _STYLE
-    for theme, letter in ((LIGHT, "L"), (DARK, "D")):
-        for name, colour in theme.items():
-            style = style.replace(f"{name.upper()}_{letter}", colour)
+@dataclass(frozen=True)
+class Link:
+    """A link in a page's header. `download`: it is answered with a file."""
+
+    text: str
+    href: str
+    download: bool = False
+
+
+def html_page(title: str, sections: Sequence[Section], links: Sequence[Link] = (), plotly_url: str = "") -> str:
+    """Return the page; texts are escaped here. Without a URL of Plotly's script it is a part of the page."""
     figures = [figure for section in sections for figure in section.figures]
     places = iter(range(len(figures)))
     body = "".join(_section(section, [next(places) for _ in section.figures]) for section in sections)
-    policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+    policy = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><style>{style}</style></head>'
-        f"<body><h1>{html.escape(title)}</h1>{body}{_data('figures', figures)}{_data('themes', [LIGHT, DARK])}"
-        f"<script>{plotly_script().decode()}</script><script>{_SCRIPT}</script></body></html>\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><style>{_style()}</style></head>'
+        f"<body><header><h1>{html.escape(title)}</h1>{_links(links)}</header><main>{body}</main>"
+        f"{_data('figures', figures)}{_data('themes', [LIGHT, DARK])}"
+        f"{_plotly(plotly_url) if figures else ''}<script>{_beside('page.js')}</script></body></html>\n"
     )
+
+
+def _plotly(url: str) -> str:
+    return f'<script src="{html.escape(url)}"></script>' if url else f"<script>{plotly_script().decode()}</script>"
+
+
+def _links(links: Sequence[Link]) -> str:
+    made = "".join(
+        f'<a href="{html.escape(link.href)}"{" download" if link.download else ""}>{html.escape(link.text)}</a>'
+        for link in links
+    )
+    return f"<nav>{made}</nav>" if made else ""
 
 
 def _section(section: Section, numbers: Sequence[int]) -> str:
     heading = f"<h2>{html.escape(section.heading)}</h2>" if section.heading else ""
+    facts = "".join(f"<div><dt>{html.escape(a)}</dt><dd>{html.escape(b)}</dd></div>" for a, b in section.facts)
+    facts = f"<dl>{facts}</dl>" if facts else ""
+    warnings = "".join(f'<p class="warning">{html.escape(text)}</p>' for text in section.warnings)
     texts = "".join(f"<p>{html.escape(text)}</p>" for text in section.paragraphs)
     lines = html.escape("\n".join(section.lines))
-    paste = f'<div class="paste"><pre>{lines}</pre><button>copy</button></div>' if lines else ""
+    paste = f'<div class="paste"><pre>{lines}</pre><button type="button">Copy</button></div>' if lines else ""
     table = _table(section.rows)
-    table = f"<details><summary>show</summary>{table}</details>" if section.folded else table
+    table = f"<details><summary>Show the table</summary>{table}</details>" if section.folded else table
     places = "".join(f'<div class="figure" id="figure-{number}"></div>' for number in numbers)
-    return f"<section>{heading}{texts}{paste}{places}{table}</section>"
+    return f"<section>{heading}{warnings}{facts}{texts}{paste}{places}{table}</section>"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def _table(rows: Sequence[Sequence[str | Cell]]) -> str:
     if not rows:
         return ""
-    heads = "".join(f"<th>{html.escape(cell)}</th>" for cell in rows[0])
-    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows[1:])
+    heads = "".join(f"<th>{html.escape(_cell(cell).text)}</th>" for cell in rows[0])
+    body = "".join(map(_row, rows[1:]))
     return f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _row(row: Sequence[str | Cell]) -> str:
+    cells = [_cell(cell) for cell in row]
+    kind = ' class="group"' if cells[0].kind == "group" else ""
+    return f"<tr{kind}>{''.join(f'<td{_class(cell)}>{html.escape(cell.text)}</td>' for cell in cells)}</tr>"
+
+
+def _cell(cell: str | Cell) -> Cell:
+    return cell if isinstance(cell, Cell) else Cell(cell)
+
+
+def _class(cell: Cell) -> str:
+    return f' class="{cell.kind}"' if cell.kind in ("quiet", "good", "bad") else ""
 
 
 def _data(name: str, value: Any) -> str:
     text = json.dumps(value).replace("<", "\\u003c")
     return f'<script type="application/json" id="{name}">{text}</script>'
+
+
+@cache
+def _style() -> str:
+    """Return the style sheet; the two themes' colours come before it, for figures have them too."""
+    colours = "".join(f"--{name}: light-dark({LIGHT[name]}, {DARK[name]});" for name in LIGHT)
+    return f":root {{{colours}}}\n{_beside('page.css')}"
+
+
+@cache
+def _beside(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")

@@ -76,7 +76,7 @@ function verdict(last) {
     'p',
     { class: 'verdict' },
     badge(last.bottleneck, last.limit),
-    element('b', { title: last.id }, `Last run here, ${last.name}${note}: `),
+    element('b', { title: last.id }, 'Last run here, ', link(`runs/${last.id}.html`, `${last.name}${note}`, 'last'), ': '),
     red ? element('b', { class: 'failed' }, red) : null,
     red === because ? null : because,
     last.changed ? element('b', { class: 'during' }, `Changed during the run: ${arrows(last.changed)}. `) : null,

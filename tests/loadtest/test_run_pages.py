@@ -1,0 +1,141 @@
+"""The list of runs, a run's page and the comparison, in a real browser."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser import Browser
+from lab.account.places import Place
+from lab.conclusion import Advice, Verdict
+from lab.run_document import Host, PartSettings, RunDocument, SettingsAtEnds
+from lab.store import RunStore
+from support.documents import account, run_document
+from support.locust import WebUi
+from support.simulated_runs import simulated
+
+pytestmark = pytest.mark.browser
+
+DRAWN = "[...document.querySelectorAll('.figure')].filter((one) => one.querySelector('.main-svg')).length"
+TEXT = "document.querySelector('main').innerText"
+WIDTH = "document.documentElement.scrollWidth"
+
+
+@pytest.fixture
+def store(variables: dict[str, str]) -> RunStore:
+    return RunStore(Path(variables["LAB_RUNS_DIR"]))
+
+
+def run(number: int, connections: int = 10, rps: float = 90.0, **changes: Any) -> RunDocument:
+    """A run with all that a page shows of one."""
+    part = PartSettings(
+        load={"LOCUST_USERS": 20},
+        proxy={
+            "PROXY_CLIENT": "httpx",
+            "PROXY_MAX_CONNECTIONS": connections,
+            "PROXY_MAX_KEEPALIVE_CONNECTIONS": connections,
+        },
+        upstream={"UPSTREAM_LATENCY": "constant(100ms)"},
+    )
+    place = account({Place.POOL_WAIT: 1000 / connections, Place.UPSTREAM_WORK: 100.0})
+    own = {
+        "id": f"r{number}",
+        "label": f"c{connections}",
+        "settings": SettingsAtEnds(start=part, end=part, derived=["PROXY_MAX_KEEPALIVE_CONNECTIONS"]),
+        "attribution": place,
+    }
+    return simulated(random.Random(number), rps=rps).model_copy(update={**own, **changes})
+
+
+def test_two_runs_are_compared_by_ticking_them(web_ui: WebUi) -> None:
+    """Labels are shown as they were typed, whatever is in them. From the list to a run, and to two of them."""
+    web_ui.start(run_label="<i>ten</i>")
+    web_ui.finished(0)
+    web_ui.start(run_label="twenty", user_count=4)
+    web_ui.finished(1)
+    with Browser(1000, 700) as browser:
+        browser.open(f"{web_ui.url}/lab/")
+        browser.wait_for("document.querySelectorAll('#runs input').length === 2")
+        assert "<i>ten</i>" in browser.text()
+        browser.evaluate("[...document.querySelectorAll('#runs input')].forEach((box) => box.click())")
+        browser.evaluate("document.getElementById('compare').click()")
+        browser.wait_for(f"location.pathname.endsWith('compare.html') && {DRAWN} >= 3")
+        comparison = browser.evaluate(TEXT)
+        assert "LOCUST_USERS" in comparison
+        assert "throughput requests/s" in comparison
+        browser.evaluate("[...document.querySelectorAll('nav a')].find((a) => a.innerText === '<i>ten</i>').click()")
+        browser.wait_for(f"location.pathname.includes('/runs/') && {DRAWN} >= 3")
+        assert "The link did not answer: its settings and figures are missing." in browser.evaluate(TEXT)
+        browser.open(f"{web_ui.url}/lab/?run=nosuch")
+        browser.wait_for("document.getElementById('error')?.innerText === 'No such run: nosuch'")
+        assert browser.errors == []
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
+def test_a_runs_page_has_its_figures_and_lines_to_copy(web_ui: WebUi, store: RunStore, width: int, theme: str) -> None:
+    """In Locust's theme, nothing wider than the screen; a key is enough to copy; interrupted: how long it was."""
+    advice = Advice(words="Set PROXY_MAX_CONNECTIONS=20.", set={"PROXY_MAX_CONNECTIONS": 20})
+    verdict = Verdict(bottleneck="pool", because="requests waited", advice=advice)
+    store.write(run(1, verdict=verdict, status="interrupted"))
+    with Browser(width, 700) as browser:
+        browser.command("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+        browser.command("Emulation.setFocusEmulationEnabled", enabled=True)
+        browser.open(f"{web_ui.url}/lab/health")
+        browser.evaluate(f"localStorage.setItem('theme', '{theme}')")
+        browser.open(f"{web_ui.url}/lab/runs/r1.html")
+        browser.wait_for(f"{DRAWN} === 2 && document.readyState === 'complete'")
+        words = browser.evaluate(TEXT)
+        for each in ("c10: limited by the pool", "was interrupted after 10 s", "keep-alive\n10", "constant(100ms)"):
+            assert each in words
+        ground = browser.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert ground == ("rgb(255, 255, 255)" if theme == "light" else "rgb(13, 17, 23)")
+        assert browser.evaluate(WIDTH) <= width
+        browser.evaluate("document.querySelector('.paste button').focus()")
+        for kind in ("keyDown", "keyUp"):
+            browser.command(
+                "Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", windowsVirtualKeyCode=13, text="\r"
+            )
+        browser.wait_for("document.querySelector('.paste button').innerText === 'Copied'")
+        assert browser.evaluate("navigator.clipboard.readText()") == "PROXY_MAX_CONNECTIONS=20"
+        assert browser.errors == []
+
+
+def test_a_comparison_shows_concerns_and_greys_what_is_noise(web_ui: WebUi, store: RunStore) -> None:
+    """Repeats share a column; what differs is in the text's colour, what does not in grey."""
+    hosts = {10: Host(cores=2, busy_share=0.1), 12: Host(cores=2, busy_share=0.1), 20: Host(cores=2, busy_share=0.6)}
+    for number, connections, rps in ((1, 10, 90.0), (2, 10, 90.0), (3, 12, 90.0), (4, 20, 175.0)):
+        store.write(run(number, connections, rps, host=hosts[connections]))
+    with Browser(1000, 700) as browser:
+        browser.open(f"{web_ui.url}/lab/?run=r1&run=r2&run=r3&run=r4")
+        browser.wait_for(f"{DRAWN} === 4")
+        words = browser.evaluate(TEXT)
+        for each in (
+            "the machine was not equally busy: 10%, 10%, 60% of its CPU",
+            "c10 (2 runs)",
+            "PROXY_MAX_KEEPALIVE_CONNECTIONS (follows)",
+            "pool wait",
+            "the spread of 2 repeats",
+        ):
+            assert each in words
+        throughput = "[...document.querySelectorAll('tr')].find((row) => row.innerText.startsWith('throughput'))"
+        cells = f"[...{throughput}.cells].slice(2).map((one) => [one.innerText, getComputedStyle(one).color])"
+        (same, grey), (twice, black) = browser.evaluate(cells)
+        assert "x1.0" in same or "x0.9" in same
+        assert "x1.8" in twice or "x1.9" in twice or "x2.0" in twice
+        assert (grey, black) == ("rgb(89, 99, 110)", "rgb(31, 35, 40)")
+        assert browser.errors == []
+
+
+def test_five_hundred_runs_are_listed_filtered_and_fit_a_phone(web_ui: WebUi, store: RunStore) -> None:
+    for number in range(500):
+        store.write(run_document(f"r{number:03}", label=f"label {number:03}"))
+    with Browser(390, 844) as browser:
+        browser.open(f"{web_ui.url}/lab/")
+        browser.wait_for("document.querySelectorAll('#runs input').length === 500")
+        assert browser.evaluate(WIDTH) <= 390
+        shown = "[...document.querySelectorAll('#runs tr')].filter((one) => one.checkVisibility()).length"
+        filtered = "(() => { filter.value = 'LABEL 123'; filter.dispatchEvent(new Event('input')); })()"
+        browser.evaluate(filtered)
+        assert browser.evaluate(shown) == 1
+        assert browser.errors == []
