@@ -88,23 +88,41 @@ def test_a_page_without_its_server_shows_it(web_ui: WebUi) -> None:
 
 
 @pytest.mark.browser
-def test_what_the_form_refuses_is_brought_into_sight(web_ui: WebUi) -> None:
-    """Locust shows it beneath all fields, which is off screen on a small one; the same again the second time."""
+def test_what_the_form_refuses_stands_at_its_field(web_ui: WebUi) -> None:
+    """In sight on a small page; the same again the second time; gone as soon as the field is corrected."""
+    line = "document.querySelector('form .mistake')"
+    with Browser(1000, 500) as browser:
+        browser.open(web_ui.url)
+        browser.wait_for("!!document.querySelector('#sandbox .intro') && !!document.querySelector('input[name=host]')")
+        for name, bad in (("host", "nonsense"), ("requestPath", "work")):
+            browser.type(f"input[name={name}]", bad)
+            for _ in range(2):
+                browser.evaluate("document.querySelector('button[type=submit]').click()")
+                browser.wait_for(f"{line}?.textContent.includes('is not allowed')")
+                browser.wait_for(f"{line}.getBoundingClientRect().bottom <= innerHeight && {line}.checkVisibility()", 5)
+                assert browser.evaluate(f"{line}.getBoundingClientRect().top") >= 0
+                assert browser.evaluate(f"{line}.parentElement.querySelector('input').name") == name
+                browser.evaluate("scrollTo(0, 0)")
+            browser.type(f"input[name={name}]", web_ui.target.url if name == "host" else "/work")
+            assert browser.evaluate("document.querySelectorAll('form .mistake').length") == 0
+        assert browser.errors == []
+
+
+@pytest.mark.browser
+def test_what_no_field_is_to_blame_for_is_brought_into_sight(web_ui: WebUi) -> None:
+    """Locust shows it beneath all fields, which is off screen on a small page."""
     alert = "document.querySelector('#root [role=alert]')"
     with Browser(1000, 500) as browser:
         browser.open(web_ui.url)
         browser.wait_for("!!document.querySelector('#sandbox .intro') && !!document.querySelector('input[name=host]')")
-        browser.evaluate(
-            "(() => { const field = document.querySelector('input[name=host]');"
-            "Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(field, 'nonsense');"
-            "field.dispatchEvent(new Event('input', {bubbles: true})); })()"
-        )
-        for _ in range(2):
-            browser.evaluate("document.querySelector('button[type=submit]').click()")
-            browser.wait_for(f"{alert}?.textContent.includes('is not allowed')")
-            browser.wait_for(f"{alert}.getBoundingClientRect().bottom <= innerHeight", 5)
-            assert browser.evaluate(f"{alert}.getBoundingClientRect().top") >= 0
-            browser.evaluate("scrollTo(0, 0)")
+        lock = {"holder": "test", "note": "pid 7"}
+        put = f"fetch('lab/run-lock', {{method: 'PUT', body: '{json.dumps(lock)}'}}).then((one) => one.status)"
+        assert browser.evaluate(put) == 200
+        browser.wait_for("document.getElementById('sandbox').innerText.includes('command line is on (pid 7)')")
+        browser.evaluate("document.querySelector('button[type=submit]').click()")
+        browser.wait_for(f"{alert}?.textContent.includes('command line is on (pid 7)')")
+        browser.wait_for(f"{alert}.getBoundingClientRect().bottom <= innerHeight", 5)
+        assert browser.evaluate(f"{alert}.getBoundingClientRect().top") >= 0
         assert browser.errors == []
 
 

@@ -4,6 +4,7 @@ All of it goes through Flask's ordinary hooks, but the HTML that is added to is 
 test checks that `</body>` is there.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
@@ -16,6 +17,7 @@ from loadtest.plotly_route import PlotlyRoute
 from loadtest.recorder import Recorder
 from loadtest.run_lock import RunLocks
 from loadtest.same_origin import REFUSED, is_same_origin
+from loadtest.service_fields import by_field
 from loadtest.service_settings import ServiceSettings
 from loadtest.settings_api import SettingsApi
 from loadtest.web_api import WebApi
@@ -58,21 +60,23 @@ class Hooks:
 
     def _start(self) -> Response | None:
         """Refuse a start form that cannot be run with; wait until the run before is saved."""
-        if lines := form_mistakes(request.form):
-            return self._refused(lines)
+        if mistakes := form_mistakes(request.form):
+            return self._refused(list(mistakes.values()), mistakes)
         if self._recorder.current is None and (line := self._locks.begin()) is not None:
             return self._refused([line])
         self._recorder.wait_until_idle()
         if lines := self._service_settings.apply(self._recorder.services(), request.form):
             self._locks.started()
-            return self._refused(lines)
+            return self._refused(lines, by_field(lines))
         if self._recorder.current is None:
             run_time = request.form.get("run_time")
             self._recorder.ask_run_time(float(timespan_seconds(run_time)) if run_time else None)
         return None
 
-    def _refused(self, lines: list[str]) -> Response:
-        return jsonify({"success": False, "message": "; ".join(lines), "host": self._recorder.environment.host})
+    def _refused(self, lines: list[str], fields: Mapping[str, str] | None = None) -> Response:
+        """Answer as Locust does; `fields`, lines by the names of the form's fields, are for our own script."""
+        host = self._recorder.environment.host
+        return jsonify({"success": False, "message": "; ".join(lines), "host": host, "fields": fields or {}})
 
     def after(self, response: Response) -> Response:
         """Add the script to Locust's page; a form that Locust refused starts nothing."""

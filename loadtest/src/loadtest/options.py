@@ -56,15 +56,15 @@ def add_options(parser: "LocustArgumentParser") -> None:
     )
 
 
-def form_mistakes(form: Mapping[str, str]) -> list[str]:
-    """Return one line for each field of the start form that cannot be run with."""
-    return [
-        f"{title} {form[name]!r} is not allowed; allowed: {allowed(model, field)}"
+def form_mistakes(form: Mapping[str, str]) -> dict[str, str]:
+    """Return one line for each field of the start form that cannot be run with, by the field's name."""
+    return {
+        name: f"{title} {form[name]!r} is not allowed; allowed: {allowed(model, field)}"
         for name, (title, model, field) in _FORM.items()
         if name in form
         and not (form[name] == "" and name in _MAY_BE_EMPTY)
         and _value(model, field, form[name]) is None
-    ]
+    }
 
 
 def correct(options: Namespace) -> list[str]:

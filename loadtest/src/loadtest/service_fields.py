@@ -3,13 +3,15 @@
 A field has its variable's name: `PROXY_MAX_CONNECTIONS` is the option `proxy_max_connections`.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lab.live_settings import differing_settings, requested, set_values
 from lab.wire.service import ServiceConfig
 
 _LONGEST_HELP = 40
+_VARIABLE = re.compile(r"[A-Z][A-Z_]+(?==)")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ def requested_changes(
     wanted = {name.upper(): value for name, value in form.items()}
     changes = {service: requested(config, wanted) for service, config in configs.items()}
     return {service: each for service, each in changes.items() if each}
+
+
+def by_field(lines: Iterable[str]) -> dict[str, str]:
+    """Return the services' mistakes by the name of the field they are about; a line begins with `VARIABLE=`."""
+    named = {line: _VARIABLE.match(line) for line in lines}
+    return {found[0].lower(): line for line, found in named.items() if found is not None}
 
 
 def _help(config: ServiceConfig, variable: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from lab.wire.locust import LockRefused, RunLock
 from loadtest.recorder import Recorder
 from loadtest.run_lock import RunLocks
+from loadtest.service_fields import service_fields
 from loadtest.service_settings import ServiceSettings
 
 View = Callable[..., ResponseReturnValue]
@@ -28,6 +29,7 @@ class SettingsApi:
         """Return the routes, behind Locust's login if that is on; not so the lock, which programs use."""
         behind_login: Callable[[View], View] = cast("Any", web_ui).auth_required_if_enabled
         blueprint = Blueprint("lab_settings", __name__, url_prefix=f"{base_path}/lab")
+        blueprint.add_url_rule("/fields.json", "fields", behind_login(self.fields))
         blueprint.add_url_rule("/settings/reset", "reset", behind_login(self.reset), methods=["POST"])
         blueprint.add_url_rule("/run-lock", "run_lock", self.run_lock, methods=["PUT", "DELETE"])
         return blueprint
@@ -44,6 +46,11 @@ class SettingsApi:
         busy = self._recorder.current is not None or not self._recorder.idle.is_set()
         refused = self._locks.take(lock, ui_is_busy=busy)
         return lock.model_dump() if refused is None else (LockRefused(because=refused).model_dump(), 409)
+
+    def fields(self) -> ResponseReturnValue:
+        """The values in force of the form's fields that are settings of the services."""
+        fields = service_fields(self._recorder.services().configs())
+        return {field.name: field.value for field in fields}
 
     def reset(self) -> ResponseReturnValue:
         """Take the services back to the settings they started with."""

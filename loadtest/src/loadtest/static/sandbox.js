@@ -4,11 +4,9 @@
 
 import { element, fetchJson, prefersDark } from './page.js';
 import { intro, statusBar, unreachable } from './render.js';
+import { watchStartForm } from './start_form.js';
 
 const POLL_MS = { running: 1000, waiting: 3000 };
-const ALERT = '#root form [role=alert], #root [role=presentation] [role=alert], #root main [role=alert]';
-const ALERT_CHECKS = 20;
-
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** The box below Locust's header, in room made above its main part; placed anew when one of the two changes its size. */
@@ -82,15 +80,6 @@ async function poll(panel) {
   }
 }
 
-/** Locust shows what it refused beneath all fields of its form: bring that into sight once it is there. */
-async function revealAlert() {
-  for (let check = 0; check < ALERT_CHECKS; check += 1) {
-    await pause(100);
-    const alert = document.querySelector(ALERT);
-    if (alert?.textContent) return alert.scrollIntoView({ block: 'center' });
-  }
-}
-
 document.head.append(...['sandbox.css', 'form.css'].map((name) => element('link', { rel: 'stylesheet', href: new URL(name, import.meta.url) })));
-addEventListener('submit', revealAlert, true);
+watchStartForm();
 poll(new Panel());
