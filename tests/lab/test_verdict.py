@@ -295,6 +295,15 @@ def test_failures_by_owner() -> None:
         assert "as it is meant" in found.because
 
 
+def test_a_proxy_that_is_gone_at_the_end_is_no_limit_of_its_process() -> None:
+    counts = [FailureCount(kind="HTTPConnectionClosed", count=990, owner="proxy", meaning="it cut the connection")]
+    totals = Totals(requests=1000, failures=990, rps=900.0)
+    start = PartSettings(proxy={"PROXY_CLIENT": "httpx"})
+    for end, words in ((PartSettings(), "it may have died"), (start, "a limit of the proxy's own process")):
+        run = run_document(totals=totals, failures=counts, settings=SettingsAtEnds(start=start, end=end))
+        assert words in judge(run, None).advice.words
+
+
 @pytest.mark.parametrize("kind", ["503 proxy_descriptors", "ConnectionResetError after proxy_descriptors"])
 def test_descriptors_that_the_proxy_lacks(kind: str) -> None:
     """How many there are, and where to raise that; the upstream has no part in it."""

@@ -12,7 +12,7 @@ from lab.conclusion import Advice, Verdict
 from lab.run_document import Host, PartSettings, RunDocument, SettingsAtEnds
 from lab.store import RunStore
 from support.documents import account, run_document
-from support.locust import WebUi
+from support.locust import NO_PROXY, Target, WebUi, serving
 from support.simulated_runs import simulated
 
 pytestmark = pytest.mark.browser
@@ -125,6 +125,63 @@ def test_a_comparison_shows_concerns_and_greys_what_is_noise(web_ui: WebUi, stor
         assert "x1.8" in twice or "x1.9" in twice or "x2.0" in twice
         assert (grey, black) == ("rgb(89, 99, 110)", "rgb(31, 35, 40)")
         assert browser.errors == []
+
+
+def test_a_service_that_dies_in_the_middle_is_named_on_the_runs_page(web_ui: WebUi) -> None:
+    """What was measured until then is there; nothing is made up."""
+    web_ui.start(run_time="3s")
+    web_ui.busy()
+    web_ui.target.dead = True
+    run = web_ui.finished(0)
+    with Browser(1280, 720) as browser:
+        browser.open(f"{web_ui.url}/lab/runs/{run['id']}.html")
+        browser.wait_for(f"{DRAWN} >= 2 && document.readyState === 'complete'")
+        words = browser.evaluate(TEXT)
+        assert "Incomplete, no answer from: proxy, upstream." in words
+        assert "The proxy answered when the run began, and no longer when it ended" in words
+        assert "The mock upstream answered when the run began, and no longer when it ended" in words
+        assert browser.errors == []
+
+
+def test_the_report_is_a_file_that_opens_from_disk(web_ui: WebUi, store: RunStore, tmp_path: Path) -> None:
+    store.write(run(1))
+    store.write(run(2, 20, 175.0))
+    with NO_PROXY.open(f"{web_ui.url}/lab/report.html?run=r1&run=r2", timeout=30) as answer:
+        assert answer.headers["content-disposition"] == 'attachment;filename="r1+r2.html"'
+        path = tmp_path / "report.html"
+        path.write_bytes(answer.read())
+    assert path.stat().st_size < 6e6
+    with Browser(1280, 720) as browser:
+        browser.open(path.as_uri())
+        browser.wait_for(f"{DRAWN} === 8")
+        assert browser.evaluate("document.querySelectorAll('nav').length") == 0
+        assert browser.errors == []
+
+
+def test_behind_a_base_path_all_links_work(variables: dict[str, str], target: Target, store: RunStore) -> None:
+    store.write(run(1))
+    store.write(run(2, 20, 175.0))
+    with serving(variables, target, LOCUST_WEB_BASE_PATH="/bench") as ui, Browser(1280, 720) as browser:
+        browser.open(f"{ui.url}/lab/")
+        browser.wait_for("document.querySelectorAll('#runs input').length === 2")
+        browser.evaluate("document.querySelector('#runs a').click()")
+        browser.wait_for(f"location.pathname === '/bench/lab/runs/r2.html' && {DRAWN} === 2")
+        links = browser.evaluate("[...document.querySelectorAll('nav a')].map((one) => one.href)")
+        for link in links:
+            with NO_PROXY.open(link, timeout=30) as answer:
+                assert answer.status == 200
+        browser.open(f"{ui.url}/lab/compare.html?run=r1&run=r2")
+        browser.wait_for(f"{DRAWN} === 4")
+        assert browser.errors == []
+
+
+@pytest.mark.parametrize("path", ["/lab/runs.json", "/lab/runs/r1.html", "/lab/report.html?run=r1"])
+def test_with_login_on_runs_are_behind_it(
+    variables: dict[str, str], target: Target, store: RunStore, path: str
+) -> None:
+    store.write(run(1))
+    with serving(variables, target, LOCUST_WEB_LOGIN="true") as ui:
+        assert "c10" not in ui.text(path)
 
 
 def test_five_hundred_runs_are_listed_filtered_and_fit_a_phone(web_ui: WebUi, store: RunStore) -> None:

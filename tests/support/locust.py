@@ -22,7 +22,10 @@ NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Target:
-    """Proxy and mock in one: at most LIMIT requests at once, HOLD_SECONDS each; counts per run. `/boom` fails."""
+    """Proxy and mock in one: at most LIMIT requests at once, HOLD_SECONDS each; counts per run. `/boom` fails.
+
+    `dead`: it cuts each connection instead of answering.
+    """
 
     def __init__(self) -> None:
         self.received: dict[str, int] = {}
@@ -30,6 +33,7 @@ class Target:
         self.wait_ms = self.hold_ms = 0.0
         self.run_id: str | None = None
         self.faults: list[str] = []
+        self.dead = False
         self._began = time.monotonic()
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -70,6 +74,8 @@ class Target:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
                 headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
+                if self.dead:
+                    break
                 status, kind, body = await self._answer(head[0].split(" ")[1], headers.get("x-sandbox-run"))
                 length = f"content-length: {len(body)}"
                 writer.write(f"HTTP/1.1 {status}\r\n{kind}\r\n{length}\r\n\r\n".encode() + body)
@@ -171,8 +177,8 @@ class RunLocust(Protocol):
 class WebUi:
     """Locust's web UI, called as its page calls it."""
 
-    def __init__(self, port: int, process: subprocess.Popen[str], target: Target) -> None:
-        self.url, self.process, self.target = f"http://127.0.0.1:{port}", process, target
+    def __init__(self, url: str, process: subprocess.Popen[str], target: Target) -> None:
+        self.url, self.process, self.target = url, process, target
         self.log = ""
 
     def text(self, path: str, form: dict[str, Any] | None = None, *, post: bool = False) -> str:
@@ -222,6 +228,6 @@ def serving(variables: dict[str, str], target: Target, **more: str) -> Iterator[
             return False
 
     with locust(variables, LOCUST_WEB_PORT=str(port), **more) as process:
-        ui = WebUi(port, process, target)
+        ui = WebUi(f"http://127.0.0.1:{port}{more.get('LOCUST_WEB_BASE_PATH', '')}", process, target)
         eventually_sync(answers, 30)
         yield ui

@@ -162,6 +162,10 @@ class RunStore:
             group = found.group
         return [self.read(run.id) for run in reversed(summaries) if run.group == group]
 
+    def count(self) -> int:
+        """Return how many files there are, without reading them."""
+        return sum(1 for _ in self.directory.glob("*.json"))
+
     def summaries(self) -> list[RunSummary]:
         """Return all runs, newest first. Files that have not changed are not read again."""
         if not self.directory.is_dir():

@@ -79,7 +79,7 @@ class WebApi:
             "silent": silent_words(in_force, self._recorder.services().urls, snapshot.notes),
             "points": [point.model_dump() for point in self._recorder.points() if point.t_seconds > since],
             "last": last_words(last) if last is not None else None,
-            "runs": len(self._recorder.store.summaries()),
+            "runs": self._recorder.store.count(),
         }
 
     def settings(self) -> ResponseReturnValue:

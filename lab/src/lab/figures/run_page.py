@@ -45,7 +45,7 @@ def run_sections(run: RunDocument) -> list[Section]:
     if run.ledger is not None and run.ledger.slowest:
         slowest = slow_requests(run.ledger.slowest)
         sections.append(Section("The slowest requests", paragraphs=[_SLOWEST], figures=[slowest]))
-    if run.audit.checks:
+    if run.audit.checks or run.audit.missing:
         sections.append(_audit(run))
     return [*sections, _settings(run)]
 
@@ -103,8 +103,8 @@ def _audit(run: RunDocument) -> Section:
         "Does it add up?",
         paragraphs=[_AUDIT, f"{words[:1].upper()}{words[1:]}."],
         figures=[audit_picture(run)],
-        rows=[("equation", "counted", "holds"), *rows],
-        folded=run.audit.agreed,
+        rows=[("equation", "counted", "holds"), *rows] if rows else [],
+        folded=bool(rows) and run.audit.agreed,
     )
 
 

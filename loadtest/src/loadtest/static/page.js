@@ -21,6 +21,7 @@ export function prefersDark() {
 /** Fetch JSON from under /lab; throws an Error with a line to show for anything but a 200 with JSON. */
 export async function fetchJson(path) {
   const response = await fetch(new URL(`../${path}`, import.meta.url));
+  if (response.redirected) throw new Error('you are logged out; reload the page to log in');
   const answer = await response.json().catch(() => ({ error: `${path.split('?')[0]} answered ${response.status} ${response.statusText}` }));
   if (!response.ok || answer.error) throw new Error(answer.error || response.statusText);
   return answer;

@@ -45,6 +45,8 @@ _ADVICE_BY_CODE = {
     "proxy_memory": "Give the proxy's machine or container more memory, or send less.",
 }
 
+_GONE = "The proxy no longer answered when the run ended: it may have died. See its log (`docker compose logs proxy`)."
+
 
 def find(facts: Facts) -> Finding | None:
     run, whole = facts.run, facts.whole
@@ -77,10 +79,18 @@ def _of_waiting(facts: Facts) -> tuple[str, ...]:
 
 def _advice(facts: Facts, code: str, owner: Owner) -> Advice:
     words, change = _ADVICE_BY_CODE.get(code, _ADVICE[owner]), _change(facts, code, owner)
+    if owner == "proxy" and code not in _ADVICE_BY_CODE and _is_gone(facts):
+        words = _GONE
     caveat = kept_too_long(facts) if code in _CLOSED else None
     if caveat is not None and caveat.advice is not None:
         words, change = caveat.advice.words, caveat.advice.set
     return Advice(words=words, set=change, promise=without_failures(facts, code) if change else None)
+
+
+def _is_gone(facts: Facts) -> bool:
+    """Whether the proxy answered when the run began, and no longer when it ended."""
+    settings = facts.run.settings
+    return settings.start.proxy is not None and settings.end.proxy is None
 
 
 def _change(facts: Facts, code: str, owner: Owner) -> dict[str, JsonValue]:
