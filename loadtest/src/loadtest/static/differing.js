@@ -3,7 +3,11 @@
 
 import { element } from './page.js';
 
-/** The line, null if nothing differs; `live` is the answer of live.json. */
+/**
+ * The line, null if nothing differs.
+ *
+ * @param {import('./page.js').Live} live
+ */
 export function differing(live) {
   if (!live.differing.length) return null;
   const button = element('button', { type: 'button' }, 'Reset');
@@ -13,6 +17,10 @@ export function differing(live) {
   return element('p', { class: 'differing' }, element('b', {}, 'Differs from .env: '), ...settings, button, note);
 }
 
+/**
+ * @param {HTMLButtonElement} button
+ * @param {HTMLElement} note
+ */
 async function reset(button, note) {
   button.disabled = true;
   const response = await fetch(new URL('../settings/reset', import.meta.url), { method: 'POST' });

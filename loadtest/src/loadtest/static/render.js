@@ -4,9 +4,24 @@
 import { differing } from './differing.js';
 import { arrows, badge, element, figure } from './page.js';
 
+/**
+ * @typedef {import('./page.js').Live} Live
+ * @typedef {import('./page.js').Last} Last
+ * @typedef {import('./page.js').Point} Point
+ */
+
+/**
+ * @param {string} path
+ * @param {string} text
+ * @param {string} kind
+ */
 const link = (path, text, kind) => element('a', { href: new URL(`../${path}`, import.meta.url), class: kind }, text);
 
-/** Before the first run: three lines on what to do. */
+/**
+ * Before the first run: three lines on what to do.
+ *
+ * @param {Live} live
+ */
 export function intro(live) {
   const connections = live.settings.find((one) => one.title === 'max connections');
   const pool = connections ? `${connections.value} pooled connections` : 'its pool of connections';
@@ -26,14 +41,22 @@ export function intro(live) {
   );
 }
 
-/** In red: a run from the command line, and the services that do not answer, a sentence each. */
+/**
+ * In red: a run from the command line, and the services that do not answer, a sentence each.
+ *
+ * @param {Live} live
+ */
 function silent(live) {
   const other = live.other_run ? [`A run from the command line is on (${live.other_run}): START waits for its end.`] : [];
   const words = [...other, ...live.silent];
   return words.length ? element('p', { class: 'silent', role: 'status' }, ...words.map((one) => element('span', {}, one))) : null;
 }
 
-/** One line, unfolded by a click: how the link's engine differs from a real network. */
+/**
+ * One line, unfolded by a click: how the link's engine differs from a real network.
+ *
+ * @param {Live} live
+ */
 function caveats(live) {
   const count = live.caveats.length;
   return count
@@ -46,6 +69,7 @@ function caveats(live) {
     : null;
 }
 
+/** @param {Live} live */
 function settings(live) {
   const when = live.run ? 'when the run began' : 'in the last run';
   return live.settings.map(({ title, variable, value, was }) =>
@@ -58,6 +82,10 @@ function settings(live) {
   );
 }
 
+/**
+ * @param {Live} live
+ * @param {Point | null} point
+ */
 function now(live, point) {
   const words = [];
   if (live.run && live.run.of_seconds) words.push(`${Math.min(live.run.t_seconds, live.run.of_seconds).toFixed(0)} of ${live.run.of_seconds} s`);
@@ -66,6 +94,7 @@ function now(live, point) {
   return element('div', { class: 'now' }, words.join(' · '), words.length ? ' · ' : '', link('', 'Past runs', 'open'));
 }
 
+/** @param {Last} last */
 function verdict(last) {
   const note = last.status === 'finished' ? '' : ` (${last.status})`;
   const because = `${last.because}. `;
@@ -88,7 +117,12 @@ function verdict(last) {
   );
 }
 
-/** From the first run on: the settings in force, and the verdict of the last run. `point` is the newest second. */
+/**
+ * From the first run on: the settings in force, and the verdict of the last run. `point` is the newest second.
+ *
+ * @param {Live} live
+ * @param {Point | null} point
+ */
 export function statusBar(live, point) {
   return element(
     'div',
@@ -101,7 +135,11 @@ export function statusBar(live, point) {
   );
 }
 
-/** When live.json cannot be fetched. */
+/**
+ * When live.json cannot be fetched.
+ *
+ * @param {unknown} error
+ */
 export function unreachable(error) {
-  return element('div', { class: 'status' }, element('p', { class: 'silent', role: 'status' }, `The sandbox does not answer: ${error.message}`));
+  return element('div', { class: 'status' }, element('p', { class: 'silent', role: 'status' }, `The sandbox does not answer: ${error instanceof Error ? error.message : error}`));
 }

@@ -35,8 +35,9 @@ class Panel {
   }
 
   place() {
-    if (!this.findHeader()) return;
-    this.box.style.top = `${this.header.getBoundingClientRect().bottom + scrollY}px`;
+    const header = this.findHeader();
+    if (!header) return;
+    this.box.style.top = `${header.getBoundingClientRect().bottom + scrollY}px`;
     document.documentElement.style.setProperty('--sandbox-height', `${this.box.offsetHeight}px`);
   }
 

@@ -15,7 +15,7 @@ const fieldOf = (name) => [...document.querySelectorAll(`form [name="${camelCase
 function showMistakes(lines) {
   document.querySelectorAll('form .mistake').forEach((one) => one.remove());
   const shown = Object.entries(lines).map(([name, line]) => showMistake(fieldOf(name), line)).filter(Boolean);
-  if (shown.length) setTimeout(() => shown[0].scrollIntoView({ block: 'center' }), 300); // once it is unfolded
+  if (shown.length) setTimeout(() => shown[0]?.scrollIntoView({ block: 'center' }), 300); // once it is unfolded
   return shown.length;
 }
 
