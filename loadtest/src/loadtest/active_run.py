@@ -178,12 +178,22 @@ class ProgressLines:
 
 
 class Sampler:
-    """Adds a point a second to a run, on the second. `counts` and `users` return Locust's figures now."""
+    """Adds a point a second to a run, on the second.
 
-    def __init__(self, counts: Callable[[], Counts], users: Callable[[], int], progress: ProgressLines) -> None:
-        self._counts = counts
+    `moment` and `users` return the figures now, `added` takes them once they are in the run.
+    """
+
+    def __init__(
+        self,
+        moment: Callable[[ActiveRun], Moment],
+        users: Callable[[], int],
+        progress: ProgressLines,
+        added: Callable[[Moment, int], None],
+    ) -> None:
+        self._moment = moment
         self._users = users
         self._progress = progress
+        self._added = added
         self._greenlet: gevent.Greenlet | None = None
 
     def begin(self, run: ActiveRun) -> None:
@@ -197,8 +207,8 @@ class Sampler:
         then = 0.0
         while True:
             gevent.sleep(max(0.05, int(run.elapsed()) + 1 - run.elapsed()))
-            pool = run.services.pool()
-            counts, now = run.count(self._counts()), run.elapsed()
-            point = run.add_second(counts, self._users(), pool, now)
-            self._progress.second(point, counts, run.of_seconds, now - then)
-            then = now
+            now, users = self._moment(run), self._users()
+            point = run.add_second(now.counts, users, now.snapshot.pool, now.seconds)
+            self._progress.second(point, now.counts, run.of_seconds, now.seconds - then)
+            self._added(now, users)
+            then = now.seconds

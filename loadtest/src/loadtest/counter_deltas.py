@@ -101,25 +101,32 @@ def shares_of(entries: Sequence[LedgerEntry]) -> dict[str, float]:
 def proxy_witness(before: Snapshot, after: Snapshot, run_id: str) -> ProxyWitness | None:
     """Return the proxy's count of the run's requests.
 
-    1. Its newest run is ours: those counts. 2. Its newest run is still the one from before: it received none of ours.
-    3. Another run has taken over since, or it does not answer: not known.
+    1. Its newest run is ours: those counts, less what they were before. 2. Its newest run is still the one from before:
+    it received none of ours. 3. Another run has taken over since, or it does not answer: not known.
     """
     if after.pool is None:
         return None
     run = after.pool.run
     if run.id == run_id:
-        return ProxyWitness(**run.model_dump(include=set(ProxyWitness.model_fields)))
+        counts = run.model_dump(include=set(ProxyWitness.model_fields))
+        earlier = before.pool.run.model_dump() if before.pool is not None and before.pool.run.id == run_id else {}
+        return ProxyWitness(**{name: grown(earlier.get(name), count) for name, count in counts.items()})
     if run.id is None or (before.pool is not None and run.id == before.pool.run.id):
         return ProxyWitness(**dict.fromkeys(ProxyWitness.model_fields, 0))
     return None
 
 
-def upstream_witness(after: Snapshot, run_id: str) -> UpstreamWitness | None:
-    """Return the mock's count of the run's requests; zeros if it answers and has not seen the run."""
+def upstream_witness(before: Snapshot, after: Snapshot, run_id: str) -> UpstreamWitness | None:
+    """Return the mock's count of the run's requests between; zeros if it answers and has not seen the run."""
     if after.upstream is None:
         return None
     run = after.upstream.runs.get(run_id, MockRun())
-    return UpstreamWitness(started=run.started, completed=run.completed, abandoned=run.abandoned)
+    then = before.upstream.runs.get(run_id, MockRun()) if before.upstream else MockRun()
+    return UpstreamWitness(
+        started=run.started - then.started,
+        completed=run.completed - then.completed,
+        abandoned=run.abandoned - then.abandoned,
+    )
 
 
 def proxy_connections(before: Snapshot, after: Snapshot) -> ConnectionWitness | None:

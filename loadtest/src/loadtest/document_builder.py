@@ -28,15 +28,16 @@ from loadtest.span import Span
 
 def document(seen: Observation) -> RunDocument:
     """Build the run document: counts, differences of counters, audit, verdict, and what was to be expected."""
-    measured = _measured(seen)
+    run = measured(seen)
     if (objective := parse_objective(str(seen.load_settings.get("LAB_OBJECTIVE") or ""))) is not None:
-        measured = measured.model_copy(update={"objective": objective.outcome(measured.figures)})
+        run = run.model_copy(update={"objective": objective.outcome(run.figures)})
     settings = seen.whole.before.reported_settings(seen.load_settings)
-    measured = measured.model_copy(update={"verdict": judge(measured, settings)})
-    return measured.model_copy(update={"prediction": settings and with_outcome(settings, measured)})
+    run = run.model_copy(update={"verdict": judge(run, settings)})
+    return run.model_copy(update={"prediction": settings and with_outcome(settings, run)})
 
 
-def _measured(seen: Observation) -> RunDocument:
+def measured(seen: Observation) -> RunDocument:
+    """Build the document without what is concluded from it."""
     whole, part, witnesses, pattern = seen.whole, seen.steady, _witnesses(seen), seen.pattern
     generator = seen.generator.model_copy(update={"cpu_cores": part.generator_cpu_cores})
     cores = deltas.cpu_cores(part.before, part.after, generator.cpu_cores)
@@ -108,7 +109,7 @@ def _witnesses(seen: Observation) -> Witnesses:
         locust_requests=counts.requests,
         locust_failures=counts.failures,
         proxy=deltas.proxy_witness(before, after, seen.run_id),
-        upstream=deltas.upstream_witness(after, seen.run_id),
+        upstream=deltas.upstream_witness(before, after, seen.run_id),
         proxy_connections=deltas.proxy_connections(before, after),
         upstream_connections=deltas.upstream_connections(before, after),
     )

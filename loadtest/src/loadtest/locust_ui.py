@@ -12,6 +12,7 @@ from locust import events
 from locust.web import WebUI
 
 from lab.run_settings import timespan_seconds
+from loadtest.live_api import LiveApi
 from loadtest.options import form_mistakes
 from loadtest.plotly_route import PlotlyRoute
 from loadtest.recorder import Recorder
@@ -23,13 +24,19 @@ from loadtest.settings_api import SettingsApi
 from loadtest.web_api import WebApi
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-SCRIPT = '<script type="module" src="./lab/static/sandbox.js"></script>'
+SCRIPT = (
+    '<script type="module" src="./lab/static/sandbox.js"></script>'
+    '<script type="module" src="./lab/static/pool_tab.js"></script>'
+)
+TABS = [{"title": "Pool", "key": "sandbox-pool"}]
+"""Locust shows a tab with an empty panel; pool_tab.js fills it."""
 
 
 def install(web_ui: WebUI, recorder: Recorder, service_settings: ServiceSettings, base_path: str) -> None:
     """Add the tab, the pages and the hooks to Locust's web UI, before it accepts requests."""
     assert isinstance(web_ui.app, Flask)
     web_ui.template_args["extended_csv_files"] = [{"href": "./lab/runs.csv", "title": "Download all sandbox runs"}]
+    web_ui.template_args["extended_tabs"] = TABS
     locks = RunLocks()
     test_start: Any = events.test_start  # untyped
     test_start.add_listener(lambda **_: locks.started())  # after the recorder's: it has the run by then
@@ -38,6 +45,7 @@ def install(web_ui: WebUI, recorder: Recorder, service_settings: ServiceSettings
     web_ui.app.after_request(hooks.after)
     web_ui.app.register_blueprint(WebApi(recorder, locks).blueprint(web_ui, base_path))
     web_ui.app.register_blueprint(SettingsApi(recorder, service_settings, locks).blueprint(web_ui, base_path))
+    web_ui.app.register_blueprint(LiveApi(recorder).blueprint(web_ui, base_path))
     web_ui.app.add_url_rule(f"{base_path}/lab/plotly.js", "plotly", PlotlyRoute().serve)
 
 

@@ -27,6 +27,7 @@ from loadtest.distributed import Workers
 from loadtest.document_builder import document
 from loadtest.first_bytes import FirstBytes
 from loadtest.generator_health import ProcessHealth, ProcessReport, generator
+from loadtest.live_history import LiveHistory
 from loadtest.locust_stats import Counts
 from loadtest.options import correct, settings_of_load
 from loadtest.services import Services
@@ -52,7 +53,8 @@ class Recorder:
         self._run_time_asked: float | None = self.options.run_time  # the form begins with it
         self._health = health
         self._progress = ProgressLines(enabled=settings.progress and environment.web_ui is None)
-        self._sampler = Sampler(self._counts, lambda: int(self.runner.user_count), self._progress)
+        self._sampler = Sampler(self._second, lambda: int(self.runner.user_count), self._progress, self._add_live)
+        self.live: LiveHistory | None = None
         self.workers = Workers(environment.runner) if isinstance(environment.runner, MasterRunner) else None
 
     @property
@@ -120,6 +122,8 @@ class Recorder:
             services=services,
             before=before,
         )
+        if self.current.mode == "ui":
+            self.live = LiveHistory(self.current, self.worker_count())
         self._sampler.begin(self.current)
 
     def spawning_complete(self, **_: Any) -> None:
@@ -182,6 +186,15 @@ class Recorder:
 
     def _moment(self, run: ActiveRun) -> Moment:
         return run.moment(self._counts, self._generator_cpu_seconds)
+
+    def _second(self, run: ActiveRun) -> Moment:
+        """Return the counters of a second that ends now: all of them, where a page may show them."""
+        snapshot = run.services.second(run.before, all_counters=self.live is not None)
+        return Moment(run.elapsed(), snapshot, run.count(self._counts()), self._generator_cpu_seconds())
+
+    def _add_live(self, second: Moment, users: int) -> None:
+        if self.live is not None:
+            self.live.add(second, users)
 
     def _generator_cpu_seconds(self) -> float:
         return sum(report.cpu_seconds for report in self._reports(warned=False))

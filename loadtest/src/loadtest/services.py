@@ -67,7 +67,16 @@ class Services:
 
     def counters(self, before: Snapshot) -> Snapshot:
         """Return that snapshot with all counters as now, in the course of a run."""
-        answers, _ = self._ask({name: _QUESTIONS[name] for name in _COUNTERS}, PATIENCE_SECONDS)
+        return self._counters(before, PATIENCE_SECONDS)
+
+    def second(self, before: Snapshot, *, all_counters: bool) -> Snapshot:
+        """Return that snapshot with the counters as now, once a second: of the pool alone, or of all services."""
+        if all_counters:
+            return self._counters(before, TIMEOUT_SECONDS[1])
+        return replace(before, pool=self.pool(), at=time.monotonic())
+
+    def _counters(self, before: Snapshot, read_seconds: float) -> Snapshot:
+        answers, _ = self._ask({name: _QUESTIONS[name] for name in _COUNTERS}, read_seconds)
         return replace(before, at=time.monotonic(), host_cpu=host_cpu(), **answers)
 
     def conditions(self, before: Snapshot) -> Snapshot:

@@ -45,7 +45,7 @@ def steady_span(whole: Span, spawned: Moment | None, stopped: Moment | None) -> 
     if late := _silent(whole, spawned, stopped):
         because = f"the {' and '.join(late)} did not answer when it began or ended"
         return replace(whole, window=whole.window.model_copy(update={"because": because}))
-    return Span(chosen, spawned.snapshot, stopped.snapshot, counts, _cores(spawned, stopped))
+    return Span(chosen, spawned.snapshot, stopped.snapshot, counts, cores_between(spawned, stopped))
 
 
 def _silent(whole: Span, *moments: Moment) -> list[str]:
@@ -54,7 +54,8 @@ def _silent(whole: Span, *moments: Moment) -> list[str]:
     return [name for name in whole.after.processes if name in missing]
 
 
-def _cores(first: Moment, last: Moment) -> float | None:
+def cores_between(first: Moment, last: Moment) -> float | None:
+    """Return the mean cores that made the load between two moments; None if that is not known."""
     if first.generator_cpu_seconds is None or last.generator_cpu_seconds is None or last.seconds <= first.seconds:
         return None
     return round((last.generator_cpu_seconds - first.generator_cpu_seconds) / (last.seconds - first.seconds), 3)

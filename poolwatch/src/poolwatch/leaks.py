@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
+from poolwatch import steps
 from poolwatch.monitor import Monitor
+from poolwatch.phases import NAMES
 from poolwatch.report import line
 from poolwatch.trace import RequestTrace
 
-SHOWN: Final = 10
+SHOWN: Final = 100
 
 
 def holders(monitor: Monitor) -> list[dict[str, Any]]:
@@ -42,9 +44,12 @@ def log_leaks(monitor: Monitor, threshold_seconds: float, logger: logging.Logger
 
 
 def _holder(trace: RequestTrace) -> dict[str, Any]:
+    """`phase` is null if the request is over: its connection was not given back."""
+    step = trace.times.step
     return {
         "request_id": trace.request_id,
         "method": trace.method,
         "path": trace.path.decode("latin-1"),
         "held_seconds": round(trace.slot.held_seconds, 6),
+        "phase": None if step == steps.ENDED else NAMES[steps.PHASE_OF_STEP[step]],
     }

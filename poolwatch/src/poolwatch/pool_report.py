@@ -63,6 +63,11 @@ def _document(totals: Totals, limits: PoolLimits) -> dict[str, Any]:
         },
         "errors": totals.errors,
         "abandoned": totals[Cell.ABANDONED],
+        "threads": {
+            "busy": totals[Cell.THREADS_BUSY],
+            "allowed": totals[Cell.THREADS_TOTAL],
+            "waiting": totals[Cell.THREADS_WAITING],
+        },
         "leaked": totals[Cell.LEAKED],
         "lost": totals[Cell.LOST],
         "run": _run(totals),

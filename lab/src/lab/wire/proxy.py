@@ -45,6 +45,24 @@ class PoolRun(WireModel):
     waiting_max: int | None = None
 
 
+class Holder(WireModel):
+    """A request that holds a connection; `phase` is the ledger's, null if the request is over and still holds it."""
+
+    worker: int = 0
+    method: str = ""
+    path: str = ""
+    held_seconds: float = 0.0
+    phase: str | None = None
+
+
+class Threads(WireModel):
+    """The threads of the `def` endpoints: those at work, how many there may be, and the calls that wait for one."""
+
+    busy: int = 0
+    allowed: int = 0
+    waiting: int = 0
+
+
 class ByTotal(WireModel):
     """Requests in classes of their whole time; the columns of a row as in `lab.account.request_classes`."""
 
@@ -65,6 +83,7 @@ class PoolStats(WireModel):
     total: int | None
     active: int
     idle: int | None
+    connecting: int | None = None
     waiting: int
     opened: int | None
     reused: int | None
@@ -85,6 +104,8 @@ class PoolStats(WireModel):
     requests: RequestCount = RequestCount()
     leaked: int = 0
     lost: int = 0
+    holders: list[Holder] = Field(default_factory=list)
+    threads: Threads = Threads()
     run: PoolRun = PoolRun()
     process: Process = Process()
 

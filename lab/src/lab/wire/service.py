@@ -66,7 +66,7 @@ class Histogram(WireModel):
 
 
 class WorkerProcess(WireModel):
-    """One process of the proxy; counters since it started, `descriptors` now, `descriptors_max` of its newest run."""
+    """One process of the proxy: counters since it started, `descriptors_max` of its newest run, gauges."""
 
     pid: int
     cpu_seconds: float = 0.0
@@ -76,6 +76,10 @@ class WorkerProcess(WireModel):
     hold_ms: Histogram = Histogram()
     descriptors: int = 0
     descriptors_max: int = 0
+    active: int | None = None
+    idle: int | None = None
+    connecting: int | None = None
+    waiting: int = 0
 
 
 class Process(WireModel):
