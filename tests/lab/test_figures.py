@@ -22,11 +22,11 @@ from lab.figures.html_page import DARK, LIGHT, html_page
 from lab.figures.places import COLOURS, place_of, sentence
 from lab.figures.report import report_sections
 from lab.figures.run_series import run_series
-from lab.figures.side_by_side import differences, overlaid, time_of_each
+from lab.figures.side_by_side import differences, overlaid, run_colours, time_of_each
 from lab.figures.waterfall import account_waterfall, slow_requests
 from lab.objective import ObjectiveOutcome
 from lab.prediction.prediction import Prediction
-from lab.run_document import LatencyMs, Ledger, RunDocument, SeriesPoint, SlowRequest
+from lab.run_document import LatencyMs, Ledger, PartSettings, RunDocument, SeriesPoint, SettingsAtEnds, SlowRequest
 from lab.store import csv_text, summarise
 from lab.witnesses import Audit, AuditCheck, ProxyWitness, UpstreamWitness, Witnesses
 from support.documents import account, run_document
@@ -217,6 +217,20 @@ def test_seconds_are_overlaid_from_the_moment_when_all_users_are_there() -> None
     rate, slow = overlaid([_run()])["data"]
     assert rate["x"] == slow["x"] == [1.0, 2.0, 3.0]
     assert (rate["y"], slow["y"]) == ([90.0] * 3, [200.0] * 3)
+
+
+def test_repeats_have_one_colour_in_all_figures_of_a_comparison() -> None:
+    drawn = random.Random(3)
+    ids = ("one", "two", "three")
+    settings = [
+        SettingsAtEnds(start=part, end=part) for part in (PartSettings(proxy={"A": 1}), PartSettings(proxy={"A": 2}))
+    ]
+    runs = [
+        simulated(drawn).model_copy(update={"id": name, "settings": settings[number]})
+        for name, number in zip(ids, (0, 1, 0), strict=True)
+    ]
+    assert run_colours(runs) == [SERIES[0], SERIES[1], SERIES[0]]
+    assert [trace["line"]["color"] for trace in overlaid(runs)["data"]][::2] == run_colours(runs)
 
 
 def test_a_run_without_figures_has_a_report_too() -> None:

@@ -64,7 +64,7 @@ def test_two_runs_are_compared_by_ticking_them(web_ui: WebUi) -> None:
         comparison = browser.evaluate(TEXT)
         assert "LOCUST_USERS" in comparison
         assert "throughput requests/s" in comparison
-        browser.evaluate("[...document.querySelectorAll('nav a')].find((a) => a.innerText === '<i>ten</i>').click()")
+        browser.evaluate("[...document.querySelectorAll('.links a')].find((a) => a.innerText === '<i>ten</i>').click()")
         browser.wait_for(f"location.pathname.includes('/runs/') && {DRAWN} >= 3")
         assert "The link did not answer: its settings and figures are missing." in browser.evaluate(TEXT)
         browser.open(f"{web_ui.url}/lab/?run=nosuch")

@@ -1,6 +1,7 @@
 """The pages of past runs: the list, one of each run, the comparison, and both as a file to keep."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from flask import Response, redirect, request, send_from_directory
@@ -63,11 +64,12 @@ class RunPages:
             return _missing(str(error), "./"), 404
         links = [
             Link("Report", f"report.html?{_query(runs)}", download=True),
-            *(Link(name, f"runs/{run.id}.html") for name, run in zip(run_names(runs), runs, strict=True)),
             Link("All runs", "./"),
             Link("Locust", "../"),
         ]
-        return html_page(_title("Comparison", runs), comparison_sections(runs), links, "plotly.js")
+        each = [Link(name, f"runs/{run.id}.html") for name, run in zip(run_names(runs), runs, strict=True)]
+        first, *more = comparison_sections(runs)
+        return html_page(_title("Comparison", runs), [replace(first, links=each), *more], links, "plotly.js")
 
     def report_page(self) -> ResponseReturnValue:
         """Answer with a file that needs nothing else, of one run or of several."""
@@ -90,7 +92,8 @@ def read_runs(store: RunStore, run_ids: Sequence[str]) -> list[RunDocument]:
 
 
 def _title(what: str, runs: Sequence[RunDocument]) -> str:
-    return f"{what}: {' and '.join(run_names(runs))}"
+    names = run_names(runs)
+    return f"{what}: {' and '.join(names) if len(names) < 3 else f'{len(names)} runs'}"
 
 
 def _query(runs: Sequence[RunDocument]) -> str:

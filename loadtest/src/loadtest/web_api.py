@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
+import gevent
 from flask import Blueprint, Response, jsonify, redirect, request, send_from_directory
 from flask.typing import ResponseReturnValue
 from locust.web import WebUI
@@ -40,6 +41,7 @@ class WebApi:
     def blueprint(self, web_ui: WebUI, base_path: str) -> Blueprint:
         """Return the routes. Health and static files are open, the rest is behind Locust's login if that is on."""
         behind_login: Callable[[View], View] = cast("Any", web_ui).auth_required_if_enabled
+        gevent.get_hub().threadpool.spawn(self._recorder.store.summaries)  # the first list of many takes a second
         blueprint = Blueprint("lab", __name__, url_prefix=f"{base_path}/lab")
         routes: list[tuple[str, View]] = [
             ("/live.json", self.live),

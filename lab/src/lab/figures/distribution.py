@@ -18,12 +18,15 @@ _APART = 0.9
 _HOVER = "%{customdata:.4~p} of the requests took <b>%{y:.4g} ms</b> or less"
 
 
-def distribution(runs: Sequence[RunDocument]) -> Figure:
-    """Return a curve for each run. To the right each step is a tenth of the requests that are left, so tails show."""
+def distribution(runs: Sequence[RunDocument], colours: Sequence[str] = SERIES) -> Figure:
+    """Return a curve for each run, in its colour.
+
+    To the right each step is a tenth of the requests that are left, so tails show.
+    """
     traces: list[Trace] = []
     names = run_names(runs) if len(runs) > 1 else ["whole answer"]
     for number, (name, run) in enumerate(zip(names, runs, strict=True)):
-        traces += _curves(run, name, SERIES[number % len(SERIES)])
+        traces += _curves(run, name, colours[number % len(colours)])
     ticks = {"tickvals": [_across(share) for share in _TICKS], "ticktext": [f"{share * 100:g} %" for share in _TICKS]}
     x = axis("share of the requests", tickmode="array", **ticks)
     return {"data": traces, "layout": layout(xaxis=x, yaxis=axis("ms", rangemode="tozero"), shapes=_limits(runs))}

@@ -26,6 +26,15 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A link, in a page's header or below a heading. `download`: it is answered with a file."""
+
+    text: str
+    href: str
+    download: bool = False
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of a page. `facts` are figures with what they are of; `warnings` come before all but the heading.
 
@@ -33,6 +42,7 @@ class Section:
     """
 
     heading: str = ""
+    links: Sequence[Link] = ()
     facts: Sequence[tuple[str, str]] = ()
     warnings: Sequence[str] = ()
     paragraphs: Sequence[str] = ()
@@ -40,15 +50,6 @@ class Section:
     figures: Sequence[Figure] = ()
     rows: Sequence[Sequence[str | Cell]] = ()
     folded: bool = False
-
-
-@dataclass(frozen=True)
-class Link:
-    """A link in a page's header. `download`: it is answered with a file."""
-
-    text: str
-    href: str
-    download: bool = False
 
 
 def html_page(title: str, sections: Sequence[Section], links: Sequence[Link] = (), plotly_url: str = "") -> str:
@@ -61,7 +62,7 @@ def html_page(title: str, sections: Sequence[Section], links: Sequence[Link] = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}"><style>{_style()}</style></head>'
-        f"<body><header><h1>{html.escape(title)}</h1>{_links(links)}</header><main>{body}</main>"
+        f"<body><header><h1>{html.escape(title)}</h1>{_nav(links)}</header><main>{body}</main>"
         f"{_data('figures', figures)}{_data('themes', [LIGHT, DARK])}"
         f"{_plotly(plotly_url) if figures else ''}<script>{_beside('page.js')}</script></body></html>\n"
     )
@@ -71,16 +72,17 @@ def _plotly(url: str) -> str:
     return f'<script src="{html.escape(url)}"></script>' if url else f"<script>{plotly_script().decode()}</script>"
 
 
-def _links(links: Sequence[Link]) -> str:
-    made = "".join(
-        f'<a href="{html.escape(link.href)}"{" download" if link.download else ""}>{html.escape(link.text)}</a>'
-        for link in links
-    )
-    return f"<nav>{made}</nav>" if made else ""
+def _nav(links: Sequence[Link]) -> str:
+    return f"<nav>{''.join(map(_link, links))}</nav>" if links else ""
+
+
+def _link(link: Link) -> str:
+    return f'<a href="{html.escape(link.href)}"{" download" if link.download else ""}>{html.escape(link.text)}</a>'
 
 
 def _section(section: Section, numbers: Sequence[int]) -> str:
     heading = f"<h2>{html.escape(section.heading)}</h2>" if section.heading else ""
+    links = f'<p class="links">{"".join(map(_link, section.links))}</p>' if section.links else ""
     facts = "".join(f"<div><dt>{html.escape(a)}</dt><dd>{html.escape(b)}</dd></div>" for a, b in section.facts)
     facts = f"<dl>{facts}</dl>" if facts else ""
     warnings = "".join(f'<p class="warning">{html.escape(text)}</p>' for text in section.warnings)
@@ -90,7 +92,7 @@ def _section(section: Section, numbers: Sequence[int]) -> str:
     table = _table(section.rows)
     table = f"<details><summary>Show the table</summary>{table}</details>" if section.folded else table
     places = "".join(f'<div class="figure" id="figure-{number}"></div>' for number in numbers)
-    return f"<section>{heading}{warnings}{facts}{texts}{paste}{places}{table}</section>"
+    return f"<section>{heading}{links}{warnings}{facts}{texts}{paste}{places}{table}</section>"
 
 
 def _table(rows: Sequence[Sequence[str | Cell]]) -> str:
@@ -103,8 +105,10 @@ def _table(rows: Sequence[Sequence[str | Cell]]) -> str:
 
 def _row(row: Sequence[str | Cell]) -> str:
     cells = [_cell(cell) for cell in row]
-    kind = ' class="group"' if cells[0].kind == "group" else ""
-    return f"<tr{kind}>{''.join(f'<td{_class(cell)}>{html.escape(cell.text)}</td>' for cell in cells)}</tr>"
+    if cells[0].kind == "group":
+        text = " ".join(cell.text for cell in cells if cell.text)
+        return f'<tr class="group"><td colspan="{len(cells)}">{html.escape(text)}</td></tr>'
+    return f"<tr>{''.join(f'<td{_class(cell)}>{html.escape(cell.text)}</td>' for cell in cells)}</tr>"
 
 
 def _cell(cell: str | Cell) -> Cell:

@@ -9,6 +9,7 @@
 
 (() => {
   const NARROW = matchMedia('(max-width: 600px)');
+  const UNUSED = ['select2d', 'lasso2d', 'autoScale2d'];
   const DARK = matchMedia('(prefers-color-scheme: dark)');
 
   /** @param {string} id */
@@ -48,7 +49,7 @@
   function draw() {
     const theme = themes[prefersDark() ? 1 : 0];
     document.documentElement.style.colorScheme = prefersDark() ? 'dark' : 'light';
-    const options = { responsive: true, displaylogo: false, displayModeBar: NARROW.matches ? false : 'hover' };
+    const options = { responsive: true, displaylogo: false, displayModeBar: NARROW.matches ? false : 'hover', modeBarButtonsToRemove: UNUSED };
     // @ts-ignore: Plotly's script is not a module
     figures.forEach((figure, number) => Plotly.react(`figure-${number}`, figure.data, layout(figure, theme), options));
   }

@@ -7,7 +7,7 @@ from lab.comparison.table import row_groups
 from lab.figures.distribution import distribution
 from lab.figures.html_page import Cell, Section
 from lab.figures.run_page import run_sections
-from lab.figures.side_by_side import differences, overlaid, time_of_each
+from lab.figures.side_by_side import differences, overlaid, run_colours, time_of_each
 from lab.run_document import RunDocument
 
 _DIFFERENCES = (
@@ -34,7 +34,12 @@ def comparison_sections(runs: Sequence[RunDocument]) -> list[Section]:
         sections.append(
             Section("Where the time of each goes", paragraphs=[_TIME_OF_EACH], figures=[time_of_each(runs)])
         )
-    return [*sections, Section("Their seconds and their response times", figures=[overlaid(runs), distribution(runs)])]
+    return [
+        *sections,
+        Section(
+            "Their seconds and their response times", figures=[overlaid(runs), distribution(runs, run_colours(runs))]
+        ),
+    ]
 
 
 def _rows(found: Comparison) -> list[Sequence[str | Cell]]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from lab.account.places import Place
+from lab.comparison.columns import columns_of
 from lab.comparison.compare import Comparison, Outcome
 from lab.figures.chart import QUIET, SERIES, Figure, Trace, axis, layout, line
 from lab.figures.run_series import lengths_seconds
@@ -13,6 +14,12 @@ from lab.wording import run_names
 
 _MOST = 4.0
 """An interval is drawn up to so many times the first run's figure."""
+
+
+def run_colours(runs: Sequence[RunDocument]) -> list[str]:
+    """Return the colour of each run: one for all of a column of the comparison."""
+    columns = {run_id: number for number, column in enumerate(columns_of(runs)) for run_id in column.ids}
+    return [SERIES[columns[run.id] % len(SERIES)] for run in runs]
 
 
 def differences(comparison: Comparison) -> Figure:
@@ -48,8 +55,8 @@ def time_of_each(runs: Sequence[RunDocument]) -> Figure:
 def overlaid(runs: Sequence[RunDocument]) -> Figure:
     """Return throughput and p99 of all runs over their steady seconds, from the moment when all users are there."""
     traces: list[Trace] = []
-    for number, (name, run) in enumerate(zip(run_names(runs), runs, strict=True)):
-        colour, begin = SERIES[number % len(SERIES)], run.window.begin_seconds if run.window else 0.0
+    for name, colour, run in zip(run_names(runs), run_colours(runs), runs, strict=True):
+        begin = run.window.begin_seconds if run.window else 0.0
         end, seconds = run.window.end_seconds if run.window else math.inf, lengths_seconds(run.series)
         points = [point for point in run.series if begin < point.t_seconds <= end]
         t = [round(point.t_seconds - begin, 2) for point in points]

@@ -30,6 +30,8 @@ import { arrows, badge, element, fetchJson, figure, prefersDark } from './page.j
 /** @param {string} id */
 const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
+const MOST = 8;
+const HINT = byId('hint').textContent;
 const table = byId('runs');
 const button = /** @type {HTMLButtonElement} */ (byId('compare'));
 const filter = /** @type {HTMLInputElement} */ (byId('filter'));
@@ -83,8 +85,9 @@ function row(run) {
 }
 
 function refresh() {
-  button.disabled = chosen.size < 2;
+  button.disabled = chosen.size < 2 || chosen.size > MOST;
   button.textContent = chosen.size < 2 ? 'Compare' : `Compare ${chosen.size} runs`;
+  byId('hint').textContent = chosen.size > MOST ? `At most ${MOST} runs can be compared.` : HINT;
 }
 
 /** @param {string} words */
