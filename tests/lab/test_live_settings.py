@@ -34,7 +34,6 @@ def test_a_change_is_undone_by_the_values_before_it() -> None:
 
 
 def test_what_differs_from_the_start_is_shown_with_both_values() -> None:
-    assert differing_settings(None) == []
     assert differing_settings(CONFIG) == [
         DifferingSetting("PROXY_MAX_CONNECTIONS", "20", "10"),
         DifferingSetting("PROXY_READ_SECONDS", "5", ""),

@@ -1,5 +1,6 @@
 """Settings of the real services, changed from the start form and taken back."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,19 @@ def test_a_service_that_needs_a_restart_is_named_with_its_variable(tmp_path: Pat
         sandbox.finished()
         refused = sandbox.start(proxy_max_connections=20)
         assert refused["message"].startswith("PROXY_ADMIN='false': the proxy takes no changes")
+
+
+def test_locusts_page_shows_a_run_until_it_has_stopped(tmp_path: Path) -> None:
+    """While its last requests are waited for, too: after `cleanup` the page would ask no more, and never show NEW."""
+    with real_sandbox(tmp_path, UPSTREAM_LATENCY="constant(2500ms)") as sandbox:
+        sandbox.start()
+        seen, shown = set[str](), set[str]()
+        while "stopped" not in seen:
+            shown.add(sandbox.ask("/stats/requests")[1]["state"])
+            seen.add(sandbox.ask("/lab/health")[1]["state"])
+            time.sleep(0.05)
+        assert seen >= {"running", "stopping", "stopped"}
+        assert shown <= {"ready", "spawning", "running", "stopped"}
 
 
 def test_another_site_changes_nothing(tmp_path: Path) -> None:

@@ -56,10 +56,8 @@ def undone(config: ServiceConfig, changes: Mapping[str, object]) -> VariableValu
     return {name: before.get(name) or None for name in changes}
 
 
-def differing_settings(config: ServiceConfig | None) -> list[DifferingSetting]:
-    """Return the settings of a service that are not as it started; none of one that does not answer."""
-    if config is None:
-        return []
+def differing_settings(config: ServiceConfig) -> list[DifferingSetting]:
+    """Return the settings of a service that are not as it started."""
     return [
         DifferingSetting(name, env_text(config.settings.get(name)), env_text(before))
         for name, before in config.started_with.items()

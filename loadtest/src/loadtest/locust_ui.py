@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, request
 from locust import events
+from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_STOPPING
 from locust.web import WebUI
 
 from lab.run_settings import timespan_seconds
@@ -87,9 +88,15 @@ class Hooks:
         return jsonify({"success": False, "message": "; ".join(lines), "host": host, "fields": fields or {}})
 
     def after(self, response: Response) -> Response:
-        """Add the script to Locust's page; a form that Locust refused starts nothing."""
+        """Add the script to Locust's page, which is to show a run until it has stopped."""
         if request.endpoint == "locust.swarm" and not (response.get_json(silent=True) or {}).get("success"):
             self._locks.started()
         if request.endpoint == "locust.index" and response.mimetype == "text/html":
-            response.set_data(response.get_data(as_text=True).replace("</body>", f"{SCRIPT}</body>"))
+            page = response.get_data(as_text=True).replace("</body>", f"{SCRIPT}</body>")
+            response.set_data(page.replace(f'"state": "{STATE_CLEANUP}"', f'"state": "{STATE_RUNNING}"'))
+        elif request.endpoint == "locust.request_stats" and response.is_json:
+            # The page asks no more after any other state, and would show STOP and not NEW for good.
+            figures = response.get_json()
+            if figures.get("state") in (STATE_CLEANUP, STATE_STOPPING):
+                response.set_data(jsonify({**figures, "state": STATE_RUNNING}).get_data())
         return response

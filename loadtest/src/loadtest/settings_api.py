@@ -8,9 +8,12 @@ from flask.typing import ResponseReturnValue
 from locust.web import WebUI
 from pydantic import ValidationError
 
+from lab.store import RunNotFound
 from lab.wire.locust import LockRefused, RunLock
+from loadtest.advised_run import advised_form
 from loadtest.recorder import Recorder
 from loadtest.run_lock import RunLocks
+from loadtest.run_pages import read_runs
 from loadtest.service_fields import service_fields
 from loadtest.service_settings import ServiceSettings
 
@@ -30,6 +33,7 @@ class SettingsApi:
         behind_login: Callable[[View], View] = cast("Any", web_ui).auth_required_if_enabled
         blueprint = Blueprint("lab_settings", __name__, url_prefix=f"{base_path}/lab")
         blueprint.add_url_rule("/fields.json", "fields", behind_login(self.fields))
+        blueprint.add_url_rule("/runs/<run_id>/advised.json", "advised", behind_login(self.advised))
         blueprint.add_url_rule("/settings/reset", "reset", behind_login(self.reset), methods=["POST"])
         blueprint.add_url_rule("/run-lock", "run_lock", self.run_lock, methods=["PUT", "DELETE"])
         return blueprint
@@ -51,6 +55,14 @@ class SettingsApi:
         """The values in force of the form's fields that are settings of the services."""
         fields = service_fields(self._recorder.services().configs())
         return {field.name: field.value for field in fields}
+
+    def advised(self, run_id: str) -> ResponseReturnValue:
+        """The start form of a run once more, with its advice."""
+        try:
+            (run,) = read_runs(self._recorder.store, [run_id])
+        except RunNotFound as error:
+            return {"error": str(error)}, 404
+        return advised_form(run, self._recorder.services().configs())
 
     def reset(self) -> ResponseReturnValue:
         """Take the services back to the settings they started with."""

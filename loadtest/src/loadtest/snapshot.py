@@ -8,7 +8,7 @@ from lab.run_document import PartSettings
 from lab.wire.link import LinkConfig, LinkStats
 from lab.wire.mock import FaultRules, MockConfig, MockStats
 from lab.wire.proxy import PoolStats, ProxyConfig
-from lab.wire.service import Process, VariableValues
+from lab.wire.service import Process, ServiceConfig, VariableValues
 from service_kit.process_figures import HostCpu
 
 
@@ -33,6 +33,12 @@ class Snapshot:
         """The processes of the services whose counters are known, by the service's name."""
         answers = {"proxy": self.pool, "upstream": self.upstream, "link": self.network}
         return {name: answer.process for name, answer in answers.items() if answer is not None}
+
+    @property
+    def configs(self) -> dict[str, ServiceConfig]:
+        """The configurations that are known, by service."""
+        answers = {"proxy": self.proxy_config, "upstream": self.upstream_config, "link": self.network_config}
+        return {name: answer for name, answer in answers.items() if answer is not None}
 
     def in_flight(self, run_id: str) -> int:
         """Return how many requests of the run proxy and mock have in flight, as far as they report it."""

@@ -71,10 +71,9 @@ def settings_words(
 
 def differing_words(snapshot: Snapshot) -> list[dict[str, str]]:
     """Return variable, value and `was` of each setting of the services that is not as in .env: changed over HTTP."""
-    configs = (snapshot.proxy_config, snapshot.upstream_config, snapshot.network_config)
     return [
         {"variable": one.variable, "value": one.value or "unset", "was": one.started_with or "unset"}
-        for config in configs
+        for config in snapshot.configs.values()
         for one in differing_settings(config)
     ]
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any, cast
 
@@ -18,11 +19,15 @@ from lab.store import RunNotFound, RunSummary, csv_text
 from lab.wire.locust import ChangedServices, LocustHealth
 from lab.wire.service import VariableValues
 from lab.wording import limit_label, network_of
+from loadtest.advised_run import advised
 from loadtest.recorder import Recorder
 from loadtest.run_lock import RunLocks
 from loadtest.run_pages import COMPARED_AT_MOST, STATIC, WRONG_NUMBER, RunPages, read_runs
 from loadtest.snapshot import Snapshot
 from loadtest.status_bar import differing_words, last_words, settings_words, silent_words
+
+COMPOSE_SERVICES = {"proxy": "proxy", "upstream": "upstream-mock", "link": "link"}
+"""The services by the names that Compose and the command line have for them."""
 
 SETTINGS_KEPT_SECONDS = 2.0
 
@@ -81,6 +86,7 @@ class WebApi:
             "silent": silent_words(in_force, self._recorder.services().urls, snapshot.notes),
             "points": [point.model_dump() for point in self._recorder.points() if point.t_seconds > since],
             "last": last_words(last) if last is not None else None,
+            "advised": asdict(advised(last, snapshot.configs)) if last is not None else None,
             "runs": self._recorder.store.count(),
         }
 
@@ -90,9 +96,8 @@ class WebApi:
 
     def changed(self) -> ResponseReturnValue:
         """Which services were changed over HTTP since they started, asked now: a run begins with none of it."""
-        now = self._recorder.services().snapshot()
-        configs = {"proxy": now.proxy_config, "link": now.network_config, "upstream-mock": now.upstream_config}
-        changed = [name for name, config in configs.items() if config and config.changed]
+        configs = self._recorder.services().configs()
+        changed = [COMPOSE_SERVICES[name] for name, config in configs.items() if config.changed]
         return ChangedServices(services=changed).model_dump()
 
     def runs(self) -> ResponseReturnValue:

@@ -33,6 +33,7 @@
  * @property {string[]} silent
  * @property {string | null} other_run
  * @property {Last | null} last
+ * @property {{lines: string[], restart: string[]} | null} advised what the advice of the last run sets
  * @property {number} runs
  */
 

@@ -1,6 +1,7 @@
 // @ts-check
 // What the sandbox shows on Locust's page, as elements made of the answer of live.json. Pure: no fetching, no placing.
 
+import { applyAdvice } from './apply_advice.js';
 import { differing } from './differing.js';
 import { arrows, badge, element, figure } from './page.js';
 
@@ -131,7 +132,7 @@ export function statusBar(live, point) {
     differing(live),
     caveats(live),
     silent(live),
-    live.run || live.state === 'stopping' || !live.last ? null : verdict(live.last),
+    ...(live.run || live.state === 'stopping' || !live.last ? [] : [verdict(live.last), applyAdvice(live)]),
   );
 }
 

@@ -2,6 +2,7 @@
 // On Locust's page: three lines before the first run, then a status bar with the settings in force and the verdict.
 // Mounted outside React's #root; it needs of Locust's page only its <header>, its <main> and role=tablist.
 
+import { openComparison } from './apply_advice.js';
 import { element, fetchJson, prefersDark } from './page.js';
 import { intro, statusBar, unreachable } from './render.js';
 import { watchStartForm } from './start_form.js';
@@ -64,6 +65,7 @@ async function poll(panel) {
     try {
       if (!document.hidden) {
         const { points, ...live } = await fetchJson(`live.json?since=${point ? point.t_seconds : 0}`);
+        openComparison(live);
         const id = live.run ? live.run.id : null;
         if (run !== id) [run, point] = [id, null];
         if (run) point = points.at(-1) ?? point;

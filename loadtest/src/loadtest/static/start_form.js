@@ -2,7 +2,7 @@
 // Locust's start form: what was refused stands at its field, and a form that is opened anew shows what is in force.
 // Locust offers neither. It needs of Locust's page that it posts to swarm by fetch, and that fields have their names.
 
-import { element, fetchJson } from './page.js';
+import { element, fetchJson, prefersDark } from './page.js';
 
 const ALERT = '#root form [role=alert], [role=presentation] form [role=alert]';
 const ALERT_CHECKS = 20;
@@ -21,7 +21,7 @@ function showMistakes(lines) {
 
 function showMistake(field, words) {
   if (!field) return null;
-  const line = element('p', { class: 'mistake', role: 'alert' }, words);
+  const line = element('p', { class: prefersDark() ? 'mistake dark' : 'mistake', role: 'alert' }, words);
   field.closest('.MuiAccordion-root')?.querySelector('[aria-expanded=false]')?.click();
   field.setAttribute('aria-invalid', 'true');
   field.parentElement.after(line);

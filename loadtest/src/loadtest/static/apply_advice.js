@@ -1,0 +1,54 @@
+// @ts-check
+// The button that runs the same load once more with the advice of the last run, and then opens the comparison.
+
+import { element, fetchJson } from './page.js';
+
+const COMPARE_WITH = 'sandbox.compare-with';
+
+/**
+ * Button and what it does, null if the advice sets nothing.
+ *
+ * @param {import('./page.js').Live} live
+ */
+export function applyAdvice(live) {
+  const { advised, last } = live;
+  if (!last || !advised?.lines.length) return null;
+  const lines = element('code', {}, advised.lines.join(' '));
+  if (advised.restart.length) return element('p', { class: 'apply' }, lines, ` needs a restart: put ${advised.restart.length > 1 ? 'these' : 'it'} into .env.`);
+  const button = element('button', { type: 'button', disabled: Boolean(live.other_run) }, 'Apply and run again');
+  const note = element('span', { class: 'failed', role: 'status' });
+  button.addEventListener('click', () => run(last.id, button, note));
+  return element('p', { class: 'apply' }, button, lines, note);
+}
+
+/**
+ * @param {string} id
+ * @param {HTMLButtonElement} button
+ * @param {HTMLElement} note
+ */
+async function run(id, button, note) {
+  button.disabled = true;
+  try {
+    const form = await fetchJson(`runs/${id}/advised.json`);
+    const response = await fetch(new URL('../../swarm', import.meta.url), { method: 'POST', body: new URLSearchParams(form) });
+    const answer = await response.json();
+    if (!answer.success) throw new Error(answer.message);
+    sessionStorage.setItem(COMPARE_WITH, id);
+    location.reload(); // Locust's page does not notice a run that it has not started itself
+  } catch (error) {
+    note.textContent = ` ${error instanceof Error ? error.message : error}`;
+    button.disabled = false;
+  }
+}
+
+/**
+ * Open the comparison once the run that the button has started is over.
+ *
+ * @param {import('./page.js').Live} live
+ */
+export function openComparison(live) {
+  const before = sessionStorage.getItem(COMPARE_WITH);
+  if (!before || live.run || live.state === 'stopping' || !live.last || live.last.id === before) return;
+  sessionStorage.removeItem(COMPARE_WITH);
+  location.assign(new URL(`../compare.html?run=${before}&run=${live.last.id}`, import.meta.url));
+}
