@@ -25,11 +25,12 @@ _WORDS: dict[SlotState, str] = {
 
 @dataclass(frozen=True)
 class Slot:
-    """One connection that the pool may have. `title` explains it in a sentence."""
+    """One connection that the pool may have. `doing` is the place its request is at, `title` a sentence."""
 
     state: SlotState
     title: str
     held_ms: float | None = None
+    doing: str | None = None
     colour: str | None = None
 
 
@@ -94,7 +95,7 @@ def _held(holder: Holder) -> Slot:
     place = place_of(holder.phase) if holder.phase else None
     doing = f"{label(place)}, {sentence(place)}" if place and state == "busy" else _WORDS[state]
     title = f"{request}, for {held_ms:.0f} ms: {doing}" if request else f"for {held_ms:.0f} ms: {doing}"
-    return Slot(state, title, held_ms, COLOURS[place] if place else None)
+    return Slot(state, title, held_ms, label(place) if place else None, COLOURS[place] if place else None)
 
 
 def _slot(state: SlotState) -> Slot:

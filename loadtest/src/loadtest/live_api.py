@@ -76,7 +76,7 @@ class LiveApi:
         run, last = live.run, self._recorder.last
         if self._recorder.current is run:
             limit = live.limit_now()
-            words = _limit(limit.verdict) | {"since_seconds": limit.since_seconds} if limit else None
+            words = _limit(limit.verdict) | {"since_seconds": limit.since_seconds, "advice": ""} if limit else None
             state, t_seconds = "stopping" if run.stopping else "running", run.elapsed()
             described = {"state": state, "t_seconds": round(t_seconds, 1), "of_seconds": run.of_seconds, "limit": words}
             return {"id": run.id, "name": live.name} | described

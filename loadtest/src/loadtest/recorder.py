@@ -28,6 +28,7 @@ from loadtest.document_builder import document
 from loadtest.first_bytes import FirstBytes
 from loadtest.generator_health import ProcessHealth, ProcessReport, generator
 from loadtest.live_history import LiveHistory
+from loadtest.locust_glue import guarded
 from loadtest.locust_stats import Counts
 from loadtest.options import correct, settings_of_load
 from loadtest.services import Services
@@ -53,7 +54,9 @@ class Recorder:
         self._run_time_asked: float | None = self.options.run_time  # the form begins with it
         self._health = health
         self._progress = ProgressLines(enabled=settings.progress and environment.web_ui is None)
-        self._sampler = Sampler(self._second, lambda: int(self.runner.user_count), self._progress, self._add_live)
+        self._sampler = Sampler(
+            self._second, lambda: int(self.runner.user_count), self._progress, guarded(self._add_live)
+        )
         self.live: LiveHistory | None = None
         self.workers = Workers(environment.runner) if isinstance(environment.runner, MasterRunner) else None
 

@@ -4,7 +4,7 @@
 import { appended, small } from './live_figures.js';
 import { element, fetchJson, prefersDark } from './page.js';
 import { head } from './live_head.js';
-import { slotRows } from './slots.js';
+import { slots } from './slots.js';
 
 const POLL_MS = { running: 1000, ended: 3000 };
 const CONFIG = { displayModeBar: false, responsive: true };
@@ -62,6 +62,8 @@ export class LiveView {
     this.theme = prefersDark();
     this.timer = 0;
     this.running = false;
+    /** @type {any} Plotly, once it is there */
+    this.library = null;
     this.sight = new IntersectionObserver((entries) => this.seen(entries));
   }
 
@@ -81,12 +83,12 @@ export class LiveView {
     try {
       if (!document.hidden) {
         const answer = await fetchJson(`pool.json?run=${encodeURIComponent(this.run)}&since=${this.next}`);
-        this.library ??= answer.run ? await plotly() : undefined;
+        if (answer.run) this.library ??= await plotly();
         this.take(answer);
         if (answer.run?.state === 'running') wait = POLL_MS.running;
       }
     } catch (error) {
-      this.head.replaceChildren(element('p', { class: 'silent', role: 'status' }, `The sandbox does not answer: ${error.message}`));
+      this.head.replaceChildren(element('p', { class: 'silent', role: 'status' }, `The sandbox does not answer: ${error instanceof Error ? error.message : error}`));
     }
     if (this.running) this.timer = setTimeout(() => this.poll(), wait);
   }
@@ -96,7 +98,7 @@ export class LiveView {
     const id = answer.run?.id ?? '';
     const again = id !== this.run || answer.from !== this.next || !this.charts.size;
     this.head.replaceChildren(head(answer, this.options));
-    this.slots.replaceChildren(answer.pool ? slotRows(answer.pool) : element('p', { class: 'silent' }, 'The proxy does not answer.'));
+    this.slots.replaceChildren(answer.pool ? slots(answer.pool) : element('p', { class: 'silent' }, 'The proxy does not answer.'));
     for (const one of answer.figures) {
       const chart = this.chart(one);
       if (again) chart.figure = undefined;

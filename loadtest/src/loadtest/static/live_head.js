@@ -26,7 +26,7 @@ function limit(run) {
     element('span', { class: 'quiet' }, since),
     `${upper(found.because)}. `,
     ...(found.also.length ? [element('span', { class: 'quiet' }, `Also: ${found.also.join('; ')}. `)] : []),
-    element('span', { class: 'advice' }, found.advice),
+    found.advice ? element('span', { class: 'advice' }, found.advice) : null,
   );
 }
 
