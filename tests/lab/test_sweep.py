@@ -96,6 +96,32 @@ def test_an_objective_over_a_list_advises_the_first_that_holds(objective: str, c
     assert [cell.figures.settings["N"] for cell in report.cells] == ["5", "10", "20"]
 
 
+def test_the_load_is_measured_over_and_nothing_to_set() -> None:
+    """20 users keep p99 at 800 ms, 40 do not: the most users that hold it are an answer, and no line for .env."""
+    axes, _ = axes_of({"LOCUST_USERS": "5,20,40"})
+    runs = [
+        _cell_run(users, p99).model_copy(update={"settings": {"LOCUST_USERS": str(users)}})
+        for users, p99 in ((5, 300), (20, 800), (40, 1500))
+    ]
+    report = report_of(Plan(axes, {}, 1, 1, parse_objective("p99 < 1s")), "id", runs, {}, finished=True, found=None)
+    assert (report.chosen, report.set, report.holds) == ({"LOCUST_USERS": "20"}, {}, True)
+    assert report.words[0].startswith("LOCUST_USERS=20 is the largest to hold")
+    knee = report_of(Plan(axes, {}, 1, 1, None), "id", runs, {}, finished=True, found=None)
+    assert (knee.set, knee.holds) == ({}, None)
+    assert "nothing to copy into .env" in knee.words[-1]
+
+
+def test_of_a_grid_over_load_and_pool_the_pool_is_advised() -> None:
+    axes, _ = axes_of({"N": "5,10", "LOCUST_USERS": "20,40"})
+    runs = [
+        _cell_run(10, 300).model_copy(update={"settings": dict(cell), "succeeded": [10.0 + number] * 10})
+        for number, cell in enumerate(cells_of(axes))
+    ]
+    report = report_of(Plan(axes, {}, 1, 1, None), "id", runs, {}, finished=True, found=None)
+    assert report.set == {"N": report.chosen["N"]}
+    assert len(report.chosen) == 2
+
+
 @pytest.mark.parametrize("metric", ["p50", "p90", "p95", "p99", "mean"])
 def test_a_search_by_any_latency_has_a_forecast(metric: str) -> None:
     objective = parse_objective(f"{metric} < 200ms")

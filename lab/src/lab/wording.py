@@ -54,6 +54,11 @@ def metric_words(metric: Metric) -> str:
     return _METRICS[metric]
 
 
+def with_unit(name: str, unit: str) -> str:
+    """Return a figure's name as the head of its row; shares and counts have no unit."""
+    return f"{name} {unit}".strip()
+
+
 def promise_words(advice: Advice) -> str:
     """Return what the advice promises in a line; empty if it promises nothing."""
     promise = advice.promise

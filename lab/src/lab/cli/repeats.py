@@ -75,7 +75,7 @@ def print_repeats(console: Console, documents: Sequence[RunDocument]) -> None:
         mean, digits = statistics.fmean(values), 2 if max(values) < 10 else 1
         spread = f"{statistics.stdev(values) / mean:.1%}" if len(values) > 1 and mean else "-"
         shown = [number(value, digits) for value in (mean, min(values), max(values))]
-        table.add_row(f"{figure.name} {figure.unit}".strip(), *shown, spread)
+        table.add_row(figure.title, *shown, spread)
     console.print(table)
     console.print(Text("spread: the standard deviation of one run, as a share of the mean", style="bright_black"))
     for document in documents:

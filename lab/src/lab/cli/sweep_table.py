@@ -24,7 +24,7 @@ def print_report(console: Console, report: SweepReport) -> None:
     for head in _HEADS:
         table.add_column(head, justify="left" if head == "limited by" else "right", no_wrap=True)
     for cell in report.cells:
-        style = "bold" if report.set == cell.figures.settings else None
+        style = "bold" if report.chosen == cell.figures.settings else None
         table.add_row(_name(cell), *_row(cell), style=style)
     console.print(table)
     console.print()

@@ -7,7 +7,7 @@ from lab.comparison.change import PerSecond
 from lab.comparison.noise import THROUGHPUT_SPREAD
 from lab.emulation import EmulatorStats, Network
 from lab.run_document import RunDocument, SeriesPoint
-from lab.wording import measured_ms
+from lab.wording import measured_ms, with_unit
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,10 @@ class Figure:
     of: Callable[[RunDocument], float | None]
     noise: PerSecond | None = None
     rare: bool = False
+
+    @property
+    def title(self) -> str:
+        return with_unit(self.name, self.unit)
 
     @property
     def noise_words(self) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from lab.comparison.compare import Comparison, Outcome
-from lab.wording import limit_label, value_text
+from lab.wording import limit_label, value_text, with_unit
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def row_groups(comparison: Comparison) -> list[RowGroup]:
     derived = [TableRow(f"{one.name} (follows)", _plain(one.values, quiet=True)) for one in comparison.derived]
     limits = TableRow("limit", [TableCell(limit_label(one).removeprefix("Limit: ")) for one in comparison.limits])
     known = [one for one in comparison.outcomes if any(value is not None for value in one.values)]
-    outcomes = [TableRow(f"{one.name} {one.unit}".strip(), _cells(one)) for one in known]
+    outcomes = [TableRow(with_unit(one.name, one.unit), _cells(one)) for one in known]
     moved = [TableRow(f"time, {one.name} ms", [_number(value) for value in one.values]) for one in comparison.moved]
     groups = [
         RowGroup("Settings that differ", [*(settings or [TableRow("(no setting differs)")]), *derived]),

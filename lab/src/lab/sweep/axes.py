@@ -15,6 +15,9 @@ _SPREAD = 8
 _HARDER_WHEN_LARGER = ("LOCUST_USERS", "LOCUST_SPAWN_RATE")
 """Where the largest value that holds an objective is wanted, and not the smallest."""
 
+_GIVEN = ("LOCUST_USERS", "LOCUST_SPAWN_RATE", "LOCUST_RUN_TIME", "LAB_REQUEST_PATH", "UPSTREAM_", "NET_")
+"""Beginnings of the variables that are the load and the world around the app: measured over, and nothing to set."""
+
 Cell = tuple[tuple[str, str], ...]
 """One combination of values: (variable, value) for each variable that is swept."""
 
@@ -48,6 +51,11 @@ class Axis:
         assert self.high is not None
         found = list(range(self.low, self.high + 1))
         return found[::-1] if self.variable in _HARDER_WHEN_LARGER else found
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The values, those that are wanted most first where an objective holds with several."""
+        return self.values[::-1] if self.variable in _HARDER_WHEN_LARGER else self.values
 
 
 def axes_of(assignments: Mapping[str, str]) -> tuple[list[Axis], dict[str, str]]:
@@ -88,16 +96,28 @@ def split_values(text: str) -> list[str]:
 
 def cells_of(axes: Sequence[Axis]) -> list[Cell]:
     """Return all combinations; the first variable changes last."""
-    return [
-        tuple(zip((axis.variable for axis in axes), values, strict=True))
-        for values in itertools.product(*(axis.values for axis in axes))
-    ]
+    return _combined(axes, [axis.values for axis in axes])
+
+
+def wanted_cells(axes: Sequence[Axis]) -> list[Cell]:
+    """Return all combinations, those that are wanted most first."""
+    return _combined(axes, [axis.wanted for axis in axes])
+
+
+def _combined(axes: Sequence[Axis], values: Sequence[Sequence[str]]) -> list[Cell]:
+    names = [axis.variable for axis in axes]
+    return [tuple(zip(names, each, strict=True)) for each in itertools.product(*values)]
 
 
 def rounds(cells: Sequence[Cell], repeat: int, seed: int) -> list[tuple[int, Cell]]:
     """Return the order of the runs: each round has all cells once, shuffled, so that drift falls on all alike."""
     drawn = random.Random(seed)
     return [(number, cell) for number in range(repeat) for cell in drawn.sample(cells, len(cells))]
+
+
+def is_given(variable: str) -> bool:
+    """Whether a variable is none of the app's: its users, its upstream and the way there are what they are."""
+    return variable.startswith(_GIVEN)
 
 
 def cell_words(cell: Cell) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from lab.document_part import DocumentPart
 from lab.objective import Objective, ObjectiveOutcome, outcome_words
-from lab.sweep.axes import Axis, Cell, cell_words, cells_of
+from lab.sweep.axes import Axis, Cell, cell_words, cells_of, is_given, wanted_cells
 from lab.sweep.cell_run import CellFigures, CellRun, together
 from lab.sweep.curves import CurvePoint
 from lab.sweep.knee import Knee, knee, throughput_interval
@@ -23,9 +23,10 @@ class ReportedCell(DocumentPart):
 
 
 class SweepReport(DocumentPart):
-    """`curves` has the forecasts by the other variables' values ("" if there are none). `set` is what to set.
+    """`curves` has the forecasts by the other variables' values ("" if there are none). `chosen` is the best cell.
 
-    `holds` is null without an objective. `words` are sentences, the answer first.
+    `set` is what of it the app can set: not its load, upstream or network. `holds` is null without an objective.
+    `words` are sentences, the answer first.
     """
 
     id: str
@@ -39,6 +40,7 @@ class SweepReport(DocumentPart):
     curves: dict[str, list[CurvePoint]]
     knees: list[Knee]
     holds: bool | None
+    chosen: dict[str, str]
     set: dict[str, str]
     words: list[str]
 
@@ -57,13 +59,11 @@ def report_of(
     cells = [_reported(plan.objective, of_cell) for of_cell in measured.values()]
     knees = [] if plan.objective else _knees(plan, measured)
     if plan.objective is None:
-        advice, words, holds = *(_by_knee(knees) if knees else _by_best(cells)), None
+        chosen, words = _by_knee(knees) if knees else _by_best(cells)
     elif found is not None:
-        advice, words = _by_search(plan.axes[0], found, cells)
-        holds = bool(advice)
+        chosen, words = _by_search(plan.axes[0], found, cells)
     else:
-        advice, words = _by_objective(plan.objective, measured, cells)
-        holds = bool(advice)
+        chosen, words = _by_objective(plan, plan.objective, measured)
     return SweepReport(
         id=sweep_id,
         finished=finished,
@@ -75,9 +75,10 @@ def report_of(
         cells=cells,
         curves={name: list(points) for name, points in curves.items()},
         knees=knees,
-        holds=holds,
-        set=advice,
-        words=words,
+        holds=None if plan.objective is None else bool(chosen),
+        chosen=chosen,
+        set={name: value for name, value in chosen.items() if not is_given(name)},
+        words=[*words, *_given_words(chosen)],
     )
 
 
@@ -147,6 +148,15 @@ def _knee_words(one: Knee) -> str:
     return f"{text}; it is the largest that was measured: try larger ones" if one.at == "last" else text
 
 
+def _given_words(chosen: Mapping[str, str]) -> list[str]:
+    """Say so where nothing that was swept is the app's."""
+    if not chosen or not all(is_given(name) for name in chosen):
+        return []
+    one = len(chosen) == 1
+    names, verb = " and ".join(chosen), "is no setting" if one else "are no settings"
+    return [f"{names} {verb} of the app but what it has to bear: nothing to copy into .env"]
+
+
 def _by_best(cells: Sequence[ReportedCell]) -> tuple[dict[str, str], list[str]]:
     best = max(cells, key=lambda cell: cell.figures.throughput_rps)
     equal = [
@@ -160,21 +170,25 @@ def _by_best(cells: Sequence[ReportedCell]) -> tuple[dict[str, str], list[str]]:
 
 
 def _by_objective(
-    objective: Objective, measured: Mapping[Cell, Sequence[CellRun]], cells: Sequence[ReportedCell]
+    plan: Plan, objective: Objective, measured: Mapping[Cell, Sequence[CellRun]]
 ) -> tuple[dict[str, str], list[str]]:
-    """Advise the first cell of the grid that holds; its range is by the errors of the margins."""
-    margins = {cell: margin(objective, runs) for cell, runs in measured.items()}
+    """Advise the cell that is wanted most of those that hold; its range is by the errors of the margins."""
+    margins = {cell: margin(objective, measured[cell]) for cell in wanted_cells(plan.axes) if cell in measured}
+    outcomes = {cell: objective.outcome(figures_of(together(measured[cell]))) for cell in margins}
     maybe = [cell for cell, one in margins.items() if one.log_ratio - Z_90 * one.error < 0]
-    holding = [cell for cell, one in zip(margins, cells, strict=True) if one.objective and one.objective.holds]
+    holding = [cell for cell, outcome in outcomes.items() if outcome.holds]
     surely = [cell for cell, one in margins.items() if one.log_ratio + Z_90 * one.error < 0]
     if not holding:
         nearest = min(margins, key=lambda cell: margins[cell].log_ratio)
         return {}, [f"{objective.text}: no setting that was measured holds it; {cell_words(nearest)} is nearest"]
-    outcome = next(one.objective for cell, one in zip(margins, cells, strict=True) if cell == holding[0])
-    assert outcome is not None
     until = f"to {cell_words(surely[0])}" if surely else "or none"
     doubt = f"; by its noise it may be {cell_words(maybe[0])} {until}" if [maybe[0]] != surely[:1] else ""
-    return dict(holding[0]), [f"{cell_words(holding[0])} is the first to hold: {outcome_words(outcome)}{doubt}"]
+    words = f"{cell_words(holding[0])} is the {_extreme(plan.axes)} to hold: {outcome_words(outcomes[holding[0]])}"
+    return dict(holding[0]), [words + doubt]
+
+
+def _extreme(axes: Sequence[Axis]) -> str:
+    return "largest" if len(axes) == 1 and axes[0].wanted != axes[0].values else "first"
 
 
 def _by_search(axis: Axis, found: Found, cells: Sequence[ReportedCell]) -> tuple[dict[str, str], list[str]]:
