@@ -61,7 +61,7 @@ def test_only_new_points_are_answered_and_the_last_run_stays(
 @pytest.mark.browser
 def test_the_tab_shows_the_run_and_hides_with_it(web_ui: WebUi) -> None:
     """Locust's contract: a tab of ours, its key in the address, role=tablist; its panel stays empty for our view."""
-    web_ui.start(run_time="12s")
+    web_ui.start(run_time="60s")
     with Browser(1280, 720) as browser:
         browser.open(web_ui.url)
         browser.wait_for(
