@@ -32,7 +32,7 @@ _AUDIT = "Locust, the proxy and the upstream count for themselves. Their bars ar
 
 def run_sections(run: RunDocument) -> list[Section]:
     """Return verdict, account, seconds, response times, slowest requests, audit and settings: those there are."""
-    sections = [_verdict(run)]
+    sections = [_verdict(run), *_besides(run)]
     if run.attribution is not None:
         sections.append(
             Section("Where the time went", paragraphs=[_WATERFALL], figures=[account_waterfall(run.attribution)])
@@ -53,19 +53,22 @@ def run_sections(run: RunDocument) -> list[Section]:
 def _verdict(run: RunDocument) -> Section:
     verdict = run.verdict
     because = verdict.because if run.objective is not None else verdict.because[:1].upper() + verdict.because[1:]
-    contradiction = pool_contradiction(run)
-    also = [f"Also ({one.share:.0%}): {one.because}. {one.advice.words}".strip() for one in verdict.also]
-    caveats = [f"But: {one.because}." for one in verdict.caveats]
     promise = words[:1].upper() + words[1:] + "." if (words := promise_words(verdict.advice)) else ""
     return Section(
         heading=f"{run_name(run.label, run.started_at, run.id)}: limited by {LIMITS[verdict.bottleneck]}",
         facts=_facts(run),
         warnings=what_happened(run),
-        paragraphs=[
-            text for text in (f"{because}.", contradiction, *also, *caveats, verdict.advice.words, promise) if text
-        ],
+        paragraphs=[text for text in (f"{because}.", pool_contradiction(run), verdict.advice.words, promise) if text],
         lines=verdict.advice.env_lines,
     )
+
+
+def _besides(run: RunDocument) -> list[Section]:
+    """Return what else took time, and why the figures are not quite those of what was set."""
+    verdict = run.verdict
+    also = [f"Also ({one.share:.0%}): {one.because}. {one.advice.words}".strip() for one in verdict.also]
+    caveats = [f"But: {one.because}." for one in verdict.caveats if one.about != verdict.bottleneck]
+    return [Section(paragraphs=[*also, *caveats])] if also or caveats else []
 
 
 def _facts(run: RunDocument) -> list[tuple[str, str]]:

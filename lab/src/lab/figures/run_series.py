@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from lab.account.places import Place
-from lab.figures.chart import BAD, QUIET, SERIES, Figure, Trace, axis, band, layout, line
+from lab.figures.chart import BAD, QUIET, SERIES, Figure, Trace, axis, band, layout, line, rule
 from lab.figures.places import COLOURS
 from lab.run_document import RunDocument, SeriesPoint
 
@@ -53,8 +53,7 @@ def _shapes(run: RunDocument) -> list[dict[str, object]]:
     if run.window is not None and run.window.steady:
         shapes.append(band(run.window.begin_seconds, run.window.end_seconds, QUIET, "steady part"))
     if run.pool is not None:
-        size = {"type": "line", "xref": "paper", "yref": "y3", "x0": 0, "x1": 1, "y0": run.pool.max, "y1": run.pool.max}
-        shapes.append({**size, "line": {"dash": "dot", "width": 1, "color": QUIET}})
+        shapes.append({**rule(run.pool.max, f"max {run.pool.max}"), "yref": "y3"})
     return shapes
 
 
