@@ -132,7 +132,7 @@ def test_the_network_in_force_and_its_change_during_a_run_are_in_sight(linked_ui
     ui, link = linked_ui
     ui.target.faults = ["STATUS_503 rate=0.05"]
     with Browser(1000, 700) as browser:
-        ui.start(run_time="5s")
+        ui.start(run_time="")
         browser.open(ui.url)
         shown = "document.getElementById('sandbox').innerText"
         browser.wait_for("!!document.querySelector('#sandbox .status')")
@@ -149,6 +149,7 @@ def test_the_network_in_force_and_its_change_during_a_run_are_in_sight(linked_ui
         browser.wait_for("document.querySelectorAll('#sandbox .changed del').length === 2")
         assert browser.evaluate("document.querySelector('#sandbox .changed del').title") == "when the run began"
         assert browser.evaluate("document.querySelector('#sandbox details li').checkVisibility()") is True
+        ui.text("/stop", post=True)
         changed = browser.wait_for("document.querySelector('#sandbox .verdict .during')?.innerText")
         expected = (
             "Changed during the run: NET_RTT_MS unset \u2192 20, UPSTREAM_FAULT STATUS_503 rate=0.05 \u2192 unset."
