@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from lab.backends.checkout import Checkout
 from lab.backends.compose.project import ComposeProject, Container, parse_containers
+from lab.backends.compose.run import ComposeRun
+from lab.backends.variables import RunVariables
+from lab.backends.workspace import Workspace
 from service_kit.exits import UnavailableError
+from support import fake_services
 from support.eventually import eventually_sync
 from support.fake_clone import FakeClone, is_alive
 from support.fake_docker import State, install
@@ -225,3 +230,34 @@ def test_doctor_takes_docker(clone: FakeClone, engine: State) -> None:
     doctor = clone.run("doctor").stdout
     assert "engine 20.10.24, Compose 2.26.1" in doctor
     assert doctor.splitlines()[-1] == "`./sandbox up` will take Docker."
+
+
+async def test_what_the_proxy_takes_live_stays_live_beside_what_it_does_not(
+    clone: FakeClone, engine: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep over pool and network: the link is made anew where its settings change, the proxy is not."""
+    for name, value in clone.environment().items():
+        monkeypatch.setenv(name, value)
+    workspace = Workspace(Checkout(clone.root), fake_services.SERVICES, fake_services.LOCUST)
+    run = ComposeRun(workspace, own=True)
+
+    def cell(connections: str, rtt_ms: str, **more: str) -> RunVariables:
+        swept = {"PROXY_MAX_CONNECTIONS": connections, "NET_RTT_MS": rtt_ms}
+        return RunVariables(workspace.baseline(), swept | more)
+
+    await run.apply(cell("5", "0"))
+    state = engine.read()
+    made = state["containers"]["proxy"]
+    made["ports"] = [clone.ports["PROXY_PORT"]]
+    engine.write(state)
+    with clone.part("proxy"):
+        both = await run.apply(cell("10", "20"))
+        assert (both.changed, both.restarted) == (["proxy"], ["link"])
+        of_link = await run.apply(cell("10", "40"))
+        assert (of_link.changed, of_link.restarted) == ([], ["link"])
+        of_proxy = await run.apply(cell("20", "40"))
+        assert (of_proxy.changed, of_proxy.restarted) == (["proxy"], [])
+        refused = await run.apply(cell("20", "40", PROXY_CLIENT="aiohttp"))
+        assert (refused.changed, refused.restarted) == ([], ["proxy"]), "what it refuses takes a restart"
+    containers = engine.read()["containers"]
+    assert containers["link"]["environment"]["NET_RTT_MS"] == "40"

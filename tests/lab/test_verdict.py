@@ -95,6 +95,27 @@ def test_streams_are_not_connections() -> None:
     assert "9.9 requests under way, connections open: 1 of 10, and 9.8 requests waited" in found.because
 
 
+def test_a_queue_before_a_full_pool_is_the_pools() -> None:
+    """20 threads share 8 connections: of the time in which a thread is held, 150 of 250 ms are a wait for one."""
+    places = {Place.THREAD_WAIT: 1000.0, Place.POOL_WAIT: 150.0, Place.UPSTREAM_WORK: 100.0}
+    pattern = calling_pattern("httpx_sync_shared")
+    found = verdict(places, pattern=pattern, settings={"PROXY_THREAD_TOKENS": 20, "PROXY_MAX_CONNECTIONS": 8})
+    assert found.bottleneck == "pool"
+    assert [one.bottleneck for one in found.also] == ["threads"]
+    assert found.also[0].share == pytest.approx(0.32)
+
+
+def test_a_limit_as_wide_as_the_pool_is_widened_with_it() -> None:
+    """Ten admitted and ten connections: more of one without more of the other changes nothing."""
+    full = pool(active_mean=9.9, waiting_mean=0.0, wait_ms=DistributionMs(count=380, mean=0.1))
+    places = {Place.ADMISSION: 98.0, Place.UPSTREAM_WORK: 102.0}
+    found = verdict(places, pool=full, settings={"PROXY_MAX_IN_FLIGHT": 10})
+    assert found.bottleneck == "admission"
+    assert found.advice.set == {"PROXY_MAX_IN_FLIGHT": 20, "PROXY_MAX_CONNECTIONS": 20}
+    assert found.advice.promise is not None
+    assert found.advice.promise.after == pytest.approx(200, rel=0.05)
+
+
 def test_threads_and_admission_are_not_the_pool() -> None:
     """Each is a limit that the model knows: 20 users and 105 ms are 190 requests a second."""
     threads = {Place.THREAD_WAIT: 400.0, Place.UPSTREAM_WORK: 105.0}

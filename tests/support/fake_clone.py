@@ -69,6 +69,18 @@ class FakeClone:
                 process.terminate()
                 process.communicate(timeout=30)
 
+    @contextmanager
+    def part(self, service: str) -> Iterator[None]:
+        """Have one service up by itself, as a container of it would be."""
+        spec = next(spec for spec in fake_services.SERVICES if spec.name == service)
+        with subprocess.Popen(spec.argv, env=self.environment(), stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                process.stdout.readline()
+                yield
+            finally:
+                process.kill()
+
     def config(self, service: str) -> dict[str, Any]:
         """Return a service's /-/config; {} if it does not answer."""
         spec = next(spec for spec in fake_services.SERVICES if spec.name == service)

@@ -61,7 +61,9 @@ def main(root: str, arguments: list[str]) -> int:
     keeper = State(Path(root))
     state = keeper.read()
     state["calls"].append(arguments)
-    words = [word for word in arguments if word in ("version", "ps", "up", "down", "logs", "run", "kill", "rm")]
+    words = [
+        word for word in arguments if word in ("version", "ps", "up", "down", "logs", "run", "kill", "rm", "restart")
+    ]
     code = _ANSWERS[words[0]](state, arguments, Path(root))
     keeper.write(state)
     return code
@@ -154,4 +156,5 @@ _ANSWERS = {
     "run": _run,
     "kill": _nothing,
     "rm": _nothing,
+    "restart": _nothing,
 }

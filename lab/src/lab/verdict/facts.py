@@ -30,7 +30,7 @@ MACHINE_FULL = 0.93
 OWN_SHARE = 0.8
 """Share of the busy cores that the sandbox itself must use before the machine counts as its limit."""
 
-_HOLDING = (
+HOLDING = (
     Place.DNS,
     Place.CONNECT,
     Place.TLS,
@@ -157,7 +157,7 @@ class Facts:
         What makes a connection be held longer makes all requests wait longer for one: its part of the time that
         connections were held is its part of the waiting before the pool.
         """
-        held = self.ms(*_HOLDING)
+        held = self.ms(*HOLDING)
         return self.share(*places) + (self.share(*QUEUES) * self.ms(*places) / held if held else 0.0)
 
     def finding(self, bottleneck: Bottleneck, place: Place, share: float, because: str, advice: Advice) -> Finding:

@@ -19,12 +19,6 @@ Change = Mapping[str, JsonValue]
 LIMITS = ("PROXY_MAX_CONNECTIONS", "PROXY_MAX_IN_FLIGHT", "PROXY_THREAD_TOKENS")
 """Limits of a worker, of which more never makes a request wait for longer."""
 
-_NEARLY = 0.97
-"""The share of the throughput without a limit that is enough: the last connections are hardly ever used."""
-
-_ALL = 0.85
-"""Of more than that share of the users, one for each is advised: a round number that nothing is lost by."""
-
 _DIGITS: Mapping[Metric, int] = {"failed_share": 4}
 
 
@@ -42,7 +36,7 @@ def promise(facts: Facts, change: Change, metric: Metric = "succeeded_rps", *, a
         after = (model.afresh(change) if afresh else model.figures(change)).get(metric)
         if facts.others_fill_the_machine:
             after, assumes = None, "not known: other work keeps this machine busy, and will have its share of more, too"
-        elif metric == "succeeded_rps" and after is not None and after > _most_rps(facts) and not afresh:
+        elif metric == "succeeded_rps" and after is not None and after > most_rps(facts) and not afresh:
             after, assumes = None, "not known: the cores of this machine would not be enough for what the model gives"
     except Unpredictable as why:
         assumes = f"not known: {why}"
@@ -59,7 +53,7 @@ def without_failures(facts: Facts, code: str) -> AdvicePromise:
 
 def one_client(facts: Facts) -> dict[str, JsonValue]:
     """Return what to set for one client in place of a pattern without bounds: a connection for each user, kept."""
-    wanted = _users(facts)
+    wanted = users_each(facts)
     limits = ("PROXY_MAX_CONNECTIONS", "PROXY_MAX_KEEPALIVE_CONNECTIONS")
     more: dict[str, JsonValue] = {name: wanted for name in limits if facts.number(name) < wanted}
     return {"LAB_PATTERN": ONE_CLIENT.name, **more}
@@ -75,24 +69,6 @@ def _promised(facts: Facts, metric: Metric, after: float | None, assumes: str) -
     )
 
 
-def enough(facts: Facts, variable: str, now: int, waiting_share: float) -> int:
-    """Return the smallest value of a limit with which throughput is nearly what it is without it.
-
-    Where no model describes the run: as many as hold a place or wait for one in the mean (Little's law).
-    """
-    most = max(_users(facts), now + 1)
-    try:
-        model = facts.model
-        wanted = min(_NEARLY * model.figures({variable: most})["succeeded_rps"], _most_rps(facts))
-        found = smallest(
-            lambda value: model.figures({variable: value}), lambda one: one["succeeded_rps"] >= wanted, most
-        )
-    except Unpredictable:
-        found = round(now / max(1 - waiting_share, 0.05))
-    value = max(found or most, now + 1)
-    return most if _ALL * most < value else value
-
-
 def advice_for(facts: Facts, objective: Objective, advised: list[Advice]) -> Advice | None:
     """Return the smallest change that makes the objective hold by the model, None if none of those does."""
     reported = facts.settings
@@ -105,7 +81,7 @@ def advice_for(facts: Facts, objective: Objective, advised: list[Advice]) -> Adv
     for one in advised:  # a limit alone first: it is the smaller change
         changes += [{name: one.set[name]} for name in LIMITS if name in one.set]
         changes += [one.set] if one.set else []
-    for change in [*changes, *({name: _users(facts)} for name in limits)]:
+    for change in [*changes, *({name: users_each(facts)} for name in limits)]:
         if (found := _smallest(facts, model, objective, change)) is not None:
             return _advice(facts, model, objective, found)
     return None
@@ -121,7 +97,7 @@ def _smallest(facts: Facts, model: RunModel, objective: Objective, change: Chang
             def figures(value: int) -> dict[Metric, float]:
                 return model.figures({**change, limit: value})
 
-            most = max(_users(facts), now + 1)
+            most = max(users_each(facts), now + 1)
             found = smallest(lambda value: figures(max(value, now + 1)), holds, most)
             return None if found is None else {**change, limit: max(found, now + 1)}
         return change if holds(model.figures(change)) else None
@@ -145,12 +121,12 @@ def _holding(objective: Objective) -> Callable[[Mapping[Metric, float]], bool]:
     return lambda figures: objective.outcome(figures).holds
 
 
-def _users(facts: Facts) -> int:
+def users_each(facts: Facts) -> int:
     """Return how many users each worker has."""
     return math.ceil(facts.run.users / facts.workers)
 
 
-def _most_rps(facts: Facts) -> float:
+def most_rps(facts: Facts) -> float:
     """Return the throughput that the machine's cores bear, which the model doesn't know."""
     times = next((each.times for each in headrooms(facts) if each.resource == "machine"), math.inf)
     return facts.rps * times

@@ -3,8 +3,9 @@
 import contextlib
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 
-from lab.backends.compose.project import PUBLISHED, ComposeProject
+from lab.backends.compose.project import PUBLISHED, ComposeProject, tls_wiring
 from lab.backends.compose.up import shell_of_up
 from lab.backends.control_socket import Applied
 from lab.backends.live_change import change_live
@@ -39,6 +40,7 @@ class ComposeRun:
         self._passed = PassedChecks()
         self._one_off = ""
         self._applied: Variables | None = None
+        self._made_with: Variables = {}
         self._live_change: LiveChange | None = None
         self._project = ComposeProject(workspace.checkout.root, workspace.baseline())
 
@@ -49,36 +51,48 @@ class ComposeRun:
         await check_runs(self._workspace, runs, self._passed)
 
     async def apply(self, variables: RunVariables) -> Applied:
-        """Check here, then change the proxy while it runs, if that is enough, or let Compose recreate what differs."""
+        """Check here, then change the proxy while it runs, if it can be, and let Compose recreate what else differs."""
         await self.check([variables])
-        changed = await self._changed_live(variables.services)
-        if changed is not None:
-            return Applied(changed=changed)
-        self._project = ComposeProject(self._workspace.checkout.root, variables.services)
-        check_free(PUBLISHED[:1], variables.services, ours=await self._project.published_ports())
+        services = variables.services
+        changed = await self._changed_live(services)
+        if changed is None:
+            return await self._recreated(services)
+        others = _other_than_proxy(services) | _of_proxy(self._made_with)  # for Compose the proxy is as it was made
+        if differing(self._made_with, others):
+            live = self._live_change
+            applied = await self._recreated(others, keeping=PROXY.name)
+            self._applied, self._live_change = services, live
+            return replace(applied, changed=changed)
+        self._applied = services
+        return Applied(changed=changed)
+
+    async def _recreated(self, services: Variables, keeping: str | None = None) -> Applied:
+        """Let Compose recreate what differs, but a service that was changed while it ran and is to stay so."""
+        self._project = ComposeProject(self._workspace.checkout.root, services)
+        check_free(PUBLISHED[:1], services, ours=await self._project.published_ports())
         before = {container.service: container.id for container in await self._project.containers()}
         # By name: a run has its own Locust, so the one with the UI keeps its page whatever this run changes.
-        services = [spec.name for spec in self._workspace.under_load]
-        over_http = await self._changed_over_http()
-        altered = [name for name in services if name in over_http]
+        names = [spec.name for spec in self._workspace.under_load]
+        over_http = await self._changed_over_http() - {keeping}
+        altered = [name for name in names if name in over_http]
         self._applied = self._live_change = None
         if altered:
             await self._project.restart(altered)
-        await self._project.up(services, build=not self._built)
-        self._built, self._applied = True, variables.services
+        await self._project.up(names, build=not self._built)
+        self._built, self._applied, self._made_with = True, services, services
         after = {container.service: container.id for container in await self._project.containers()}
         new = sorted(name for name, identity in after.items() if before.get(name) != identity)
         restarted = sorted({*(name for name in new if name in before), *altered})
         return Applied([name for name in new if name not in before], restarted, altered=altered)
 
     async def _changed_live(self, services: Variables) -> list[str] | None:
-        """Change what differs from the last settings of this session while it runs; None where that cannot be.
+        """Change the proxy's settings that differ from the last ones of this session while it runs.
 
-        The containers keep the environment that they have: for the next session they are altered.
+        None where that cannot be. Its container keeps the environment that it has: for the next session it is altered.
         """
-        changes = differing(self._applied or {}, services)
-        if self._applied is None or not all(name.startswith(PROXY.prefixes) for name in changes):
+        if self._applied is None or tls_wiring(self._applied) != tls_wiring(services):
             return None
+        changes = differing(_of_proxy(self._applied), _of_proxy(services))
         healthy = {container.service for container in await self._project.containers() if container.is_healthy}
         url = PROXY.config_url(services)
         config = await get_document(url, PROXY.config)
@@ -91,7 +105,7 @@ class ComposeRun:
         change = await change_live(PROXY, url, changes)
         if change is None:
             return None
-        self._applied, self._live_change = services, change
+        self._live_change = change
         return [PROXY.name]
 
     async def ui_url(self) -> str | None:
@@ -142,6 +156,14 @@ class ComposeRun:
         url = None if self._own else await self.ui_url()
         ours = set() if self._live_change is None else {PROXY.name}
         return ours | set(await LocustUi(url).changed_services() if url else ())
+
+
+def _of_proxy(variables: Variables) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name.startswith(PROXY.prefixes)}
+
+
+def _other_than_proxy(variables: Variables) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if not name.startswith(PROXY.prefixes)}
 
 
 async def copy_new_runs(workspace: Workspace) -> None:
