@@ -1,6 +1,7 @@
 """The list of runs, a run's page and the comparison, in a real browser."""
 
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,26 @@ def test_a_comparison_shows_concerns_and_greys_what_is_noise(web_ui: WebUi, stor
         assert "x1.0" in same or "x0.9" in same
         assert "x1.8" in twice or "x1.9" in twice or "x2.0" in twice
         assert (grey, black) == ("rgb(89, 99, 110)", "rgb(31, 35, 40)")
+        assert browser.errors == []
+
+
+def test_the_advice_is_applied_from_a_runs_page_and_ends_in_the_comparison(web_ui: WebUi, store: RunStore) -> None:
+    """A reload in the middle of the run loses nothing; its own page is there once it is over."""
+    advice = Advice(words="Run more users.", set={"LOCUST_USERS": 8})
+    start = PartSettings(load={"LOCUST_USERS": 4, "LOCUST_SPAWN_RATE": 4, "LOCUST_RUN_TIME": "3s"})
+    settings = SettingsAtEnds(start=start, end=start)
+    store.write(run(1, settings=settings, verdict=Verdict(bottleneck="none", because="few users", advice=advice)))
+    with Browser(1280, 720) as browser:
+        browser.open(f"{web_ui.url}/lab/runs/r1.html")
+        browser.wait_for("!!document.querySelector('.apply button')")
+        browser.evaluate("document.querySelector('.apply button').click()")
+        browser.wait_for("location.pathname === '/' && !!document.querySelector('#sandbox .status')")
+        under_way = web_ui.json("/lab/health")["run_id"]
+        assert "This run is under way." in web_ui.text(f"/lab/runs/{under_way}.html")
+        browser.open(web_ui.url)
+        browser.wait_for(f"location.pathname.endsWith('compare.html') && {DRAWN} >= 3")
+        assert re.search(r"LOCUST_USERS\s+4\s+8\b", browser.evaluate(TEXT))
+        assert under_way in browser.evaluate("location.search")
         assert browser.errors == []
 
 

@@ -20,10 +20,10 @@ WRONG_NUMBER = f"choose 2 to {COMPARED_AT_MOST} runs to compare"
 
 
 class RunPages:
-    """Reads runs and answers with HTML: the same sections as a report has."""
+    """Reads runs and answers with HTML: the same sections as a report has. `under_way`: that run's id."""
 
-    def __init__(self, store: RunStore) -> None:
-        self._store = store
+    def __init__(self, store: RunStore, under_way: Callable[[], str | None]) -> None:
+        self._store, self._under_way = store, under_way
 
     def routes(self) -> dict[str, Callable[..., ResponseReturnValue]]:
         return {
@@ -40,7 +40,10 @@ class RunPages:
         return send_from_directory(STATIC, "runs.html", max_age=0)
 
     def run_page(self, run_id: str) -> ResponseReturnValue:
-        """Answer with the page of one run."""
+        """Answer with the page of one run; of one under way, that it is."""
+        if run_id == self._under_way():
+            text = "This run is under way. Load this page again when it is over."
+            return html_page("Run", [Section(warnings=[text])], [Link("All runs", "../"), Link("Locust", "../../")])
         try:
             (run,) = read_runs(self._store, [run_id])
         except RunNotFound as error:
@@ -51,7 +54,7 @@ class RunPages:
             Link("All runs", "../"),
             Link("Locust", "../../"),
         ]
-        return html_page(_title("Run", [run]), run_sections(run), links, "../plotly.js")
+        return html_page(_title("Run", [run]), run_sections(run), links, "../plotly.js", "../static/run_page.js")
 
     def comparison_page(self) -> ResponseReturnValue:
         """Answer with several runs side by side: /lab/compare.html?run=...&run=..."""

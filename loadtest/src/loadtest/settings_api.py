@@ -1,6 +1,7 @@
 """What the pages ask and change of the services' settings, under /lab."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, cast
 
 from flask import Blueprint, request
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 
 from lab.store import RunNotFound
 from lab.wire.locust import LockRefused, RunLock
-from loadtest.advised_run import advised_form
+from loadtest.advised_run import advised, advised_form
 from loadtest.recorder import Recorder
 from loadtest.run_lock import RunLocks
 from loadtest.run_pages import read_runs
@@ -34,6 +35,7 @@ class SettingsApi:
         blueprint = Blueprint("lab_settings", __name__, url_prefix=f"{base_path}/lab")
         blueprint.add_url_rule("/fields.json", "fields", behind_login(self.fields))
         blueprint.add_url_rule("/runs/<run_id>/advised.json", "advised", behind_login(self.advised))
+        blueprint.add_url_rule("/runs/<run_id>/advice.json", "advice", behind_login(self.advice))
         blueprint.add_url_rule("/settings/reset", "reset", behind_login(self.reset), methods=["POST"])
         blueprint.add_url_rule("/run-lock", "run_lock", self.run_lock, methods=["PUT", "DELETE"])
         return blueprint
@@ -63,6 +65,14 @@ class SettingsApi:
         except RunNotFound as error:
             return {"error": str(error)}, 404
         return advised_form(run, self._recorder.services().configs())
+
+    def advice(self, run_id: str) -> ResponseReturnValue:
+        """What the advice of a run sets, and what of it needs a restart."""
+        try:
+            (run,) = read_runs(self._recorder.store, [run_id])
+        except RunNotFound as error:
+            return {"error": str(error)}, 404
+        return asdict(advised(run, self._recorder.services().configs()))
 
     def reset(self) -> ResponseReturnValue:
         """Take the services back to the settings they started with."""

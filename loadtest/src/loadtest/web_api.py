@@ -56,7 +56,7 @@ class WebApi:
             ("/runs/<run_id>.json", self.run),
             ("/runs.csv", self.runs_csv),
             ("/compare.json", self.compare),
-            *RunPages(self._recorder.store).routes().items(),
+            *RunPages(self._recorder.store, self._under_way).routes().items(),
         ]
         for path, view in routes:
             blueprint.add_url_rule(path, view.__name__, behind_login(view))
@@ -129,6 +129,10 @@ class WebApi:
         comparison = compare(documents)
         limits = [{"bottleneck": limit, "label": limit_label(limit)} for limit in comparison.limits]
         return {**comparison.model_dump(mode="json"), "limits": limits}
+
+    def _under_way(self) -> str | None:
+        run = self._recorder.current
+        return run.id if run is not None else None
 
     def _state(self) -> str:
         return str(self._recorder.runner.state) if self._recorder.idle.is_set() else "stopping"

@@ -14,6 +14,11 @@ from lab.figures.plotly_script import plotly_script
 LIGHT = {"ink": "#1f2328", "quiet": "#59636e", "paper": "#ffffff", "raised": "#f6f8f7", "grid": "#d8dee4"}
 DARK = {"ink": "#e6edf3", "quiet": "#9198a1", "paper": "#0d1117", "raised": "#161b22", "grid": "#30363d"}
 
+_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; "
+    "img-src data: blob:"
+)
+
 CellKind = Literal["", "quiet", "good", "bad", "group"]
 
 
@@ -52,19 +57,24 @@ class Section:
     folded: bool = False
 
 
-def html_page(title: str, sections: Sequence[Section], links: Sequence[Link] = (), plotly_url: str = "") -> str:
-    """Return the page; texts are escaped here. Without a URL of Plotly's script it is a part of the page."""
+def html_page(
+    title: str, sections: Sequence[Section], links: Sequence[Link] = (), plotly_url: str = "", module_url: str = ""
+) -> str:
+    """Return the page; texts are escaped here. Without a URL of Plotly's script it is a part of the page.
+
+    A module is one more script, of the server's.
+    """
     figures = [figure for section in sections for figure in section.figures]
     places = iter(range(len(figures)))
     body = "".join(_section(section, [next(places) for _ in section.figures]) for section in sections)
-    policy = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+    module = f'<script type="module" src="{html.escape(module_url)}"></script>' if module_url else ""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><style>{_style()}</style></head>'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><style>{_style()}</style></head>'
         f"<body><header><h1>{html.escape(title)}</h1>{_nav(links)}</header><main>{body}</main>"
         f"{_data('figures', figures)}{_data('themes', [LIGHT, DARK])}"
-        f"{_plotly(plotly_url) if figures else ''}<script>{_beside('page.js')}</script></body></html>\n"
+        f"{_plotly(plotly_url) if figures else ''}<script>{_beside('page.js')}</script>{module}</body></html>\n"
     )
 
 

@@ -6,39 +6,56 @@ import { element, fetchJson } from './page.js';
 const COMPARE_WITH = 'sandbox.compare-with';
 
 /**
- * Button and what it does, null if the advice sets nothing.
+ * @typedef {{lines: string[], restart: string[]}} Advised what an advice sets, and what of it needs a restart
+ */
+
+/**
+ * Button and what it does, null if the advice of the last run sets nothing.
  *
  * @param {import('./page.js').Live} live
  */
 export function applyAdvice(live) {
   const { advised, last } = live;
   if (!last || !advised?.lines.length) return null;
+  // Locust's page does not notice a run that it has not started itself.
+  return adviceOf(last.id, advised, Boolean(live.other_run), () => location.reload());
+}
+
+/**
+ * @param {string} id of the run
+ * @param {Advised} advised
+ * @param {boolean} disabled
+ * @param {() => void} then
+ */
+export function adviceOf(id, advised, disabled, then) {
   const lines = element('code', {}, advised.lines.join(' '));
   if (advised.restart.length) return element('p', { class: 'apply' }, lines, ` needs a restart: put ${advised.restart.length > 1 ? 'these' : 'it'} into .env.`);
-  const button = element('button', { type: 'button', disabled: Boolean(live.other_run) }, 'Apply and run again');
+  const button = element('button', { type: 'button', disabled }, 'Apply and run again');
   const note = element('span', { class: 'failed', role: 'status' });
-  button.addEventListener('click', () => run(last.id, button, note));
+  button.addEventListener('click', async () => {
+    button.disabled = true;
+    try {
+      await run(id);
+      then();
+    } catch (error) {
+      note.textContent = ` ${error instanceof Error ? error.message : error}`;
+      button.disabled = false;
+    }
+  });
   return element('p', { class: 'apply' }, button, lines, note);
 }
 
 /**
- * @param {string} id
- * @param {HTMLButtonElement} button
- * @param {HTMLElement} note
+ * @param {string} id of the run whose advice is applied
  */
-async function run(id, button, note) {
-  button.disabled = true;
-  try {
-    const form = await fetchJson(`runs/${id}/advised.json`);
-    const response = await fetch(new URL('../../swarm', import.meta.url), { method: 'POST', body: new URLSearchParams(form) });
-    const answer = await response.json();
-    if (!answer.success) throw new Error(answer.message);
-    sessionStorage.setItem(COMPARE_WITH, id);
-    location.reload(); // Locust's page does not notice a run that it has not started itself
-  } catch (error) {
-    note.textContent = ` ${error instanceof Error ? error.message : error}`;
-    button.disabled = false;
-  }
+async function run(id) {
+  const now = await fetchJson('live.json');
+  if (now.run || now.state === 'stopping') throw new Error('a run is under way; wait for its end');
+  const form = await fetchJson(`runs/${id}/advised.json`);
+  const response = await fetch(new URL('../../swarm', import.meta.url), { method: 'POST', body: new URLSearchParams(form) });
+  const answer = await response.json();
+  if (!answer.success) throw new Error(answer.message);
+  sessionStorage.setItem(COMPARE_WITH, id);
 }
 
 /**
