@@ -41,6 +41,7 @@ CLOSED = {
     "two workers": closed(40, 10, workers=2),
     "admission": closed(40, 20, max_in_flight=30),
     "a busy CPU": closed(60, 50, cpu_seconds=0.0035),
+    "thinking": closed(80, 10, think_seconds=1.0),
     "a full load generator": closed(60, 50, generator_cpu_seconds=0.005),
 }
 
@@ -86,6 +87,16 @@ def test_an_open_load_is_predicted(rate: float, work: ServiceTime) -> None:
     expected, found = predict(load), simulate(load, seconds=150)
     assert expected.throughput_rps == pytest.approx(found.throughput, rel=0.04)
     assert expected.pool_wait_mean_ms == pytest.approx(found.mean_wait_ms, rel=0.25, abs=2)
+
+
+@pytest.mark.slow
+def test_constant_arrivals_wait_less() -> None:
+    """Half as long where the service is exponential: Allen and Cunneen's factor is the mean of both variabilities."""
+    load = arriving(90.0, exponential(0.1), arrivals_scv=0.0)
+    expected, found = predict(load), simulate(load, seconds=300)
+    assert expected.pool_wait_mean_ms == pytest.approx(found.mean_wait_ms, rel=0.25, abs=2)
+    poisson = predict(arriving(90.0, exponential(0.1))).pool_wait_mean_ms
+    assert expected.pool_wait_mean_ms == pytest.approx(poisson / 2, rel=0.02)
 
 
 def test_an_overloaded_open_load_is_cut_by_the_pool_time_out() -> None:

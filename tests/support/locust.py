@@ -22,13 +22,16 @@ NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Target:
-    """Proxy and mock in one: at most LIMIT requests at once, HOLD_SECONDS each; counts per run. `/boom` fails.
+    """Proxy and mock in one: at most `limit` requests at once, HOLD_SECONDS each; counts per run. `/boom` fails.
 
     `dead`: it cuts each connection instead of answering.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = LIMIT) -> None:
+        self.limit = limit
         self.received: dict[str, int] = {}
+        self.finished_at: list[float] = []
+        self.received_at: list[float] = []
         self.in_flight = self.waiting = self.opened = 0
         self.wait_ms = self.hold_ms = 0.0
         self.run_id: str | None = None
@@ -54,8 +57,13 @@ class Target:
         """The address of both."""
         return f"http://127.0.0.1:{self.port}"
 
+    def limit_to(self, limit: int) -> None:
+        """Take no more than so many requests at once."""
+        self.limit = limit
+        self._free = asyncio.Semaphore(limit)
+
     async def _serve(self) -> None:
-        self._free = asyncio.Semaphore(LIMIT)
+        self._free = asyncio.Semaphore(self.limit)
         self._stopped = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
         server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
@@ -93,6 +101,7 @@ class Target:
         self.run_id = run_id
         self.received[run_id] = self.received.get(run_id, 0) + 1
         self.in_flight, self.waiting, asked = self.in_flight + 1, self.waiting + 1, time.monotonic()
+        self.received_at.append(asked)
         async with self._free:
             self.waiting -= 1
             got = time.monotonic()
@@ -100,6 +109,7 @@ class Target:
             await asyncio.sleep(HOLD_SECONDS)
             self.hold_ms += (time.monotonic() - got) * 1000
         self.in_flight -= 1
+        self.finished_at.append(time.monotonic())
         if path == "/boom":
             return "503 Service Unavailable", "x-proxy-error: pool_exhausted", b"{}"
         return "200 OK", "content-type: text/plain", b"ok"
@@ -107,7 +117,7 @@ class Target:
     def _own(self, path: str) -> dict[str, Any]:
         total = sum(self.received.values())
         if path == "/-/config":
-            settings = {"PROXY_MAX_CONNECTIONS": LIMIT, "UPSTREAM_LATENCY": "constant(20ms)"}
+            settings = {"PROXY_MAX_CONNECTIONS": self.limit, "UPSTREAM_LATENCY": "constant(20ms)"}
             return {"service": "target", "settings": settings, "versions": {"python": "3"}}
         if path.startswith("/-/ledger?"):
             return {"next": None, "dropped": 0, "entries": []}
@@ -117,12 +127,12 @@ class Target:
             mine = self.received.get(self.run_id or "", 0)
             return {
                 "workers": 1,
-                "max": LIMIT,
-                "total": LIMIT,
+                "max": self.limit,
+                "total": self.limit,
                 "active": self.in_flight - self.waiting,
                 "idle": 0,
                 "waiting": self.waiting,
-                "opened": LIMIT,
+                "opened": self.limit,
                 "reused": total,
                 "closed": 0,
                 "timeouts": 0,
@@ -136,7 +146,7 @@ class Target:
                     "failed": 0,
                     "aborted": 0,
                     "in_flight": self.in_flight,
-                    "active_max": LIMIT,
+                    "active_max": self.limit,
                     "waiting_max": self.waiting,
                 },
                 "process": {"cpu_seconds": 0.0, "workers": [{"pid": 1}]},
@@ -146,7 +156,8 @@ class Target:
             for run, count in self.received.items()
         }
         process = {"cpu_seconds": 0.0, "uptime_seconds": time.monotonic() - self._began}
-        return {"connections": {"accepted": LIMIT, "open": LIMIT, "closed": 0}, "runs": runs, "process": process}
+        connections = {"accepted": self.limit, "open": self.limit, "closed": 0}
+        return {"connections": connections, "runs": runs, "process": process}
 
 
 @contextmanager

@@ -132,11 +132,12 @@ def simulate(work: Workload, *, seconds: float, seed: int = 1) -> Simulated:
         while True:
             yield from use(generator, work.generator_cpu_seconds)
             yield from request(number % work.workers)
+            yield world.timeout(work.think_seconds)
 
     def arrivals(rate: float) -> Generator[Any, Any, None]:
         number = 0
         while True:
-            yield world.timeout(drawn.expovariate(rate))
+            yield world.timeout(drawn.expovariate(rate) if work.arrivals_scv else 1 / rate)
             number += 1
             world.process(request(number % work.workers))
 

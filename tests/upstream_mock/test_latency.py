@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from service_kit.duration import parse_duration
 from upstream_mock import latency
-from upstream_mock.duration import parse_duration
 from upstream_mock.latency.distribution import LatencySampler
 from upstream_mock.latency.distributions import (
     Bimodal,

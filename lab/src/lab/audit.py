@@ -13,7 +13,7 @@ COMPLETED = "proxy answered = upstream completed"
 
 def audit(witnesses: Witnesses) -> Audit:
     """Check every equation that the witnesses allow; `agreed` only if all hold and no witness is missing."""
-    checks = [*_requests(witnesses), *_connections(witnesses)]
+    checks = [*_arrivals(witnesses), *_requests(witnesses), *_connections(witnesses)]
     required = {"proxy": witnesses.proxy, "upstream": witnesses.upstream}
     missing = [name for name, witness in required.items() if witness is None]
     return Audit(agreed=not missing and all(check.difference == 0 for check in checks), checks=checks, missing=missing)
@@ -35,6 +35,22 @@ def _check(name: str, left: int, right: int, when_more: str, when_fewer: str, te
     difference = left - right
     words = f"{left} = {terms or right}" if difference == 0 else when_more if difference > 0 else when_fewer
     return AuditCheck(name=name, left=left, right=right, difference=difference, message=words.format(n=abs(difference)))
+
+
+def _arrivals(witnesses: Witnesses) -> list[AuditCheck]:
+    found = witnesses.arrivals
+    if found is None:
+        return []
+    return [
+        _check(
+            "arrivals scheduled = started + dropped",
+            found.scheduled,
+            found.started + found.dropped,
+            "{n} arrivals were neither started nor counted as dropped",
+            "{n} arrivals were started or dropped that were not scheduled",
+            f"{found.started} + {found.dropped}",
+        )
+    ]
 
 
 def _requests(witnesses: Witnesses) -> list[AuditCheck]:

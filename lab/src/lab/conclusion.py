@@ -101,6 +101,7 @@ class Caveat(DocumentPart):
         "settings",
         "descriptors",
         "backlog",
+        "arrivals",
     ]
     because: str
     share: float | None = None

@@ -22,7 +22,7 @@ from lab.prediction.prediction import Prediction
 from lab.run_name import RUN_ID
 from lab.wire.proxy import PythonProcess
 from lab.wire.service import VariableValues
-from lab.witnesses import Audit, Witnesses
+from lab.witnesses import Arrivals, Audit, Witnesses
 
 RunMode = Literal["ui", "headless"]
 RunStatus = Literal["finished", "interrupted", "reset"]
@@ -73,6 +73,17 @@ class LatencyMs(DocumentPart):
     p99: float | None = None
     max: float | None = None
     histogram: dict[float, int] = Field(default_factory=dict)
+
+
+class KindFigures(DocumentPart):
+    """The requests of one kind of user; `arrivals` where they have a schedule, whatever became of those before."""
+
+    kind: str
+    requests: int
+    failures: int
+    rps: float
+    latency_ms: LatencyMs
+    arrivals: Arrivals | None = None
 
 
 class Host(DocumentPart):
@@ -174,6 +185,7 @@ class RunDocument(BaseModel):
     totals: Totals
     latency_ms: LatencyMs
     first_byte_ms: LatencyMs | None = None
+    kinds: list[KindFigures] = Field(default_factory=list)
     errors: dict[str, int]
     failures: list[FailureCount] = Field(default_factory=list)
     attribution: Attribution | None = None

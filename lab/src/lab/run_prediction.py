@@ -54,6 +54,9 @@ def measured_quantities(document: RunDocument) -> dict[Quantity, float]:
         found["travel_ms"] = sum(means.get(name, 0.0) for name in _TRAVEL)
     if document.host is not None and document.host.busy_share is not None:
         found["machine_busy_share"] = document.host.busy_share
+    arrivals = next((row.arrivals for row in document.kinds), None)
+    if arrivals is not None and document.window_seconds:
+        found["arrivals_rps"] = arrivals.started / document.window_seconds
     if document.series:
         found["users"] = sum(point.users for point in document.series) / len(document.series)
     return found

@@ -41,6 +41,18 @@ class ConnectionWitness(DocumentPart):
     open_at_end: int
 
 
+class Arrivals(DocumentPart):
+    """What became of the requests of an open load that were due: scheduled = started + dropped.
+
+    `late` of the started ones started more than 10 ms after their time.
+    """
+
+    scheduled: int
+    started: int
+    dropped: int
+    late: int
+
+
 class Witnesses(DocumentPart):
     """Three counts of the same run; null for a witness that did not answer."""
 
@@ -50,6 +62,7 @@ class Witnesses(DocumentPart):
     upstream: UpstreamWitness | None = None
     proxy_connections: ConnectionWitness | None = None
     upstream_connections: ConnectionWitness | None = None
+    arrivals: Arrivals | None = None
 
 
 class AuditCheck(DocumentPart):

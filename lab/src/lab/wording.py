@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from lab.conclusion import Advice, Bottleneck, Metric
 from lab.emulation import EmulatorStats, Network
 from lab.pool_figures import Pool
-from lab.run_document import RunDocument, SettingsAtEnds
+from lab.run_document import KindFigures, RunDocument, SettingsAtEnds
 from lab.run_name import run_name
 from lab.run_settings import changes
 from lab.wire.link import LinkConfig
@@ -76,6 +76,17 @@ def busy_words(pool: Pool) -> str:
         return f"{busy} of {pool.max} connections busy"
     open_now = "" if pool.open_at_end is None else f", connections open: {pool.open_at_end} of {pool.max}"
     return f"{busy} requests under way{open_now}"
+
+
+def kind_words(row: KindFigures) -> str:
+    """Return what the users of one kind did: `open(200/s): 1998 requests, 199.8 a second, p99 43 ms; ...`."""
+    p99 = "-" if row.latency_ms.p99 is None else f"{row.latency_ms.p99:.0f}"
+    failed = f", {row.failures} failed" if row.failures else ""
+    words = f"{row.kind}: {row.requests} requests{failed}, {row.rps:.1f} a second, p99 {p99} ms"
+    due = row.arrivals
+    if due is None:
+        return words
+    return f"{words}; of {due.scheduled} that were due {due.dropped} were dropped, {due.late} started late"
 
 
 def run_names(runs: Sequence[RunDocument]) -> list[str]:

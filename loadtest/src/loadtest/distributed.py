@@ -17,6 +17,7 @@ from locust.runners import STATE_INIT, STATE_MISSING, MasterRunner, WorkerRunner
 from lab.wire.service import WireModel
 from loadtest.first_bytes import FirstBytes
 from loadtest.generator_health import ProcessHealth, ProcessReport
+from loadtest.kind_counts import KindCounts
 
 KEY = "sandbox"
 """Where a worker's report has our part of it, a `WorkerReport`."""
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class WorkerReport(WireModel):
-    """What a worker sends beside Locust's counts: the run that it is of, its health, and the newest first bytes.
+    """What a worker sends beside Locust's counts: the run that it is of, its health, the newest first bytes and counts.
 
     `began_at` is the epoch second at which it started its users; `last`: none of them is running any more.
     """
@@ -37,6 +38,7 @@ class WorkerReport(WireModel):
     began_at: float
     last: bool
     first_bytes: dict[str, int]
+    kind_counts: dict[str, int]
     health: ProcessReport
 
 
@@ -50,12 +52,13 @@ class Worker:
         self._health = health
         self._last = False
         self._began_at = 0.0
-        self._first_bytes = FirstBytes.of(environment)
+        self._first_bytes, self._kind_counts = FirstBytes.of(environment), KindCounts.of(environment)
 
     def test_start(self, **_: Any) -> None:
         """Begin a run: Locust starts the users next."""
         self._last = False
         self._first_bytes.reset()
+        self._kind_counts.reset()
         self._began_at = time.time()
         self._health.begin()
 
@@ -66,6 +69,7 @@ class Worker:
             began_at=self._began_at,
             last=self._last,
             first_bytes=self._first_bytes.report(),
+            kind_counts=self._kind_counts.report(),
             health=self._health.report(warned=self._runner.cpu_warning_emitted),
         )
         data[KEY] = report.model_dump()
@@ -93,7 +97,7 @@ class Workers:
     def __init__(self, runner: MasterRunner) -> None:
         self._runner = runner
         self._run_id = ""
-        self._first_bytes = FirstBytes.of(runner.environment)
+        self._first_bytes, self._kind_counts = FirstBytes.of(runner.environment), KindCounts.of(runner.environment)
         self._reports: dict[str, ProcessReport] = {}
         self._began_at: float | None = None
         self._part: set[str] = set()
@@ -116,6 +120,7 @@ class Workers:
         if report is not None and report.run_id == self._run_id:
             self._part.add(client_id)
             self._first_bytes.take(report.first_bytes)
+            self._kind_counts.take(report.kind_counts)
             self._began_at = min(report.began_at, self._began_at or report.began_at)
             self._reports[client_id] = report.health
             if report.last:

@@ -21,6 +21,7 @@ from lab.wording import network_of
 from loadtest import counter_deltas as deltas
 from loadtest.account_builder import attribution_of, failures_of
 from loadtest.emulator_stats import link_stats, mock_stats
+from loadtest.kind_figures import arrivals_of, kinds_of
 from loadtest.observation import Observation
 from loadtest.process_deltas import closings_of, host_of, workers_of
 from loadtest.span import Span
@@ -64,6 +65,7 @@ def measured(seen: Observation) -> RunDocument:
         totals=_totals(part, deltas.retries(part.before, part.after)),
         latency_ms=part.counts.latency(),
         first_byte_ms=part.counts.first_byte(),
+        kinds=kinds_of(part.counts, part.seconds),
         errors=dict(sorted(whole.counts.errors.items(), key=lambda error: -error[1])),
         failures=failures_of(whole, witnesses),
         attribution=attribution_of(part, witnesses, bounded=pattern is None or pattern.bounded),
@@ -108,6 +110,7 @@ def _witnesses(seen: Observation) -> Witnesses:
     return Witnesses(
         locust_requests=counts.requests,
         locust_failures=counts.failures,
+        arrivals=arrivals_of(counts),
         proxy=deltas.proxy_witness(before, after, seen.run_id),
         upstream=deltas.upstream_witness(before, after, seen.run_id),
         proxy_connections=deltas.proxy_connections(before, after),

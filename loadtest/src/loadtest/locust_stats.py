@@ -1,14 +1,15 @@
 """What Locust counted: a value that is copied out of its statistics, added and compared."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from lab.run_document import LatencyMs
+from loadtest.kind_counts import by_row
 from service_kit.histogram import difference, percentile
 
 if TYPE_CHECKING:  # importing Locust patches the whole process: the pure parts do without
-    from locust.stats import RequestStats
+    from locust.stats import RequestStats, StatsEntry
 
 _Key = TypeVar("_Key")
 
@@ -31,7 +32,10 @@ def three_digits(response_time: int | float) -> float:
 
 @dataclass(frozen=True)
 class Counts:
-    """Requests of a run so far. Times are in ms, `last_at` is the epoch second of the last answer."""
+    """Requests of a run so far. Times are in ms, `last_at` is the epoch second of the last answer.
+
+    `rows`: those of each kind of user, where there is another than the default; `events`: what they counted beside.
+    """
 
     requests: int = 0
     failures: int = 0
@@ -41,27 +45,36 @@ class Counts:
     response_times: Mapping[float, int] = field(default_factory=dict)
     errors: Mapping[str, int] = field(default_factory=dict)
     first_bytes: Mapping[float, int] = field(default_factory=dict)
+    events: Mapping[str, int] = field(default_factory=dict)
+    rows: Mapping[str, "Counts"] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, stats: "RequestStats", first_bytes: Mapping[float, int]) -> Self:
-        total = stats.total
+    def of(
+        cls, stats: "RequestStats", first_bytes: Mapping[float, int], kind_counts: Mapping[str, int] | None = None
+    ) -> Self:
         errors: dict[str, int] = {}
         for error in list(stats.errors.values()):
             name = str(error.error)
             errors[name] = errors.get(name, 0) + error.occurrences
+        rows = {row: cls(events=events) for row, events in by_row(kind_counts or {}).items()}
+        for (name, _), entry in list(stats.entries.items()):
+            if row := name.partition(" ")[2]:
+                rows[row] = rows.get(row, cls()) + cls._of_entry(entry)
+        return replace(cls._of_entry(stats.total), errors=errors, first_bytes=dict(first_bytes), rows=rows)
+
+    @classmethod
+    def _of_entry(cls, entry: "StatsEntry") -> Self:
         return cls(
-            requests=total.num_requests,
-            failures=total.num_failures,
-            total_ms=float(total.total_response_time),
-            max_ms=float(total.max_response_time),
-            last_at=total.last_request_timestamp,
-            response_times={float(key): count for key, count in total.response_times.items()},
-            errors=errors,
-            first_bytes=dict(first_bytes),
+            requests=entry.num_requests,
+            failures=entry.num_failures,
+            total_ms=float(entry.total_response_time),
+            max_ms=float(entry.max_response_time),
+            last_at=entry.last_request_timestamp,
+            response_times={float(key): count for key, count in entry.response_times.items()},
         )
 
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
+    def __add__(self, other: "Counts") -> Self:
+        return type(self)(
             requests=self.requests + other.requests,
             failures=self.failures + other.failures,
             total_ms=self.total_ms + other.total_ms,
@@ -70,7 +83,12 @@ class Counts:
             response_times=_sum(self.response_times, other.response_times),
             first_bytes=_sum(self.first_bytes, other.first_bytes),
             errors=_sum(self.errors, other.errors),
+            events=_sum(self.events, other.events),
+            rows={row: self.row(row) + other.row(row) for row in {**self.rows, **other.rows}},
         )
+
+    def row(self, name: str) -> "Counts":
+        return self.rows.get(name, Counts())
 
     def percentile_since(self, earlier: "Counts", fraction: float) -> float | None:
         """Return the response time below which that fraction of the requests since `earlier` lie."""
@@ -91,6 +109,8 @@ class Counts:
             response_times=added,
             first_bytes=difference(self.first_bytes, earlier.first_bytes),
             errors={kind: more for kind, count in self.errors.items() if (more := count - earlier.errors.get(kind, 0))},
+            events={name: count - earlier.events.get(name, 0) for name, count in self.events.items()},
+            rows={name: row.since(earlier.row(name)) for name, row in self.rows.items()},
         )
 
     def latency(self) -> LatencyMs:

@@ -21,9 +21,9 @@ from loadtest.options import add_options
 from loadtest.recorder import Recorder
 from loadtest.service_settings import ServiceSettings
 from loadtest.settings import Settings
-from loadtest.user import ClosedLoopUser
+from loadtest.users.locust_user import KindsDispatcher, SandboxUser, take_kinds
 
-__all__ = ["ClosedLoopUser"]
+__all__ = ["SandboxUser"]
 
 LISTENED = (
     "test_start",
@@ -61,6 +61,8 @@ def on_init(environment: Environment, runner: Any, web_ui: WebUI | None, **_: An
     for name in LISTENED:
         if (method := getattr(listener, name, None)) is not None:
             getattr(HOOKS, name).add_listener(guarded(method))
+    HOOKS.test_start.add_listener(guarded(lambda environment, **_: take_kinds(environment)))
+    environment.dispatcher_class = KindsDispatcher
     if isinstance(listener, Recorder) and listener.workers is not None:
         HOOKS.worker_report.add_listener(guarded(listener.workers.worker_report))
     if isinstance(listener, Recorder) and web_ui is not None:

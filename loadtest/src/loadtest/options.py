@@ -22,6 +22,7 @@ _HELP = {
     "run_label": "a name for this run, to find and compare it by",
     "request_path": "what the users GET from the host",
     "pattern": "how the proxy calls the upstream: forwarding, or one of the common calling patterns",
+    "user_kind": "what the users do: closed, closed(think=1s), pace(2s), open(200/s); several: 3 * closed; open(20/s)",
     "objective": "what the run is to reach, like p99 < 1s, throughput > 50/s",
 }
 """Settings that the start form can change for a run."""
@@ -30,6 +31,7 @@ _FORM: dict[str, tuple[str, type[BaseSettings], str]] = {
     "run_label": ("Run label", Settings, "run_label"),
     "request_path": ("Request path", Settings, "request_path"),
     "pattern": ("Pattern", Settings, "pattern"),
+    "user_kind": ("User kind", Settings, "user_kind"),
     "objective": ("Objective", Settings, "objective"),
     "host": ("Host", LocustSettings, "host"),
     "run_time": ("Run time", LocustSettings, "run_time"),
@@ -91,6 +93,7 @@ def settings_of_load(options: Namespace, *, users: int, processes: int, run_time
         "LOCUST_STOP_TIMEOUT": f"{float(options.stop_timeout or 0):g}s",
         "LAB_REQUEST_PATH": options.request_path,
         "LAB_PATTERN": options.pattern,
+        "LAB_USER_KIND": options.user_kind,
         "LAB_OBJECTIVE": options.objective or None,
     }
 

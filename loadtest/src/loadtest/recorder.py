@@ -27,6 +27,7 @@ from loadtest.distributed import Workers
 from loadtest.document_builder import document
 from loadtest.first_bytes import FirstBytes
 from loadtest.generator_health import ProcessHealth, ProcessReport, generator
+from loadtest.kind_counts import KindCounts
 from loadtest.live_history import LiveHistory
 from loadtest.locust_glue import guarded
 from loadtest.locust_stats import Counts
@@ -43,7 +44,7 @@ class Recorder:
 
     def __init__(self, environment: Environment, settings: Settings, health: ProcessHealth) -> None:
         self.environment = environment
-        self._first_bytes = FirstBytes.of(environment)
+        self._first_bytes, self._kind_counts = FirstBytes.of(environment), KindCounts.of(environment)
         self.settings = settings
         self.store = RunStore(settings.runs_dir)
         self.current: ActiveRun | None = None
@@ -105,12 +106,14 @@ class Recorder:
         for line in correct(options):
             log.warning(line)
         options.run_id, self._next_id = self._next_id or new_run_id(datetime.now(UTC)), ""
+        options.run_users, options.run_processes = options.num_users or 1, self.worker_count()
         services = self.services()
         before = services.snapshot()
         if (refused := refusal(options.pattern, before.proxy_config)) is not None:
             log.warning(refused)
             before = replace(before, notes={**before.notes, "pattern": refused})
         self._first_bytes.reset()
+        self._kind_counts.reset()
         self._health.begin()
         if self.workers is not None:
             self.workers.begin(options.run_id)
@@ -141,6 +144,7 @@ class Recorder:
         if self.current is not None:
             self.current.reset(self._counts())
         self._first_bytes.reset()
+        self._kind_counts.reset()
 
     def test_stopping(self, **_: Any) -> None:
         """The users are being stopped; until the run is saved the recorder is not idle."""
@@ -207,7 +211,7 @@ class Recorder:
         return [self._health.report(warned=warned), *(self.workers.reports() if self.workers is not None else [])]
 
     def _counts(self) -> Counts:
-        return Counts.of(self.environment.stats, self._first_bytes.times)
+        return Counts.of(self.environment.stats, self._first_bytes.times, self._kind_counts.counts)
 
     def _run_time(self) -> float | None:
         if self.environment.web_ui is not None:

@@ -14,6 +14,8 @@ from lab import run_name
 from lab.calling_pattern import PATTERNS
 from lab.objective import OBJECTIVE_RULE, parse_objective
 from lab.run_settings import timespan_seconds
+from lab.user_kind import CLOSED
+from loadtest.users.catalogue import allowed_kinds, parse_user_kinds
 from service_kit.settings_errors import ContradictionError
 
 
@@ -54,6 +56,11 @@ def _objective(text: str) -> str:
     return "" if objective is None else objective.text
 
 
+def _user_kind(text: str) -> str:
+    parse_user_kinds(text)
+    return " ".join(text.split())
+
+
 def allowed(words: str) -> JsonDict:
     """Return the note on a field with what its validator allows, in words."""
     return {"allowed": words}
@@ -65,6 +72,7 @@ HttpUrl = Annotated[
 Port = Annotated[int, Field(ge=1, le=65_535)]
 RequestPath = Annotated[str, AfterValidator(_path), Field(json_schema_extra=allowed("a path that begins with /"))]
 PatternName = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra=allowed(", ".join(PATTERNS)))]
+UserKind = Annotated[str, AfterValidator(_user_kind), Field(json_schema_extra=allowed(allowed_kinds()))]
 ObjectiveText = Annotated[str, AfterValidator(_objective), Field(json_schema_extra=allowed(OBJECTIVE_RULE))]
 RunLabel = Annotated[run_name.RunLabel, Field(json_schema_extra=allowed(run_name.LABEL_RULE))]
 RunTime = Annotated[
@@ -98,6 +106,11 @@ class Settings(BaseSettings):
     pattern: PatternName = Field(
         "forward",
         description="How the proxy calls the upstream: forward, or a calling pattern of those `/-/patterns` lists.",
+    )
+    user_kind: UserKind = Field(
+        CLOSED,
+        description="What the users do: a closed loop, a constant pace, open arrivals at a rate; several kinds, with "
+        "weights, are joined by `;` (docs/users.md).",
     )
     objective: ObjectiveText = Field(
         "",

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args
 from urllib.parse import parse_qsl
 
+from service_kit.duration import parse_duration
 from upstream_mock.asgi import OPTIONS_KEY, Scope
-from upstream_mock.duration import parse_duration
 from upstream_mock.latency.distribution import OWN_LONGEST_SECONDS, Distribution
 from upstream_mock.latency.parse import parse_latency
 from upstream_mock.payload import (

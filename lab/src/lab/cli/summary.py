@@ -11,7 +11,15 @@ from lab.calling_pattern import FORWARD
 from lab.cli.console import number
 from lab.prediction.words import outcome_rows
 from lab.run_document import RunDocument
-from lab.wording import busy_words, changed_words, injected_words, network_line, promise_words, upstream_words
+from lab.wording import (
+    busy_words,
+    changed_words,
+    injected_words,
+    kind_words,
+    network_line,
+    promise_words,
+    upstream_words,
+)
 
 UNUSED_BY_PATTERNS = {"PROXY_CLIENT": "httpx", "PROXY_QUEUE": "client"}
 """Settings that do not concern a calling pattern, which makes its own client, and their defaults."""
@@ -32,6 +40,8 @@ def _figures(document: RunDocument) -> Table:
     totals, latency, pool = document.totals, document.latency_ms, document.pool
     table = _two_columns()
     table.add_row("load", f"{document.users} users, {_measured(document)}{_pattern(document)}")
+    for row in document.kinds:
+        table.add_row("", Text(kind_words(row)))
     if document.tuning:
         table.add_row("tuned", f"the proxy, in {len(document.tuning)} ways, named in the document under tuning")
     if network := network_line(document.network, document.link):

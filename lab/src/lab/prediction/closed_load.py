@@ -45,7 +45,7 @@ def closed_load(work: Workload) -> Forecast:
     wait_p99 = max(quantile_seconds(one.waits, 0.99) for one, _ in found)
     return Forecast(
         throughput_rps=answered,
-        latency_mean_ms=work.users / finished * 1e3,  # Little's law
+        latency_mean_ms=(work.users / finished - work.think_seconds) * 1e3,  # Little's law
         latency_p99_ms=_slowest(found, 0.99),
         latency_p50_ms=_slowest(found, 0.5),
         latency_p90_ms=_slowest(found, 0.9),
@@ -81,7 +81,7 @@ def _worker(work: Workload, users: int) -> _Worker:
     else:
         finds = (*solved.finds[: admitted - 1], math.fsum(solved.finds[admitted - 1 :]))  # the rest is not admitted yet
         waits = Departures(finds, places, full, work.work.scv).longer
-    rest = users / solved.throughput - wait - work.work.mean_seconds
+    rest = users / solved.throughput - work.think_seconds - wait - work.work.mean_seconds
     return _Worker(solved.throughput, solved.throughput, wait, waits, plus_work(waits, work.work, rest), held)
 
 
@@ -108,7 +108,8 @@ def _solved(work: Workload, users: int, places: int, assumed_rps: float) -> tupl
     within = _throughputs_within(work, places, holding / (1 - assumed_rps * before))
     generator = work.generator_cpu_seconds / max(work.generator_processes / work.workers, 1.0)
     queues = [generator, before / (1 - assumed_rps * holding)]
-    solved = one_station(users, work.generator_cpu_seconds - generator, queues, lambda k: within[min(k, places)])
+    delay = work.think_seconds + work.generator_cpu_seconds - generator
+    solved = one_station(users, delay, queues, lambda k: within[min(k, places)])
     return solved, within[places]
 
 

@@ -10,6 +10,7 @@ from lab.calling_pattern import CallingPattern
 from lab.prediction.calibration import COSTS, GENERATOR_CPU_MS, ClientCost
 from lab.prediction.predict import predict
 from lab.prediction.workload import Forecast, ServiceTime, Workload
+from lab.user_kind import CLOSED, ClosedLoad, OpenLoad, modelled_load
 from lab.wire.mock import LatencyFigures
 
 RETRANSMISSION_SECONDS = 0.2
@@ -42,10 +43,11 @@ class ReportedSettings:
         self._check()
         assert self.latency is not None
         client = self.client
-        users, workers = int(_number(self.load, "LOCUST_USERS")), int(_number(self.proxy, "UVICORN_WORKERS"))
+        load, workers = self.users_load(), int(_number(self.proxy, "UVICORN_WORKERS"))
+        users, is_open = int(_number(self.load, "LOCUST_USERS")), isinstance(load, OpenLoad)
         connections = self._places()
         admitted = self._admitted()
-        in_pool = min(users / workers, admitted or math.inf)
+        in_pool = min(self._in_flight() / workers, admitted or math.inf)
         reopens = self.opened_per_request() > 0.5
         in_client = self.proxy.get("PROXY_QUEUE") == "client" and not reopens  # measured: these cost no more
         in_client = in_client and not self.multiplexed
@@ -68,7 +70,10 @@ class ReportedSettings:
             generator_cpu_seconds=GENERATOR_CPU_MS / 1e3,
             generator_processes=int(_optional(self.load, "LOCUST_PROCESSES") or 1),
             cpu_in_turns=reopens,
-            start_together=(_optional(self.load, "LOCUST_SPAWN_RATE") or users) >= users,
+            arrivals_per_second=load.rate if isinstance(load, OpenLoad) else None,
+            arrivals_scv=0.0 if isinstance(load, OpenLoad) and load.arrivals == "constant" else 1.0,
+            think_seconds=0.0 if isinstance(load, OpenLoad) else load.think,
+            start_together=not is_open and (_optional(self.load, "LOCUST_SPAWN_RATE") or users) >= users,
             error_share=_optional(self.upstream, "UPSTREAM_ERROR_RATE") or 0.0,
             opened_share=self.opened_per_request(),
         )
@@ -87,6 +92,26 @@ class ReportedSettings:
                 "and what cutting them off does to the others is not modelled"
             )
         return found
+
+    def users_load(self) -> ClosedLoad | OpenLoad:
+        """Return what the users do. Raises Unpredictable for what no model describes."""
+        text = str(self.load.get("LAB_USER_KIND", CLOSED))
+        load = modelled_load(text)
+        if load is None:
+            raise Unpredictable(f"LAB_USER_KIND={text}: only a closed load and an open one are modelled")
+        return load
+
+    def _in_flight(self) -> float:
+        """Return how many requests are under way, at most in a closed load, about so many in an open one."""
+        load = self.users_load()
+        if isinstance(load, ClosedLoad):
+            return _number(self.load, "LOCUST_USERS")
+        assert self.latency is not None
+        places = self._places() * _number(self.proxy, "UVICORN_WORKERS")
+        hold = self.latency.mean_ms / 1e3 + _number(self.network, "rtt_ms") / 1e3
+        beyond = max(load.rate * hold - places, 0.0) / hold if hold else 0.0
+        waiting = beyond * _number(self.proxy, "PROXY_POOL_TIMEOUT_SECONDS")
+        return min(load.rate * hold + waiting, load.in_flight)
 
     def _open_connections(self, in_pool: float) -> float:
         return 1.0 if self.multiplexed else min(in_pool, _number(self.proxy, "PROXY_MAX_CONNECTIONS"))
@@ -129,7 +154,7 @@ class ReportedSettings:
         carried = _optional(self.upstream, "UPSTREAM_MAX_REQUESTS_PER_CONNECTION")
         per_request = 1.0 if self.upstream.get("UPSTREAM_FRAMING") == "close" else 1 / (carried or math.inf)
         busy = min(
-            _number(self.load, "LOCUST_USERS") / _number(self.proxy, "UVICORN_WORKERS"),
+            self._in_flight() / _number(self.proxy, "UVICORN_WORKERS"),
             _number(self.proxy, "PROXY_MAX_CONNECTIONS"),
         )
         if self.multiplexed:

@@ -1,4 +1,4 @@
-"""What an open load shows: Poisson arrivals at a rate, whatever became of the requests before them.
+"""What an open load shows: arrivals at a rate, whatever became of the requests before them.
 
 Each worker is M/G/c whose servers are the pool's connections, or the upstream's servers where these are fewer.
 """
@@ -21,10 +21,11 @@ def open_load(work: Workload, arrivals_per_second: float) -> Forecast:
         return _overloaded(work, arrivals_per_second, served * work.workers)
     if capacity / mean < work.connections / hold:
         # of those who wait for the upstream, only the ones beyond the pool's connections wait in the pool
-        queue = OpenQueue(arrivals, mean, max(int(capacity), 1), work.work.scv)
+        queue = OpenQueue(arrivals, mean, max(int(capacity), 1), work.work.scv, work.arrivals_scv)
         beyond = queue.utilisation ** max(work.connections - queue.count, 0)
     else:
-        queue, beyond = OpenQueue(arrivals, hold, work.connections, work.work.scv * (mean / hold) ** 2), 1.0
+        scv = work.work.scv * (mean / hold) ** 2
+        queue, beyond = OpenQueue(arrivals, hold, work.connections, scv, work.arrivals_scv), 1.0
     took = plus_work(queue.waits_longer, work.work, hold - mean)
     patience = work.pool_timeout_seconds
     given_up = beyond * queue.waits_longer(patience) if math.isfinite(patience) else 0.0

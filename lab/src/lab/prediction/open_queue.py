@@ -1,5 +1,7 @@
 """M/G/c: Poisson arrivals, a general service time, several servers, first come first served.
 
+Other arrivals than Poisson (GI/G/c) by the same approximation.
+
 Sources:
 * D. Gross, J. Shortle, J. Thompson, C. Harris, Fundamentals of Queueing Theory, 4th edition, section 2.3: M/M/c,
   Erlang's C formula.
@@ -22,12 +24,16 @@ def erlang_c(offered: float, count: int) -> float:
 
 @dataclass(frozen=True)
 class OpenQueue:
-    """M/G/c below saturation. `scv`: squared coefficient of variation of the service time, 1 for an exponential one."""
+    """M/G/c below saturation. `scv`: squared coefficient of variation of the service time, 1 for an exponential one.
+
+    `arrivals_scv`: that of the times between arrivals, 1 for Poisson.
+    """
 
     arrivals_per_second: float
     service_seconds: float
     count: int
     scv: float = 1.0
+    arrivals_scv: float = 1.0
 
     @property
     def utilisation(self) -> float:
@@ -42,7 +48,7 @@ class OpenQueue:
     def mean_wait_seconds(self) -> float:
         """The mean wait of all arrivals."""
         free_per_second = self.count / self.service_seconds - self.arrivals_per_second
-        return self.waits / free_per_second * (1 + self.scv) / 2
+        return self.waits / free_per_second * (self.arrivals_scv + self.scv) / 2
 
     def waits_longer(self, seconds: float) -> float:
         """Return P(wait > seconds): an exponential tail through the mean, exact for exponential service."""

@@ -23,6 +23,7 @@ _WORDS: Mapping[Quantity, str] = {
     "upstream_ms": "the upstream took {measured:.4g} ms in the mean, {assumed:.4g} ms were assumed",
     "travel_ms": "connecting and round trips took {measured:.3g} ms a request, {assumed:.3g} ms were assumed",
     "failed_share": "{measured:.1%} of the requests failed, {assumed:.1%} were expected to",
+    "arrivals_rps": "{measured:.1f} requests a second arrived, {assumed:.1f} were assumed",
     "machine_busy_share": "{measured:.0%} of the machine was busy, less than {assumed:.0%} was assumed",
     "users": "{measured:.0f} users were there in the mean, {assumed:.0f} were assumed",
 }
@@ -79,6 +80,8 @@ def _with(work: Workload, quantity: Quantity, value: float) -> Workload | None:
     if quantity == "upstream_ms":
         mean_ms = work.work.mean_seconds * 1e3
         return replace(work, work=scaled(work.work, value / mean_ms)) if mean_ms else None
+    if quantity == "arrivals_rps":
+        return replace(work, arrivals_per_second=value) if value > 0 else None
     if quantity == "users":
         return replace(work, users=round(value)) if value >= 1 else None
     if quantity in ("failed_share", "machine_busy_share"):

@@ -7,10 +7,17 @@ from pydantic import JsonValue
 from lab.document_part import DocumentPart
 from lab.prediction.calibration import SOURCE
 from lab.prediction.from_settings import ReportedSettings, Unpredictable
-from lab.prediction.workload import Forecast
+from lab.prediction.workload import Forecast, Workload
 
 Quantity = Literal[
-    "proxy_cpu_ms", "generator_cpu_ms", "upstream_ms", "travel_ms", "failed_share", "users", "machine_busy_share"
+    "proxy_cpu_ms",
+    "generator_cpu_ms",
+    "upstream_ms",
+    "travel_ms",
+    "failed_share",
+    "users",
+    "arrivals_rps",
+    "machine_busy_share",
 ]
 
 MACHINE_BUSY_SHARE = 0.9
@@ -105,17 +112,22 @@ def assumptions_of(settings: ReportedSettings) -> tuple[Assumption, ...]:
             value=work.error_share,
             words=_failures(work.error_share, settings.upstream.get("UPSTREAM_FAULT")),
         ),
-        Assumption(
-            quantity="users",
-            value=work.users,
-            words=f"{work.users} users, each with its next request as soon as it has its answer",
-        ),
+        _load(work),
         Assumption(
             quantity="machine_busy_share",
             value=MACHINE_BUSY_SHARE,
             words=f"no service waits for a core: less than {MACHINE_BUSY_SHARE:.0%} of the machine is busy",
         ),
     )
+
+
+def _load(work: Workload) -> Assumption:
+    if work.arrivals_per_second is not None:
+        words = f"{work.arrivals_per_second:g} requests a second arrive, whatever became of those before"
+        return Assumption(quantity="arrivals_rps", value=work.arrivals_per_second, words=words)
+    after = f"{work.think_seconds:g} s after" if work.think_seconds else "as soon as"
+    words = f"{work.users} users, each with its next request {after} it has its answer"
+    return Assumption(quantity="users", value=work.users, words=words)
 
 
 def _failures(error_share: float, faults: JsonValue) -> str:

@@ -33,13 +33,15 @@ class ServiceTime:
 class Workload:
     """A load and what its requests need.
 
-    `users` make a closed load: each sends its next request when the last is answered. `arrivals_per_second` make an
-    open one instead. `connections` and `max_in_flight` are per worker. A request needs a share of `cpu_before_pool` of
-    the proxy's CPU before it asks for a connection. It holds that for its round trips (`travel_seconds`), the rest of
-    the CPU, the link's bandwidth (`link_seconds` of all of it) and the upstream's work, which waits for one of
-    `capacity` servers. The upstream answers a share of `error_share` by an error; a share of `opened_share` opens a
-    connection. With users who start together and a constant upstream requests stay in bunches; `cpu_in_turns`: the CPU
-    works on all of a bunch in turns.
+    `users` make a closed load: each sends its next request `think_seconds` after the last is answered.
+    `arrivals_per_second` make an open one instead; `arrivals_scv` is of the times between them: 1 for Poisson arrivals,
+    0 for constant ones. `connections` and `max_in_flight` are per worker.
+
+    A request needs a share of `cpu_before_pool` of the proxy's CPU before it asks for a connection. It holds that for
+    its round trips (`travel_seconds`), the rest of the CPU, the link's bandwidth (`link_seconds` of all of it) and the
+    upstream's work, which waits for one of `capacity` servers. The upstream answers a share of `error_share` by an
+    error; a share of `opened_share` opens a connection. With users who start together and a constant upstream requests
+    stay in bunches; `cpu_in_turns`: the CPU works on all of a bunch in turns.
     """
 
     users: int
@@ -53,6 +55,8 @@ class Workload:
     max_in_flight: int | None = None
     pool_timeout_seconds: float = math.inf
     arrivals_per_second: float | None = None
+    arrivals_scv: float = 1.0
+    think_seconds: float = 0.0
     generator_cpu_seconds: float = 0.0
     generator_processes: int = 1
     link_seconds: float = 0.0

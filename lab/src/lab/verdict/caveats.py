@@ -10,6 +10,9 @@ from lab.wording import injected_words
 WORTH_A_WORD = 0.02
 """Share of the users' time from which on an emulator's lateness is mentioned."""
 
+MISSED = 0.01
+"""Share of the arrivals that were dropped or late from which on it is mentioned."""
+
 _EMULATORS = {"upstream": "the mock upstream", "network": "the emulated network"}
 _PARTS = {"proxy": "the proxy", "upstream": "the mock upstream", "link": "the emulated network"}
 
@@ -20,6 +23,7 @@ def caveats(facts: Facts) -> list[Caveat]:
         _late(facts, "upstream", run.upstream),
         _late(facts, "network", run.link),
         _window(facts),
+        _arrivals(facts),
         _full(facts),
         _failures(facts),
         _descriptors(facts),
@@ -45,6 +49,20 @@ def _window(facts: Facts) -> Caveat | None:
     if window is None or window.steady:
         return None
     return Caveat(about="window", because=f"ramp and end are averaged in: {window.because}")
+
+
+def _arrivals(facts: Facts) -> Caveat | None:
+    found = facts.run.witnesses.arrivals
+    if found is None or not found.scheduled:
+        return None
+    missed, late = found.dropped / found.scheduled, found.late / found.scheduled
+    if max(missed, late) < MISSED:
+        return None
+    because = (
+        f"the load was not quite as set: of {found.scheduled} arrivals {found.dropped} were dropped, because as many "
+        f"requests as LAB_USER_KIND's in_flight were under way, and {found.late} started late"
+    )
+    return Caveat(about="arrivals", because=because, share=round(missed, 4))
 
 
 def _full(facts: Facts) -> Caveat | None:

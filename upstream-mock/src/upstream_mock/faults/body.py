@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from service_kit.duration import LONGEST_SECONDS
 from upstream_mock.asgi import BODILESS, Message, Scope
-from upstream_mock.duration import LONGEST_SECONDS
 from upstream_mock.faults.runtime.fault import Fault, count, seconds
 from upstream_mock.faults.runtime.faulted_request import FaultedRequest
 

@@ -2,13 +2,12 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from random import Random
 from statistics import NormalDist
-from typing import Annotated, Any, ClassVar, get_type_hints
+from typing import Annotated, ClassVar
 
-from upstream_mock.duration import LONGEST_SECONDS, parse_duration
+from service_kit.duration import LONGEST_SECONDS, parse_duration
 
 OWN_LONGEST_SECONDS = 60.0
 """The longest latency that a request may ask for itself."""
@@ -43,12 +42,6 @@ class Distribution(ABC):
     @abstractmethod
     def quantile(self, u: float) -> float:
         """The latency in seconds which a share `u` (0 <= u < 1) of the draws stays below; may be negative."""
-
-    @classmethod
-    def readers(cls) -> dict[str, Callable[[str], Any]]:
-        """What reads the text of each argument, in order."""
-        hints = get_type_hints(cls, include_extras=True)
-        return {field.name: hints[field.name].__metadata__[0] for field in fields(cls)}
 
 
 def standard_normal(u: float) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from upstream_mock.duration import parse_duration
+from service_kit.duration import parse_duration
 from upstream_mock.latency.distribution import Distribution, Seconds, Share, standard_normal
 
 MAX_LINES = 1_000_000

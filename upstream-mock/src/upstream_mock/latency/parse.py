@@ -3,13 +3,11 @@
 import importlib
 import inspect
 import pkgutil
-import re
 from functools import cache
 
+from service_kit.call_text import parse_call
 from upstream_mock import latency
 from upstream_mock.latency.distribution import Distribution
-
-_CALL = re.compile(r"([a-z]+)\s*\((.*)\)")
 
 
 @cache
@@ -39,23 +37,7 @@ def parse_latency(text: str, *, by_request: bool = False) -> Distribution:
 
     `by_request`: the text came with a request, which may not make the mock read files.
     """
-    match = _CALL.fullmatch(text.strip())
-    if match is None or match[1] not in distributions():
-        raise ValueError("not a distribution")
-    kind = distributions()[match[1]]
-    if by_request and kind.at_start_only:
-        raise ValueError(f"{match[1]} only as the mock starts")
-    readers = kind.readers()
-    names = list(readers)
-    usage = f"{match[1]}({', '.join(names)})"
-    given: dict[str, object] = {}
-    for position, argument in enumerate(match[2].split(",")):
-        name, equals, value = (part.strip() for part in argument.rpartition("="))
-        if not equals:
-            name = names[position] if position < len(names) else ""
-        if name not in names or name in given:
-            raise ValueError(f"{argument.strip()!r} is one too many or unknown in {usage}")
-        given[name] = readers[name](value)
-    if missing := [name for name in names if name not in given]:
-        raise ValueError(f"{usage} lacks {' and '.join(missing)}")
-    return kind(**given)
+    name = text.partition("(")[0].strip()
+    if by_request and name in distributions() and distributions()[name].at_start_only:
+        raise ValueError(f"{name} only as the mock starts")
+    return parse_call(text, distributions(), "a distribution")

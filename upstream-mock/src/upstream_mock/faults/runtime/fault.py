@@ -4,8 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, ClassVar
 
+from service_kit.duration import parse_duration
 from upstream_mock.asgi import Scope
-from upstream_mock.duration import parse_duration
 from upstream_mock.faults.runtime.faulted_request import FaultedRequest
 from upstream_mock.pausable_listener import PausableListener
 

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable
 
-from upstream_mock.duration import parse_duration
+from service_kit.duration import parse_duration
 from upstream_mock.faults.runtime.fault import Fault, parameters, whole
 from upstream_mock.faults.runtime.registry import discover, find, spelled
 from upstream_mock.faults.runtime.rule import Rule
