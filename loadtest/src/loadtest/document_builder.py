@@ -29,7 +29,8 @@ from loadtest.span import Span
 
 def document(seen: Observation) -> RunDocument:
     """Build the run document: counts, differences of counters, audit, verdict, and what was to be expected."""
-    run = measured(seen)
+    kinds = kinds_of(seen.steady.counts, seen.steady.seconds)
+    run = measured(seen).model_copy(update={"kinds": kinds})
     if (objective := parse_objective(str(seen.load_settings.get("LAB_OBJECTIVE") or ""))) is not None:
         run = run.model_copy(update={"objective": objective.outcome(run.figures)})
     settings = seen.whole.before.reported_settings(seen.load_settings)
@@ -43,7 +44,7 @@ def measured(seen: Observation) -> RunDocument:
     generator = seen.generator.model_copy(update={"cpu_cores": part.generator_cpu_cores})
     cores = deltas.cpu_cores(part.before, part.after, generator.cpu_cores)
     ledger, slowest = deltas.ledger_of(seen.ledger, seen.run_id) if seen.ledger else (None, [])
-    proxy, link = seen.proxy_config, seen.link_config
+    proxy = seen.proxy_config
     return RunDocument(
         id=seen.run_id,
         label=seen.label,
@@ -65,7 +66,6 @@ def measured(seen: Observation) -> RunDocument:
         totals=_totals(part, deltas.retries(part.before, part.after)),
         latency_ms=part.counts.latency(),
         first_byte_ms=part.counts.first_byte(),
-        kinds=kinds_of(part.counts, part.seconds),
         errors=dict(sorted(whole.counts.errors.items(), key=lambda error: -error[1])),
         failures=failures_of(whole, witnesses),
         attribution=attribution_of(part, witnesses, bounded=pattern is None or pattern.bounded),
@@ -78,7 +78,7 @@ def measured(seen: Observation) -> RunDocument:
         witnesses=witnesses,
         audit=audit(witnesses),
         generator=generator,
-        network=network_of(link) if link else None,
+        network=network_of(seen.link_config) if seen.link_config else None,
         link=link_stats(part, whole, cores["link"]),
         upstream=mock_stats(part, whole, cores["upstream"]),
         series=[each.model_copy(update={"part": part.window.part(each.t_seconds)}) for each in seen.series],
