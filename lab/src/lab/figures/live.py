@@ -112,7 +112,12 @@ def _spent(place: Place) -> Value:
 def _rate(points: Sequence[LivePoint]) -> Figure:
     failed = [
         _line(
-            points, f"failed: {_name(owner)}", colour, f"requests a second failed, the {_name(owner)}'s", _failed(owner)
+            points,
+            f"failed: {_name(owner)}",
+            colour,
+            f"requests a second failed, the {_name(owner)}'s",
+            _failed(owner),
+            dash="dash",
         )
         for owner, colour in OWNER_COLOURS.items()
         if any(point.failed_rps.get(owner) for point in points)
