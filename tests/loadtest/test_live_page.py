@@ -1,10 +1,14 @@
 """The tab Pool in Locust's page, and what it asks for: in front of a target that answers like both services."""
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from browser import Browser
+from lab.store import RunStore
+from support.documents import run_document
 from support.eventually import eventually_sync
 from support.locust import Target, WebUi, serving
 
@@ -50,6 +54,12 @@ def test_only_new_points_are_answered_and_the_last_run_stays(
     ended = web_ui.json("/lab/pool.json")
     assert (ended["run"]["id"], ended["run"]["state"]) == (run, "ended")
     assert ended["run"]["limit"]["advice"] == document["verdict"]["advice"]["words"]
+    RunStore(Path(variables["LAB_RUNS_DIR"])).write(
+        run_document("zz", label="of another Locust", started_at=datetime(2100, 1, 1, tzinfo=UTC))
+    )
+    assert web_ui.json("/lab/pool.json")["run"]["name"] == "of another Locust"
+    Path(variables["LAB_RUNS_DIR"], "zz.json").unlink()
+    assert web_ui.json("/lab/pool.json")["run"]["id"] == run
     with serving(variables, target) as again:
         saved = again.json("/lab/pool.json")
         assert (saved["run"]["id"], saved["run"]["state"]) == (run, "ended")
@@ -90,6 +100,24 @@ def test_the_tab_shows_the_run_and_hides_with_it(web_ui: WebUi) -> None:
         assert browser.evaluate(points) >= before, "a page that is loaded again has the run from its beginning"
         assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth") is True
         assert browser.errors == []
+
+
+APPENDED = """import('./static/live_figures.js').then(({ appended }) => {
+  const trace = (name, legendrank, x, y) => ({ name, legendrank, x, y });
+  const first = appended(undefined, { data: [trace('b', 2, [1, 2], [5, 6])], layout: {} }, 3);
+  const more = appended(first, { data: [trace('a', 1, [3, 4], [7, 8])], layout: { title: 'new' } }, 3);
+  return [first.data.length, more.layout.title, more.data.map((one) => [one.name, one.x, one.y])];
+})"""
+
+
+@pytest.mark.browser
+def test_new_points_are_appended_by_the_names_of_their_lines(web_ui: WebUi) -> None:
+    """A line that is new has gaps before, one that is missing gaps after; the oldest points go."""
+    with Browser(1280, 720) as browser:
+        browser.open(f"{web_ui.url}/lab/pool")
+        browser.wait_for("document.body?.innerText.includes('No run yet')")
+        a, b = ["a", [2, 3, 4], [None, 7, 8]], ["b", [2, 3, 4], [6, None, None]]
+        assert browser.evaluate(APPENDED) == [1, "new", [a, b]]
 
 
 @pytest.mark.browser

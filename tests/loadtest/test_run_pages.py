@@ -193,10 +193,12 @@ def test_behind_a_base_path_all_links_work(variables: dict[str, str], target: Ta
                 assert answer.status == 200
         browser.open(f"{ui.url}/lab/compare.html?run=r1&run=r2")
         browser.wait_for(f"{DRAWN} === 4")
+        browser.open(f"{ui.url}/lab/pool")
+        browser.wait_for("!!document.querySelector('#view .slot') && !!document.querySelector('.js-plotly-plot')")
         assert browser.errors == []
 
 
-@pytest.mark.parametrize("path", ["/lab/runs.json", "/lab/runs/r1.html", "/lab/report.html?run=r1"])
+@pytest.mark.parametrize("path", ["/lab/pool.json", "/lab/runs.json", "/lab/runs/r1.html", "/lab/report.html?run=r1"])
 def test_with_login_on_runs_are_behind_it(
     variables: dict[str, str], target: Target, store: RunStore, path: str
 ) -> None:

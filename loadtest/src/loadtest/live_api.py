@@ -52,10 +52,10 @@ class LiveApi:
     def pool(self) -> ResponseReturnValue:
         """The points from number `since` on of run `run`; all there are if it is another one."""
         since, asked, live = request.args.get("since", 0, type=int), request.args.get("run"), self._recorder.live
-        if live is not None:
+        saved = self._newer_than(live)
+        if live is not None and saved is None:
             first, points = live.since(since if asked == live.run.id else 0)
             return self._answer(self._of_live(live), first, points)
-        saved = self._last_saved()
         points = points_of(saved)[-MOST_POINTS:] if saved is not None else []
         first = len(points) if saved is not None and asked == saved.id else 0
         return self._answer(None if saved is None else _of_saved(saved), first, points[first:])
@@ -94,8 +94,15 @@ class LiveApi:
             self._pool = self._recorder.services().pool()
         return self._pool
 
-    def _last_saved(self) -> RunDocument | None:
-        """Return the newest run that was saved before this Locust was started."""
+    def _newer_than(self, live: LiveHistory | None) -> RunDocument | None:
+        """Return the newest saved run, unless it is the one of `live`: of another Locust, or before this one began."""
+        last = self._recorder.last
+        if live is not None and (last is None or last.id != live.run.id):
+            return None  # under way, or just being saved
+        saved = self._newest_saved()
+        return None if saved is not None and live is not None and saved.id == live.run.id else saved
+
+    def _newest_saved(self) -> RunDocument | None:
         summaries = self._recorder.store.summaries()
         if summaries and (self._saved is None or self._saved.id != summaries[0].id):
             try:
