@@ -2,7 +2,7 @@
 
 import enum
 from collections import defaultdict
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Iterable, MutableSequence, Sequence
 from time import perf_counter_ns
 from typing import Final
 
@@ -99,7 +99,8 @@ _CONNECT, _NETWORK = int(Phase.CONNECT), int(Phase.NETWORK)
 _OTHER, _UPSTREAM = int(Phase.OTHER), int(Phase.UPSTREAM)
 _ACTIVE, _ACTIVE_MAX = int(Cell.ACTIVE), int(Cell.RUN_ACTIVE_MAX)
 _HOLD_COUNT, _HOLD_NS = int(Cell.HOLD_COUNT), int(Cell.HOLD_NS)
-_WAIT: Final = int(Histogram.WAIT)
+_REQUEST, _TOTAL, _WAIT = int(Histogram.REQUEST), int(Histogram.TOTAL), int(Histogram.WAIT)
+_WAITS_AT_ONCE: Final = 64
 _WAITING, _WAITING_MAX = int(Cell.WAITING), int(Cell.RUN_WAITING_MAX)
 
 
@@ -110,6 +111,7 @@ class Counters:
         self.cells: MutableSequence[int] = [0] * (CELLS + len(codes)) if cells is None else cells
         self.codes = codes
         self.run_id = b""
+        self._waits_ns: list[int] = []
 
     def begin_run(self, run_id: bytes) -> None:
         """Start the run's own figures from zero; called with the first request that carries a new run id."""
@@ -131,23 +133,49 @@ class Counters:
         cells[at] += nanoseconds
         cells[at + 1 - FIRST_BUCKET + bucket_of(nanoseconds)] += 1
 
+    def add_wait(self, nanoseconds: int) -> None:
+        """Note a wait for a connection that is over. Some dozens go into their histogram at a time, or by `flush`."""
+        self._waits_ns.append(nanoseconds)
+        if len(self._waits_ns) >= _WAITS_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Put what is kept into its histogram."""
+        if self._waits_ns:
+            waits_ns, self._waits_ns = self._waits_ns, []
+            self._add_all(_WAIT, sum(waits_ns), buckets_of(waits_ns))
+
+    def _add_all(self, histogram: int, sum_ns: int, buckets: Iterable[int]) -> None:
+        """Put durations into a histogram: their sum, and the bucket of each."""
+        cells = self.cells
+        at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
+        cells[at] += sum_ns
+        first = at + 1 - FIRST_BUCKET
+        for bucket in buckets:
+            cells[first + bucket] += 1
+
     def add_phases(self, finished: Sequence[tuple[Sequence[int], int]]) -> None:
         """Put finished requests, (ns by phase, ns in all) each, into the histograms of their phases, TOTAL and REQUEST.
 
         And into the classes by their whole time. A phase that is not known (-1) is left out.
         """
-        rows = [(*spent_ns, total_ns, total_ns - spent_ns[0]) for spent_ns, total_ns in finished]
-        cells = self.cells
-        for histogram, column in enumerate(zip(*rows, strict=True)):
-            at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
-            cells[at + 1] += column.count(0)  # most take no time: on a kept connection, without TLS or admission
-            if known := [spent_ns for spent_ns in column if spent_ns > 0]:
-                cells[at] += sum(known)
-                first = at + 1 - FIRST_BUCKET
-                for bucket in buckets_of(known):
-                    cells[first + bucket] += 1
+        columns = list(zip(*[spent_ns for spent_ns, _ in finished], strict=True))
+        totals = [total_ns for _, total_ns in finished]
+        for histogram, column in enumerate(columns):
+            none = column.count(0)  # most take no time: on a kept connection, without TLS or admission
+            if none:
+                self.cells[HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS + 1] += none
+            if none < len(column) and (known := [spent_ns for spent_ns in column if spent_ns > 0]):
+                self._add_all(histogram, sum(known), buckets_of(known))
+        buckets = buckets_of(totals)
+        self._add_all(_TOTAL, sum(totals), buckets)
+        if any(columns[0]):
+            requests = [total_ns - spent_ns[0] for spent_ns, total_ns in finished]
+            self._add_all(_REQUEST, sum(requests), buckets_of(requests))
+        else:
+            self._add_all(_REQUEST, sum(totals), buckets)
         classes = defaultdict(list)
-        for (spent_ns, _), bucket in zip(finished, buckets_of([total_ns for _, total_ns in finished]), strict=True):
+        for (spent_ns, _), bucket in zip(finished, buckets, strict=True):
             classes[(bucket - FIRST_BUCKET) >> _CLASS_BITS].append(spent_ns)
         for number, members in classes.items():
             self._add_to_class(BY_TOTAL_AT + number * BY_TOTAL_COLUMNS, members)
@@ -211,7 +239,7 @@ class PoolSlot:
         cells[_ACTIVE] = active
         if active > cells[_ACTIVE_MAX]:
             cells[_ACTIVE_MAX] = active
-        self._counters.add(_WAIT, now_ns - self.asked_ns)
+        self._counters.add_wait(now_ns - self.asked_ns)
         self.granted_ns = now_ns
 
     def leave(self, now_ns: int) -> None:
@@ -223,7 +251,7 @@ class PoolSlot:
             cells[_HOLD_NS] += now_ns - self.granted_ns
         else:
             cells[_WAITING] -= 1
-            self._counters.add(_WAIT, now_ns - self.asked_ns)
+            self._counters.add_wait(now_ns - self.asked_ns)
         self.granted_ns = self.asked_ns = 0
 
 

@@ -68,7 +68,8 @@ class Monitor:
         return f"{self._prefix}{self._number:08x}"
 
     def flush(self) -> None:
-        """Have every request that has ended written down."""
+        """Have every request that has ended written down, and every wait."""
+        self.counters.flush()
         if self._finished is not None:
             self._finished.flush()
 
@@ -106,7 +107,8 @@ class CountedRequest:
     def __enter__(self) -> None:
         cells = self._counters.cells
         cells[_RECEIVED] += 1
-        cells[_RUN_RECEIVED] += self._of_run
+        if self._of_run:
+            cells[_RUN_RECEIVED] += 1
         cells[_IN_FLIGHT] += 1
         self._token = current.set(self._trace)
 

@@ -46,6 +46,7 @@ class Watch:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the pool as it is now and what was counted since `observe`. Times in ms, null of nothing."""
+        self.report(self.monitor.flush)
         cells = self.monitor.cells
         wait = distribution(cells, Histogram.WAIT)
         holds = cells[Cell.HOLD_COUNT]

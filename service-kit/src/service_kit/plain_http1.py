@@ -44,6 +44,7 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
         self._left = 0
         self._chunks: ChunkedBody | None = None
         self._method = b""
+        self._last_head = b""
 
     def data_received(self, data: bytes) -> None:
         if self.refusing:
@@ -64,6 +65,27 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
         cycle = self.cycle
         if cycle is not None and not cycle.keep_alive:
             return b""  # the connection ends with its answer
+        if data == self._last_head and not self.partial_head:  # a caller's requests are mostly alike
+            head, behind = data, b""
+        else:
+            head, behind = self._checked_head(data)
+            if not head:
+                return b""
+        try:
+            self.parser.feed_data(head)
+        except httptools.HttpParserUpgrade:
+            if self._parse_again:
+                self._parse_without_upgrade()
+        if self.cycle is cycle:
+            raise RequestError(400, "no request")
+        return behind
+
+    def _checked_head(self, data: bytes) -> tuple[bytes, bytes]:
+        """Return a head as httptools takes it, empty while it is not whole, and what is behind it.
+
+        Raises RequestError.
+        """
+        self._last_head = b""
         searched = 0
         if self.partial_head:
             searched = len(self.partial_head)
@@ -77,7 +99,7 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
             end = end_of_head(data, searched) if data not in (b"", b"\r") else -1
         if end < 0:
             self.partial_head = data
-            return b""
+            return b"", b""
         head = data[:end]
         line = LINE.match(head)
         if line is None:
@@ -89,14 +111,9 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
             self._left, self._chunks = length or 0, ChunkedBody() if length is None else None
         if line[1] not in METHODS or line[2] not in b"01" or b" \r\n" in head or b"\t\r\n" in head:
             head = self._parsable(head, line)
-        try:
-            self.parser.feed_data(head)
-        except httptools.HttpParserUpgrade:
-            if self._parse_again:
-                self._parse_without_upgrade()
-        if self.cycle is cycle:
-            raise RequestError(400, "no request")
-        return data[end:]
+        elif not self._left and self._chunks is None:
+            self._last_head = head
+        return head, data[end:]
 
     def _parsable(self, head: bytes, line: "re.Match[bytes]") -> bytes:
         """Return a head as httptools takes it."""
