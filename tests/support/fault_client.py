@@ -1,7 +1,6 @@
 """A raw client that tells what it saw of an answer: the bytes, and how they ended."""
 
 import socket
-import time
 from dataclasses import dataclass
 
 QUIET_SECONDS = 1.0
@@ -69,21 +68,6 @@ def read_answer(connection: socket.socket) -> Seen:
     while len(data) < whole:
         data += _piece(connection)
     return Seen(data, "open")
-
-
-def arrivals(port: int, request: bytes, quiet: float) -> list[tuple[float, bytes]]:
-    """What came, with the seconds since the request was sent, until FIN or silence."""
-    with connect(port) as connection:
-        connection.settimeout(quiet)
-        sent = time.monotonic()
-        connection.sendall(request)
-        came = []
-        try:
-            while piece := connection.recv(1 << 20):
-                came.append((time.monotonic() - sent, piece))
-        except TimeoutError:
-            pass
-        return came
 
 
 def _piece(connection: socket.socket) -> bytes:

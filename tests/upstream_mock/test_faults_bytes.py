@@ -2,13 +2,14 @@
 
 import asyncio
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 
 import pytest
 
 from support.fault_cases import CASES, FOUND, SHORT, asked, good
-from support.fault_client import Seen, arrivals, connect, converse, read_answer, read_to_end
+from support.fault_client import Seen, connect, converse, read_answer, read_to_end
 from support.mock_upstream import RunMock, both_loops
 from upstream_mock.faults.responses import TOO_LARGE
 
@@ -116,21 +117,21 @@ async def test_early_413_without_lingering_is_torn(run_mock: RunMock) -> None:
 @both_loops
 @pytest.mark.slow
 async def test_stalls_and_drips_take_their_time(run_mock: RunMock) -> None:
-    """Never less than their delay, and with the bytes where they belong."""
+    """Never less than their delay; before an endless one come the bytes that belong there, and no more."""
     async with run_mock(latency="constant(0ms)") as running:
 
-        async def came(asks: bytes) -> list[tuple[float, bytes]]:
-            return await asyncio.to_thread(arrivals, running.data, GET % (b"/work", asks), 0.3)
+        def seconds(asks: bytes) -> float:
+            with connect(running.data) as connection:
+                began = time.monotonic()
+                connection.sendall(GET % (b"/work", asks))
+                assert good(read_answer(connection))
+                return time.monotonic() - began
 
-        stalled = await came(b"STALL_BEFORE_HEADERS delay=200ms")
-        assert stalled[0][0] >= 0.2
-        halted = await came(b"STALL_IN_BODY delay=200ms after=20")
-        early = b"".join(piece for at, piece in halted if at < 0.2)
-        assert len(early.partition(b"\r\n\r\n")[2]) == 20
-        assert halted[-1][0] >= 0.2
-        drops = await came(b"SLICER delay=50ms size=24")
-        assert drops[-1][0] >= 0.2
-        assert [len(piece) for _, piece in drops[-4:]] == [24] * 4
+        halted, drops = b"STALL_IN_BODY after=20", b"SLICER size=24"
+        timed = (b"STALL_BEFORE_HEADERS delay=200ms", halted + b" delay=200ms", drops + b" delay=50ms")
+        assert min(await asyncio.gather(*(asyncio.to_thread(seconds, asks) for asks in timed))) >= 0.2
+        seen = await at_once(running.data, [GET % (b"/work", asks + b" delay=3600s") for asks in (halted, drops)])
+        assert [(len(each.body), each.end) for each in seen] == [(20, "open"), (24, "open")]
 
 
 @both_loops

@@ -11,10 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from support.eventually import eventually
 from support.fault_client import Seen, connect, converse, read_answer, read_to_end
 from support.mock_upstream import RunMock, Say, StartProcess, both_loops
 from upstream_mock.latency.distribution import LatencySampler
 from upstream_mock.latency.parse import parse_latency
+from upstream_mock.settings import Settings
+from upstream_mock.state import Mock
 
 OnLoop = Callable[[Coroutine[object, object, None]], None]
 
@@ -185,18 +188,29 @@ async def test_the_paused_listener(run_mock: RunMock, say: Say) -> None:
 async def test_the_listener_is_paused_by_the_clock(run_mock: RunMock) -> None:
     """A rule with a window only waits for no request: paused from its beginning to its end, in every run."""
     async with run_mock(latency="constant(0ms)", fault="STOP_ACCEPTING from=200ms to=500ms") as running:
-        await running.until(lambda: running.is_paused)
-        await running.until(lambda: not running.is_paused)
-        for times in (2, 3):
-            request = GET.replace(b"host", b"x-sandbox-run: run%d\r\nhost" % times)
+        await asyncio.sleep(0.5)  # the window after the mock's own start is over
+        applied = running.mock.faults.applied
+        for run in range(2):
+            before = applied.get("STOP_ACCEPTING", 0)
+            request = GET.replace(b"host", b"x-sandbox-run: run%d\r\nhost" % run)
             await asyncio.to_thread(knock, running.data, request)
             began = running.mock.requests.run_began
             assert began is not None
-            await running.until(lambda: running.is_paused)
+            await running.until(lambda before=before: applied.get("STOP_ACCEPTING", 0) > before)  # type: ignore[misc]
             assert time.monotonic() - began >= 0.19
             _, answered = await asyncio.to_thread(knock, running.data, request)  # of the same run: another has its own
             assert answered - began >= 0.49
-            assert running.mock.stats()["faults"] == {"STOP_ACCEPTING": times}
+            assert applied == {"STOP_ACCEPTING": before + 1}
+
+
+async def test_a_window_that_opened_before_the_mock_served_counts_once() -> None:
+    """A slow start is no second pause."""
+    mock = Mock(Settings(fault="STOP_ACCEPTING from=10ms to=60s"))
+    await asyncio.sleep(0.02)
+    async with mock.running():
+        await eventually(lambda: bool(mock.faults.applied))
+        await asyncio.sleep(0.02)
+        assert mock.faults.applied == {"STOP_ACCEPTING": 1}
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ class FaultEngine:
         self._waits: set[Wait] = set()
         self._draining = False
         self._alarms = RuleAlarms(self._pause_listener)
-        self.replace(text)
+        self._read(text)
         self._rules_at_start = self._texts()
 
     @property
@@ -49,14 +49,18 @@ class FaultEngine:
 
     def replace(self, text: str) -> None:
         """Put other rules in force, counted from their beginning; ValueError, and no change, if one of them is bad."""
+        self._read(text)
+        self.set_alarms()
+
+    def set_alarms(self) -> None:
+        """Wait for the windows of rules that are the clock's. Needs a running loop: the first time when it serves."""
+        self._alarms.set([each for each in self.rules if each.rule.timed], self._elapsed())
+
+    def _read(self, text: str) -> None:
         rules = parse_rules(text, self._rate)
         self.rules = [
             ActiveRule(rule, partial(Random, f"fault {index} {self._seed}")) for index, rule in enumerate(rules)
         ]
-        self.set_alarms()
-
-    def set_alarms(self) -> None:
-        self._alarms.set([each for each in self.rules if each.rule.timed], self._elapsed())
 
     def reset(self) -> None:
         """Zero the counters; the rules stay, and count from their beginning."""

@@ -88,10 +88,7 @@ class ActiveRule:
 
 
 class RuleAlarms:
-    """Calls `begin(rule, seconds)` when a rule's window opens, `seconds` being what is left of it, None for no end.
-
-    Without a running loop nothing is set: rules are read before the mock serves, and set again when it does.
-    """
+    """Calls `begin(rule, seconds)` when a rule's window opens, `seconds` being what is left of it, None for no end."""
 
     def __init__(self, begin: Callable[[ActiveRule, float | None], None]) -> None:
         self._begin = begin
@@ -100,10 +97,7 @@ class RuleAlarms:
     def set(self, rules: Iterable[ActiveRule], elapsed: float) -> None:
         """Replace all alarms; a window that is open already begins now."""
         self.clear()
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return
+        loop = asyncio.get_running_loop()
         for each in rules:
             begins = max(each.rule.start, elapsed)
             if begins < each.rule.end:
