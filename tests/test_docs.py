@@ -1,12 +1,17 @@
 """README and docs: short where they must be, no dead links, no files that are gone, no command that no test runs."""
 
+import io
 import re
 from pathlib import Path
 from typing import get_args
 
 import pytest
+from rich.console import Console
 
+from lab.cli.compare import print_comparison
+from lab.comparison.compare import compare
 from lab.conclusion import Bottleneck
+from lab.run_document import RunDocument
 from link.profiles import PROFILES
 from proxy.errors import CHANGE_REFUSED, CODES
 from support.docs import PAGES, blocks
@@ -19,6 +24,18 @@ README_LINES = 160
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= README_LINES
+
+
+def test_the_readme_shows_what_compare_prints_today() -> None:
+    """Over the two runs that it shows; tests/e2e/test_readme.py makes them anew."""
+    runs = [
+        RunDocument.model_validate_json((ROOT / "tests" / "golden" / f"readme_{label}.json").read_text())
+        for label in ("ten", "twenty")
+    ]
+    shown = io.StringIO()
+    print_comparison(Console(file=shown, width=110), compare(runs))
+    lines = "\n".join(line.rstrip() for line in shown.getvalue().splitlines())
+    assert f"```text\n{lines}\n```" in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -95,17 +95,31 @@ def test_waits_while_a_connection_is_opened_for_all_are_connecting() -> None:
     assert found.mean_ms(Place.POOL_WAIT) == pytest.approx(0.6 * 97)
 
 
-def test_what_the_link_charged_is_divided_by_the_requests() -> None:
+def charged(before: PoolStats, after: PoolStats, **charges: float) -> Span:
+    """A span in which the link charged its connections so many ms."""
     sums = {"propagation": 0.0, "retransmission": 0.0, "bandwidth_queue": 0.0, "handshake": 0.0, "connections": 0}
-    seen = of(BEFORE, AFTER)
-    seen = replace(
+    seen = of(before, after)
+    return replace(
         seen,
         before=replace(seen.before, network=LinkStats.model_validate({"path_ms": sums})),
-        after=replace(seen.after, network=LinkStats.model_validate({"path_ms": sums | {"retransmission": 100.0}})),
+        after=replace(seen.after, network=LinkStats.model_validate({"path_ms": sums | charges})),
     )
-    found = attribution_of(seen, WITNESSES, bounded=True)
+
+
+def test_what_the_link_charged_is_divided_by_the_requests() -> None:
+    found = attribution_of(charged(BEFORE, AFTER, retransmission=100.0), WITNESSES, bounded=True)
     assert found is not None
     assert found.mean_ms(Place.LOSS) == pytest.approx(0.5)
+
+
+def test_behind_a_lost_packet_all_requests_of_an_http2_connection_wait() -> None:
+    """200 requests of 100 ms on their way, in four seconds on one connection: five at a time."""
+    after = stats([row(200.0, 200, 0.0, 100.0, 100.0, 1.0)], total=1)
+    seen = charged(stats([]), after, retransmission=2000.0)
+    for multiplexed, ms in ((False, 10.0), (True, 50.0)):
+        found = attribution_of(seen, WITNESSES, bounded=True, multiplexed=multiplexed)
+        assert found is not None
+        assert found.mean_ms(Place.LOSS) == pytest.approx(ms, rel=0.02)
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, AFTER), (BEFORE, None), (AFTER, BEFORE), (AFTER, AFTER)])

@@ -1,6 +1,7 @@
 """The account of a span of time: what the services counted in it, put together for `lab.account`. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from lab.account.attribution import Attribution, Measured, TimeMs, attribution
 from lab.account.division import Knowledge
@@ -19,10 +20,10 @@ _FEWEST_KEPT = 5
 _FEWEST_SAMPLES = 5.0
 
 
-def attribution_of(span: Span, witnesses: Witnesses, *, bounded: bool) -> Attribution | None:
+def attribution_of(span: Span, witnesses: Witnesses, *, bounded: bool, multiplexed: bool = False) -> Attribution | None:
     """Return where the users' time went; None if the proxy kept no phases, or was restarted.
 
-    Not `bounded`: nothing limits the connections, so no request waits for one.
+    Not `bounded`: nothing limits the connections, so no request waits for one. `multiplexed`: requests share one.
     """
     start, end = span.before.pool, span.after.pool
     users = _times(span.counts.response_times, span.counts.total_ms)
@@ -34,6 +35,8 @@ def attribution_of(span: Span, witnesses: Witnesses, *, bounded: bool) -> Attrib
     path = path_of(span.before.network, span.after.network)
     dropped = sum(_dropped(span.before, span.after).values())
     known = _knowledge(classes, path, start, end, swallowed_share(classes, witnesses, dropped), bounded=bounded)
+    if multiplexed:
+        known = _for_all(known, _sharing(classes, end, span.seconds))
     return attribution(Measured(users, _lag(start, end, span.seconds), classes), known)
 
 
@@ -130,6 +133,20 @@ def _knowledge(
         opening_share=opening_share if bounded else 0.0,
         swallowed_share=swallowed,
     )
+
+
+def _sharing(classes: RequestClasses, end: PoolStats, seconds: float) -> float:
+    """Return how many requests are on their way on an open connection in the mean (Little's law), at least one."""
+    spent = classes.between(0.0, 1.0).spent_ms
+    on_their_way = sum(spent.get(phase, 0.0) for phase in ("network", "other", "body")) / 1e3
+    if not end.total or seconds <= 0:
+        return 1.0
+    return max(on_their_way / seconds / end.total, 1.0)
+
+
+def _for_all(known: Knowledge, requests: float) -> Knowledge:
+    """Charge so many requests for what a connection paid once: behind a lost packet all of its requests wait."""
+    return replace(known, loss=known.loss * requests, bandwidth_queue=known.bandwidth_queue * requests)
 
 
 def _waiting_shares(start: PoolStats, end: PoolStats) -> tuple[float, float]:

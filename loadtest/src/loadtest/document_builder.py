@@ -68,7 +68,9 @@ def measured(seen: Observation) -> RunDocument:
         first_byte_ms=part.counts.first_byte(),
         errors=dict(sorted(whole.counts.errors.items(), key=lambda error: -error[1])),
         failures=failures_of(whole, witnesses),
-        attribution=attribution_of(part, witnesses, bounded=pattern is None or pattern.bounded),
+        attribution=attribution_of(
+            part, witnesses, bounded=pattern is None or pattern.bounded, multiplexed=_is_multiplexed(seen)
+        ),
         phases_ms=deltas.phases_of(part.before, part.after, slowest),
         ledger=ledger,
         pool=_pool(seen),
@@ -93,10 +95,13 @@ def _pool(seen: Observation) -> Pool | None:
 
 
 def _active_are(seen: Observation) -> Literal["connections", "requests"]:
-    proxy = seen.proxy_config.settings if seen.proxy_config else {}
-    multiplexed = bool(proxy.get("PROXY_HTTP2")) and str(proxy.get("PROXY_UPSTREAM_URL", "")).startswith("https:")
     unbounded = seen.pattern is not None and not seen.pattern.bounded
-    return "requests" if multiplexed or unbounded else "connections"
+    return "requests" if unbounded or _is_multiplexed(seen) else "connections"
+
+
+def _is_multiplexed(seen: Observation) -> bool:
+    proxy = seen.proxy_config.settings if seen.proxy_config else {}
+    return bool(proxy.get("PROXY_HTTP2")) and str(proxy.get("PROXY_UPSTREAM_URL", "")).startswith("https:")
 
 
 def _totals(span: Span, retries: int | None) -> Totals:
