@@ -14,6 +14,7 @@ from lab.backends.variables import Variables
 from lab.backends.workspace import Mode, Workspace
 from lab.cli.console import notes, number, print_json, results
 from lab.cli.progress_bar import RunProgress
+from lab.cli.run_bounds import RunBounds, held_to
 from lab.cli.run_session import TAKEN_DOWN, RunOutcome, RunSession
 from lab.comparison.figures import FIGURES
 from lab.run_document import RunDocument
@@ -22,7 +23,7 @@ from service_kit.exits import ExitCode, UnavailableError
 
 
 async def run_repeats(
-    workspace: Workspace, assignments: Variables, requested: Mode | None, repeat: int, as_json: bool
+    workspace: Workspace, assignments: Variables, requested: Mode | None, repeat: int, bounds: RunBounds, as_json: bool
 ) -> int:
     """Make the runs as one group, print what they have in common and return the exit code: that of the worst."""
     group = new_run_id(datetime.now(UTC))
@@ -40,7 +41,7 @@ async def run_repeats(
         print_repeats(results(), documents)
     if outcomes[-1].taken_down:
         raise UnavailableError(TAKEN_DOWN)
-    return max(outcome.exit_code for outcome in outcomes)
+    return max(held_to(bounds, outcome) for outcome in outcomes)
 
 
 async def _one(session: RunSession, assignments: Variables, place: str) -> RunOutcome:

@@ -10,6 +10,7 @@ from lab.backends.workspace import Mode, Workspace
 from lab.cli.console import notes, print_json, results
 from lab.cli.options import DockerOption, LoadOptions, ProcessesOption, requested_mode, workspace_of
 from lab.cli.repeats import run_repeats
+from lab.cli.run_bounds import MaxFailRatioOption, MaxP99Option, MinRpsOption, RunBounds, held_to
 from lab.cli.run_session import TAKEN_DOWN, RunSession
 from lab.cli.summary import print_summary
 from service_kit.exits import ExitCode, UnavailableError
@@ -28,6 +29,9 @@ def run(
     objective: Annotated[
         str | None, typer.Option(help="What the run is to reach, such as 'p99 < 1s, failures < 1%'.")
     ] = None,
+    max_p99_ms: MaxP99Option = None,
+    max_fail_ratio: MaxFailRatioOption = None,
+    min_rps: MinRpsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run document only, of repeats a list.")] = False,
     docker: DockerOption = False,
     processes: ProcessesOption = False,
@@ -36,7 +40,8 @@ def run(
 
     They go on top of the baseline (.env and the shell); only what differs is restarted. Uses what is up, or starts
     services for this run alone. Prints figures, what limited the run, and whether all counts agree. With --repeat it
-    prints by how much the runs differ, which `compare` takes for their noise.
+    prints by how much the runs differ, which `compare` takes for their noise. With --max-p99-ms, --max-fail-ratio or
+    --min-rps a run that does not keep to them ends with exit code 1.
 
     \b
     ./sandbox run --users 40 --time 10s --label forty \\
@@ -46,16 +51,19 @@ def run(
     LoadOptions(users, rate, time, label, objective).add_to(assignments)
     workspace = workspace_of(context)
     requested = requested_mode(docker, processes)
+    bounds = RunBounds(max_p99_ms, max_fail_ratio, min_rps)
     try:
         if repeat > 1:
-            return asyncio.run(run_repeats(workspace, assignments, requested, repeat, as_json))
-        return asyncio.run(run_once(workspace, assignments, requested, as_json))
+            return asyncio.run(run_repeats(workspace, assignments, requested, repeat, bounds, as_json))
+        return asyncio.run(run_once(workspace, assignments, requested, bounds, as_json))
     except asyncio.CancelledError:  # Ctrl-C before the load began
         notes().print("interrupted; nothing was recorded")
         return ExitCode.INTERRUPTED
 
 
-async def run_once(workspace: Workspace, assignments: Variables, requested: Mode | None, as_json: bool) -> int:
+async def run_once(
+    workspace: Workspace, assignments: Variables, requested: Mode | None, bounds: RunBounds, as_json: bool
+) -> int:
     """Make one run, print it and return the exit code."""
     async with RunSession.opened(workspace, requested) as session:
         outcome = await session.run(assignments)
@@ -66,4 +74,4 @@ async def run_once(workspace: Workspace, assignments: Variables, requested: Mode
         print_summary(results(), document, workspace.checkout.runs / f"{document.id}.json")
     if outcome.taken_down:
         raise UnavailableError(TAKEN_DOWN)
-    return outcome.exit_code
+    return held_to(bounds, outcome)
