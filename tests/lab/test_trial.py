@@ -47,6 +47,15 @@ def test_a_machine_that_others_keep_busy_breaks_no_promise(after: float | None, 
     assert ("other work" in found.words) is (held is None)
 
 
+def test_a_core_that_others_have_a_fifth_of_is_the_others_too() -> None:
+    """No core was free, the sandbox had most of them: what it lacked is no more the advice's fault."""
+    host, cores = Host(cores=2, busy_share=0.97), {"proxy": 1.3, "generator": 0.3}
+    found = trial(promising("succeeded_rps", 200.0), run_document(host=host, cpu_cores=cores))
+    assert (found.held, found.worse) == (None, False)
+    found = trial(promising("succeeded_rps", 200.0), run_document(host=host, cpu_cores=cores | {"link": 0.2}))
+    assert found.held is False
+
+
 def test_words_name_all_three_figures() -> None:
     second = run_document(totals=Totals(requests=1000, failures=0, rps=190.0))
     assert trial(promising("succeeded_rps", 200.0), second).words == "100 -> 190 requests/s, as promised (200)"

@@ -52,7 +52,7 @@ def trial(before: RunDocument, after: RunDocument) -> Trial:
     was, measured = (measured_figures(run).get(metric, 0.0) for run in (before, after))
     held = None if promised is None else _near(metric, promised, measured)
     worse = measured < was * (1 - WORSE) if metric in _RISING else measured > was * (1 + WORSE) + _slack(metric)
-    if (held is False or worse) and Facts(after).others_fill_the_machine:
+    if (held is False or worse) and Facts(after).others_have_a_share:
         held, worse, outcome = None, False, "not to be judged: other work kept this machine busy"
     elif held is None:
         outcome = f"of which nothing was promised ({promise.assumes if promise is not None else 'no model'})"

@@ -146,6 +146,14 @@ class Facts:
         return host is not None and busy >= MACHINE_FULL and self.own_cores < OWN_SHARE * host.cores * busy
 
     @property
+    def others_have_a_share(self) -> bool:
+        """Whether no core was free and other work had a tenth of them: figures of such a run are not the settings'."""
+        host = self.run.host
+        if host is None or (host.busy_share or 0.0) < MACHINE_FULL:
+            return False
+        return host.cores * (host.busy_share or 0.0) - self.own_cores >= TENTH * host.cores
+
+    @property
     def churn(self) -> float:
         """New connections per request."""
         pool, requests = self.run.pool, self.run.totals.requests

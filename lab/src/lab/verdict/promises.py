@@ -34,7 +34,7 @@ def promise(facts: Facts, change: Change, metric: Metric = "succeeded_rps", *, a
     try:
         model = facts.model
         after = (model.afresh(change) if afresh else model.figures(change)).get(metric)
-        if facts.others_fill_the_machine:
+        if facts.others_have_a_share:
             after, assumes = None, "not known: other work keeps this machine busy, and will have its share of more, too"
         elif metric == "succeeded_rps" and after is not None and after > most_rps(facts) and not afresh:
             after, assumes = None, "not known: the cores of this machine would not be enough for what the model gives"
