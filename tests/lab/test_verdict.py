@@ -16,6 +16,7 @@ from lab.objective import parse_objective
 from lab.pool_figures import Closings, PoolWorker
 from lab.run_document import Generator, Host, LatencyMs, PartSettings, SettingsAtEnds, Totals
 from lab.verdict.judge import judge
+from lab.verdict.run_model import slowness
 from lab.wire.mock import LatencyFigures
 from lab.wire.proxy import PythonProcess
 from support.documents import account, pool, run_document
@@ -573,6 +574,16 @@ def test_a_pattern_that_blocks_the_loop_can_be_changed() -> None:
     assert (found.bottleneck, found.advice.set["LAB_PATTERN"]) == ("loop", "async_lifespan_state")
     assert found.advice.promise is not None
     assert found.advice.promise.after == pytest.approx(200, rel=0.25), "20 users and 100 ms"
+
+
+@pytest.mark.parametrize(
+    ("rps", "cores", "times"),
+    [(44.0, 0.026, 0.87), (178.0, 0.113, 1.15), (460.0, 0.208, 1.0), (460.0, 0.416, 1.8), (2000.0, 4.0, 2.0)],
+)
+def test_how_slow_a_machine_is_shows_in_locusts_cpu(rps: float, cores: float, times: float) -> None:
+    """The first three were measured on the machine of the calibration."""
+    totals, generator = Totals(requests=1000, failures=0, rps=rps), Generator(cpu_cores=cores)
+    assert slowness(run_document(totals=totals, generator=generator)) == pytest.approx(times, abs=0.05)
 
 
 def test_no_promise_where_other_work_keeps_the_machine_busy() -> None:

@@ -1,6 +1,6 @@
 """What became of a run's prediction, from the run's own figures. Pure."""
 
-from lab.prediction.calibration import IDLE_CORES
+from lab.prediction.calibration import GENERATOR_IDLE_CORES, IDLE_CORES
 from lab.prediction.from_settings import ReportedSettings
 from lab.prediction.outcome import broken_assumption
 from lab.prediction.prediction import MeasuredFigures, Prediction, Quantity, prediction_of
@@ -45,7 +45,7 @@ def measured_quantities(document: RunDocument) -> dict[Quantity, float]:
     if totals.rps and proxy is not None:
         found["proxy_cpu_ms"] = max(proxy - IDLE_CORES, 0.0) / totals.rps * 1e3
     if totals.rps and generator is not None:
-        found["generator_cpu_ms"] = max(generator - IDLE_CORES, 0.0) / totals.rps * 1e3
+        found["generator_cpu_ms"] = max(generator - GENERATOR_IDLE_CORES, 0.0) / totals.rps * 1e3
     means = {name: phase.mean for name, phase in phases.items() if phase is not None and phase.mean is not None}
     answered = 1 - (document.pool.timeouts / totals.requests if document.pool else 0.0)
     if "upstream" in means and answered:  # the phases' means are of all requests

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-GENERATOR_CPU_MS = 0.35
+GENERATOR_CPU_MS = 0.40
+GENERATOR_IDLE_CORES = 0.020
 IDLE_CORES = 0.012
 HTTP2_STREAMS = 100
 """Of a connection: httpcore and httpcore2 use no more, and open no second one."""
