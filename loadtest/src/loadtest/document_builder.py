@@ -9,6 +9,7 @@ from datetime import timedelta
 from importlib.metadata import version
 from typing import Literal
 
+from lab.account.attribution import Attribution
 from lab.audit import audit
 from lab.objective import parse_objective
 from lab.pool_figures import Pool
@@ -40,7 +41,7 @@ def document(seen: Observation) -> RunDocument:
 
 def measured(seen: Observation) -> RunDocument:
     """Build the document without what is concluded from it."""
-    whole, part, witnesses, pattern = seen.whole, seen.steady, _witnesses(seen), seen.pattern
+    whole, part, witnesses = seen.whole, seen.steady, _witnesses(seen)
     generator = seen.generator.model_copy(update={"cpu_cores": part.generator_cpu_cores})
     cores = deltas.cpu_cores(part.before, part.after, generator.cpu_cores)
     ledger, slowest = deltas.ledger_of(seen.ledger, seen.run_id) if seen.ledger else (None, [])
@@ -57,7 +58,7 @@ def measured(seen: Observation) -> RunDocument:
         window_seconds=round(part.seconds, 3),
         users=seen.users,
         settings=seen.settings_at_ends,
-        pattern=pattern,
+        pattern=seen.pattern,
         versions=_versions(seen),
         tuning=proxy.tuning if proxy else [],
         python=proxy.python if proxy else None,
@@ -68,9 +69,7 @@ def measured(seen: Observation) -> RunDocument:
         first_byte_ms=part.counts.first_byte(),
         errors=dict(sorted(whole.counts.errors.items(), key=lambda error: -error[1])),
         failures=failures_of(whole, witnesses),
-        attribution=attribution_of(
-            part, witnesses, bounded=pattern is None or pattern.bounded, multiplexed=_is_multiplexed(seen)
-        ),
+        attribution=_attribution(seen, witnesses),
         phases_ms=deltas.phases_of(part.before, part.after, slowest),
         ledger=ledger,
         pool=_pool(seen),
@@ -86,6 +85,11 @@ def measured(seen: Observation) -> RunDocument:
         series=[each.model_copy(update={"part": part.window.part(each.t_seconds)}) for each in seen.series],
         notes=list(dict.fromkeys([*whole.before.notes.values(), *whole.after.notes.values()])),
     )
+
+
+def _attribution(seen: Observation, witnesses: Witnesses) -> Attribution | None:
+    bounded = seen.pattern is None or seen.pattern.bounded
+    return attribution_of(seen.steady, witnesses, bounded=bounded, multiplexed=_is_multiplexed(seen))
 
 
 def _pool(seen: Observation) -> Pool | None:
