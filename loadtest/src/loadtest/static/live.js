@@ -27,11 +27,16 @@ class Chart {
   constructor(figure) {
     this.place = element('div', { class: 'chart' });
     this.box = element('figure', { id: `live-${figure.name}` }, element('figcaption', {}, element('b', {}, figure.title), ` ${figure.reading}`), this.place);
+    /** @type {any} what Plotly draws */
     this.figure = undefined;
     this.changed = false;
     this.inSight = false;
   }
 
+  /**
+   * @param {any} library Plotly
+   * @param {string} run
+   */
   draw(library, run) {
     this.box.hidden = !this.figure?.data.length;
     if (!this.changed || !this.inSight || this.box.hidden) return;
@@ -93,6 +98,7 @@ export class LiveView {
     if (this.running) this.timer = setTimeout(() => this.poll(), wait);
   }
 
+  /** @param {any} answer of pool.json */
   take(answer) {
     this.box.classList.toggle('dark', prefersDark());
     const id = answer.run?.id ?? '';
@@ -114,6 +120,7 @@ export class LiveView {
     this.draw();
   }
 
+  /** @param {{name: string, title: string, reading: string}} one */
   chart(one) {
     if (!this.charts.has(one.name)) {
       const made = new Chart(one);
@@ -124,6 +131,7 @@ export class LiveView {
     return this.charts.get(one.name);
   }
 
+  /** @param {IntersectionObserverEntry[]} entries */
   seen(entries) {
     for (const entry of entries) {
       const chart = [...this.charts.values()].find((one) => one.box === entry.target);

@@ -3,17 +3,38 @@
 
 import { badge, element } from './page.js';
 
+/**
+ * @typedef {object} LiveRun the run of pool.json
+ * @property {string} id
+ * @property {string} name
+ * @property {string} state
+ * @property {string} status
+ * @property {number} t_seconds
+ * @property {number | null} of_seconds
+ * @property {{bottleneck: string, label: string, because: string, advice: string, also: string[], since_seconds?: number} | null} limit
+ */
+
+/**
+ * @param {string} path
+ * @param {string} text
+ */
 const link = (path, text) => element('a', { href: new URL(`../${path}`, import.meta.url) }, text);
 
+/** @param {string} text */
 const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
+/** @param {LiveRun} run */
 function when(run) {
   if (run.state === 'ended') return ` Last run, ${run.name}, has ended${run.status === 'interrupted' ? ' (interrupted)' : ''}. `;
   const of = run.of_seconds ? ` of ${run.of_seconds}` : '';
   return ` ${run.name}: ${run.state === 'stopping' ? 'waiting for the last answers' : `${run.t_seconds.toFixed(0)}${of} s`}. `;
 }
 
-/** The limit with its reason; while a run is under way of the last seconds, then of all its steady part. */
+/**
+ * The limit with its reason; while a run is under way of the last seconds, then of all its steady part.
+ *
+ * @param {LiveRun} run
+ */
 function limit(run) {
   const found = run.limit;
   if (!found) return element('p', { class: 'limit' }, run.state === 'ended' ? '' : 'What limits it is known after a second or two.');
@@ -30,7 +51,12 @@ function limit(run) {
   );
 }
 
-/** One or two lines: the run and the pool in a sentence, then what limits it. */
+/**
+ * One or two lines: the run and the pool in a sentence, then what limits it.
+ *
+ * @param {{run: LiveRun | null, pool: {sentence: string} | null}} answer
+ * @param {{verdictElsewhere?: boolean}} options
+ */
 export function head(answer, options) {
   const run = answer.run;
   const pool = answer.pool ? `${upper(answer.pool.sentence)}.` : '';

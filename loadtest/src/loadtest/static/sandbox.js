@@ -8,6 +8,7 @@ import { intro, statusBar, unreachable } from './render.js';
 import { watchStartForm } from './start_form.js';
 
 const POLL_MS = { running: 1000, waiting: 3000 };
+/** @param {number} milliseconds */
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** The box below Locust's header, in room made above its main part; placed anew when one of the two changes its size. */
@@ -42,7 +43,11 @@ class Panel {
     document.documentElement.style.setProperty('--sandbox-height', `${this.box.offsetHeight}px`);
   }
 
-  /** Put an element into the box; a list that was unfolded stays so. */
+  /**
+   * Put an element into the box; a list that was unfolded stays so.
+   *
+   * @param {Element} content
+   */
   show(content) {
     const unfolded = this.box.querySelector('details')?.open;
     this.box.replaceChildren(content);
@@ -54,7 +59,11 @@ class Panel {
   }
 }
 
-/** Asks for live.json for as long as the page is open, and shows what has changed. */
+/**
+ * Asks for live.json for as long as the page is open, and shows what has changed.
+ *
+ * @param {Panel} panel
+ */
 async function poll(panel) {
   let run = null;
   let point = null;

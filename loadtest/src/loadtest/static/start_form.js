@@ -7,11 +7,20 @@ import { element, fetchJson, prefersDark } from './page.js';
 const ALERT = '#root form [role=alert], [role=presentation] form [role=alert]';
 const ALERT_CHECKS = 20;
 
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-const camelCase = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
-const fieldOf = (name) => [...document.querySelectorAll(`form [name="${camelCase(name)}"]`)].at(-1);
+/** @typedef {HTMLInputElement | HTMLSelectElement} Field */
 
-/** Put a line at each field, unfold what hides it, and bring the first into sight. Returns how many there were. */
+/** @param {number} milliseconds */
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** @param {string} name */
+const camelCase = (name) => name.replace(/_(.)/g, (/** @type {string} */ _, /** @type {string} */ letter) => letter.toUpperCase());
+/** @param {string} name */
+const fieldOf = (name) => [.../** @type {NodeListOf<Field>} */ (document.querySelectorAll(`form [name="${camelCase(name)}"]`))].at(-1);
+
+/**
+ * Put a line at each field, unfold what hides it, and bring the first into sight. Returns how many there were.
+ *
+ * @param {Record<string, string>} lines by the name of the field
+ */
 function showMistakes(lines) {
   document.querySelectorAll('form .mistake').forEach((one) => one.remove());
   const shown = Object.entries(lines).map(([name, line]) => showMistake(fieldOf(name), line)).filter(Boolean);
@@ -19,12 +28,17 @@ function showMistakes(lines) {
   return shown.length;
 }
 
+/**
+ * @param {Field | undefined} field
+ * @param {string} words
+ */
 function showMistake(field, words) {
   if (!field) return null;
   const line = element('p', { class: prefersDark() ? 'mistake dark' : 'mistake', role: 'alert' }, words);
-  field.closest('.MuiAccordion-root')?.querySelector('[aria-expanded=false]')?.click();
+  const fold = field.closest('.MuiAccordion-root')?.querySelector('[aria-expanded=false]');
+  if (fold instanceof HTMLElement) fold.click();
   field.setAttribute('aria-invalid', 'true');
-  field.parentElement.after(line);
+  field.parentElement?.after(line);
   const corrected = () => {
     line.remove();
     field.setAttribute('aria-invalid', 'false');
@@ -42,6 +56,7 @@ async function revealAlert() {
   }
 }
 
+/** @param {{success: boolean, fields?: Record<string, string>}} answer */
 function onAnswer(answer) {
   if (!answer.success && !showMistakes(answer.fields ?? {})) revealAlert();
 }
@@ -57,19 +72,29 @@ function watchSwarm() {
   };
 }
 
-/** Set a field as if it were typed. React has put a setter of its own on the element itself. */
+/**
+ * Set a field as if it were typed. React has put a setter of its own on the element itself.
+ *
+ * @param {Field} field
+ * @param {string} value
+ */
 function type(field, value) {
   const prototype = field instanceof HTMLSelectElement ? HTMLSelectElement.prototype : HTMLInputElement.prototype;
   Object.getOwnPropertyDescriptor(prototype, 'value')?.set?.call(field, value);
   field.dispatchEvent(new Event(field instanceof HTMLSelectElement ? 'change' : 'input', { bubbles: true }));
 }
 
-/** Give the fields of a form that has just been opened the values in force; the page was made before a change. */
+/**
+ * Give the fields of a form that has just been opened the values in force; the page was made before a change.
+ *
+ * @param {Element} form
+ */
 async function refresh(form) {
-  const before = new Map([...form.querySelectorAll('[name]')].map((field) => [field, field.value]));
+  const fields = /** @type {NodeListOf<Field>} */ (form.querySelectorAll('[name]'));
+  const before = new Map([...fields].map((field) => [field, field.value]));
   const values = await fetchJson('fields.json');
   for (const [name, value] of Object.entries(values)) {
-    const field = form.querySelector(`[name="${camelCase(name)}"]`);
+    const field = [...fields].find((one) => one.name === camelCase(name));
     if (field && field.value === before.get(field) && field.value !== value) type(field, value);
   }
 }
