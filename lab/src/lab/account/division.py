@@ -55,9 +55,8 @@ def places_ms(requests: Requests, all_requests: Requests, known: Knowledge) -> d
     spent[Place.EVENT_LOOP] = waited * known.free_share
     for_all = waited * known.opening_share
     spent[Place.POOL_WAIT] = waited - spent[Place.EVENT_LOOP] - for_all
-    opening = requests.mean_ms("connect")
-    spent[Place.DNS] = opening * known.lookup_share
-    spent[Place.CONNECT] = opening - spent[Place.DNS] + for_all
+    _add(spent, _connecting(requests, known))
+    spent[Place.CONNECT] += for_all
     _add(spent, _upstream(requests, known))
     head, body = _path(all_requests, known)
     _add(spent, _head(requests, head, known))
@@ -68,6 +67,14 @@ def places_ms(requests: Requests, all_requests: Requests, known: Knowledge) -> d
 def _add(spent: dict[Place, float], more: Mapping[Place, float]) -> None:
     for place, ms in more.items():
         spent[place] += ms
+
+
+def _connecting(requests: Requests, known: Knowledge) -> dict[Place, float]:
+    """Divide `connect`: looking up the name, the connection itself, and the proxy's loop until it saw that."""
+    whole = requests.mean_ms("connect")
+    looked_up = whole * known.lookup_share
+    late = min(whole - looked_up, known.loop_lag * requests.opened / requests.count) if requests.count else 0.0
+    return {Place.DNS: looked_up, Place.EVENT_LOOP: late, Place.CONNECT: whole - looked_up - late}
 
 
 def _upstream(requests: Requests, known: Knowledge) -> dict[Place, float]:
