@@ -76,7 +76,10 @@ class LatencyMs(DocumentPart):
 
 
 class KindFigures(DocumentPart):
-    """The requests of one kind of user; `arrivals` where they have a schedule, whatever became of those before."""
+    """The requests of one kind of user; `arrivals` where they have a schedule, whatever became of those before.
+
+    `left` of the requests the user left before it had the whole answer; they have no response time.
+    """
 
     kind: str
     requests: int
@@ -84,6 +87,7 @@ class KindFigures(DocumentPart):
     rps: float
     latency_ms: LatencyMs
     arrivals: Arrivals | None = None
+    left: int | None = None
 
 
 class Host(DocumentPart):

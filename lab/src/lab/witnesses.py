@@ -53,6 +53,14 @@ class Arrivals(DocumentPart):
     late: int
 
 
+class Executions(DocumentPart):
+    """How often the upstream executed the run's POSTs, by idempotency key: of so many `keys` some more than once."""
+
+    keys: int
+    executions: int
+    more_than_once: int
+
+
 class Witnesses(DocumentPart):
     """Three counts of the same run; null for a witness that did not answer."""
 
@@ -63,6 +71,7 @@ class Witnesses(DocumentPart):
     proxy_connections: ConnectionWitness | None = None
     upstream_connections: ConnectionWitness | None = None
     arrivals: Arrivals | None = None
+    executions: Executions | None = None
 
 
 class AuditCheck(DocumentPart):

@@ -12,6 +12,7 @@ from lab.run_name import run_name
 from lab.run_settings import changes
 from lab.wire.link import LinkConfig
 from lab.wire.service import VariableValues
+from lab.witnesses import Executions
 from service_kit.variables import as_text
 
 LIMITS: Mapping[Bottleneck, str] = {
@@ -83,10 +84,17 @@ def kind_words(row: KindFigures) -> str:
     p99 = "-" if row.latency_ms.p99 is None else f"{row.latency_ms.p99:.0f}"
     failed = f", {row.failures} failed" if row.failures else ""
     words = f"{row.kind}: {row.requests} requests{failed}, {row.rps:.1f} a second, p99 {p99} ms"
+    if row.left is not None:
+        words += f"; {row.left} were left before their answers were whole"
     due = row.arrivals
     if due is None:
         return words
     return f"{words}; of {due.scheduled} that were due {due.dropped} were dropped, {due.late} started late"
+
+
+def executions_words(found: Executions) -> str:
+    """Return whether a POST was executed more than once."""
+    return f"{found.keys} POSTs with a key of their own, {found.more_than_once} of them executed more than once"
 
 
 def run_names(runs: Sequence[RunDocument]) -> list[str]:

@@ -126,6 +126,7 @@ class ActiveRun:
             spawned=self.spawned,
             stopped=self.stopped,
             ledger=self.services.ledger(self.before.ledger_cursor),
+            executions=self.services.executions(self.id),
             series=self.series,
         )
 

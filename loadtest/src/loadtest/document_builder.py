@@ -22,7 +22,7 @@ from lab.wording import network_of
 from loadtest import counter_deltas as deltas
 from loadtest.account_builder import attribution_of, failures_of
 from loadtest.emulator_stats import link_stats, mock_stats
-from loadtest.kind_figures import arrivals_of, kinds_of
+from loadtest.kind_figures import arrivals_of, executions_of, kinds_of
 from loadtest.observation import Observation
 from loadtest.process_deltas import closings_of, host_of, workers_of
 from loadtest.span import Span
@@ -120,6 +120,7 @@ def _witnesses(seen: Observation) -> Witnesses:
         locust_requests=counts.requests,
         locust_failures=counts.failures,
         arrivals=arrivals_of(counts),
+        executions=executions_of(seen.executions),
         proxy=deltas.proxy_witness(before, after, seen.run_id),
         upstream=deltas.upstream_witness(before, after, seen.run_id),
         proxy_connections=deltas.proxy_connections(before, after),

@@ -1,7 +1,8 @@
 """The figures of each kind of user, from what Locust and the users counted. Pure."""
 
 from lab.run_document import KindFigures
-from lab.witnesses import Arrivals
+from lab.wire.mock import RunExecutions
+from lab.witnesses import Arrivals, Executions
 from loadtest.locust_stats import Counts
 
 
@@ -15,6 +16,7 @@ def kinds_of(counts: Counts, seconds: float) -> list[KindFigures]:
             rps=round(row.requests / seconds, 3) if seconds > 0 else 0.0,
             latency_ms=row.latency(),
             arrivals=_arrivals(row),
+            left=row.events.get("left"),
         )
         for name, row in sorted(counts.rows.items())
     ]
@@ -27,6 +29,14 @@ def arrivals_of(counts: Counts) -> Arrivals | None:
         return None
     sums = {name: sum(getattr(one, name) for one in each) for name in Arrivals.model_fields}
     return Arrivals(**sums)
+
+
+def executions_of(found: RunExecutions | None) -> Executions | None:
+    """Return how often the upstream executed what had an idempotency key; None if nothing had one."""
+    if found is None or not found.ids:
+        return None
+    once = found.times.get("1", 0)
+    return Executions(keys=found.ids, executions=found.executions, more_than_once=found.ids - once)
 
 
 def _arrivals(row: Counts) -> Arrivals | None:

@@ -114,10 +114,9 @@ class Counts:
         )
 
     def latency(self) -> LatencyMs:
-        """Return the distribution of response times; all null if there was no request."""
-        if not self.requests:
-            return LatencyMs()
-        return _latency(self.response_times, self.total_ms / self.requests, self.max_ms)
+        """Return the distribution of response times; all null if there was none."""
+        timed = sum(self.response_times.values())
+        return _latency(self.response_times, self.total_ms / timed, self.max_ms) if timed else LatencyMs()
 
     def first_byte(self) -> LatencyMs | None:
         """Return when the first byte of an answer came; None without any."""

@@ -8,6 +8,7 @@ from functools import cached_property
 from lab.calling_pattern import CallingPattern, calling_pattern
 from lab.run_document import Generator, RunMode, RunStatus, SeriesPoint, SettingsAtEnds
 from lab.wire.link import LinkConfig
+from lab.wire.mock import RunExecutions
 from lab.wire.proxy import LedgerPage, ProxyConfig
 from lab.wire.service import VariableValues
 from loadtest.options import derived
@@ -33,6 +34,7 @@ class Observation:
     spawned: Moment | None = None
     stopped: Moment | None = None
     ledger: LedgerPage | None = None
+    executions: RunExecutions | None = None
     label: str = ""
     group: str = ""
     series: Sequence[SeriesPoint] = field(default_factory=list)

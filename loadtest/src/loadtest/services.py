@@ -10,7 +10,7 @@ import gevent
 import requests
 
 from lab.wire.link import LinkConfig, LinkStats
-from lab.wire.mock import FaultRules, MockConfig, MockStats
+from lab.wire.mock import FaultRules, MockConfig, MockExecutions, MockStats, RunExecutions
 from lab.wire.proxy import LedgerEntry, LedgerPage, PoolStats, ProxyConfig
 from lab.wire.service import Mistakes, ServiceConfig, UnexpectedAnswer, VariableValues, WireModel, parse
 from loadtest.snapshot import Snapshot
@@ -90,7 +90,7 @@ class Services:
         entries: list[LedgerEntry] = []
         dropped = 0
         while cursor is not None:
-            page = self._quietly(f"/-/ledger?since={quote(cursor)}&limit={LEDGER_PAGE}", LedgerPage)
+            page = self._quietly("proxy", f"/-/ledger?since={quote(cursor)}&limit={LEDGER_PAGE}", LedgerPage)
             if page is None:
                 return None
             dropped += page.dropped
@@ -101,7 +101,7 @@ class Services:
         return None
 
     def pool(self) -> PoolStats | None:
-        return self._quietly("/-/pool", PoolStats)
+        return self._quietly("proxy", "/-/pool", PoolStats)
 
     def settled(self, run_id: str, before: Snapshot, patience_seconds: float) -> Snapshot:
         """Ask until no service has a request of the run in flight, and all that answered `before` answer.
@@ -151,10 +151,15 @@ class Services:
         gevent.joinall(list(greenlets.values()))
         return {name: greenlet.value for name, greenlet in greenlets.items()}, notes
 
-    def _quietly(self, path: str, model: type[_Document]) -> _Document | None:
-        """Ask the proxy in the course of a run; the snapshots before and after it have the notes."""
+    def executions(self, run_id: str) -> RunExecutions | None:
+        """Return how often the upstream executed a run's POSTs; None if it had none with a key."""
+        found = self._quietly("upstream", "/-/executions", MockExecutions)
+        return None if found is None else found.runs.get(run_id)
+
+    def _quietly(self, service: str, path: str, model: type[_Document]) -> _Document | None:
+        """Ask in the course of a run; the snapshots before and after it have the notes."""
         try:
-            return self._get("proxy", path, model)
+            return self._get(service, path, model)
         except UnexpectedAnswer:
             return None
 

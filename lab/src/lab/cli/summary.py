@@ -14,6 +14,7 @@ from lab.run_document import RunDocument
 from lab.wording import (
     busy_words,
     changed_words,
+    executions_words,
     injected_words,
     kind_words,
     network_line,
@@ -42,6 +43,8 @@ def _figures(document: RunDocument) -> Table:
     table.add_row("load", f"{document.users} users, {_measured(document)}{_pattern(document)}")
     for row in document.kinds:
         table.add_row("", Text(kind_words(row)))
+    if (executed := document.witnesses.executions) is not None:
+        table.add_row("executed", Text(executions_words(executed)))
     if document.tuning:
         table.add_row("tuned", f"the proxy, in {len(document.tuning)} ways, named in the document under tuning")
     if network := network_line(document.network, document.link):

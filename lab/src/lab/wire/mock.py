@@ -51,6 +51,21 @@ class MockCapacity(WireModel):
     refused: int | None = None
 
 
+class RunExecutions(WireModel):
+    """How often one run's POSTs and PATCHes were executed, by their idempotency keys: `times` counts the keys."""
+
+    ids: int = 0
+    executions: int = 0
+    times: dict[str, int] = Field(default_factory=dict)
+
+
+class MockExecutions(WireModel):
+    """The mock's `/-/executions`; the oldest keys are forgotten."""
+
+    runs: dict[str, RunExecutions]
+    forgotten: int = 0
+
+
 class MockStats(WireModel):
     """The mock's `/-/stats`. `faults` counts the requests that each fault was injected into."""
 

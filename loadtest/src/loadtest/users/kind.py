@@ -1,15 +1,35 @@
 """What a kind of user is: what its users do, one step after the other."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
+
+
+class Body(Protocol):
+    """The body of an answer, as it comes. Reading raises what breaks it."""
+
+    def read(self, most: int) -> bytes:
+        """Return the next bytes, none at the end."""
+
+    def leave(self) -> None:
+        """Close the connection, whatever is still to come."""
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A request other than a plain GET. `receive` reads the body; None: all of it at once."""
+
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | Iterator[bytes] | None = None
+    receive: Callable[[Body], None] | None = None
 
 
 class Connection(Protocol):
     """A connection to the host under load, which stays open from request to request."""
 
-    def send(self, since: float | None = None) -> None:
+    def send(self, outgoing: Outgoing = ..., since: float | None = None) -> None:
         """Make one request, and count its outcome; `since`: when it was meant to begin, by time.perf_counter."""
 
     def close(self) -> None: ...
@@ -20,8 +40,16 @@ class Client(Protocol):
 
     connection: Connection
 
-    def connect(self) -> Connection:
-        """Return a further connection."""
+    def connect(self, patience_seconds: float | None = None, *, resets: bool = False) -> Connection:
+        """Return a further connection. It leaves a request whose answer does not begin within its patience.
+
+        It ends by RST if it `resets`, else by FIN.
+        """
+
+    def sleep(self, seconds: float) -> None: ...
+
+    def key(self) -> str:
+        """Return an idempotency key that no other request has."""
 
     def count(self, event: str, times: int = 1) -> None:
         """Count something in the row of this kind."""

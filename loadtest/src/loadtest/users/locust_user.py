@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from typing import Any, ClassVar
+from uuid import uuid4
 
+import gevent
 from gevent.pool import Group as Greenlets
 from locust import User, task
 from locust.dispatch import UsersDispatcher
@@ -29,15 +31,22 @@ class SandboxUser(User):
         self.connection: Connection = self.connect()
         self._behaviour = type(self).make_behaviour(self)
 
-    def connect(self) -> Sender:
-        """Return a further connection."""
-        sender = Sender(self, self.row)
+    def connect(self, patience_seconds: float | None = None, *, resets: bool = False) -> Sender:
+        """Return a further connection. It leaves a request whose answer does not begin within its patience."""
+        sender = Sender(self, self.row, patience_seconds, resets=resets)
         self._senders.append(sender)
         return sender
 
     def count(self, event: str, times: int = 1) -> None:
         """Count something in the row of this kind."""
         KindCounts.of(self.environment).add(self.row, event, times)
+
+    def sleep(self, seconds: float) -> None:
+        gevent.sleep(seconds)
+
+    def key(self) -> str:
+        """Return an idempotency key that no other request has."""
+        return uuid4().hex
 
     def spawn(self, work: Callable[[], None]) -> None:
         """Do it beside; the end of the run waits for it."""
