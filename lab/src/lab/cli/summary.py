@@ -40,11 +40,7 @@ def print_summary(console: Console, document: RunDocument, path: Path) -> None:
 def _figures(document: RunDocument) -> Table:
     totals, latency, pool = document.totals, document.latency_ms, document.pool
     table = _two_columns()
-    table.add_row("load", f"{document.users} users, {_measured(document)}{_pattern(document)}")
-    for row in document.kinds:
-        table.add_row("", Text(kind_words(row)))
-    if (executed := document.witnesses.executions) is not None:
-        table.add_row("executed", Text(executions_words(executed)))
+    _add_load(table, document)
     if document.tuning:
         table.add_row("tuned", f"the proxy, in {len(document.tuning)} ways, named in the document under tuning")
     if network := network_line(document.network, document.link):
@@ -83,6 +79,14 @@ def _figures(document: RunDocument) -> Table:
     if injected := injected_words(document.link, document.upstream):
         table.add_row("injected", Text(injected))
     return table
+
+
+def _add_load(table: Table, document: RunDocument) -> None:
+    table.add_row("load", f"{document.users} users, {_measured(document)}{_pattern(document)}")
+    for row in document.kinds:
+        table.add_row("", Text(kind_words(row)))
+    if (executed := document.witnesses.executions) is not None:
+        table.add_row("executed", Text(executions_words(executed)))
 
 
 def _measured(document: RunDocument) -> str:
