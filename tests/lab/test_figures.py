@@ -18,17 +18,27 @@ from lab.comparison.compare import compare
 from lab.figures.audit import audit_picture
 from lab.figures.chart import BAD, GOOD, QUIET, SERIES
 from lab.figures.distribution import distribution, quantiles
-from lab.figures.html_page import DARK, LIGHT, html_page
+from lab.figures.html_page import DARK, LIGHT, Cell, html_page
 from lab.figures.places import COLOURS, place_of, sentence
 from lab.figures.report import report_sections
+from lab.figures.run_page import run_sections
 from lab.figures.run_series import run_series
 from lab.figures.side_by_side import differences, overlaid, run_colours, time_of_each
 from lab.figures.waterfall import account_waterfall, slow_requests
 from lab.objective import ObjectiveOutcome
 from lab.prediction.prediction import Prediction
-from lab.run_document import LatencyMs, Ledger, PartSettings, RunDocument, SeriesPoint, SettingsAtEnds, SlowRequest
+from lab.run_document import (
+    KindFigures,
+    LatencyMs,
+    Ledger,
+    PartSettings,
+    RunDocument,
+    SeriesPoint,
+    SettingsAtEnds,
+    SlowRequest,
+)
 from lab.store import csv_text, summarise
-from lab.witnesses import Audit, AuditCheck, ProxyWitness, UpstreamWitness, Witnesses
+from lab.witnesses import Arrivals, Audit, AuditCheck, ProxyWitness, UpstreamWitness, Witnesses
 from support.documents import account, run_document
 from support.fake_clone import FakeClone
 from support.simulated_runs import simulated
@@ -184,6 +194,21 @@ def test_without_a_witness_there_is_no_bar_and_no_sign() -> None:
     found = audit_picture(_run())
     assert [trace["y"] for trace in found["data"]] == [["Locust"]]
     assert found["layout"]["annotations"] == []
+
+
+def test_each_kind_of_user_has_a_row_and_its_dropped_requests_stand_out() -> None:
+    latency = LatencyMs(p50=100, p99=200)
+    arrivals = Arrivals(scheduled=50, started=48, dropped=2, late=3)
+    kinds = [
+        KindFigures(kind="closed", requests=100, failures=0, rps=10.0, latency_ms=latency),
+        KindFigures(kind="open(5/s)", requests=48, failures=1, rps=4.8, latency_ms=latency, arrivals=arrivals),
+    ]
+    (section,) = [one for one in run_sections(_run(kinds=kinds)) if one.heading == "Kinds of users"]
+    _, closed, opened = section.rows
+    assert closed == ("closed", "100", Cell("0"), "10.0", "100 ms", "200 ms", "-", "-", "-")
+    assert opened[2:3] == (Cell("1", "bad"),)
+    assert opened[-3:] == ("50", "3", Cell("2", "bad"))
+    assert summarise(_run(kinds=kinds)).kinds == "closed, open(5/s)"
 
 
 def test_a_report_of_several_runs_compares_them_first() -> None:

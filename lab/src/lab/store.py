@@ -35,6 +35,7 @@ class RunSummary(BaseModel):
     pattern: str = ""
     max_connections: int | None
     keepalive: int | None = None
+    kinds: str = ""
     upstream: str = ""
     rps: float
     mean_ms: float | None
@@ -84,6 +85,7 @@ def summarise(document: RunDocument) -> RunSummary:
         client=str(proxy.get("PROXY_CLIENT") or ""),
         pattern="" if pattern in (None, FORWARD) else str(pattern),
         max_connections=document.pool.max if document.pool else maximum if isinstance(maximum, int) else None,
+        kinds=", ".join(one.kind for one in document.kinds),
         keepalive=keepalive if isinstance(keepalive, int) else None,
         upstream=upstream_words(start.upstream) or str((start.upstream or {}).get("UPSTREAM_LATENCY") or ""),
         rps=round(document.totals.succeeded_rps, 3),

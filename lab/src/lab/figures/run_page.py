@@ -1,5 +1,7 @@
 """What a page says and shows of one run. Pure."""
 
+from collections.abc import Sequence
+
 from lab.audit import audit_words
 from lab.figures.audit import audit_picture
 from lab.figures.distribution import distribution
@@ -7,7 +9,7 @@ from lab.figures.html_page import Cell, Section
 from lab.figures.run_series import run_series
 from lab.figures.waterfall import account_waterfall, slow_requests
 from lab.prediction.words import outcome_rows
-from lab.run_document import RunDocument
+from lab.run_document import KindFigures, RunDocument
 from lab.run_name import run_name
 from lab.run_settings import parts_of
 from lab.store import summarise
@@ -27,12 +29,15 @@ _SLOWEST = (
     "The slowest requests that the proxy's ledger kept, each divided by what it spent its time with, from left to "
     "right. Named is where it was held up for the longest."
 )
+_KINDS = "An open kind has a schedule: its response times count from when a request was due, not from when it started."
 _AUDIT = "Locust, the proxy and the upstream count for themselves. Their bars are of equal length if nothing was lost."
 
 
 def run_sections(run: RunDocument) -> list[Section]:
     """Return verdict, account, seconds, response times, slowest requests, audit and settings: those there are."""
     sections = [_verdict(run), *_besides(run)]
+    if run.kinds:
+        sections.append(_kinds(run.kinds))
     if run.attribution is not None:
         sections.append(
             Section("Where the time went", paragraphs=[_WATERFALL], figures=[account_waterfall(run.attribution)])
@@ -69,6 +74,22 @@ def _besides(run: RunDocument) -> list[Section]:
     also = [f"Also ({one.share:.0%}): {one.because}. {one.advice.words}".strip() for one in verdict.also]
     caveats = [f"But: {one.because}." for one in verdict.caveats if one.about != verdict.bottleneck]
     return [Section(paragraphs=[*also, *caveats])] if also or caveats else []
+
+
+def _kinds(kinds: Sequence[KindFigures]) -> Section:
+    """Return a row for each kind of user; those with a schedule have what became of it."""
+    rows: list[tuple[str | Cell, ...]] = []
+    for one in kinds:
+        failed = Cell(str(one.failures), "bad" if one.failures else "")
+        latency = one.latency_ms
+        row = (one.kind, str(one.requests), failed, f"{one.rps:.1f}", _ms(latency.p50), _ms(latency.p99))
+        due = one.arrivals
+        counts = (
+            (str(due.scheduled), str(due.late), Cell(str(due.dropped), "bad" if due.dropped else "")) if due else ()
+        )
+        rows.append((*row, *(counts or ("-", "-", "-"))))
+    heads = ("kind", "requests", "failed", "requests/s", "p50", "p99", "due", "started late", "dropped")
+    return Section("Kinds of users", paragraphs=[_KINDS], rows=[heads, *rows])
 
 
 def _facts(run: RunDocument) -> list[tuple[str, str]]:

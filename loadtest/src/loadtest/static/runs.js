@@ -13,6 +13,7 @@ import { arrows, badge, element, fetchJson, figure, prefersDark } from './page.j
  * @property {string} client
  * @property {string} pattern
  * @property {number} users
+ * @property {string} kinds
  * @property {number | null} max_connections
  * @property {number | null} keepalive
  * @property {string} upstream
@@ -65,7 +66,7 @@ function row(run) {
     cell('', 'box', element('label', {}, box)),
     cell('', 'name', element('a', { href: `./runs/${run.id}.html`, title: run.id }, run.name), ended, quiet(run.group_words), quiet(when(run.started_at))),
     cell('client', 'client', run.client || '-', quiet(run.pattern && `pattern ${run.pattern}`)),
-    cell('users', 'number', figure(run.users)),
+    cell('users', 'number users', figure(run.users), quiet(run.kinds)),
     cell('pool max', 'number', figure(run.max_connections)),
     cell('keep-alive', 'number', figure(run.keepalive)),
     cell('upstream', 'upstream', run.upstream || '-', quiet(run.network && `network ${run.network}`)),
