@@ -4,15 +4,17 @@ from typing import Any
 
 from lab.account.failures import FailureCount
 from lab.account.places import Place
+from lab.document_part import DistributionMs
 from lab.figures.chart import Figure
 from lab.figures.live import OWNER_COLOURS, live_figures
-from lab.figures.places import COLOURS, sentence
+from lab.figures.places import COLOURS
 from lab.live_point import LivePoint, live_point, points_of
 from lab.pool_slots import pool_slots
-from lab.run_document import Host, SeriesPoint
+from lab.run_document import Host, PhaseMs, SeriesPoint
 from lab.wire.proxy import Holder, PoolStats, Threads
 from lab.wire.service import Histogram, Process, WorkerProcess
 from support.documents import account, run_document
+from support.documents import pool as run_pool
 
 
 def _figure(points: list[LivePoint], name: str) -> Figure:
@@ -37,6 +39,7 @@ def test_a_point_is_made_of_a_document_of_its_second() -> None:
     """Rates by the second's length, failures summed by their owner, the machine's cores of its share."""
     failures = [FailureCount(kind=str(n), count=3, owner="upstream", meaning="") for n in range(2)]
     second = run_document(
+        pool=None,
         window_seconds=2.0,
         attribution=account({Place.POOL_WAIT: 150.0, Place.UPSTREAM_WORK: 100.0}),
         failures=failures,
@@ -52,12 +55,30 @@ def test_a_point_is_made_of_a_document_of_its_second() -> None:
     assert (point.threads_busy, point.threads_allowed) == (3, 40)
 
 
+def test_connections_are_counted_over_the_second_where_they_come_and_go_within_it() -> None:
+    """Users in step give all of them back at once: a sample may find none. What lasts longer is counted too late."""
+    sample = _pool(active=0, connecting=0, idle=0, waiting=10)
+    phases = {"connect": PhaseMs(count=100, mean=20.0), "tls": None, "total": PhaseMs(count=100, mean=200.0)}
+    waits = DistributionMs(count=100, mean=98.0)
+    run = run_document(window_seconds=1.0, phases_ms=phases, pool=run_pool(active_mean=9.0, wait_ms=waits))
+    point = live_point(run, 7.0, 20, sample, None)
+    assert (point.busy, point.connecting, point.waiting) == (7.0, 2.0, 9.8)
+    few = run_pool(active_mean=9.0, waiting_mean=9.8, wait_ms=DistributionMs(count=4, mean=3000.0))
+    point = live_point(run.model_copy(update={"pool": few}), 7.0, 20, sample, None)
+    assert (point.busy, point.connecting, point.waiting) == (0, 0, 10)
+
+
 def test_a_saved_run_has_points_too() -> None:
+    """Whose its failures were in each second is known where all are of one owner."""
     series = [SeriesPoint(t_seconds=t, users=5, requests=50, failures=10, pool_active=3) for t in (0.5, 1.5)]
-    first, second = points_of(run_document(series=series))
+    one = FailureCount(kind="a", count=20, owner="network", meaning="")
+    run = run_document(series=series, failures=[one])
+    first, second = points_of(run)
     assert (first.succeeded_rps, second.succeeded_rps) == (80.0, 40.0)
-    assert second.busy == 3
-    assert sum(second.failed_rps.values()) == 10.0
+    assert (second.busy, second.failed_rps) == (3, {"network": 10.0})
+    several = [one, one.model_copy(update={"owner": "proxy"})]
+    points = points_of(run.model_copy(update={"failures": several}))
+    assert _lines(_figure(points, "rate")) == {"succeeded": [80.0, 40.0], "failed": [20.0, 10.0]}
 
 
 def test_the_time_is_stacked_by_place_in_its_colour_with_its_sentence() -> None:
@@ -66,7 +87,7 @@ def test_the_time_is_stacked_by_place_in_its_colour_with_its_sentence() -> None:
     wait, work = _figure([_point(1.0), _point(2.0, places_ms=places)], "phases")["data"]
     assert (wait["name"], wait["y"], wait["line"]["color"]) == ("pool wait", [None, 150.0], COLOURS[Place.POOL_WAIT])
     assert (work["name"], work["y"]) == ("upstream work", [None, 100.0])
-    assert sentence(Place.POOL_WAIT) in wait["hovertemplate"]
+    assert "</b> ms waiting for a connection of the pool<br>" in wait["hovertemplate"]
     assert wait["stackgroup"] == work["stackgroup"]
     assert wait["legendrank"] < work["legendrank"]
 
@@ -107,7 +128,7 @@ def test_each_slot_is_what_its_connection_does() -> None:
     assert [slot.state for slot in worker.slots] == ["busy", "connecting", "idle", "free"]
     assert worker.slots[0].held_ms == 1500.0
     assert worker.slots[0].colour == COLOURS[Place.UPSTREAM_WORK]
-    assert worker.slots[0].title == "GET /a, for 1500 ms: upstream work, time being worked on by the upstream"
+    assert worker.slots[0].title == "GET /a, for 1500 ms: upstream work, being worked on by the upstream"
     assert worker.waiting == 3
     assert pool.sentence == "1 of 4 connections busy, 1 connecting, 1 idle, 3 requests waiting"
 

@@ -99,7 +99,7 @@ def test_a_point_is_of_its_second_alone(seconds: Seconds) -> None:
     assert second.places_ms == pytest.approx({Place.POOL_WAIT: 150.0, Place.UPSTREAM_WORK: 100.0})
     assert second.cores["proxy"] == pytest.approx(0.2)
     assert second.cores["generator"] == pytest.approx(0.1)
-    assert (second.busy, second.waiting, second.max_connections) == (10, 5, 10)
+    assert (second.busy, second.waiting, second.max_connections) == (10.0, 15.0, 10)
 
 
 def test_points_are_numbered_and_bounded(seconds: Seconds) -> None:

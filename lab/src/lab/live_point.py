@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 from lab.account.places import Owner, Place
 from lab.run_document import RunDocument, SeriesPoint
@@ -11,7 +12,7 @@ from lab.wire.proxy import PoolStats
 
 @dataclass(frozen=True)
 class LivePoint:
-    """A second of a run. Rates are of requests a second; what is not known is None.
+    """A second of a run. Rates are of requests a second; what is not known is None, also whose failures are.
 
     `cores` used by each part, `machine` by all processes of it, of `machine_cores`; the loop's lag is the proxy's.
     """
@@ -19,15 +20,15 @@ class LivePoint:
     t_seconds: float
     users: int
     succeeded_rps: float
-    failed_rps: Mapping[Owner, float] = field(default_factory=dict)
+    failed_rps: Mapping[Owner | None, float] = field(default_factory=dict)
     p50_ms: float | None = None
     p99_ms: float | None = None
     first_byte_ms: float | None = None
     max_connections: int | None = None
-    busy: int | None = None
-    connecting: int | None = None
+    busy: float | None = None
+    connecting: float | None = None
     idle: int | None = None
-    waiting: int | None = None
+    waiting: float | None = None
     places_ms: Mapping[Place, float] = field(default_factory=dict)
     cores: Mapping[str, float | None] = field(default_factory=dict)
     machine_cores: int | None = None
@@ -37,12 +38,16 @@ class LivePoint:
     threads_allowed: int | None = None
 
 
+_SHORT = 0.5
+"""Of the second: what is held or waited for less in the mean is counted within it."""
+
+
 def live_point(
     second: RunDocument, t_seconds: float, users: int, pool: PoolStats | None, lag: float | None
 ) -> LivePoint:
     """Return a point: `second` is a run document of that second alone, `pool` is as it was at its end."""
     length, totals, host, account = second.window_seconds, second.totals, second.host, second.attribution
-    failed: dict[Owner, float] = {}
+    failed: dict[Owner | None, float] = {}
     for one in second.failures:
         failed[one.owner] = failed.get(one.owner, 0.0) + one.count / length
     machine = host.busy_share * host.cores if host and host.busy_share is not None else None
@@ -58,7 +63,7 @@ def live_point(
         cores={**second.cpu_cores, "machine": machine},
         machine_cores=host.cores if host else None,
         loop_lag_ms=lag,
-        **_gauges(pool),
+        **(_gauges(pool) | _means(second)),
     )
 
 
@@ -73,7 +78,7 @@ def points_of(run: RunDocument) -> list[LivePoint]:
 
 def _saved(run: RunDocument, point: SeriesPoint, seconds: float) -> LivePoint:
     owners = {one.owner for one in run.failures}
-    owner: Owner = next(iter(owners)) if len(owners) == 1 else "proxy"
+    owner = owners.pop() if len(owners) == 1 else None
     return LivePoint(
         t_seconds=point.t_seconds,
         users=point.users,
@@ -90,7 +95,27 @@ def _saved(run: RunDocument, point: SeriesPoint, seconds: float) -> LivePoint:
     )
 
 
-def _gauges(pool: PoolStats | None) -> dict[str, int | None]:
+def _means(second: RunDocument) -> dict[str, Any]:
+    """Return connections and waiting requests over the second, by Little's law, where they come and go within it.
+
+    A sample is of one moment: of users in step it may find all connections given back and none handed on yet. But what
+    lasts for longer is counted when it ends, and then the sample is better.
+    """
+    pool, means = second.pool, dict[str, Any]()
+    if pool is None or not pool.wait_ms.count:
+        return means
+    length_ms = second.window_seconds * 1000
+    if pool.active_mean is not None and pool.active_mean * length_ms / pool.wait_ms.count < _SHORT * length_ms:
+        phases = [(second.phases_ms or {}).get(name) for name in ("connect", "tls")]
+        opening = sum((one.mean or 0.0) * one.count / length_ms for one in phases if one is not None)
+        means["busy"] = round(max(pool.active_mean - opening, 0.0), 2)
+        means["connecting"] = round(min(opening, pool.active_mean), 2)
+    if pool.waiting_mean is not None and (pool.wait_ms.mean or 0.0) < _SHORT * length_ms:
+        means["waiting"] = round(pool.waiting_mean, 2)
+    return means
+
+
+def _gauges(pool: PoolStats | None) -> dict[str, Any]:
     if pool is None:
         return {}
     connecting, threads = pool.connecting or 0, pool.threads

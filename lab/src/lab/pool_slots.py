@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from lab.figures.places import COLOURS, label, place_of, sentence
+from lab.account.places import PLACES
+from lab.figures.places import COLOURS, label, place_of
 from lab.wire.proxy import Holder, PoolStats
 from lab.wire.service import WorkerProcess
 
@@ -93,7 +94,7 @@ def _held(holder: Holder) -> Slot:
     request = f"{holder.method} {holder.path}".strip()
     held_ms = round(holder.held_seconds * 1000, 1)
     place = place_of(holder.phase) if holder.phase else None
-    doing = f"{label(place)}, {sentence(place)}" if place and state == "busy" else _WORDS[state]
+    doing = f"{label(place)}, {PLACES[place].meaning}" if place and state == "busy" else _WORDS[state]
     title = f"{request}, for {held_ms:.0f} ms: {doing}" if request else f"for {held_ms:.0f} ms: {doing}"
     return Slot(state, title, held_ms, label(place) if place else None, COLOURS[place] if place else None)
 

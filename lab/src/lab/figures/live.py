@@ -10,13 +10,14 @@ from typing import Any
 
 from lab.account.places import PLACES, Owner, Place
 from lab.figures.chart import BAD, QUIET, SERIES, Figure, Trace, axis, layout, line
-from lab.figures.places import COLOURS, label, sentence
+from lab.figures.places import COLOURS, label
 from lab.live_point import LivePoint
 
 _AT = "<br>at %{x:.0f} s"
 
-OWNER_COLOURS: Mapping[Owner, str] = {
-    "proxy": BAD,
+OWNER_COLOURS: Mapping[Owner | None, str] = {
+    None: BAD,
+    "proxy": COLOURS[Place.EVENT_LOOP],
     "upstream": COLOURS[Place.UPSTREAM_WORK],
     "network": COLOURS[Place.CONNECT],
     "client_library": COLOURS[Place.LOSS],
@@ -50,7 +51,9 @@ class LiveFigure:
 def live_figures(points: Sequence[LivePoint]) -> list[LiveFigure]:
     """Return all figures of these points."""
     return [
-        LiveFigure("pool", "Connections and waiting", "Requests wait while all connections are busy.", _pool(points)),
+        LiveFigure(
+            "pool", "Connections and waiting", "Over each second; requests wait while all are busy.", _pool(points)
+        ),
         LiveFigure(
             "phases", "Where the time goes", "The mean request of each second, by what it waited for.", _phases(points)
         ),
@@ -98,7 +101,7 @@ def _pool(points: Sequence[LivePoint]) -> Figure:
 
 def _phases(points: Sequence[LivePoint]) -> Figure:
     traces = [
-        _line(points, label(place), COLOURS[place], f"ms {sentence(place)}", _spent(place), stackgroup="places")
+        _line(points, label(place), COLOURS[place], f"ms {PLACES[place].meaning}", _spent(place), stackgroup="places")
         for place in PLACES
         if any(0 < _LEAST_SHARE * sum(point.places_ms.values()) <= point.places_ms.get(place, 0.0) for point in points)
     ]
@@ -113,9 +116,9 @@ def _rate(points: Sequence[LivePoint]) -> Figure:
     failed = [
         _line(
             points,
-            f"failed: {_name(owner)}",
+            "failed" if owner is None else f"failed: {_name(owner)}",
             colour,
-            f"requests a second failed, the {_name(owner)}'s",
+            "requests a second failed" + ("" if owner is None else f", the {_name(owner)}'s"),
             _failed(owner),
             dash="dash",
         )
@@ -126,7 +129,7 @@ def _rate(points: Sequence[LivePoint]) -> Figure:
     return _figure([succeeded, *failed], "requests/s")
 
 
-def _failed(owner: Owner) -> Value:
+def _failed(owner: Owner | None) -> Value:
     return lambda point: point.failed_rps.get(owner, 0.0)
 
 
@@ -138,8 +141,8 @@ def _latency(points: Sequence[LivePoint]) -> Figure:
     return _figure(
         [
             _line(points, "p99", SERIES[4], "ms: one of a hundred took longer", lambda one: one.p99_ms),
-            _line(points, "p50", SERIES[6], "ms: half of the requests took longer", lambda one: one.p50_ms),
             _line(points, "first byte", QUIET, "ms to the first byte, by the median", lambda one: one.first_byte_ms),
+            _line(points, "p50", SERIES[6], "ms: half of the requests took longer", lambda one: one.p50_ms),
         ],
         "ms",
     )

@@ -36,13 +36,13 @@ class Chart {
   /**
    * @param {any} library Plotly
    * @param {string} run
+   * @param {import('./live_figures.js').Colours} colours
    */
-  draw(library, run) {
+  draw(library, run, colours) {
     this.box.hidden = !this.figure?.data.length;
     if (!this.changed || !this.inSight || this.box.hidden) return;
+    if (this.place.matches(':hover')) return; // its words would go with each drawing
     this.changed = false;
-    const style = getComputedStyle(this.box);
-    const colours = { text: style.getPropertyValue('--text'), line: style.getPropertyValue('--line') };
     library.react(this.place, this.figure.data, small(this.figure.layout, colours, run), CONFIG);
   }
 }
@@ -64,7 +64,8 @@ export class LiveView {
     this.charts = new Map();
     this.run = '';
     this.next = 0;
-    this.theme = prefersDark();
+    this.dark = undefined;
+    this.colours = { text: '', line: '' };
     this.timer = 0;
     this.running = false;
     /** @type {any} Plotly, once it is there */
@@ -100,10 +101,11 @@ export class LiveView {
 
   /** @param {any} answer of pool.json */
   take(answer) {
-    this.box.classList.toggle('dark', prefersDark());
+    this.follow(prefersDark());
     const id = answer.run?.id ?? '';
     const again = id !== this.run || answer.from !== this.next || !this.charts.size;
     this.head.replaceChildren(head(answer, this.options));
+    this.box.classList.toggle('running', answer.run?.state === 'running');
     this.slots.replaceChildren(answer.pool ? slots(answer.pool) : element('p', { class: 'silent' }, 'The proxy does not answer.'));
     for (const one of answer.figures) {
       const chart = this.chart(one);
@@ -115,9 +117,17 @@ export class LiveView {
     }
     this.run = id;
     this.next = answer.next;
-    if (this.theme !== prefersDark()) for (const chart of this.charts.values()) chart.changed = true;
-    this.theme = prefersDark();
     this.draw();
+  }
+
+  /** Take over Locust's colours when its switch has been used. */
+  follow(/** @type {boolean} */ dark) {
+    if (this.dark === dark) return;
+    this.dark = dark;
+    (this.box.closest('.sandbox') ?? this.box).classList.toggle('dark', dark);
+    const style = getComputedStyle(this.box);
+    this.colours = { text: style.getPropertyValue('--text'), line: style.getPropertyValue('--line') };
+    for (const chart of this.charts.values()) chart.changed = true;
   }
 
   /** @param {{name: string, title: string, reading: string}} one */
@@ -141,6 +151,6 @@ export class LiveView {
   }
 
   draw() {
-    if (this.library) for (const chart of this.charts.values()) chart.draw(this.library, this.run);
+    if (this.library) for (const chart of this.charts.values()) chart.draw(this.library, this.run, this.colours);
   }
 }

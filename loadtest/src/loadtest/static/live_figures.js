@@ -44,7 +44,7 @@ export function appended(figure, more, most) {
 export function small(layout, colours, run) {
   const axes = Object.entries(layout)
     .filter(([name]) => /^[xy]axis/.test(name))
-    .map(([name, axis]) => [name, { ...axis, gridcolor: colours.line, linecolor: colours.line, zerolinecolor: colours.line }]);
+    .map(([name, axis]) => [name, { ...axis, automargin: false, gridcolor: colours.line, linecolor: colours.line, zerolinecolor: colours.line }]);
   return {
     ...layout,
     ...Object.fromEntries(axes),
@@ -55,6 +55,8 @@ export function small(layout, colours, run) {
     plot_bgcolor: 'rgba(0,0,0,0)',
     font: { color: colours.text, size: 12 },
     showlegend: true,
+    hovermode: 'closest',
+    hoverdistance: -1,
     uirevision: run,
   };
 }

@@ -20,12 +20,11 @@ class PoolTab {
   follow() {
     const tabs = document.querySelector('#root [role=tablist]');
     const shown = Boolean(tabs) && new URLSearchParams(location.search).get('tab') === KEY;
-    if (shown === this.box.hidden) {
-      this.box.hidden = !shown;
-      if (shown) this.view.start();
-      else this.view.stop();
-    }
-    if (shown) this.place();
+    if (shown !== this.box.hidden) return;
+    this.box.hidden = !shown;
+    if (!shown) return this.view.stop();
+    this.place();
+    this.view.start();
   }
 
   place() {

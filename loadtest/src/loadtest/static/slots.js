@@ -65,7 +65,7 @@ function legend(/** @type {Slot[]} */ all, /** @type {boolean} */ numbered) {
     { class: 'key', 'aria-hidden': 'true' },
     ...[...busy].map(([doing, colour]) => sample('busy', colour, doing)),
     ...states.map(([state, words]) => sample(state, null, words)),
-    numbered && busy.size ? element('span', {}, 'Numbers: ms for which a request has held it') : null,
+    element('span', {}, `As it was a moment ago${numbered && busy.size ? '; numbers: ms for which a request has held it' : ''}`),
   );
 }
 
