@@ -25,6 +25,10 @@ class Checkout:
         return self.root / "runs"
 
     @property
+    def lessons(self) -> Path:
+        return self.root / "lessons"
+
+    @property
     def env_file(self) -> Path:
         return self.root / ".env"
 

@@ -28,7 +28,7 @@ baseline again. Exit codes: 0 fine, 1 what was measured fell short: no request s
 2 bad usage or settings, 3 something that is needed failed (port taken, no engine, a service died), 130 Ctrl-C.
 """
 
-_COMMANDS = ("up", "down", "run", "sweep", "predict", "runs", "compare", "report", "advise", "test", "doctor")
+_COMMANDS = ("up", "down", "run", "sweep", "check", "predict", "runs", "compare", "report", "advise", "test", "doctor")
 """Each is the function of that name in the module of that name."""
 
 _TEST_OPTIONS = {"ignore_unknown_options": True, "help_option_names": []}

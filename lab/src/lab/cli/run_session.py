@@ -73,6 +73,10 @@ class RunSession:
                 await session._ui_lock.release()
                 await backend.close()
 
+    @property
+    def mode(self) -> Mode:
+        return self._backend.mode
+
     async def check(self, runs: Sequence[Variables]) -> None:
         """Check the assignments of several runs before the first. Raises ExitError."""
         baseline = self._workspace.baseline(await self._backend.shell_of_up())
