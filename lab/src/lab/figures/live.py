@@ -193,4 +193,8 @@ def _loop(points: Sequence[LivePoint]) -> Figure:
             ),
         ][: 3 if threads else 0],
     ]
-    return _figure(traces, "ms late", yaxis2=axis("threads", overlaying="y", side="right", rangemode="tozero"))
+    return _figure(
+        traces,
+        "ms late",
+        yaxis2=axis("threads", overlaying="y", side="right", rangemode="tozero", tickmode="auto", showgrid=False),
+    )

@@ -64,6 +64,7 @@ export class LiveView {
     this.charts = new Map();
     this.run = '';
     this.next = 0;
+    /** @type {boolean | undefined} as it was last drawn */
     this.dark = undefined;
     this.colours = { text: '', line: '' };
     this.timer = 0;

@@ -49,7 +49,7 @@ export function small(layout, colours, run) {
     ...layout,
     ...Object.fromEntries(axes),
     height: 270,
-    margin: { t: 8, r: 12, b: 30, l: 50 },
+    margin: { t: 8, r: layout.yaxis2 ? 46 : 12, b: 30, l: 50 },
     legend: { orientation: 'h', y: -0.12, traceorder: 'normal' },
     paper_bgcolor: 'rgba(0,0,0,0)',
     plot_bgcolor: 'rgba(0,0,0,0)',
