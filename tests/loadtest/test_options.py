@@ -21,7 +21,7 @@ def test_no_option_has_a_digit_in_its_name() -> None:
     parser = Parser(add_help=False)
     add_options(cast("Any", parser))
     names = [action.dest for action in parser._actions]
-    assert names == ["run_label", "request_path", "pattern", "user_kind", "objective", "run_id"]
+    assert names == ["run_label", "request_path", "pattern", "user_kind", "shape", "objective", "run_id"]
     assert not [name for name in names if any(character.isdigit() for character in name)]
 
 
@@ -48,6 +48,8 @@ def test_the_form_and_help_show_the_same_words() -> None:
         {"pattern": "hope"},
         {"objective": "p99 < 1"},
         {"user_kind": "open"},
+        {"shape": "ramp"},
+        {"shape": "step(1, every=5s)"},
         {"user_kind": "closed(think=1)"},
         {"user_kind": "closed; closed"},
         {"run_time": "0"},
@@ -75,5 +77,5 @@ def test_options_from_elsewhere_are_put_right() -> None:
     (line,) = correct(options)
     assert "'work'" in line
     assert options == Namespace(
-        run_label="ten", request_path="/work", pattern="forward", user_kind="closed", objective=""
+        run_label="ten", request_path="/work", pattern="forward", user_kind="closed", shape="", objective=""
     )

@@ -22,6 +22,7 @@ from loadtest.same_origin import REFUSED, is_same_origin
 from loadtest.service_fields import by_field
 from loadtest.service_settings import ServiceSettings
 from loadtest.settings_api import SettingsApi
+from loadtest.users.locust_shape import take_shape
 from loadtest.web_api import WebApi
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -79,7 +80,10 @@ class Hooks:
             return self._refused(lines, by_field(lines))
         if self._recorder.current is None:
             run_time = request.form.get("run_time")
-            self._recorder.ask_run_time(float(timespan_seconds(run_time)) if run_time else None)
+            seconds = float(timespan_seconds(run_time)) if run_time else None
+            self._recorder.ask_run_time(seconds)
+            users = int(request.form.get("user_count") or 1)
+            take_shape(self._recorder.environment, request.form.get("shape", ""), users, seconds)
         return None
 
     def _refused(self, lines: list[str], fields: Mapping[str, str] | None = None) -> Response:

@@ -21,6 +21,7 @@ from loadtest.options import add_options
 from loadtest.recorder import Recorder
 from loadtest.service_settings import ServiceSettings
 from loadtest.settings import Settings
+from loadtest.users.locust_shape import take_shape
 from loadtest.users.locust_user import KindsDispatcher, SandboxUser, take_kinds
 
 __all__ = ["SandboxUser"]
@@ -71,6 +72,9 @@ def on_init(environment: Environment, runner: Any, web_ui: WebUI | None, **_: An
         if not options.print_stats:
             logging.getLogger(TABLES).addFilter(no_tables)
         gevent.spawn(announce, options.web_host, options.web_port, options.web_base_path)
+    if isinstance(listener, Recorder) and web_ui is None:
+        options = listener.options
+        take_shape(environment, options.shape, options.num_users or 1, options.run_time)
     signals = Signals(environment, guarded(listener.quitting))
     HOOKS.test_start.add_listener(signals.test_start)
     HOOKS.quitting.add_listener(signals.quitting)

@@ -1,7 +1,7 @@
 """All that was seen of one run, which its document is built from. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -42,6 +42,9 @@ class Observation:
     @cached_property
     def steady(self) -> Span:
         """The part of the run that its figures are of."""
+        if self.load_settings.get("LAB_SHAPE"):
+            because = "the number of users changes all the time (LAB_SHAPE)"
+            return replace(self.whole, window=self.whole.window.model_copy(update={"because": because}))
         return steady_span(self.whole, self.spawned, self.stopped)
 
     @property

@@ -23,6 +23,7 @@ _HELP = {
     "request_path": "what the users GET from the host",
     "pattern": "how the proxy calls the upstream: forwarding, or one of the common calling patterns",
     "user_kind": "what the users do: closed, closed(think=1s), pace(2s), open(200/s); several: 3 * closed; open(20/s)",
+    "shape": "how the number of users changes: ramp(20s), step(4, every=10s), spike(5, at=10s, during=5s); or empty",
     "objective": "what the run is to reach, like p99 < 1s, throughput > 50/s",
 }
 """Settings that the start form can change for a run."""
@@ -32,6 +33,7 @@ _FORM: dict[str, tuple[str, type[BaseSettings], str]] = {
     "request_path": ("Request path", Settings, "request_path"),
     "pattern": ("Pattern", Settings, "pattern"),
     "user_kind": ("User kind", Settings, "user_kind"),
+    "shape": ("Shape", Settings, "shape"),
     "objective": ("Objective", Settings, "objective"),
     "host": ("Host", LocustSettings, "host"),
     "run_time": ("Run time", LocustSettings, "run_time"),
@@ -94,6 +96,7 @@ def settings_of_load(options: Namespace, *, users: int, processes: int, run_time
         "LAB_REQUEST_PATH": options.request_path,
         "LAB_PATTERN": options.pattern,
         "LAB_USER_KIND": options.user_kind,
+        "LAB_SHAPE": options.shape or None,
         "LAB_OBJECTIVE": options.objective or None,
     }
 

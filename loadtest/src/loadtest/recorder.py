@@ -134,7 +134,9 @@ class Recorder:
 
     def spawning_complete(self, **_: Any) -> None:
         """Note how many users there are: the form can change it during a run."""
-        if self.current is not None:
+        if self.current is not None and self.options.shape:
+            self.current.users = max(self.current.users, self.runner.target_user_count)
+        elif self.current is not None:
             self.current.users = self.runner.target_user_count
             self.current.load_settings = {**self.current.load_settings, "LOCUST_USERS": self.current.users}
             gevent.spawn(self._note_spawned, self.current)  # a master would read no reports of its workers meanwhile
@@ -220,5 +222,6 @@ class Recorder:
         return float(run_time) if run_time else None
 
     def settings_of_load(self) -> VariableValues:
-        users = self.runner.target_user_count or self.options.num_users
+        users = self.options.num_users if self.options.shape else self.runner.target_user_count
+        users = users or self.options.num_users
         return settings_of_load(self.options, users=users, processes=self.worker_count(), run_time=self._run_time())

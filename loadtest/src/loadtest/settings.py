@@ -16,6 +16,7 @@ from lab.objective import OBJECTIVE_RULE, parse_objective
 from lab.run_settings import timespan_seconds
 from lab.user_kind import CLOSED
 from loadtest.users.catalogue import allowed_kinds, parse_user_kinds
+from loadtest.users.shapes import allowed_shapes, parse_shape
 from service_kit.settings_errors import ContradictionError
 
 
@@ -61,6 +62,11 @@ def _user_kind(text: str) -> str:
     return " ".join(text.split())
 
 
+def _shape(text: str) -> str:
+    parse_shape(text)
+    return " ".join(text.split())
+
+
 def allowed(words: str) -> JsonDict:
     """Return the note on a field with what its validator allows, in words."""
     return {"allowed": words}
@@ -73,6 +79,7 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 RequestPath = Annotated[str, AfterValidator(_path), Field(json_schema_extra=allowed("a path that begins with /"))]
 PatternName = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra=allowed(", ".join(PATTERNS)))]
 UserKind = Annotated[str, AfterValidator(_user_kind), Field(json_schema_extra=allowed(allowed_kinds()))]
+ShapeText = Annotated[str, AfterValidator(_shape), Field(json_schema_extra=allowed(allowed_shapes()))]
 ObjectiveText = Annotated[str, AfterValidator(_objective), Field(json_schema_extra=allowed(OBJECTIVE_RULE))]
 RunLabel = Annotated[run_name.RunLabel, Field(json_schema_extra=allowed(run_name.LABEL_RULE))]
 RunTime = Annotated[
@@ -111,6 +118,9 @@ class Settings(BaseSettings):
         CLOSED,
         description="What the users do: a closed loop, a constant pace, open arrivals at a rate; several kinds, with "
         "weights, are joined by `;` (docs/users.md).",
+    )
+    shape: ShapeText = Field(
+        "", description="How the number of users changes in the course of a run. Unset: LOCUST_USERS all the time."
     )
     objective: ObjectiveText = Field(
         "",

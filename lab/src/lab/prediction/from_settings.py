@@ -190,6 +190,8 @@ class ReportedSettings:
             raise Unpredictable(f"LAB_PATTERN={pattern}: a calling pattern makes its own client")
         if path != "/work":
             raise Unpredictable(f"LAB_REQUEST_PATH={path}: only /work takes the time that UPSTREAM_LATENCY sets")
+        if shape := self.load.get("LAB_SHAPE"):
+            raise Unpredictable(f"LAB_SHAPE={shape}: the number of users changes all the time")
         if self.latency is None:
             raise Unpredictable("the upstream does not report how long it takes")
 
