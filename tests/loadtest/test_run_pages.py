@@ -206,8 +206,10 @@ def test_with_login_on_runs_are_behind_it(variables: dict[str, str], target: Tar
 
 
 def test_five_hundred_runs_are_listed_filtered_and_fit_a_phone(web_ui: WebUi, store: RunStore) -> None:
+    store.directory.mkdir(exist_ok=True)
     for number in range(500):
-        store.write(run_document(f"r{number:03}", label=f"label {number:03}"))
+        document = run_document(f"r{number:03}", label=f"label {number:03}")
+        (store.directory / f"{document.id}.json").write_text(document.model_dump_json())
     with Browser(390, 844) as browser:
         browser.open(f"{web_ui.url}/lab/")
         browser.wait_for("document.querySelectorAll('#runs input').length === 500")

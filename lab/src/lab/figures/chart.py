@@ -54,6 +54,6 @@ def band(low: float, high: float, colour: str, text: str = "") -> dict[str, Any]
     across = {"xref": "x", "yref": "paper", "y0": 0, "y1": 1, "x0": low, "x1": high}
     if low == high:
         return {"type": "line", "line": {"color": colour, "width": 1}, **across}
-    label = {"label": {"text": text, "textposition": "top left"}} if text else {}
+    label = {"label": {"text": text, "textposition": "top left", "yanchor": "bottom"}} if text else {}
     fill = {"type": "rect", "fillcolor": colour, "opacity": 0.15, "line": {"width": 0}, "layer": "below"}
     return {**fill, **across, **label}

@@ -53,7 +53,8 @@ def _shapes(run: RunDocument) -> list[dict[str, object]]:
     if run.window is not None and run.window.steady:
         shapes.append(band(run.window.begin_seconds, run.window.end_seconds, QUIET, "steady part"))
     if run.pool is not None:
-        shapes.append({**rule(run.pool.max, f"max {run.pool.max}"), "yref": "y3"})
+        label = {"text": f"max {run.pool.max}", "textposition": "end", "yanchor": "top"}
+        shapes.append({**rule(run.pool.max), "yref": "y3", "label": label})
     return shapes
 
 

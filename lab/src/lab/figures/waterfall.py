@@ -15,6 +15,9 @@ LEAST_SHARE = 0.002
 _HELD_UP = 0.1
 """Share of a slow request's time from which on another place than the upstream's work is named for it."""
 
+_WIDER = 1.15
+"""Room for the figure beside the last bar."""
+
 _ROW = 34
 """Height of a bar with what is around it, in pixels."""
 
@@ -35,8 +38,8 @@ def account_waterfall(account: Attribution) -> Figure:
     height = 90 + max(len(shown), 5) * _ROW
     side_by_side = layout(
         height=height,
-        xaxis=axis("ms", domain=[0, 0.46], rangemode="tozero"),
-        xaxis2=axis("ms", domain=[0.54, 1], rangemode="tozero", anchor="y2"),
+        xaxis=axis("ms", domain=[0, 0.46], range=[0, _WIDER * account.users_ms.mean]),
+        xaxis2=axis("ms", domain=[0.54, 1], range=[0, _WIDER * account.users_ms.slowest], anchor="y2"),
         yaxis=axis("", autorange="reversed"),
         yaxis2=axis("", autorange="reversed", anchor="x2", showticklabels=False),
         annotations=notes,
