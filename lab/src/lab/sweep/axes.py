@@ -15,7 +15,15 @@ _SPREAD = 8
 _HARDER_WHEN_LARGER = ("LOCUST_USERS", "LOCUST_SPAWN_RATE")
 """Where the largest value that holds an objective is wanted, and not the smallest."""
 
-_GIVEN = ("LOCUST_USERS", "LOCUST_SPAWN_RATE", "LOCUST_RUN_TIME", "LAB_REQUEST_PATH", "UPSTREAM_", "NET_")
+_GIVEN = (
+    "LOCUST_USERS",
+    "LOCUST_SPAWN_RATE",
+    "LOCUST_RUN_TIME",
+    "LAB_REQUEST_PATH",
+    "LAB_USER_KIND",
+    "UPSTREAM_",
+    "NET_",
+)
 """Beginnings of the variables that are the load and the world around the app: measured over, and nothing to set."""
 
 Cell = tuple[tuple[str, str], ...]
