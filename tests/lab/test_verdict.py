@@ -102,6 +102,7 @@ def test_a_queue_before_a_full_pool_is_the_pools() -> None:
     pattern = calling_pattern("httpx_sync_shared")
     found = verdict(places, pattern=pattern, settings={"PROXY_THREAD_TOKENS": 20, "PROXY_MAX_CONNECTIONS": 8})
     assert found.bottleneck == "pool"
+    assert found.because.endswith("requests waited, after 1000 ms for a thread behind those")
     assert [one.bottleneck for one in found.also] == ["threads"]
     assert found.also[0].share == pytest.approx(0.32)
 

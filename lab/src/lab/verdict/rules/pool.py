@@ -29,8 +29,9 @@ def find(facts: Facts) -> Finding | None:
         f"requests waited {facts.part(Place.POOL_WAIT)} for {what}: {busy_words(pool)}, and "
         f"{pool.waiting_mean or 0:.1f} requests waited"
     )
-    if (before := facts.share(Place.THREAD_WAIT, Place.ADMISSION)) >= TENTH:
-        because += f", and others {before:.0%} of the time before that, for their places"
+    for queue, before in ((Place.THREAD_WAIT, "for a thread"), (Place.ADMISSION, "to be admitted")):
+        if facts.share(queue) >= TENTH:
+            because += f", after {facts.ms(queue):.0f} ms {before} behind those"
     if pool.timeouts:
         because += f"; {pool.timeouts} gave up with a pool time-out"
     shared = pool.active_are == "requests" and 0 < (pool.open_at_end or 0) < pool.max
