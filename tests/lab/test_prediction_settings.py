@@ -103,9 +103,23 @@ def test_a_deadline_that_cuts_many_off_is_not_modelled() -> None:
     assert str(found.unpredictable).startswith("PROXY_TOTAL_TIMEOUT_SECONDS=0.3: many requests would take longer")
 
 
+def test_an_open_load_and_thinking_are_in_the_workload() -> None:
+    arriving = reported(LAB_USER_KIND="open(40/s, constant)")
+    work = arriving.workload()
+    assert (work.arrivals_per_second, work.arrivals_scv, work.start_together) == (40.0, 0.0, False)
+    assert predict(work).throughput_rps == pytest.approx(40, rel=0.01)
+    assert "arrivals_rps" in [one.quantity for one in assumptions_of(arriving)]
+    thinking = reported(LAB_USER_KIND="closed(think=2s)").workload()
+    assert predict(thinking).throughput_rps == pytest.approx(20 / 2.2, rel=0.02)
+    assert predict(thinking).latency_mean_ms == pytest.approx(200, rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("settings", "start"),
     [
+        (reported(LAB_USER_KIND="pace(2s)"), "LAB_USER_KIND=pace"),
+        (reported(LAB_USER_KIND="closed; open(5/s)"), "LAB_USER_KIND=closed; open"),
+        (reported(LAB_SHAPE="ramp(20s)"), "LAB_SHAPE=ramp"),
         (reported(LAB_PATTERN="requests_session"), "LAB_PATTERN=requests_session: "),
         (reported(LAB_REQUEST_PATH="/get"), "LAB_REQUEST_PATH=/get: "),
         (reported(latency=None), "the upstream does not report"),

@@ -5,7 +5,14 @@ from typing import Any
 from lab.prediction.from_settings import ReportedSettings
 from lab.wire.mock import LatencyFigures
 
-LOAD = {"LOCUST_USERS": 20, "LOCUST_PROCESSES": 1, "LAB_PATTERN": "forward", "LAB_REQUEST_PATH": "/work"}
+LOAD = {
+    "LOCUST_USERS": 20,
+    "LOCUST_PROCESSES": 1,
+    "LAB_PATTERN": "forward",
+    "LAB_REQUEST_PATH": "/work",
+    "LAB_USER_KIND": "closed",
+    "LAB_SHAPE": None,
+}
 PROXY = {
     "PROXY_CLIENT": "pyreqwest",
     "PROXY_QUEUE": "client",

@@ -54,4 +54,4 @@ def held_to(bounds: RunBounds, outcome: RunOutcome) -> int:
 
 
 def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4g}"
+    return "unknown" if value is None else f"{value:.0f}" if value >= 1000 else f"{value:.4g}"

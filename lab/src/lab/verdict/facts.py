@@ -95,6 +95,18 @@ class Facts:
         """The model of the run. Raises Unpredictable where none describes it."""
         return RunModel.of(self.run, self.settings)
 
+    @cached_property
+    def is_open(self) -> bool:
+        """Whether requests arrive at a rate, whatever became of those before."""
+        return self.run.witnesses.arrivals is not None
+
+    @cached_property
+    def at_once(self) -> int:
+        """The most requests that are under way at once: one a user; of an open load as many as were seen."""
+        if not self.is_open:
+            return self.run.users
+        return max(((point.pool_active or 0) + (point.pool_waiting or 0) for point in self.run.series), default=0) or 1
+
     @property
     def users_ms(self) -> float:
         return self.run.latency_ms.mean or 0.0

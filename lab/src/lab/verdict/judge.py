@@ -73,9 +73,11 @@ def _free(facts: Facts) -> Verdict:
     because = (
         f"of {facts.users_ms:.0f} ms {first.share:.0%} were spent {PLACES[first.place].meaning}{others}{queues}{busy}"
     )
-    words = {
-        "upstream": "Only a quicker upstream makes this quicker. More users would show the next limit.",
-        "network": "Only fewer round trips make this quicker. More users would show the next limit.",
-    }.get(first.owner, "More users would show the next limit.")
+    only = {
+        "upstream": "Only a quicker upstream makes this quicker. ",
+        "network": "Only fewer round trips make this quicker. ",
+    }.get(first.owner, "")
+    more = "A higher rate" if facts.is_open else "More users"
+    words = f"{only}{more} would show the next limit."
     found = {"place": first.place, "kind": first.kind, "owner": first.owner}
     return _none(because, Advice(words=words)).model_copy(update=found)

@@ -122,8 +122,8 @@ def _holding(objective: Objective) -> Callable[[Mapping[Metric, float]], bool]:
 
 
 def users_each(facts: Facts) -> int:
-    """Return how many users each worker has."""
-    return math.ceil(facts.run.users / facts.workers)
+    """Return how many requests each worker has at once, at most."""
+    return math.ceil(facts.at_once / facts.workers)
 
 
 def most_rps(facts: Facts) -> float:

@@ -96,7 +96,7 @@ def _is_gone(facts: Facts) -> bool:
 def _change(facts: Facts, code: str, owner: Owner) -> dict[str, JsonValue]:
     """Return what to set, where a variable makes fewer requests fail."""
     if code == "server_overloaded":  # uvicorn counts connections, and each user has one
-        return {"UVICORN_LIMIT_CONCURRENCY": 2 * facts.run.users}
+        return {"UVICORN_LIMIT_CONCURRENCY": 2 * facts.at_once}
     if owner == "client_library" and facts.run.pattern is None and facts.setting("PROXY_CLIENT") != "pyreqwest":
         return {"PROXY_CLIENT": "pyreqwest"}
     return {}

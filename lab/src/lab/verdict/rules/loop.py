@@ -35,4 +35,4 @@ def find(facts: Facts) -> Finding | None:
 def _in_turn_ms(facts: Facts) -> float:
     """Return how long the last of all users' requests waits if they come at once, and the CPU works on one by one."""
     cores, rps = facts.run.cpu_cores.get("proxy") or 0.0, facts.run.totals.rps
-    return facts.run.users / facts.workers * cores / rps * 1e3 if rps else 0.0
+    return facts.at_once / facts.workers * cores / rps * 1e3 if rps else 0.0

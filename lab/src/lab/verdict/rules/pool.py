@@ -44,7 +44,7 @@ def _more_workers(facts: Facts) -> Advice:
 
     HTTP/1.1 would need as many connections as requests: with 250 of them httpx takes 16 ms of CPU a request.
     """
-    wanted = max(math.ceil(facts.run.users / (_STREAMS_IN_USE * HTTP2_STREAMS)), facts.workers + 1)
+    wanted = max(math.ceil(facts.at_once / (_STREAMS_IN_USE * HTTP2_STREAMS)), facts.workers + 1)
     change: dict[str, JsonValue] = {"UVICORN_WORKERS": wanted}
     return Advice(
         words=f"An HTTP/2 connection takes {HTTP2_STREAMS} requests at once, and the client opens no second one. Each "
