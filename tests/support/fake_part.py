@@ -5,7 +5,7 @@ was given. It imports nothing of the sandbox: tests start hundreds of them.
 `GET /die` ends it with exit code 7, after `GET /change` its config is marked as changed; `PUT /-/config` takes
 PROXY_MAX_CONNECTIONS alone; the value `bad` fails the check; `die` ends it at start; `stubborn` ignores SIGTERM;
 `parent` has a child of its own; `slow` takes a second until it is ready; `never` is never ready. A run of 666 users
-measures nothing, in one of 667 every request fails.
+measures nothing, in one of 667 every request fails, one of 668 takes a minute if there are others.
 """
 
 import os
@@ -108,6 +108,8 @@ def headless(given: dict[str, str]) -> int:
         print("nothing answered", file=sys.stderr)
         return 1
     seconds = float(given.get("LOCUST_RUN_TIME", "0.1s").rstrip("s"))
+    if users == 668 and any(Path(given["LAB_RUNS_DIR"]).glob("*.json")):
+        seconds = 60
     point = {"t_seconds": 0.2, "of_seconds": seconds, "users": users, "requests": 9, "failures": 0, "rps": 9.5}
     print(json.dumps({**point, "p50_ms": 100, "p99_ms": 120, "pool_active": 3, "pool_waiting": 1}), flush=True)
     interrupted = stopped.wait(seconds)
