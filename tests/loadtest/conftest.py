@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from support.locust import RunLocust, Target, WebUi, locust, serving
-from support.servers import environment, free_port, part
+from support.locust import RunLocust, Target, WebUi, locust, run_variables, serving
+from support.servers import free_port, part
 
 
 @pytest.fixture
@@ -19,14 +19,7 @@ def target() -> Iterator[Target]:
 @pytest.fixture
 def variables(target: Target, tmp_path: Path) -> dict[str, str]:
     """The environment of a short headless run against the target; the link does not answer."""
-    return environment(
-        LOCUST_HOST=target.url,
-        LOCUST_USERS=8,
-        LOCUST_RUN_TIME="1s",
-        LAB_RUNS_DIR=tmp_path / "runs",
-        LAB_UPSTREAM_CONTROL_URL=target.url,
-        LAB_NET_CONTROL_URL=f"http://127.0.0.1:{free_port()}",
-    )
+    return run_variables(target, tmp_path / "runs")
 
 
 @pytest.fixture

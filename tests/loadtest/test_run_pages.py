@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from lab.conclusion import Advice, Verdict
 from lab.run_document import Host, PartSettings, RunDocument, SettingsAtEnds
 from lab.store import RunStore
 from support.documents import account, run_document
-from support.locust import NO_PROXY, Target, WebUi, serving
+from support.eventually import eventually_sync
+from support.locust import NO_PROXY, Target, WebUi, run_variables, serving
 from support.simulated_runs import simulated
 
 pytestmark = pytest.mark.browser
@@ -23,9 +25,32 @@ TEXT = "document.querySelector('main').innerText"
 WIDTH = "document.documentElement.scrollWidth"
 
 
-@pytest.fixture
-def store(variables: dict[str, str]) -> RunStore:
-    return RunStore(Path(variables["LAB_RUNS_DIR"]))
+@pytest.fixture(scope="module")
+def target() -> Iterator[Target]:
+    with Target() as serving_target:
+        yield serving_target
+
+
+@pytest.fixture(scope="module")
+def variables(target: Target, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return run_variables(target, tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def web_ui(variables: dict[str, str], target: Target) -> Iterator[WebUi]:
+    """One Locust for all of these: most only read what is in its folder."""
+    with serving(variables, target) as ui:
+        yield ui
+
+
+@pytest.fixture(autouse=True)
+def store(variables: dict[str, str], target: Target) -> RunStore:
+    """Return the folder of runs, emptied."""
+    target.dead = False
+    found = RunStore(Path(variables["LAB_RUNS_DIR"]))
+    for path in found.directory.glob("*.json"):
+        path.unlink()
+    return found
 
 
 def run(number: int, connections: int = 10, rps: float = 90.0, **changes: Any) -> RunDocument:
@@ -73,30 +98,29 @@ def test_two_runs_are_compared_by_ticking_them(web_ui: WebUi) -> None:
         assert browser.errors == []
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
-def test_a_runs_page_has_its_figures_and_lines_to_copy(web_ui: WebUi, store: RunStore, width: int, theme: str) -> None:
+def test_a_runs_page_has_its_figures_and_lines_to_copy(web_ui: WebUi, store: RunStore) -> None:
     """In Locust's theme, nothing wider than the screen; a key is enough to copy; interrupted: how long it was."""
     advice = Advice(words="Set PROXY_MAX_CONNECTIONS=20.", set={"PROXY_MAX_CONNECTIONS": 20})
     verdict = Verdict(bottleneck="pool", because="requests waited", advice=advice)
     store.write(run(1, verdict=verdict, status="interrupted"))
-    with Browser(width, 700) as browser:
+    with Browser(1280, 700) as browser:
         browser.command("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
         browser.command("Emulation.setFocusEmulationEnabled", enabled=True)
         browser.open(f"{web_ui.url}/lab/health")
-        browser.evaluate(f"localStorage.setItem('theme', '{theme}')")
-        browser.open(f"{web_ui.url}/lab/runs/r1.html")
-        browser.wait_for(f"{DRAWN} === 2 && document.readyState === 'complete'")
+        for width, theme, paper in ((1280, "light", "rgb(255, 255, 255)"), (390, "dark", "rgb(13, 17, 23)")):
+            browser.resize(width, 700)
+            browser.evaluate(f"localStorage.setItem('theme', '{theme}')")
+            browser.open(f"{web_ui.url}/lab/runs/r1.html")
+            browser.wait_for(f"{DRAWN} === 2 && document.readyState === 'complete'")
+            assert browser.evaluate("getComputedStyle(document.body).backgroundColor") == paper
+            assert browser.evaluate(WIDTH) <= width
         words = browser.evaluate(TEXT)
         for each in ("c10: limited by the pool", "was interrupted after 10 s", "keep-alive\n10", "constant(100ms)"):
             assert each in words
-        ground = browser.evaluate("getComputedStyle(document.body).backgroundColor")
-        assert ground == ("rgb(255, 255, 255)" if theme == "light" else "rgb(13, 17, 23)")
-        assert browser.evaluate(WIDTH) <= width
         browser.evaluate("document.querySelector('.paste button').focus()")
+        enter: dict[str, Any] = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}
         for kind in ("keyDown", "keyUp"):
-            browser.command(
-                "Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", windowsVirtualKeyCode=13, text="\r"
-            )
+            browser.command("Input.dispatchKeyEvent", type=kind, **enter)
         browser.wait_for("document.querySelector('.paste button').innerText === 'Copied'")
         assert browser.evaluate("navigator.clipboard.readText()") == "PROXY_MAX_CONNECTIONS=20"
         assert browser.errors == []
@@ -134,11 +158,14 @@ def test_the_advice_is_applied_from_a_runs_page_and_ends_in_the_comparison(web_u
     start = PartSettings(load={"LOCUST_USERS": 4, "LOCUST_SPAWN_RATE": 4, "LOCUST_RUN_TIME": "3s"})
     settings = SettingsAtEnds(start=start, end=start)
     store.write(run(1, settings=settings, verdict=Verdict(bottleneck="none", because="few users", advice=advice)))
+    web_ui.start(run_label="the last run is not the one whose advice is applied")
+    web_ui.finished(1)
     with Browser(1280, 720) as browser:
         browser.open(f"{web_ui.url}/lab/runs/r1.html")
         browser.wait_for("!!document.querySelector('.apply button')")
         browser.evaluate("document.querySelector('.apply button').click()")
         browser.wait_for("location.pathname === '/' && !!document.querySelector('#sandbox .status')")
+        eventually_sync(lambda: web_ui.json("/lab/health")["run_id"] is not None, 10)
         under_way = web_ui.json("/lab/health")["run_id"]
         assert "This run is under way." in web_ui.text(f"/lab/runs/{under_way}.html")
         browser.open(web_ui.url)
@@ -206,7 +233,6 @@ def test_with_login_on_runs_are_behind_it(variables: dict[str, str], target: Tar
 
 
 def test_five_hundred_runs_are_listed_filtered_and_fit_a_phone(web_ui: WebUi, store: RunStore) -> None:
-    store.directory.mkdir(exist_ok=True)
     for number in range(500):
         document = run_document(f"r{number:03}", label=f"label {number:03}")
         (store.directory / f"{document.id}.json").write_text(document.model_dump_json())

@@ -12,10 +12,11 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 from support.eventually import eventually_sync
-from support.servers import free_port
+from support.servers import environment, free_port
 
 LIMIT, HOLD_SECONDS = 4, 0.02
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -158,6 +159,18 @@ class Target:
         process = {"cpu_seconds": 0.0, "uptime_seconds": time.monotonic() - self._began}
         connections = {"accepted": self.limit, "open": self.limit, "closed": 0}
         return {"connections": connections, "runs": runs, "process": process}
+
+
+def run_variables(target: Target, runs: Path) -> dict[str, str]:
+    """The environment of a short headless run against the target; the link does not answer."""
+    return environment(
+        LOCUST_HOST=target.url,
+        LOCUST_USERS=8,
+        LOCUST_RUN_TIME="1s",
+        LAB_RUNS_DIR=runs,
+        LAB_UPSTREAM_CONTROL_URL=target.url,
+        LAB_NET_CONTROL_URL=f"http://127.0.0.1:{free_port()}",
+    )
 
 
 @contextmanager

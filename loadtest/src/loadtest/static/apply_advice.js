@@ -55,7 +55,7 @@ async function run(id) {
   const response = await fetch(new URL('../../swarm', import.meta.url), { method: 'POST', body: new URLSearchParams(form) });
   const answer = await response.json();
   if (!answer.success) throw new Error(answer.message);
-  sessionStorage.setItem(COMPARE_WITH, id);
+  sessionStorage.setItem(COMPARE_WITH, JSON.stringify({ id, last: now.last?.id ?? null }));
 }
 
 /**
@@ -64,8 +64,8 @@ async function run(id) {
  * @param {import('./page.js').Live} live
  */
 export function openComparison(live) {
-  const before = sessionStorage.getItem(COMPARE_WITH);
-  if (!before || live.run || live.state === 'stopping' || !live.last || live.last.id === before) return;
+  const { id, last } = JSON.parse(sessionStorage.getItem(COMPARE_WITH) ?? '{}');
+  if (!id || live.run || live.state === 'stopping' || !live.last || live.last.id === last) return;
   sessionStorage.removeItem(COMPARE_WITH);
-  location.assign(new URL(`../compare.html?run=${before}&run=${live.last.id}`, import.meta.url));
+  location.assign(new URL(`../compare.html?run=${id}&run=${live.last.id}`, import.meta.url));
 }
