@@ -133,6 +133,35 @@ def test_the_advice_applied_by_its_button(sandbox: RealSandbox, folder: Path, sa
         assert browser.errors == []
 
 
+def test_mock_and_link_are_read_and_changed_on_a_page(sandbox: RealSandbox, folder: Path) -> None:
+    """A mistake stands at its field and nothing is changed; then rules and network are in force, and seen."""
+    with Browser(1280, 720) as browser:
+        walk = Walk(browser, folder)
+        browser.open(f"{sandbox.url}/lab/services/")
+        browser.wait_for("!!document.querySelector('#settings .fields') && !!document.querySelector('#link dl')")
+        walk.click("document.getElementById('UPSTREAM_FAULT')")
+        walk.type("STATUS_503 rate=0.5")
+        walk.click("document.getElementById('NET_RTT_MS')")
+        walk.type("far")
+        walk.click(button("Apply"))
+        line = browser.wait_for("document.querySelector('#NET_RTT_MS + .mistake')?.textContent")
+        assert line.startswith("NET_RTT_MS='far': ")
+        walk.keep("services-mistake")
+        assert sandbox.settings()["UPSTREAM_FAULT"] is None
+        walk.click("document.getElementById('NET_RTT_MS')")
+        walk.type("4")
+        walk.click(button("Apply"))
+        browser.wait_for("document.querySelector('#settings [role=status]').textContent.startsWith('In force now')")
+        browser.wait_for("document.getElementById('upstream').innerText.includes('STATUS_503 rate=0.5')")
+        browser.wait_for("document.getElementById('link').innerText.includes('rtt_ms 4')")
+        walk.keep("services-changed")
+        assert browser.evaluate("document.querySelectorAll('#settings .differs').length") == 2
+        walk.click(button("Reset to .env"))
+        browser.wait_for("document.querySelectorAll('#settings .differs').length === 0")
+        assert sandbox.settings()["NET_RTT_MS"] is None
+        assert browser.errors == []
+
+
 @pytest.mark.parametrize(("width", "dark"), [(1280, True), (390, False), (390, True)])
 def test_the_form_on_a_phone_and_in_the_dark(sandbox: RealSandbox, folder: Path, width: int, dark: bool) -> None:
     """Nothing is wider than the page, every field of ours is there, a mistake stands beneath its field."""

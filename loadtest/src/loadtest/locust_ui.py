@@ -21,7 +21,8 @@ from loadtest.run_lock import RunLocks
 from loadtest.same_origin import REFUSED, is_same_origin
 from loadtest.service_fields import by_field
 from loadtest.service_settings import ServiceSettings
-from loadtest.settings_api import SettingsApi
+from loadtest.services_api import ServicesApi
+from loadtest.start_api import StartApi
 from loadtest.users.locust_shape import take_shape
 from loadtest.web_api import WebApi
 
@@ -46,7 +47,8 @@ def install(web_ui: WebUI, recorder: Recorder, service_settings: ServiceSettings
     web_ui.app.before_request(hooks.before)
     web_ui.app.after_request(hooks.after)
     web_ui.app.register_blueprint(WebApi(recorder, locks).blueprint(web_ui, base_path))
-    web_ui.app.register_blueprint(SettingsApi(recorder, service_settings, locks).blueprint(web_ui, base_path))
+    web_ui.app.register_blueprint(StartApi(recorder, locks).blueprint(web_ui, base_path))
+    web_ui.app.register_blueprint(ServicesApi(recorder, service_settings, locks).blueprint(web_ui, base_path))
     web_ui.app.register_blueprint(LiveApi(recorder).blueprint(web_ui, base_path))
     web_ui.app.add_url_rule(f"{base_path}/lab/plotly.js", "plotly", PlotlyRoute().serve)
 

@@ -120,6 +120,13 @@ class Services:
         answers, _ = self._ask({service: (service, "/-/config", model) for service, model in CONFIGS.items()})
         return {service: answer for service, answer in answers.items() if answer is not None}
 
+    def read(self, service: str, path: str, read_seconds: float = PATIENCE_SECONDS) -> tuple[int, bytes] | None:
+        """Return status and body of a service's answer as they are; None without one."""
+        try:
+            return self._exchange("GET", service, path, read_seconds)
+        except (requests.RequestException, OSError, ValueError):
+            return None
+
     def change(self, service: str, changes: VariableValues) -> ServiceConfig:
         """Change settings of a service, all of them or none. Raises ChangeRefused."""
         try:
@@ -167,10 +174,10 @@ class Services:
         self, service: str, path: str, model: type[_Document], read_seconds: float = TIMEOUT_SECONDS[1]
     ) -> _Document | None:
         """Return the answer, None without one. Raises UnexpectedAnswer."""
-        try:
-            status, content = self._exchange("GET", service, path, read_seconds)
-        except (requests.RequestException, OSError, ValueError):
+        answer = self.read(service, path, read_seconds)
+        if answer is None:
             return None
+        status, content = answer
         document = path.partition("?")[0]
         if status == 404 and model is LedgerPage:  # PROXY_LEDGER=false
             return None

@@ -23,7 +23,7 @@ export function differing(live) {
  */
 async function reset(button, note) {
   button.disabled = true;
-  const response = await fetch(new URL('../settings/reset', import.meta.url), { method: 'POST' });
+  const response = await fetch(new URL('../services/reset', import.meta.url), { method: 'POST' });
   const answer = await response.json().catch(() => ({ mistakes: [`the server answered ${response.status}`] }));
   if (response.ok) location.reload(); // the start form begins with what is in force
   else note.textContent = ` ${answer.mistakes.join('; ')}`;

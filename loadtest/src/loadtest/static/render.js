@@ -37,7 +37,7 @@ export function intro(live) {
       {},
       element('li', {}, `Users call a proxy, and the proxy calls a slow upstream through ${pool}. Where does the time go?`),
       element('li', {}, 'Press ', element('b', {}, 'START'), ': after the run you read here what limited it and what to change.'),
-      element('li', {}, 'Then change that one setting under Custom parameters and run again: the two are shown side by side.', ...past, ' ', link('pool', 'The pool, live', 'open')),
+      element('li', {}, 'Then change that one setting under Custom parameters and run again: the two are shown side by side.', ...past, ' ', link('pool', 'The pool, live', 'open'), ' ', link('services/', 'Services', 'open')),
     ),
   );
 }
@@ -92,7 +92,7 @@ function now(live, point) {
   if (live.run && live.run.of_seconds) words.push(`${Math.min(live.run.t_seconds, live.run.of_seconds).toFixed(0)} of ${live.run.of_seconds} s`);
   if (live.run && point && point.pool_active !== null) words.push(`${point.pool_active} busy, ${point.pool_waiting} waiting`);
   if (live.state === 'stopping') words.push('waiting for the last answers');
-  return element('div', { class: 'now' }, words.join(' · '), words.length ? ' · ' : '', link('', 'Past runs', 'open'));
+  return element('div', { class: 'now' }, words.join(' · '), words.length ? ' · ' : '', link('', 'Past runs', 'open'), ' ', link('services/', 'Services', 'open'));
 }
 
 /** @param {Last} last */

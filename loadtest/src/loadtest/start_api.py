@@ -1,4 +1,4 @@
-"""What the pages ask and change of the services' settings, under /lab."""
+"""What a start of a run asks beside Locust's own form: values in force, an advice, the lock. Under /lab."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,27 +16,24 @@ from loadtest.recorder import Recorder
 from loadtest.run_lock import RunLocks
 from loadtest.run_pages import read_runs
 from loadtest.service_fields import service_fields
-from loadtest.service_settings import ServiceSettings
 
 View = Callable[..., ResponseReturnValue]
 
 
-class SettingsApi:
-    """Answers for the services: their control ports are not published."""
+class StartApi:
+    """Answers the page's scripts, and the command line."""
 
-    def __init__(self, recorder: Recorder, service_settings: ServiceSettings, locks: RunLocks) -> None:
+    def __init__(self, recorder: Recorder, locks: RunLocks) -> None:
         self._recorder = recorder
-        self._service_settings = service_settings
         self._locks = locks
 
     def blueprint(self, web_ui: WebUI, base_path: str) -> Blueprint:
         """Return the routes, behind Locust's login if that is on; not so the lock, which programs use."""
         behind_login: Callable[[View], View] = cast("Any", web_ui).auth_required_if_enabled
-        blueprint = Blueprint("lab_settings", __name__, url_prefix=f"{base_path}/lab")
+        blueprint = Blueprint("lab_start", __name__, url_prefix=f"{base_path}/lab")
         blueprint.add_url_rule("/fields.json", "fields", behind_login(self.fields))
         blueprint.add_url_rule("/runs/<run_id>/advised.json", "advised", behind_login(self.advised))
         blueprint.add_url_rule("/runs/<run_id>/advice.json", "advice", behind_login(self.advice))
-        blueprint.add_url_rule("/settings/reset", "reset", behind_login(self.reset), methods=["POST"])
         blueprint.add_url_rule("/run-lock", "run_lock", self.run_lock, methods=["PUT", "DELETE"])
         return blueprint
 
@@ -73,8 +70,3 @@ class SettingsApi:
         except RunNotFound as error:
             return {"error": str(error)}, 404
         return asdict(advised(run, self._recorder.services().configs()))
-
-    def reset(self) -> ResponseReturnValue:
-        """Take the services back to the settings they started with."""
-        mistakes = self._service_settings.reset(self._recorder.services())
-        return ({"mistakes": mistakes}, 409) if mistakes else {"mistakes": []}
