@@ -17,6 +17,7 @@ from support.real_sandbox import RealSandbox, real_sandbox
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
 MOST_CLICKS, MOST_SECONDS = 10, 120
+PATIENCE_SECONDS = 90
 FORM = "!!document.querySelector('#sandbox .intro') && !!document.querySelector('form [name=userCount]')"
 VERDICT = "!!document.querySelector('#sandbox .verdict')"
 
@@ -69,6 +70,7 @@ def sandbox(tmp_path: Path) -> Iterator[RealSandbox]:
         yield running
 
 
+@pytest.mark.timing
 def test_two_pool_sizes_compared_by_the_form(sandbox: RealSandbox, folder: Path, say: Say) -> None:
     """START; New, another pool size, START; two runs ticked, Compare."""
     began = time.monotonic()
@@ -80,7 +82,7 @@ def test_two_pool_sizes_compared_by_the_form(sandbox: RealSandbox, folder: Path,
         walk.click(button("Start"))
         browser.wait_for("!!document.querySelector('#sandbox .settings')")
         walk.keep("2-running")
-        browser.wait_for(VERDICT, 40)
+        browser.wait_for(VERDICT, PATIENCE_SECONDS)
         walk.keep("3-verdict")
         walk.click(button("New"))
         walk.click(button("Custom parameters"))
@@ -90,7 +92,7 @@ def test_two_pool_sizes_compared_by_the_form(sandbox: RealSandbox, folder: Path,
         walk.click(button("Start"))
         browser.wait_for("document.querySelector('#sandbox')?.innerText.includes('Differs from .env')")
         walk.keep("5-differs")
-        browser.wait_for(VERDICT, 40)
+        browser.wait_for(VERDICT, PATIENCE_SECONDS)
         walk.keep("6-second-verdict")
         walk.click("document.querySelector('#sandbox .open')")
         browser.wait_for("document.querySelectorAll('#runs input').length === 2")
@@ -115,12 +117,14 @@ def test_the_advice_applied_by_its_button(sandbox: RealSandbox, folder: Path, sa
         browser.open(sandbox.url)
         browser.wait_for(FORM)
         walk.click(button("Start"))
-        browser.wait_for(f"!!({button('Apply and run again')})", 40)
+        browser.wait_for(f"!!({button('Apply and run again')})", PATIENCE_SECONDS)
         walk.keep("advice-1-verdict")
         walk.click(button("Apply and run again"))
         browser.wait_for("document.querySelector('#sandbox')?.innerText.includes('Differs from .env')")
         walk.keep("advice-2-running")
-        words = browser.wait_for("location.pathname.endsWith('compare.html') && document.body?.innerText", 60)
+        words = browser.wait_for(
+            "location.pathname.endsWith('compare.html') && document.body?.innerText", PATIENCE_SECONDS
+        )
         walk.keep("advice-3-comparison")
         assert "PROXY_MAX_CONNECTIONS" in words
         assert "advised" in words
