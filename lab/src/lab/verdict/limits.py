@@ -39,9 +39,9 @@ _SLOWED = (Place.UPSTREAM_QUEUE, Place.BANDWIDTH_QUEUE, Place.LOSS, Place.CONNEC
 def weight(facts: Facts, queue: Place) -> float:
     """Return the share of the users' time that requests waited because this limit is too small.
 
-    Who waits for one that has a place and waits for a connection, waits for that connection: a queue's part of the time
-    in which places are held is its part of the queues before it. Half of it where another resource is about to stop
-    more requests at once.
+    A request waits behind others; while these wait in an inner queue, it waits because of that queue. So the part of
+    the time in which places are held that goes to an inner queue is that queue's part of the waiting before. Half of it
+    where another resource is about to stop more requests at once.
     """
     waited = {place: facts.share(place) for place in _INNER}
     holding = facts.ms(*HOLDING)
