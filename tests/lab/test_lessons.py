@@ -140,11 +140,18 @@ def test_the_schema_for_editors_is_the_models() -> None:
 
 
 @pytest.mark.parametrize("named", LESSONS, ids=lambda named: named.name)
-def test_a_lesson_sets_variables_that_there_are_and_takes_less_than_a_minute(named: NamedLesson) -> None:
+def test_a_lesson_sets_variables_that_there_are_and_takes_less_than_a_minute(
+    named: NamedLesson, monkeypatch: pytest.MonkeyPatch
+) -> None:
     known = {each.name for parts in PARTS.values() for part in parts for each in variables(part)}
     lesson: Lesson = named.lesson
     used = {name for side in lesson.sides for name in lesson.assignments(side)}
     assert used - known == set()
     assert lesson.seconds <= 60
+    for side in lesson.sides:
+        with monkeypatch.context() as patch:
+            for name, value in lesson.assignments(side).items():
+                patch.setenv(name, value)
+            assert [part() for parts in PARTS.values() for part in parts]
     settings = [lesson.assignments(side) for side in lesson.sides]
     assert all(each != settings[0] for each in settings[1:])

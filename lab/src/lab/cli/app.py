@@ -22,6 +22,7 @@ The loop:
   ./sandbox run --label twenty PROXY_MAX_CONNECTIONS=20
   ./sandbox compare ten twenty  what differed, and what became of it
   ./sandbox advise --try        what to change, and whether it helps
+  ./sandbox check               lessons: known phenomena as tests that run
 
 Settings: defaults < .env < the shell < VAR=value. A run restarts only what differs; the next one starts from the
 baseline again. Exit codes: 0 fine, 1 what was measured fell short: no request succeeded, or a test failed,

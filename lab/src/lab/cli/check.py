@@ -67,10 +67,11 @@ def check(
         code = asyncio.run(session.run(requested_mode(docker, processes)))
     except asyncio.CancelledError:  # Ctrl-C before the first load
         code = ExitCode.INTERRUPTED
+    finally:
+        if target and session.outcomes:
+            write_whole(target, lessons_page(target.suffix, lessons, session.outcomes, session.documents))
     if code == ExitCode.INTERRUPTED:
         notes().print("interrupted; what was found until then is kept" if session.outcomes else "interrupted")
-    if target and session.outcomes:
-        write_whole(target, lessons_page(target.suffix, lessons, session.outcomes, session.documents))
     if as_json:
         print_json(json.dumps([outcome.model_dump(mode="json") for outcome in session.outcomes], indent=1))
     elif session.outcomes:

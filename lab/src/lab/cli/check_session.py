@@ -51,10 +51,6 @@ class CheckSession:
                 return ExitCode.INTERRUPTED
 
     async def _all(self, session: RunSession) -> int:
-        here = [each for each in self._lessons if session.mode not in each.lesson.not_in]
-        self._notes.print(f"checking the settings of {_counted(len(here), 'lesson')} ...")
-        for each in here:
-            await self._check_settings(session, each)
         for number, named in enumerate(self._lessons, start=1):
             if reason := named.lesson.not_in.get(session.mode):
                 self._keep(not_run(named, f"{MODE_WORDS[session.mode]}: {reason}"))
@@ -73,6 +69,7 @@ class CheckSession:
     async def _one(self, session: RunSession, named: NamedLesson, place: str, left: Sequence[NamedLesson]) -> int:
         """Run all sides of a lesson and keep its outcome; return an exit code that ends the check, or 0."""
         began, runs = time.monotonic(), dict[SideName, RunDocument]()
+        await self._check_settings(session, named)
         for side in sorted(named.lesson.sides):
             seconds_left = sum(self._seconds(each) for each in left) - (time.monotonic() - began)
             title = f"{place} {side}, about {clock(seconds_left)} left"
@@ -115,7 +112,3 @@ class CheckSession:
 def clock(seconds: float) -> str:
     minutes, rest = divmod(max(round(seconds), 0), 60)
     return f"{minutes}:{rest:02d}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -42,7 +42,10 @@ class NotMeasured(Exception):
 
 
 class Checked(DocumentPart):
-    """An assertion put to runs. `values` are its compared sides, `figures` what it read; `because` if it had none."""
+    """An assertion put to runs. `values` are what it compared, constants left out; `figures` what it read for them.
+
+    `because`: why it could not be compared.
+    """
 
     text: str
     holds: bool
@@ -98,7 +101,8 @@ class Assertion:
             return Checked(text=self.text, holds=False, figures=figures, because=f"{error} was not measured")
         except ZeroDivisionError:
             return Checked(text=self.text, holds=False, figures=figures, because="a figure it divides by is 0")
-        return Checked(text=self.text, holds=holds, values=[_shown(each) for each in values], figures=figures)
+        compared = [_shown(value) for term, value in zip(self._terms, values, strict=True) if next(_reads(term), None)]
+        return Checked(text=self.text, holds=holds, values=compared, figures=figures)
 
     def _comparison(self, found: ast.cmpop) -> type[ast.cmpop]:
         if type(found) not in _COMPARISONS:
