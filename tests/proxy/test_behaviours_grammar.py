@@ -54,6 +54,7 @@ async def test_what_is_not_a_request_is_refused(stand: Stand) -> None:
             400: "bad_request",
             414: "target_too_long",
             431: "headers_too_large",
+            501: "not_implemented",
             505: "http_version_not_supported",
         }
         refused = [status for status, _ in REFUSED.values()]

@@ -119,7 +119,7 @@ async def test_a_head_line_by_line_has_its_time_as_a_whole(http: str) -> None:
     async with opened(http) as (_, proxy):
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         writer.write(b"GET / HTTP/1.1\r\n")
-        answered = asyncio.create_task(reader.read())
+        answered = asyncio.create_task(reader.readuntil(b"}}"))
         sent = 0
         while not answered.done():
             writer.write(b"X-Line: %d\r\n" % sent)
@@ -381,3 +381,23 @@ async def test_a_total_time_out_in_a_body_is_the_callers(limit: int) -> None:
     ):
         upload = get("/", "Content-Length: 100", method="POST") + bytes(10)
         assert_is_the_timeout(await roundtrip(proxy.port, upload, timeout=5))
+
+
+async def test_a_trickle_that_outlasts_the_read_time_out_is_the_callers() -> None:
+    """pyreqwest counts the upload, and may have a piece in its hands when the time is over."""
+
+    async def trickle() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(get("/", "Content-Length: 100000", method="POST"))
+        answered = asyncio.create_task(reader.readuntil(b"}}"))
+        while not answered.done():
+            writer.write(b"x")
+            await asyncio.sleep(0.002)
+        writer.close()
+        return await answered
+
+    async with opened(
+        client="pyreqwest", read_timeout_seconds=SECONDS, caller_body_timeout_seconds=10, request_buffer_bytes=0
+    ) as (_, proxy):
+        for answer in await asyncio.gather(*[trickle() for _ in range(10)]):
+            assert_is_the_timeout(answer)

@@ -65,3 +65,11 @@ def test_a_body_has_one_length() -> None:
             body_length(framing, b"1")
     with pytest.raises(RequestError):
         body_length([b"chunked"], b"0")
+
+
+def test_a_coding_that_is_not_known_is_501() -> None:
+    """Only where the end of the body is known: chunked is the last, once."""
+    for framing, status in (([b"gzip, Chunked"], 501), ([b"gzip", b"chunked"], 501), ([b"chunked, gzip"], 400)):
+        with pytest.raises(RequestError) as error:
+            body_length(framing, b"1")
+        assert error.value.status == status

@@ -35,8 +35,8 @@ DECISIONS: Final[dict[int, Decision]] = {
     ),
     8: Decision(
         "ambiguous framing of a request",
-        "400 and close, and the upstream gets no whole request",
-        "RFC 9112 6.3, 5.2; HAProxy",
+        "400 and close, and the upstream gets no whole request; 501 for a coding before chunked",
+        "RFC 9112 6.1, 6.3, 5.2; HAProxy",
     ),
     9: Decision("duplicate headers", "kept, in order, both ways", "RFC 9110 5.3; Go, nginx"),
     10: Decision(
@@ -122,8 +122,9 @@ DECISIONS: Final[dict[int, Decision]] = {
     ),
     39: Decision(
         "HTTP/1.0 callers",
-        "an answer of unknown length is read whole, to 1 MiB, and gets a Content-Length; longer: 505",
-        "RFC 9112 6.1",
+        "an answer of unknown length is read whole, to 1 MiB, and gets a Content-Length; longer: 505. One request a "
+        "connection, whatever its Connection is: a proxy must not keep it open",
+        "RFC 9112 6.1, 9.3",
     ),
     40: Decision(
         "caller closes its side only",

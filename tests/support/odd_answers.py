@@ -184,9 +184,11 @@ _FRAMES: Final = {
     "two equal lengths": odd(LENGTH + b"Content-Length: 2\r\n\r\nok", TAKEN, aiohttp=BAD),
     "equal lengths as a list": odd(START + b"Content-Length: 2, 2\r\n\r\nok", TAKEN, aiohttp=BAD),
     "a length with zeros": odd(START + b"Content-Length: 002\r\n\r\nok", TAKEN),
-    "a length of 20 digits": odd(
-        START + b"Content-Length: 99999999999999999999\r\n\r\nok", BAD, ending="close", core=("cut", CLOSED)
+    "a length of 20 digits": odd(START + b"Content-Length: 99999999999999999999\r\n\r\nok", BAD, ending="close"),
+    "a length of 40 digits that are zeros, and one": odd(
+        START + b"Content-Length: " + b"0" * 40 + b"2\r\n\r\nok", TAKEN, core=BAD
     ),
+    "a length of 5000 zeros": odd(START + b"Content-Length: " + b"0" * 5000 + b"2\r\n\r\nok", TAKEN, core=BAD),
     **{
         f"Content-Length:{value.decode()}": odd(START + b"Content-Length:" + value + b"\r\n\r\nok", BAD, ending="close")
         for value in (

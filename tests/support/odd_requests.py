@@ -64,6 +64,10 @@ VALID: Final[dict[str, Valid]] = {
     "no space behind a colon": Valid(with_host(b"Host:a\r\n")),
     "spaces around a host": Valid(with_host(b"Host: \t a \t \r\n")),
     "a host with a port": Valid(with_host(b"Host: a:8080\r\n")),
+    "zeros before a port": Valid(with_host(b"Host: a:" + b"0" * 40 + b"8080\r\n")),
+    "the last port": Valid(with_host(b"Host: a:65535\r\n")),
+    "a port of zeros": Valid(with_host(b"Host: a:000000\r\n")),
+    "zeros before the port of an absolute target": Valid(line(b"GET http://a:0000000080/odd HTTP/1.1")),
     "a host with an empty port": Valid(with_host(b"Host: a:\r\n")),
     "an IPv6 host": Valid(with_host(b"Host: [2001:db8::1]:80\r\n")),
     "an address of the future": Valid(with_host(b"Host: [v1.a:b]\r\n")),
@@ -78,7 +82,12 @@ VALID: Final[dict[str, Valid]] = {
     "Connection with empty tokens": Valid(fields(b"Connection: ,, ,\r\n")),
     "a length of upper case": _hello(post(b"CONTENT-LENGTH: 5\r\n", b"hello")),
     "spaces around a length": _hello(post(b"Content-Length:\t 5 \t\r\n", b"hello")),
-    "zeros before a length": _hello(post(b"Content-Length: 000000000005\r\n", b"hello")),
+    "zeros before a length": Valid(
+        post(b"Content-Length: 000000000005\r\n", b"hello"), b"POST", b"hello", (("content-length", b"5"),)
+    ),
+    "more zeros than h11 takes": _hello(post(b"Content-Length: \t" + b"0" * 30 + b"5\r\n", b"hello")),
+    "more zeros than an int takes": _hello(post(b"content-length:" + b"0" * 9000 + b"5 \r\n", b"hello")),
+    "a length of zeros": Valid(post(b"Content-Length: " + b"0" * 25 + b"\r\n", b""), b"POST"),
     "a body of GET": Valid(fields(b"Content-Length: 5\r\n") + b"hello", body=b"hello"),
     "a length of 0": Valid(post(b"Content-Length: 0\r\n", b""), b"POST"),
     "no length": Valid(post(b"", b""), b"POST"),
@@ -116,6 +125,7 @@ VALID: Final[dict[str, Valid]] = {
 OLD: Final[dict[str, Valid]] = {
     "no host": Valid(b"GET /odd HTTP/1.0\r\n\r\n"),
     "100-continue": Valid(post(b"Expect: 100-continue\r\nContent-Length: 2\r\n", b"ab", b"1.0"), b"POST", b"ab"),
+    "one that is to be kept, and another": Valid(fields(b"Connection: keep-alive\r\n", b"1.0") * 2),
     "an upgrade": Valid(fields(b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n", b"1.0")),
 }
 """The same of HTTP/1.0, whose connection ends."""
@@ -195,6 +205,8 @@ _HOSTS: Final[dict[str, bytes]] = {
     "a port of letters": b"Host: a:b\r\n",
     "two ports": b"Host: a:80:80\r\n",
     "a port beyond all": b"Host: a:123456\r\n",
+    "the first port that there is not": b"Host: a:65536\r\n",
+    "zeros before such a port": b"Host: a:00070000\r\n",
     "a broken escape": b"Host: a%zz\r\n",
     "half a bracket": b"Host: [::1\r\n",
     "what is not ASCII": b"Host: \xc3\xa4\r\n",
@@ -215,6 +227,8 @@ _LENGTHS: Final[dict[str, bytes]] = {
     "a vertical tab": b"\x0b5",
     "Arabic digits": "٥".encode(),
     "2**64 and 5": b"18446744073709551621",
+    "19 digits": b"1000000000000000005",
+    "zeros before 19 digits": b"0001000000000000000005",
     "two equal": b"5\r\nContent-Length: 5",
     "two": b"5\r\nContent-Length: 6",
     "folded": b"\r\n 5",
@@ -222,7 +236,10 @@ _LENGTHS: Final[dict[str, bytes]] = {
 _CODINGS: Final[dict[str, bytes]] = {
     "identity": b"identity",
     "gzip": b"gzip",
-    "gzip before chunked": b"gzip, chunked",
+    "chunked before gzip": b"chunked, gzip",
+    "chunked on both sides": b"chunked, gzip, chunked",
+    "chunked with a parameter before": b"chunked;a=b, chunked",
+    "a number before chunked": b"5, chunked",
     "chunked twice": b"chunked, chunked",
     "two lines": b"chunked\r\nTransfer-Encoding: chunked",
     "a comma behind": b"chunked,",
@@ -236,6 +253,13 @@ _CODINGS: Final[dict[str, bytes]] = {
     "an empty one": b"",
     "folded": b"\r\n chunked",
     "a length, too": b"chunked\r\nContent-Length: 5",
+    "a length before": b"gzip, chunked\r\nContent-Length: 5",
+}
+_UNKNOWN_CODINGS: Final[dict[str, bytes]] = {
+    "gzip": b"gzip, chunked",
+    "several": b"deflate ,\txchunked,Chunked",
+    "parameters": b'x;a=b ; c="d, e", chunked',
+    "a line of its own": b"gzip\r\nTransfer-Encoding: chunked",
 }
 _CHUNKS: Final[dict[str, bytes]] = {
     "a minus": b"-5\r\nhello\r\n0\r\n\r\n",
@@ -306,6 +330,11 @@ REFUSED: Final[dict[str, tuple[int, bytes]]] = {
         f"coding: {name}": (400, post(b"Transfer-Encoding: " + text + b"\r\n", HELLO))
         for name, text in _CODINGS.items()
     },
+    **{
+        f"unknown coding: {name}": (501, post(b"Transfer-Encoding: " + text + b"\r\n", HELLO))
+        for name, text in _UNKNOWN_CODINGS.items()
+    },
+    "coding: gzip, chunked of HTTP/1.0": (400, post(b"Transfer-Encoding: gzip, chunked\r\n", HELLO, b"1.0")),
     "coding: a space before the colon": (400, post(b"Transfer-Encoding : chunked\r\n", HELLO)),
     "coding: chunked of HTTP/1.0": (400, post(CHUNKED, HELLO, b"1.0")),
     **{f"chunk: {name}": (400, chunks(body)) for name, body in _CHUNKS.items()},

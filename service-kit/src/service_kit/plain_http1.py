@@ -15,7 +15,16 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service_kit.chunked_body import ChunkedBody
 from service_kit.ordered_refusal import OrderedRefusals, disconnect
-from service_kit.request_head import END, LINE, RequestError, body_length, end_of_head, framing_of, refused_line
+from service_kit.request_head import (
+    END,
+    LINE,
+    RequestError,
+    body_length,
+    end_of_head,
+    framing_of,
+    plain_length,
+    refused_line,
+)
 
 METHODS: Final = frozenset(
     b"DELETE GET HEAD POST PUT CONNECT OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK BIND REBIND "
@@ -109,6 +118,7 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
         if b"\r\ncontent-length" in in_lower_case or b"\r\ntransfer-encoding" in in_lower_case:
             length = body_length(framing_of(in_lower_case), line[2])
             self._left, self._chunks = length or 0, ChunkedBody() if length is None else None
+            head = plain_length(head)
         if line[1] not in METHODS or line[2] not in b"01" or b" \r\n" in head or b"\t\r\n" in head:
             head = self._parsable(head, line)
         elif not self._left and self._chunks is None:

@@ -19,9 +19,9 @@ END: Final = b"\r\n\r\n"
 TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _LITERAL: Final = rb"\[(?:[0-9A-Fa-f:.]+|v[0-9A-Fa-f]+\.[0-9A-Za-z._~!$&'()*+,;=:-]+)\]"
 _NAME: Final = rb"(?:[0-9A-Za-z._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})+"
-HOST: Final = re.compile(rb"(?:" + _LITERAL + rb"|" + _NAME + rb")(?::[0-9]{0,5})?")
-"""RFC 3986 section 3.2.2, without the comma: that may be a list of two."""
-
+_PORT: Final = rb":0*(?:[0-9]{0,4}|[1-5][0-9]{4}|6(?:[0-4][0-9]{3}|5(?:[0-4][0-9]{2}|5(?:[0-2][0-9]|3[0-5]))))"
+HOST: Final = re.compile(rb"(?:" + _LITERAL + rb"|" + _NAME + rb")(?:" + _PORT + rb")?")
+"""RFC 3986 sections 3.2.2 and 3.2.3, without the comma, which may be a list of two; a port is at most 65535."""
 
 LINE: Final = re.compile(rb"(" + TOKEN + rb") [\x21-\x7e]+ HTTP/1\.([0-9])\r\n")
 """A request line, with its method and minor version."""
@@ -32,7 +32,15 @@ _MALFORMED: Final = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|[\x00-\x08\x0b\x0c\
 """A bare line feed or carriage return, a folded line, a control character."""
 
 _FRAMING: Final = re.compile(rb"\n(?:content-length|transfer-encoding)[ \t]*:([^\r\n]*)")
-_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+_LENGTH: Final = re.compile(rb"0*([0-9]{1,18})")
+"""Below 10**18: nothing behind this overflows."""
+
+_ZEROS: Final = re.compile(rb"(\ncontent-length:[ \t]*)0+(?=[0-9])", re.IGNORECASE)
+_PARAMETER: Final = rb"[ \t]*;[ \t]*" + TOKEN + rb"[ \t]*=[ \t]*(?:" + TOKEN + rb"|\"[^\"\\]*\")"
+_CODING: Final = rb"(?!chunked[ \t;,])(?=[a-z])" + TOKEN + rb"(?:" + _PARAMETER + rb")*[ \t]*,[ \t]*"
+_CODED_AND_CHUNKED: Final = re.compile(rb"(?:" + _CODING + rb")+chunked")
+"""Transfer codings in lower case, of which chunked is the last only: a body whose end is known."""
+
 _FIELDS: Final = re.compile(rb"(?:" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)+\r\n")
 
 
@@ -105,18 +113,26 @@ def framing_of(head_in_lower_case: bytes | bytearray) -> list[bytes]:
 def body_length(framing: Sequence[bytes], minor_version: bytes) -> int | None:
     """Return the length of a request's body, None if it is chunked.
 
-    `framing`: the values of Content-Length and Transfer-Encoding. Raises RequestError (400).
+    `framing`: the values of Content-Length and Transfer-Encoding. Raises RequestError (400; 501 for a coding that is
+    not known, RFC 9112 section 6.1).
     """
     if not framing:
         return 0
-    value = framing[0].strip(b" \t")
-    if len(framing) > 1:
-        raise RequestError(400, "a request has one length")
-    if _LENGTH.fullmatch(value):
-        return int(value)
-    if value.lower() != b"chunked" or minor_version == b"0":
-        raise RequestError(400, "the only transfer coding taken is chunked, of an HTTP/1.1 caller")
-    return None
+    value = b",".join(framing).strip(b" \t").lower()
+    if length := _LENGTH.fullmatch(value):
+        return int(length[1])
+    if minor_version == b"0":
+        raise RequestError(400, "no valid length, and HTTP/1.0 has no transfer coding")
+    if value == b"chunked":
+        return None
+    if _CODED_AND_CHUNKED.fullmatch(value):
+        raise RequestError(501, "the only transfer coding taken is chunked")
+    raise RequestError(400, "a request has one length, or is chunked")
+
+
+def plain_length(head: bytes) -> bytes:
+    """Return a head whose Content-Length has no zeros in front: h11 takes 20 digits, Python's int 4300."""
+    return _ZEROS.sub(rb"\1", head)
 
 
 def check_trailers(section: bytes) -> None:

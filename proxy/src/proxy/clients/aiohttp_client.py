@@ -22,7 +22,7 @@ from proxy.settings import Settings
 from .aiohttp_connector import PRIVATE_NAMES, WatchedConnector, missing_private_names
 from .exhaustion import exhausted
 from .library_errors import code_of
-from .request_body import Upload
+from .request_body import Upload, watched_upload
 from .transport import header_text, origin, path_text, unsendable
 
 NAME: Final = "aiohttp"
@@ -70,21 +70,8 @@ class AiohttpClient:
         headers = _headers(outbound)
         if body is None:
             return await self._request(outbound.method, url, headers, None)
-        try:
-            async with asyncio.timeout(None) as limit:
-                upload = Upload(
-                    body,
-                    outbound,
-                    current.get(),
-                    self._settings.write_timeout_seconds,
-                    lambda: limit.reschedule(asyncio.get_running_loop().time()),
-                )
-                try:
-                    return await self._request(outbound.method, url, headers, upload)
-                finally:
-                    upload.stop_watching()
-        except TimeoutError:
-            raise ProxyError("upstream_write_timeout") from None
+        async with watched_upload(body, outbound, self._settings.write_timeout_seconds) as upload:
+            return await self._request(outbound.method, url, headers, upload)
 
     async def _request(
         self, method: str, url: yarl.URL, headers: list[tuple[str, str]], upload: Upload | None

@@ -209,22 +209,23 @@ class PoolAnswer:
             if self._trace is not None:
                 self._trace.released()  # before the next request has the connection
             try:
-                if self._connection is not None and has_trailing_data(self._response):
+                if self._connection is not None and is_used_up(self._response):
                     await self._connection.aclose()
                 await self._response.aclose()
             finally:
                 self._client.calls -= 1
 
 
-def has_trailing_data(response: Any) -> bool:
-    """Whether bytes came behind an HTTP/1.1 answer.
+def is_used_up(response: Any) -> bool:
+    """Whether bytes came behind an HTTP/1.1 answer, or the connection's end with it.
 
-    httpcore (1.0.9) and httpcore2 (2.16.2) keep them and read them as the answer to the next request on that
-    connection, which is another request's: such a connection must not be used again. No public name leads to them.
-    Where the private ones are gone the answer is no, and a test fails.
+    httpcore (1.0.9) and httpcore2 (2.16.2) keep bytes and read them as the answer to the next request on that
+    connection, which is another request's; they take a connection for open whose end was an answer's end. Such a
+    connection must not be used again. No public name leads to this. Where the private ones are gone the answer is no,
+    and a test fails.
     """
     stream = response.stream
     for name in ("_stream", "_httpcore_stream", "_stream"):  # httpx wraps the pool's stream twice
         stream = getattr(stream, name, stream)
     state = getattr(getattr(stream, "_connection", None), "_h11_state", None)
-    return state is not None and bool(state.trailing_data[0])
+    return state is not None and any(state.trailing_data)

@@ -20,13 +20,12 @@ from poolwatch.trace import current
 from proxy.asgi import Headers, header
 from proxy.clients.cancellation import Scope, TaskScope
 from proxy.clients.interface import Outbound
-from proxy.errors import ProxyError
 from proxy.settings import Settings
 from proxy.tuning import make_pyreqwest_threads_batch_work
 
 from .pyreqwest_call import PyreqwestAnswer, PyreqwestCall
 from .pyreqwest_settings import build
-from .request_body import Upload
+from .request_body import watched_upload
 from .shadow_semaphore import ShadowSemaphore
 from .transport import NEEDS_HTTPS, header_text, origin, path_text, unsendable
 
@@ -74,24 +73,9 @@ class PyreqwestClient:
         if body is None:
             call = PyreqwestCall(self._loop, builder.build_streamed(), done, None, self._abandon)
             return await self._answer(call, outbound.method)
-        try:
-            async with asyncio.timeout(None) as limit:
-                upload = Upload(
-                    body,
-                    outbound,
-                    trace,
-                    self._settings.write_timeout_seconds,
-                    lambda: limit.reschedule(asyncio.get_running_loop().time()),
-                )
-                call = PyreqwestCall(
-                    self._loop, builder.body_stream(upload).build_streamed(), done, upload, self._abandon
-                )
-                try:
-                    return await self._answer(call, outbound.method)
-                finally:
-                    upload.stop_watching()
-        except TimeoutError:
-            raise ProxyError("upstream_write_timeout") from None
+        async with watched_upload(body, outbound, self._settings.write_timeout_seconds) as upload:
+            request = builder.body_stream(upload).build_streamed()
+            return await self._answer(PyreqwestCall(self._loop, request, done, upload, self._abandon), outbound.method)
 
     async def _answer(self, call: PyreqwestCall, method: str) -> PyreqwestAnswer:
         response = await call.head()

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
-from poolwatch.trace import RequestTrace
+from poolwatch.trace import RequestTrace, current
 from proxy.asgi import header
 from proxy.clients.interface import Outbound
 from proxy.errors import ProxyError
@@ -40,7 +41,7 @@ class Upload:
         self._given_up = True
 
     def stop_watching(self) -> None:
-        """Report no stall any more: the time-out that it would move is over."""
+        """Report no stall any more: nothing waits for the answer's head."""
         self._watched = False
         if self._stall is not None:
             self._stall.cancel()
@@ -69,3 +70,22 @@ class Upload:
             raise
         if self._trace is not None:
             self._trace.sent()
+
+
+@asynccontextmanager
+async def watched_upload(
+    chunks: AsyncIterator[bytes], outbound: Outbound, write_timeout_seconds: float
+) -> AsyncIterator[Upload]:
+    """Give a request's upload, watched until the block ends. A stall ends the block, and is raised as ProxyError."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(None) as limit:
+            upload = Upload(
+                chunks, outbound, current.get(), write_timeout_seconds, lambda: limit.reschedule(loop.time())
+            )
+            try:
+                yield upload
+            finally:
+                upload.stop_watching()
+    except TimeoutError:
+        raise ProxyError("upstream_write_timeout") from None

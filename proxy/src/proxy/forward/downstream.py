@@ -71,13 +71,14 @@ class Downstream:
 
     __slots__ = (
         "_answered",
+        "_asked",
         "_connection",
         "_incoming",
         "_leave",
         "_reader",
         "_receive",
         "_silent",
-        "awaits_body",
+        "_waits",
         "gone",
         "whole",
     )
@@ -93,8 +94,7 @@ class Downstream:
         self._answered = False
         self.whole = True
         self.gone = False
-        self.awaits_body = False
-        self._silent = False
+        self._asked = self._waits = self._silent = False
 
     @property
     def timed_out(self) -> bool:
@@ -145,6 +145,7 @@ class Downstream:
         incoming = self._incoming
         if incoming is None:
             return
+        self._asked = True
         self._attend()
         while True:
             while not incoming.chunks:
@@ -156,6 +157,17 @@ class Downstream:
             yield incoming.take()
 
     @property
+    def awaits_body(self) -> bool:
+        """Whether more of the body is wanted and there is room for it: what takes long is the caller.
+
+        The library may have a piece in its hands, and ask for the next a moment later.
+        """
+        if self._waits:
+            return True
+        incoming = self._incoming
+        return self._asked and not self.whole and incoming is not None and incoming.held_bytes < incoming.most_bytes
+
+    @property
     def _is_over(self) -> bool:
         """Whether no more of the body will come, or is needed."""
         return self.gone or self._answered or self._silent
@@ -164,9 +176,9 @@ class Downstream:
         """Wait for more of the body. Raises ClientDisconnected if none will come, or is wanted."""
         if not self._is_over:
             incoming.arrived.clear()
-            self.awaits_body = True
+            self._waits = True
             await incoming.arrived.wait()  # cancelled, it has waited for the caller to the end
-            self.awaits_body = False
+            self._waits = False
         if self._is_over:
             raise ClientDisconnected
 

@@ -23,6 +23,7 @@ from service_kit.request_head import (
     check_lines,
     end_of_head,
     framing_of,
+    plain_length,
     refused_line,
 )
 
@@ -51,7 +52,9 @@ class StrictBuffer(ReceiveBuffer):
         if line is None:
             raise refused_line(head)
         check_lines(head, 0, end)
-        body_length(framing_of(head.lower()), line[2])
+        if framing := framing_of(head.lower()):
+            body_length(framing, line[2])
+            self._data[:end] = plain_length(head)
         return super().maybe_extract_lines()
 
     def is_next_line_obviously_invalid_request_line(self) -> bool:

@@ -208,6 +208,8 @@ def _answer_length(fields: Fields) -> bytes | None:
     if codings not in ([], [b"chunked"]) or len(lengths) + len(codings) > 1:
         raise ProxyError("upstream_protocol_error")
     length = lengths.pop() if lengths else None
-    if length is not None and not length.isdigit():
-        raise ProxyError("upstream_protocol_error")
+    if length is not None and not (length.isdigit() and len(length) < 19):
+        length = length.lstrip(b"0")
+        if not (length.isdigit() and len(length) < 19):  # nothing behind this overflows
+            raise ProxyError("upstream_protocol_error")
     return length

@@ -22,12 +22,12 @@ def absolute_host(authority: bytes) -> bytes:
 
 
 def request_framing(fields: Fields, http_version: str) -> tuple[bool, bool]:
-    """Return whether a request's body is chunked, and whether there is one. Raises ProxyError (400)."""
+    """Return whether a request's body is chunked, and whether there is one. Raises ProxyError (400, 501)."""
     framing = [*fields.get(b"content-length", ()), *fields.get(b"transfer-encoding", ())]
     try:
         length = body_length(framing, http_version[2:].encode())
     except RequestError as error:
-        raise ProxyError("bad_request", str(error)) from error
+        raise ProxyError("not_implemented" if error.status == 501 else "bad_request", str(error)) from error
     return length is None, length != 0
 
 

@@ -26,6 +26,7 @@ _ERRORS: Final = {
     408: ("caller_timeout", ""),
     414: ("target_too_long", ""),
     431: ("headers_too_large", ""),
+    501: ("not_implemented", "the only transfer coding taken is chunked"),
     505: ("http_version_not_supported", "HTTP/1.1 and HTTP/1.0 are spoken here"),
 }
 
