@@ -22,8 +22,8 @@ _HELP = {
     "run_label": "a name for this run, to find and compare it by",
     "request_path": "what the users GET from the host",
     "pattern": "how the proxy calls the upstream: forwarding, or one of the common calling patterns",
-    "user_kind": "what the users do: closed, closed(think=1s), pace(2s), open(200/s); several: 3 * closed; open(20/s)",
-    "shape": "how the number of users changes: ramp(20s), step(4, every=10s), spike(5, at=10s, during=5s); or empty",
+    "user_kind": "closed(think=1s), pace(2s), open(200/s), ...; several: 3 * closed; open(20/s)",
+    "shape": "ramp(20s), step(4, every=10s), spike(5, at=10s, during=5s)",
     "objective": "what the run is to reach, like p99 < 1s, throughput > 50/s",
 }
 """Settings that the start form can change for a run."""
