@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from e2e.conditions import compose
 from e2e.loop import Say, assert_accounted_for, counts, one_run_at_a_time, ten_and_forty
+from e2e.walk import MOST_CLICKS, MOST_SECONDS, compare_two_pool_sizes
 
 from support.clone import Clone
 
@@ -244,3 +245,13 @@ def test_runs_outlive_the_stack(here: Clone) -> None:
 def test_one_run_at_a_time(here: Clone) -> None:
     """Of the UI or of the command line."""
     one_run_at_a_time(here)
+
+
+@pytest.mark.timing
+@pytest.mark.browser
+def test_two_pool_sizes_compared_in_the_browser(here: Clone, tmp_path: Path, say: Say) -> None:
+    """Without a terminal."""
+    clicks, seconds = compare_two_pool_sizes(here.ui, tmp_path)
+    say(f"two pool sizes in the browser: {clicks} clicks, {seconds:.0f} s")
+    assert clicks <= MOST_CLICKS
+    assert seconds <= MOST_SECONDS

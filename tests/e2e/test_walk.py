@@ -3,6 +3,7 @@
 The screenshots are kept in SCREENSHOTS_DIR (a folder of pytest's own if it is unset), to be looked at.
 """
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -10,51 +11,21 @@ from pathlib import Path
 
 import pytest
 from e2e.loop import Say
+from e2e.walk import (
+    FORM,
+    MOST_CLICKS,
+    MOST_SECONDS,
+    PATIENCE_SECONDS,
+    Walk,
+    button,
+    compare_two_pool_sizes,
+    field,
+)
 
 from browser import Browser
 from support.real_sandbox import RealSandbox, real_sandbox
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
-
-MOST_CLICKS, MOST_SECONDS = 10, 120
-PATIENCE_SECONDS = 90
-FORM = "!!document.querySelector('#sandbox .intro') && !!document.querySelector('form [name=userCount]')"
-VERDICT = "!!document.querySelector('#sandbox .verdict')"
-
-
-class Walk:
-    """A user at a browser: clicks what is in sight and counts it, types into what was clicked."""
-
-    def __init__(self, browser: Browser, folder: Path) -> None:
-        self.browser, self.clicks = browser, 0
-        self._folder = folder
-
-    def click(self, found: str) -> None:
-        """Click with the mouse in the middle of an element, scrolled into sight; `found` is JavaScript."""
-        self.browser.wait_for(f"!!({found})?.checkVisibility({{visibilityProperty: true}})")
-        time.sleep(0.4)  # what unfolds has come to rest
-        box = "one.scrollIntoView({block: 'center'}); const box = one.getBoundingClientRect();"
-        middle = "[box.left + box.width / 2, box.top + box.height / 2]"
-        x, y = self.browser.evaluate(f"(() => {{ const one = {found}; {box} return {middle}; }})()")
-        for kind in ("mousePressed", "mouseReleased"):
-            self.browser.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=3)
-        self.clicks += 1
-
-    def type(self, text: str) -> None:
-        """Type over what the click has selected."""
-        self.browser.command("Input.insertText", text=text)
-
-    def keep(self, name: str) -> None:
-        time.sleep(0.3)
-        self.browser.screenshot(self._folder / f"{name}.png")
-
-
-def button(words: str) -> str:
-    return f"[...document.querySelectorAll('button')].filter((one) => one.textContent.trim() === '{words}').at(-1)"
-
-
-def field(name: str) -> str:
-    return f"[...document.querySelectorAll('form [name={name}]')].at(-1)"
 
 
 @pytest.fixture
@@ -72,41 +43,9 @@ def sandbox(tmp_path: Path) -> Iterator[RealSandbox]:
 
 @pytest.mark.timing
 def test_two_pool_sizes_compared_by_the_form(sandbox: RealSandbox, folder: Path, say: Say) -> None:
-    """START; New, another pool size, START; two runs ticked, Compare."""
-    began = time.monotonic()
-    with Browser(1280, 720) as browser:
-        walk = Walk(browser, folder)
-        browser.open(sandbox.url)
-        browser.wait_for(FORM)
-        walk.keep("1-start")
-        walk.click(button("Start"))
-        browser.wait_for("!!document.querySelector('#sandbox .settings')")
-        walk.keep("2-running")
-        browser.wait_for(VERDICT, PATIENCE_SECONDS)
-        walk.keep("3-verdict")
-        walk.click(button("New"))
-        walk.click(button("Custom parameters"))
-        walk.click(field("proxyMaxConnections"))
-        walk.type("40")
-        walk.keep("4-form")
-        walk.click(button("Start"))
-        browser.wait_for("document.querySelector('#sandbox')?.innerText.includes('Differs from .env')")
-        walk.keep("5-differs")
-        browser.wait_for(VERDICT, PATIENCE_SECONDS)
-        walk.keep("6-second-verdict")
-        walk.click("document.querySelector('#sandbox .open')")
-        browser.wait_for("document.querySelectorAll('#runs input').length === 2")
-        for number in (1, 2):
-            walk.click(f"document.querySelector('#runs > :nth-child({number}) input')")
-        walk.keep("7-runs")
-        walk.click("document.querySelector('#compare')")
-        words = browser.wait_for("location.pathname.endsWith('compare.html') && document.body?.innerText")
-        walk.keep("8-comparison")
-        assert "PROXY_MAX_CONNECTIONS" in words
-        assert browser.errors == []
-    seconds = time.monotonic() - began
-    say(f"two pool sizes in the browser: {walk.clicks} clicks, {seconds:.0f} s")
-    assert walk.clicks <= MOST_CLICKS
+    clicks, seconds = compare_two_pool_sizes(sandbox.url, folder)
+    say(f"two pool sizes in the browser: {clicks} clicks, {seconds:.0f} s")
+    assert clicks <= MOST_CLICKS
     assert seconds <= MOST_SECONDS
 
 
@@ -121,6 +60,10 @@ def test_the_advice_applied_by_its_button(sandbox: RealSandbox, folder: Path, sa
         walk.keep("advice-1-verdict")
         walk.click(button("Apply and run again"))
         browser.wait_for("document.querySelector('#sandbox')?.innerText.includes('Differs from .env')")
+        browser.wait_for(f"!!(window.kept = {button('Reset')}) && (window.kept.focus(), true)")
+        second = "document.querySelector('#sandbox .now')?.textContent"
+        browser.wait_for(f"{second} !== {json.dumps(browser.evaluate(second))}")
+        assert browser.evaluate("window.kept.isConnected && document.activeElement === window.kept")
         walk.keep("advice-2-running")
         words = browser.wait_for(
             "location.pathname.endsWith('compare.html') && document.body?.innerText", PATIENCE_SECONDS

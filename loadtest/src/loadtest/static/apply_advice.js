@@ -42,7 +42,7 @@ export function adviceOf(id, advised, disabled, then) {
       button.disabled = false;
     }
   });
-  return element('p', { class: 'apply' }, button, lines, note);
+  return element('p', { class: 'apply', 'data-run': id }, button, lines, note);
 }
 
 /**

@@ -50,12 +50,24 @@ class Panel {
    */
   show(content) {
     const unfolded = this.box.querySelector('details')?.open;
-    this.box.replaceChildren(content);
+    this.replace(content);
     const fold = this.box.querySelector('details');
     if (fold && unfolded) fold.open = true;
     this.box.hidden = false;
     this.box.classList.toggle('dark', prefersDark());
     this.place();
+  }
+
+  /**
+   * Replace the parts that are not as before: a button that stays keeps the focus, and a click that has begun.
+   *
+   * @param {Element} content
+   */
+  replace(content) {
+    const old = this.box.firstElementChild;
+    const [before, after] = [[...(old?.children ?? [])], [...content.children]];
+    if (old?.className !== content.className || before.length !== after.length) return this.box.replaceChildren(content);
+    after.forEach((one, index) => before[index]?.isEqualNode(one) || before[index]?.replaceWith(one));
   }
 }
 
