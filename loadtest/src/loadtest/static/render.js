@@ -36,8 +36,8 @@ export function intro(live) {
       'ol',
       {},
       element('li', {}, `Users call a proxy, and the proxy calls a slow upstream through ${pool}. Where does the time go?`),
-      element('li', {}, 'Press ', element('b', {}, 'START'), ': after the run you read here what limited it and what to change.'),
-      element('li', {}, 'Then change that one setting under Custom parameters and run again: the two are shown side by side.', ...past, ' ', link('pool', 'The pool, live', 'open'), ' ', link('services/', 'Services', 'open')),
+      element('li', {}, 'Press ', element('b', {}, 'START'), ': after the run you read here what limited it and what to change.', ...past, ' ', link('pool', 'Pool', 'open'), ' ', link('services/', 'Services', 'open')),
+      element('li', {}, 'Then change that one setting under Custom parameters and run again: the two are shown side by side.'),
     ),
   );
 }
