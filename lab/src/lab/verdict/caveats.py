@@ -60,7 +60,7 @@ def _arrivals(facts: Facts) -> Caveat | None:
         return None
     because = (
         f"the load was not quite as set: of {found.scheduled} arrivals {found.dropped} were dropped, because as many "
-        f"as LAB_USER_KIND's in_flight were under way or the run ended, and {found.late} started more than 10 ms late"
+        f"requests as LAB_USER_KIND's in_flight were under way, and {found.late} started more than 10 ms late"
     )
     return Caveat(about="arrivals", because=because, share=round(missed, 4))
 

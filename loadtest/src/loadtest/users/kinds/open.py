@@ -85,11 +85,8 @@ class _OpenUser(Behaviour):
         return max(0.0, self._due - time.perf_counter())
 
     def stop(self) -> None:
-        """Count what was due and had not started."""
-        now = time.perf_counter()
-        while self._due <= now:
-            self._next()
-            self.client.count("dropped")
+        """Start what was due before."""
+        self.act()
 
     def _start(self, connection: Connection, due: float) -> None:
         def send() -> None:
