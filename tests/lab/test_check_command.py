@@ -1,6 +1,7 @@
 """`check` with fake services: what it lists, runs and refuses."""
 
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -44,12 +45,14 @@ def test_lessons_hold_or_not_with_the_figures_behind_it(clone: FakeClone) -> Non
     assert "| `B.users / A.users > 1.8`: **no** | B.users = 5, A.users = 5 |" in (clone.root / "out.md").read_text()
 
 
-def test_ctrl_c_keeps_what_was_found(clone: FakeClone) -> None:
+@pytest.mark.parametrize("moment", ["holds", "2/2 never A"], ids=["while settings are checked", "in a run"])
+def test_ctrl_c_keeps_what_was_found(clone: FakeClone, moment: str) -> None:
+    """As in a terminal, where every process gets it."""
     with clone.start("check", "faster", "never", "--processes", "--json") as process:
         assert process.stderr is not None
         for line in process.stderr:
-            if line.startswith("2/2 never A"):
-                process.send_signal(signal.SIGINT)
+            if line.startswith(moment):
+                os.killpg(process.pid, signal.SIGINT)
         out = process.stdout.read() if process.stdout else ""
     assert process.returncode == 130
     assert [each["name"] for each in json.loads(out)] == ["faster"]

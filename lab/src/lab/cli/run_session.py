@@ -78,7 +78,8 @@ class RunSession:
         return self._backend.mode
 
     async def check(self, runs: Sequence[Variables]) -> None:
-        """Check the assignments of several runs before the first. Raises ExitError."""
+        """Check the assignments of several runs before the first. Raises ExitError; Ctrl-C as before a load."""
+        _on_interrupt(_cancel_this_task())
         baseline = self._workspace.baseline(await self._backend.shell_of_up())
         variables = [RunVariables(baseline, assignments) for assignments in runs]
         for each in variables:

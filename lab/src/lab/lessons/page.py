@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from lab.figures.html_page import Section, html_page
+from lab.figures.html_page import Cell, Section, html_page
 from lab.figures.side_by_side import time_of_each
 from lab.lessons.lesson import Lesson, SideName
 from lab.lessons.lesson_file import NamedLesson
@@ -29,24 +29,28 @@ def _html(found: Sequence[tuple[Lesson, LessonOutcome]], runs: Runs) -> str:
 
 
 def _section(lesson: Lesson, outcome: LessonOutcome, runs: Mapping[SideName, RunDocument]) -> Section:
-    measured = [runs[side] for side in sorted(runs) if runs[side].attribution is not None]
-    rows = [("asserted", "", "measured")] + [
-        (
-            check.text,
-            "yes" if check.holds else "no",
-            ", ".join(f"{path} {figure(v)}" for path, v in check.figures.items()),
-        )
-        for check in outcome.checks
-    ]
-    sides = [f"{side}: {each.name} ({_settings(lesson, side)})" for side, each in sorted(lesson.sides.items())]
+    measured = [runs[side].model_copy(update={"label": side}) for side in sorted(runs) if runs[side].attribution]
+    rows: list[Sequence[str | Cell]] = [("asserted", "", "measured")]
+    for check in outcome.checks:
+        holds = Cell("yes", "good") if check.holds else Cell("no", "bad")
+        rows.append((check.text, holds, ", ".join(f"{path} {figure(value)}" for path, value in check.figures.items())))
+    because = [outcome.because] if outcome.because else []
+    sources = f"Sources: {'; '.join(lesson.sources)}"
     return Section(
         f"{lesson.title}: {result_words(outcome)}",
-        paragraphs=[lesson.question, lesson.answer, *sides, *([outcome.because] if outcome.because else []),
-                    f"Sources: {'; '.join(lesson.sources)}"],
+        paragraphs=[lesson.question, lesson.answer, *_sides(lesson), *because, sources],
         lines=[f"./sandbox check {outcome.name}"],
         figures=[time_of_each(measured)] if measured else [],
         rows=rows if outcome.checks else [],
-    )  # fmt: skip
+    )
+
+
+def _sides(lesson: Lesson) -> Iterator[str]:
+    """Yield what each side is and sets, and what all of them set."""
+    for side, each in sorted(lesson.sides.items()):
+        yield f"{side}: {each.name} ({_words(each.settings) or 'the defaults'})"
+    load = f"{lesson.load.users} users, {lesson.load.seconds} s"
+    yield f"All sides: {load}{', ' * bool(lesson.settings)}{_words(lesson.settings)}"
 
 
 def _markdown(found: Sequence[tuple[Lesson, LessonOutcome]]) -> Iterator[str]:
@@ -75,8 +79,8 @@ def _entry(lesson: Lesson, outcome: LessonOutcome) -> Iterator[str]:
         yield ""
         yield f"> {lesson.sentence.strip()}"
     yield ""
-    for side, each in sorted(lesson.sides.items()):
-        yield f"* {side}: {each.name} (`{_settings(lesson, side) or 'the defaults'}`)"
+    for line in _sides(lesson):
+        yield f"* {line}"
     yield ""
     yield f"| {result_words(outcome)} | figures |"
     yield "|---|---|"
@@ -89,9 +93,8 @@ def _entry(lesson: Lesson, outcome: LessonOutcome) -> Iterator[str]:
     yield f"`./sandbox check {outcome.name}` · {' · '.join(_link(source) for source in lesson.sources)}"
 
 
-def _settings(lesson: Lesson, side: SideName) -> str:
-    own = {**lesson.settings, **lesson.sides[side].settings}
-    return " ".join(f"{name}={value}" if " " not in value else f"'{name}={value}'" for name, value in own.items())
+def _words(settings: Mapping[str, str]) -> str:
+    return " ".join(f"'{name}={value}'" if " " in value else f"{name}={value}" for name, value in settings.items())
 
 
 def _link(source: str) -> str:
