@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from poolwatch import ledger_reader
-from poolwatch.counters import BY_TOTAL_AT, Counters, Histogram, by_total, distribution
+from poolwatch.counters import BY_TOTAL_AT, Counters, Histogram
 from poolwatch.histogram import BOUNDS_MS
 from poolwatch.ledger import TICK_SECONDS, Ledger
 from poolwatch.monitor import Monitor
 from poolwatch.phases import UNKNOWN, Phase
+from poolwatch.recorded_times import by_total, distribution
 from proxy.errors import CODES
 from support.raw_http import get, raw_upstream, roundtrip, split
 from support.servers import running_proxy

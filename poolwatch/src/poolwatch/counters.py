@@ -6,7 +6,7 @@ from collections.abc import Iterable, MutableSequence, Sequence
 from time import perf_counter_ns
 from typing import Final
 
-from poolwatch.histogram import BUCKETS, FIRST_BUCKET, Distribution, bucket_of, buckets_of, from_cells, upper_bound_ms
+from poolwatch.histogram import BUCKETS, FIRST_BUCKET, bucket_of, buckets_of
 from poolwatch.phases import UNKNOWN, Phase
 
 
@@ -86,8 +86,8 @@ HISTOGRAM_CELLS: Final = 1 + BUCKETS
 BY_TOTAL_AT: Final = HISTOGRAMS_AT + HISTOGRAM_CELLS * len(Histogram)
 """The requests by their whole time, in classes of 8 buckets: what those around a quantile spent in each phase."""
 
-_CLASS_BITS: Final = 3
-BY_TOTAL_CLASSES: Final = BUCKETS >> _CLASS_BITS
+CLASS_BITS: Final = 3
+BY_TOTAL_CLASSES: Final = BUCKETS >> CLASS_BITS
 BY_TOTAL_COLUMNS: Final = len(Phase) + 5
 """Requests, ns by phase; those that opened a connection, and their ns in NETWORK and OTHER; those whose upstream did
 not say what it took, and their ns in UPSTREAM and OTHER."""
@@ -95,13 +95,13 @@ not say what it took, and their ns in UPSTREAM and OTHER."""
 CELLS: Final = BY_TOTAL_AT + BY_TOTAL_CLASSES * BY_TOTAL_COLUMNS
 """How many there are. Whoever needs more puts them behind these: all offsets here are constant."""
 
-_CONNECT, _NETWORK = int(Phase.CONNECT), int(Phase.NETWORK)
-_OTHER, _UPSTREAM = int(Phase.OTHER), int(Phase.UPSTREAM)
 _ACTIVE, _ACTIVE_MAX = int(Cell.ACTIVE), int(Cell.RUN_ACTIVE_MAX)
 _HOLD_COUNT, _HOLD_NS = int(Cell.HOLD_COUNT), int(Cell.HOLD_NS)
+_WAITING, _WAITING_MAX = int(Cell.WAITING), int(Cell.RUN_WAITING_MAX)
+_CONNECT, _NETWORK = int(Phase.CONNECT), int(Phase.NETWORK)
+_OTHER, _UPSTREAM = int(Phase.OTHER), int(Phase.UPSTREAM)
 _REQUEST, _TOTAL, _WAIT = int(Histogram.REQUEST), int(Histogram.TOTAL), int(Histogram.WAIT)
 _WAITS_AT_ONCE: Final = 64
-_WAITING, _WAITING_MAX = int(Cell.WAITING), int(Cell.RUN_WAITING_MAX)
 
 
 class Counters:
@@ -111,7 +111,7 @@ class Counters:
         self.cells: MutableSequence[int] = [0] * (CELLS + len(codes)) if cells is None else cells
         self.codes = codes
         self.run_id = b""
-        self._waits_ns: list[int] = []
+        self.waits_ns: list[int] = []
 
     def begin_run(self, run_id: bytes) -> None:
         """Start the run's own figures from zero; called with the first request that carries a new run id."""
@@ -133,16 +133,10 @@ class Counters:
         cells[at] += nanoseconds
         cells[at + 1 - FIRST_BUCKET + bucket_of(nanoseconds)] += 1
 
-    def add_wait(self, nanoseconds: int) -> None:
-        """Note a wait for a connection that is over. Some dozens go into their histogram at a time, or by `flush`."""
-        self._waits_ns.append(nanoseconds)
-        if len(self._waits_ns) >= _WAITS_AT_ONCE:
-            self.flush()
-
     def flush(self) -> None:
-        """Put what is kept into its histogram."""
-        if self._waits_ns:
-            waits_ns, self._waits_ns = self._waits_ns, []
+        """Put the waits that are kept into their histogram."""
+        if self.waits_ns:
+            waits_ns, self.waits_ns = self.waits_ns, []
             self._add_all(_WAIT, sum(waits_ns), buckets_of(waits_ns))
 
     def _add_all(self, histogram: int, sum_ns: int, buckets: Iterable[int]) -> None:
@@ -169,14 +163,11 @@ class Counters:
                 self._add_all(histogram, sum(known), buckets_of(known))
         buckets = buckets_of(totals)
         self._add_all(_TOTAL, sum(totals), buckets)
-        if any(columns[0]):
-            requests = [total_ns - spent_ns[0] for spent_ns, total_ns in finished]
-            self._add_all(_REQUEST, sum(requests), buckets_of(requests))
-        else:
-            self._add_all(_REQUEST, sum(totals), buckets)
+        requests = [total_ns - spent_ns[0] for spent_ns, total_ns in finished] if any(columns[0]) else totals
+        self._add_all(_REQUEST, sum(requests), buckets if requests is totals else buckets_of(requests))
         classes = defaultdict(list)
         for (spent_ns, _), bucket in zip(finished, buckets, strict=True):
-            classes[(bucket - FIRST_BUCKET) >> _CLASS_BITS].append(spent_ns)
+            classes[(bucket - FIRST_BUCKET) >> CLASS_BITS].append(spent_ns)
         for number, members in classes.items():
             self._add_to_class(BY_TOTAL_AT + number * BY_TOTAL_COLUMNS, members)
 
@@ -239,7 +230,10 @@ class PoolSlot:
         cells[_ACTIVE] = active
         if active > cells[_ACTIVE_MAX]:
             cells[_ACTIVE_MAX] = active
-        self._counters.add_wait(now_ns - self.asked_ns)
+        waits_ns = self._counters.waits_ns  # into their histogram some dozens at a time
+        waits_ns.append(now_ns - self.asked_ns)
+        if len(waits_ns) >= _WAITS_AT_ONCE:
+            self._counters.flush()
         self.granted_ns = now_ns
 
     def leave(self, now_ns: int) -> None:
@@ -251,27 +245,5 @@ class PoolSlot:
             cells[_HOLD_NS] += now_ns - self.granted_ns
         else:
             cells[_WAITING] -= 1
-            self._counters.add_wait(now_ns - self.asked_ns)
+            self._counters.add(_WAIT, now_ns - self.asked_ns)
         self.granted_ns = self.asked_ns = 0
-
-
-def distribution(cells: Sequence[int], histogram: int) -> Distribution:
-    """Return one histogram of some cells."""
-    at = HISTOGRAMS_AT + histogram * HISTOGRAM_CELLS
-    return from_cells(cells[at : at + HISTOGRAM_CELLS])
-
-
-def by_total(cells: Sequence[int]) -> list[list[float]]:
-    """Return the classes of requests by their whole time that are not empty.
-
-    Each is its upper bound in ms, then as BY_TOTAL_COLUMNS, times in ms and of the last two pairs first.
-    """
-    rows = []
-    for number in range(BY_TOTAL_CLASSES):
-        at = BY_TOTAL_AT + number * BY_TOTAL_COLUMNS
-        if cells[at]:
-            requests, *spent, fresh, fresh_wait, silent, silent_wait = cells[at : at + BY_TOTAL_COLUMNS]
-            bound = upper_bound_ms(FIRST_BUCKET + ((number + 1) << _CLASS_BITS) - 1)
-            times = [max(ns, 0) / 1e6 for ns in (*spent, fresh_wait, silent_wait)]
-            rows.append([bound, requests, *times[:-1], fresh, times[-1], silent])
-    return rows

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from poolwatch.counters import Histogram, distribution
+from poolwatch.counters import Histogram
 from poolwatch.metrics import CONTENT_TYPE, NONE, MetricsText, duration_buckets, server
 from poolwatch.network import Origin
+from poolwatch.recorded_times import distribution
 from poolwatch.watch import Watch
 
 App = Callable[[Any, Any, Any], Awaitable[None]]

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from poolwatch.counters import Cell, Histogram, by_total
+from poolwatch.counters import Cell, Histogram
 from poolwatch.histogram import Distribution
 from poolwatch.phases import NAMES
+from poolwatch.recorded_times import by_total
 from poolwatch.report import gauges
 from poolwatch.worker_totals import Totals, WorkerCounts
 

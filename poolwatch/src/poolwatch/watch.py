@@ -7,10 +7,11 @@ from itertools import islice
 from typing import Any, Final
 
 from poolwatch import attachment
-from poolwatch.counters import Cell, Counters, Histogram, distribution
+from poolwatch.counters import Cell, Counters, Histogram
 from poolwatch.leaks import newly_leaked
 from poolwatch.monitor import Monitor
 from poolwatch.network import Connections, Report, at_once
+from poolwatch.recorded_times import distribution
 from poolwatch.report import gauges, line
 from poolwatch.trace import RequestTrace, current
 

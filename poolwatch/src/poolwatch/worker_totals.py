@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from poolwatch.counters import CELLS, Cell, Histogram, distribution
+from poolwatch.counters import CELLS, Cell, Histogram
 from poolwatch.histogram import Distribution
+from poolwatch.recorded_times import distribution
 from poolwatch.worker_counters import HEADER, SUFFIX
 
 _GAUGES = (

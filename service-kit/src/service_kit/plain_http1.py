@@ -74,12 +74,10 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
         cycle = self.cycle
         if cycle is not None and not cycle.keep_alive:
             return b""  # the connection ends with its answer
-        if data == self._last_head and not self.partial_head:  # a caller's requests are mostly alike
-            head, behind = data, b""
-        else:
-            head, behind = self._checked_head(data)
-            if not head:
-                return b""
+        alike = data == self._last_head and not self.partial_head  # as a caller's requests mostly are
+        head, behind = (data, b"") if alike else self._checked_head(data)
+        if not head:
+            return b""
         try:
             self.parser.feed_data(head)
         except httptools.HttpParserUpgrade:
