@@ -58,10 +58,12 @@ def _arrivals(facts: Facts) -> Caveat | None:
     missed, late = found.dropped / found.scheduled, found.late / found.scheduled
     if max(missed, late) < MISSED:
         return None
-    because = (
-        f"the load was not quite as set: of {found.scheduled} arrivals {found.dropped} were dropped, because as many "
-        f"requests as LAB_USER_KIND's in_flight were under way, and {found.late} started more than 10 ms late"
-    )
+    parts = []
+    if found.dropped:
+        parts.append(f"{found.dropped} were dropped, as LAB_USER_KIND's in_flight were under way")
+    if found.late:
+        parts.append(f"{found.late} started more than 10 ms late")
+    because = f"the load was not quite as set: of {found.scheduled} arrivals {' and '.join(parts)}"
     return Caveat(about="arrivals", because=because, share=round(missed, 4))
 
 
