@@ -166,5 +166,9 @@ LIMITS: Final = (
     "long as the caller reads at the least rate, or until the cut.",
     "A body beyond PROXY_REQUEST_BUFFER_BYTES holds a connection from its first bytes on: for as long as it comes at "
     "the least rate, or until the 408.",
+    "An upstream that answers within an upload and closes with bytes unread resets the connection. Its answer may be "
+    "lost on the way (RFC 9112 9.6), and is `502 upstream_reset` then: with httpx mostly, with aiohttp now and then.",
+    "`Max-Forwards` of TRACE and OPTIONS goes on as it is; nginx and HAProxy do not count it down either.",
+    "`Proxy-Connection: close`, which no RFC knows, ends the connection by httptools and is ignored by h11.",
     "After `Connection: close` the kernel alone gives the rest of an answer to a slow reader.",
 )

@@ -44,12 +44,10 @@ class PlainHttp1Protocol(OrderedRefusals, HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._parse_again = False
+        self._parse_again = self._begins_with_head = self._in_body = False
         self._idle_since = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
         self.partial_head = b""
-        self._begins_with_head = False
-        self._in_body = False
         self._left = 0
         self._chunks: ChunkedBody | None = None
         self._method = b""
