@@ -33,7 +33,7 @@ from support.fake_clone import FakeClone
 
 pytestmark = pytest.mark.slow
 
-COMMANDS = {"up", "down", "run", "predict", "sweep", "runs", "compare", "report", "advise", "test", "doctor"}
+COMMANDS = {"up", "down", "run", "check", "predict", "sweep", "runs", "compare", "report", "advise", "test", "doctor"}
 
 
 @pytest.fixture
