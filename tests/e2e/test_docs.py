@@ -13,7 +13,7 @@ from support.servers import ROOT
 
 pytestmark = pytest.mark.e2e
 
-PAGES = ("upstream.md", "network.md", "proxy.md", "runs.md", "prediction.md")
+PAGES = ("upstream.md", "network.md", "proxy.md", "runs.md", "prediction.md", "users.md")
 DEFAULT_PORTS = {
     "8000": "PROXY_PORT",
     "8001": "UPSTREAM_PORT",

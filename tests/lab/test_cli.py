@@ -249,6 +249,21 @@ def test_ctrl_c_keeps_the_run(clone: FakeClone) -> None:
     assert clone.open_ports() == []
 
 
+def test_ctrl_c_while_locust_starts_records_nothing(clone: FakeClone) -> None:
+    """Python's own end by a KeyboardInterrupt is no failure of Locust's."""
+    with clone.start("run", "--users", "669", "--time", "30s", "--processes") as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if "0/30 s" in line:
+                break
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=20)
+    assert run.returncode == 130, err
+    assert "interrupted; nothing was recorded" in err
+    assert "KeyboardInterrupt" not in err
+    assert not out
+
+
 def test_ctrl_c_before_the_load_ends_everything(clone: FakeClone) -> None:
     """Ctrl-C while services start: exit 130 without a trace, nothing left."""
     with clone.start("run", "--processes", "PROXY_CLIENT=slow") as run:

@@ -136,7 +136,8 @@ class RunSession:
         """Print why nothing was recorded, or raise ExitError."""
         if self._taken_down:
             raise UnavailableError(f"{TAKEN_DOWN}; nothing was recorded")
-        if finished.exit_code in (ExitCode.INTERRUPTED, -signal.SIGKILL):
+        # a Locust that is still starting ends by Python's own way with a SIGINT
+        if self._interrupted or finished.exit_code in (ExitCode.INTERRUPTED, -signal.SIGKILL):
             self._notes.print("interrupted; nothing was recorded")
             return RunOutcome(ExitCode.INTERRUPTED)
         last = "\n".join(f"  {line}" for line in finished.tail)
