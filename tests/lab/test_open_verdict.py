@@ -2,9 +2,12 @@
 
 import pytest
 
+from lab.prediction.from_settings import ReportedSettings
+from lab.prediction.workload import Forecast
 from lab.run_document import SeriesPoint
 from lab.verdict.facts import Facts
 from lab.verdict.judge import judge
+from lab.verdict.run_model import RunModel
 from lab.witnesses import Arrivals, Witnesses
 from support.documents import run_document
 
@@ -28,3 +31,24 @@ def test_arrivals_that_were_dropped_or_late_are_a_caveat(dropped: int, late: int
     ]
     assert bool(found) is mentioned
     assert all(("dropped" in because, "late" in because) == (dropped > 0, late > 0) for because in found)
+
+
+def test_a_forecast_of_too_much_load_has_no_p50(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More connections end the overload: what the figures were before is known of some of them only."""
+    enough = Forecast(
+        throughput_rps=120,
+        latency_mean_ms=105,
+        latency_p99_ms=110,
+        latency_p50_ms=104,
+        pool_wait_mean_ms=1,
+        pool_wait_p99_ms=5,
+        pool_utilisation=0.6,
+        cpu_utilisation=0.2,
+        generator_utilisation=0.1,
+        timed_out_share=0,
+    )
+    monkeypatch.setattr(RunModel, "_before", {"succeeded_rps": 100.0, "failed_share": 0.2})
+    monkeypatch.setattr(RunModel, "_forecast", lambda *_: enough)
+    run = run_document()
+    figures = RunModel(run, ReportedSettings({}, {}, {}, {}, None)).figures({"PROXY_MAX_CONNECTIONS": 20})
+    assert figures == {"succeeded_rps": pytest.approx(1.2 * run.totals.succeeded_rps), "failed_share": 0.0}

@@ -73,7 +73,7 @@ class RunModel:
         return {
             metric: after[metric] if metric == "failed_share" else after[metric] * measured[metric] / before[metric]
             for metric in after
-            if metric in measured and before[metric]
+            if metric in measured and before.get(metric)  # a forecast of too much load has no p50
         } | {"failed_share": after["failed_share"]}
 
     @cached_property
