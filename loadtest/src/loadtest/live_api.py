@@ -1,10 +1,8 @@
 """What the live page asks for: the new points of the run as figures, the pool's slots, and what limits it now."""
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
 
 from flask import Blueprint, request, send_from_directory
 from flask.typing import ResponseReturnValue
@@ -20,13 +18,12 @@ from lab.store import RunNotFound
 from lab.wire.proxy import PoolStats
 from lab.wording import limit_label
 from loadtest.live_history import LiveHistory
+from loadtest.locust_glue import login_of
 from loadtest.recorder import Recorder
 
 STATIC = Path(__file__).with_name("static")
 POOL_KEPT_SECONDS = 1.0
 MOST_POINTS = 600
-
-View = Callable[..., ResponseReturnValue]
 
 
 class LiveApi:
@@ -40,7 +37,7 @@ class LiveApi:
 
     def blueprint(self, web_ui: WebUI, base_path: str) -> Blueprint:
         """Return the routes, behind Locust's login if that is on."""
-        behind_login: Callable[[View], View] = cast("Any", web_ui).auth_required_if_enabled
+        behind_login = login_of(web_ui)
         blueprint = Blueprint("lab_live", __name__, url_prefix=f"{base_path}/lab")
         blueprint.add_url_rule("/pool", "pool_page", behind_login(self.page))
         blueprint.add_url_rule("/pool.json", "pool", behind_login(self.pool))

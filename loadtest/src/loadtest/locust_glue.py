@@ -6,17 +6,21 @@ import signal
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import gevent
+from flask.typing import ResponseReturnValue
 from gevent import socket
 
 from service_kit.exits import ExitCode
 
 if TYPE_CHECKING:  # importing Locust patches the whole process: tests of these functions do without
     from locust.env import Environment
+    from locust.web import WebUI
 
 log = logging.getLogger(__name__)
+
+View = Callable[..., ResponseReturnValue]
 
 
 def guarded(listener: Callable[..., None]) -> Callable[..., None]:
@@ -36,6 +40,12 @@ MAIN = "locust.main"
 TABLES = "locust.stats_logger"
 ANYWHERE = frozenset({"", "*", "0.0.0.0", "::"})
 TRIED_EVERY_SECONDS = 0.05
+
+
+def login_of(web_ui: "WebUI") -> Callable[[View], View]:
+    """Return what puts a view behind Locust's login, if that is on."""
+    behind_login: Callable[[View], View] = cast("Any", web_ui).auth_required_if_enabled
+    return behind_login
 
 
 def without_invitation(record: logging.LogRecord) -> bool:

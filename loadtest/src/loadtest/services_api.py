@@ -1,9 +1,9 @@
 """The page of the services: what they know, and their settings. Their control ports are not published."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request, send_from_directory
@@ -12,6 +12,7 @@ from locust.web import WebUI
 
 from lab.live_settings import env_text, set_values
 from lab.wire.service import ServiceConfig
+from loadtest.locust_glue import login_of
 from loadtest.recorder import Recorder
 from loadtest.run_lock import RunLocks
 from loadtest.service_fields import by_field
@@ -29,8 +30,6 @@ DOCUMENTS: Mapping[str, frozenset[str]] = {
 
 PARAMETERS = frozenset({"since", "run"})
 
-View = Callable[..., ResponseReturnValue]
-
 
 class ServicesApi:
     """Reads the services' own documents for the page, and changes their settings."""
@@ -42,7 +41,7 @@ class ServicesApi:
 
     def blueprint(self, web_ui: WebUI, base_path: str) -> Blueprint:
         """Return the routes, behind Locust's login if that is on."""
-        behind_login: Callable[[View], View] = cast("Any", web_ui).auth_required_if_enabled
+        behind_login = login_of(web_ui)
         blueprint = Blueprint("lab_services", __name__, url_prefix=f"{base_path}/lab/services")
         blueprint.add_url_rule("/", "page", behind_login(self.page))
         blueprint.add_url_rule("/<service>/<document>.json", "document", behind_login(self.document))
@@ -72,7 +71,7 @@ class ServicesApi:
             {
                 "service": service,
                 "fixed_because": config.fixed_because,
-                "fields": [_field(config, name) for name in config.changeable],
+                "fields": _fields(config),
             }
             for service, config in configs.items()
         ]
@@ -104,12 +103,20 @@ class ServicesApi:
         return {"mistakes": lines, "fields": by_field(lines)}, 409 if lines else 200
 
 
-def _field(config: ServiceConfig, name: str) -> dict[str, Any]:
-    """Return a field of the page; `was` is the value at the start, null if it is the same."""
-    was = env_text(config.started_with[name]) or "unset" if name in config.started_with else None
-    takes = config.changeable[name]
-    value = set_values(config)[name]
-    return {"variable": name, "value": value, "was": was, "allowed": takes.allowed, "choices": takes.choices}
+def _fields(config: ServiceConfig) -> list[dict[str, Any]]:
+    """Return the fields of the page; `was` is the value at the start, null if it is the same."""
+    before = {name: env_text(value) or "unset" for name, value in config.started_with.items()}
+    values = set_values(config)
+    return [
+        {
+            "variable": name,
+            "value": values[name],
+            "was": before.get(name),
+            "allowed": takes.allowed,
+            "choices": takes.choices,
+        }
+        for name, takes in config.changeable.items()
+    ]
 
 
 def _listed() -> str:

@@ -1,23 +1,23 @@
 """What a start of a run asks beside Locust's own form: values in force, an advice, the lock. Under /lab."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any, cast
 
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from locust.web import WebUI
 from pydantic import ValidationError
 
+from lab.run_document import RunDocument
 from lab.store import RunNotFound
 from lab.wire.locust import LockRefused, RunLock
+from lab.wire.service import ServiceConfig
 from loadtest.advised_run import advised, advised_form
+from loadtest.locust_glue import login_of
 from loadtest.recorder import Recorder
 from loadtest.run_lock import RunLocks
 from loadtest.run_pages import read_runs
 from loadtest.service_fields import service_fields
-
-View = Callable[..., ResponseReturnValue]
 
 
 class StartApi:
@@ -29,7 +29,7 @@ class StartApi:
 
     def blueprint(self, web_ui: WebUI, base_path: str) -> Blueprint:
         """Return the routes, behind Locust's login if that is on; not so the lock, which programs use."""
-        behind_login: Callable[[View], View] = cast("Any", web_ui).auth_required_if_enabled
+        behind_login = login_of(web_ui)
         blueprint = Blueprint("lab_start", __name__, url_prefix=f"{base_path}/lab")
         blueprint.add_url_rule("/fields.json", "fields", behind_login(self.fields))
         blueprint.add_url_rule("/runs/<run_id>/advised.json", "advised", behind_login(self.advised))
@@ -57,16 +57,17 @@ class StartApi:
 
     def advised(self, run_id: str) -> ResponseReturnValue:
         """The start form of a run once more, with its advice."""
-        try:
-            (run,) = read_runs(self._recorder.store, [run_id])
-        except RunNotFound as error:
-            return {"error": str(error)}, 404
-        return advised_form(run, self._recorder.services().configs())
+        return self._of_run(run_id, advised_form)
 
     def advice(self, run_id: str) -> ResponseReturnValue:
         """What the advice of a run sets, and what of it needs a restart."""
+        return self._of_run(run_id, lambda run, configs: asdict(advised(run, configs)))
+
+    def _of_run(
+        self, run_id: str, answer: Callable[[RunDocument, Mapping[str, ServiceConfig]], ResponseReturnValue]
+    ) -> ResponseReturnValue:
         try:
             (run,) = read_runs(self._recorder.store, [run_id])
         except RunNotFound as error:
             return {"error": str(error)}, 404
-        return asdict(advised(run, self._recorder.services().configs()))
+        return answer(run, self._recorder.services().configs())

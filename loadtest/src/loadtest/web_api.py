@@ -1,10 +1,8 @@
 """The sandbox's own pages and JSON beside Locust's: past runs, comparison, live figures, health. All under /lab."""
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
-from typing import Any, cast
 
 import gevent
 from flask import Blueprint, Response, jsonify, redirect, request, send_from_directory
@@ -20,6 +18,7 @@ from lab.wire.locust import ChangedServices, LocustHealth
 from lab.wire.service import VariableValues
 from lab.wording import limit_label, network_of
 from loadtest.advised_run import advised
+from loadtest.locust_glue import View, login_of
 from loadtest.recorder import Recorder
 from loadtest.run_lock import RunLocks
 from loadtest.run_pages import COMPARED_AT_MOST, STATIC, WRONG_NUMBER, RunPages, read_runs
@@ -30,8 +29,6 @@ COMPOSE_SERVICES = {"proxy": "proxy", "upstream": "upstream-mock", "link": "link
 """The services by the names that Compose and the command line have for them."""
 
 SETTINGS_KEPT_SECONDS = 2.0
-
-View = Callable[..., ResponseReturnValue]
 
 
 class WebApi:
@@ -45,7 +42,7 @@ class WebApi:
 
     def blueprint(self, web_ui: WebUI, base_path: str) -> Blueprint:
         """Return the routes. Health and static files are open, the rest is behind Locust's login if that is on."""
-        behind_login: Callable[[View], View] = cast("Any", web_ui).auth_required_if_enabled
+        behind_login = login_of(web_ui)
         gevent.get_hub().threadpool.spawn(self._recorder.store.summaries)  # the first list of many takes a second
         blueprint = Blueprint("lab", __name__, url_prefix=f"{base_path}/lab")
         routes: list[tuple[str, View]] = [
